@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The few primitives that Swift lacks, as inlined C functions. Header only: every importing target
+// compiles them with its own instruction-set flags.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VECTOR_OP static inline __attribute__((always_inline))
+
+/// The value of an IEEE half-precision number given by its bits.
+VECTOR_OP float float_from_half(uint16_t bits) {
+    _Float16 half;
+    memcpy(&half, &bits, sizeof half);
+    return (float)half;
+}
+
+/// The bits of the half-precision number nearest to `value` (ties to even, overflow to infinity).
+VECTOR_OP uint16_t half_from_float(float value) {
+    _Float16 half = (_Float16)value;
+    uint16_t bits;
+    memcpy(&bits, &half, sizeof bits);
+    return bits;
+}
+
+/// Tells the processor that this thread spins, so that its twin and its power budget get a rest.
+VECTOR_OP void spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
