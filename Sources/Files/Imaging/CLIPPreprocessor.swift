@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Tiles of one picture, ready for a CLIP vision tower.
+public struct TileBatch: Sendable {
+    /// Tiles, the base tile first, then the grid row by row.
+    public let count: Int
+    /// Pixels along a side of a tile.
+    public let side: Int
+    /// Normalised samples: `[tiles, 3, side, side]`.
+    public let pixels: [Float]
+    /// The grid that the tiles make, and the visual tokens to expect.
+    public let geometry: TileGeometry
+}
+
+/// Turns pictures into normalised square tiles, equal to what Hugging Face's processors make.
+public struct CLIPPreprocessor: Sendable {
+    /// Pixels along a side of a tile.
+    public let tileSide: Int
+    /// Pixels along a side of a patch.
+    public let patchSide: Int
+    /// How pictures become tiles.
+    public let layout: TileLayout
+    /// The colour around a picture that is padded to a square: the mean, cut to bytes.
+    let padding: [UInt8]
+    /// The normalised value of each byte: `[3, 256]`.
+    let normalized: [Float]
+
+    /// The most pixels along a side of a tile or a pinpoint: 4 times what any published LLaVA uses.
+    static let maximumSide = 8192
+
+    /// A preprocessor for towers that read tiles of `tileSide` pixels in patches of `patchSide`.
+    ///
+    /// - Parameters:
+    ///   - tileSide: Pixels along a side of a tile, 336 for CLIP ViT-L/14-336.
+    ///   - patchSide: Pixels along a side of a patch, at most `tileSide`.
+    ///   - mean: What is subtracted from red, green and blue, of a full range of 1.
+    ///   - deviation: What red, green and blue are divided by afterwards.
+    ///   - layout: How pictures become tiles. Pinpoints are whole multiples of `tileSide`.
+    /// - Throws: `ImagingError.preprocessor` when the numbers make no sense.
+    public init(
+        tileSide: Int, patchSide: Int, mean: [Float], deviation: [Float], layout: TileLayout
+    ) throws(ImagingError) {
+        guard (1...Self.maximumSide).contains(tileSide), (1...tileSide).contains(patchSide) else {
+            throw .preprocessor(
+                reason: "a tile side of \(tileSide) and a patch side of \(patchSide), expected "
+                    + "1 ≤ patch side ≤ tile side ≤ \(Self.maximumSide)")
+        }
+        guard mean.count == 3, mean.allSatisfy({ (0...1).contains($0) }) else {
+            throw .preprocessor(reason: "a mean of \(mean), expected 3 numbers from 0 to 1")
+        }
+        guard deviation.count == 3, deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+            throw .preprocessor(reason: "a deviation of \(deviation), expected 3 positive numbers")
+        }
+        if case .anyres(let pinpoints) = layout {
+            try Self.check(pinpoints, tileSide: tileSide)
+        }
+        self.tileSide = tileSide
+        self.patchSide = patchSide
+        self.layout = layout
+        padding = mean.map { UInt8($0 * 255) }
+        // The processors multiply by 1/255 in double precision, then go on in single.
+        normalized = (0..<3).flatMap { channel in
+            (0..<256).map { (Float(Double($0) * (1 / 255.0)) - mean[channel]) / deviation[channel] }
+        }
+    }
+
+    private static func check(
+        _ pinpoints: [PixelSize], tileSide: Int
+    ) throws(ImagingError) {
+        guard !pinpoints.isEmpty else {
+            throw .preprocessor(reason: "no resolution for anyres, expected at least one")
+        }
+        for pinpoint in pinpoints {
+            for side in [pinpoint.width, pinpoint.height] {
+                guard (tileSide...maximumSide).contains(side), side % tileSide == 0 else {
+                    throw .preprocessor(
+                        reason: "an anyres resolution of \(pinpoint), expected multiples of "
+                            + "\(tileSide) up to \(maximumSide)")
+                }
+            }
+        }
+    }
+
+    /// The tiles and tokens that a picture of this size yields, without looking at pixels.
+    ///
+    /// - Precondition: both sides are positive.
+    public func geometry(width: Int, height: Int) -> TileGeometry {
+        precondition(width > 0 && height > 0, "a picture has at least one pixel")
+        let patchesPerSide = tileSide / patchSide
+        guard case .anyres(let pinpoints) = layout else {
+            return .single(patchesPerSide: patchesPerSide)
+        }
+        let picture = PixelSize(width: width, height: height)
+        let best = AnyresRule.bestResolution(for: picture, among: pinpoints)
+        return .grid(
+            columns: best.width / tileSide, rows: best.height / tileSide,
+            patchesPerSide: patchesPerSide, picture: picture)
+    }
+
+    /// The tiles of a picture.
+    public func tiles(of picture: Picture) -> TileBatch {
+        let geometry = geometry(width: picture.width, height: picture.height)
+        var pixels: [Float] = []
+        pixels.reserveCapacity(geometry.tileCount * 3 * tileSide * tileSide)
+        switch layout {
+        case .padToSquare:
+            appendTile(of: paddedToSquare(picture), column: 0, row: 0, to: &pixels)
+        case .centerCrop:
+            appendTile(of: croppedToSquare(picture), column: 0, row: 0, to: &pixels)
+        case .anyres:
+            let base = picture.resized(width: tileSide, height: tileSide)
+            appendTile(of: base, column: 0, row: 0, to: &pixels)
+            let grid = PixelSize(
+                width: geometry.gridColumns * tileSide, height: geometry.gridRows * tileSide)
+            let fitted = paddedToGrid(picture, grid: grid)
+            for row in 0..<geometry.gridRows {
+                for column in 0..<geometry.gridColumns {
+                    appendTile(of: fitted, column: column, row: row, to: &pixels)
+                }
+            }
+        }
+        return TileBatch(
+            count: geometry.tileCount, side: tileSide, pixels: pixels, geometry: geometry)
+    }
+
+    /// The picture in the middle of a square of the mean colour, then resized to a tile.
+    private func paddedToSquare(_ picture: Picture) -> Picture {
+        let side = max(picture.width, picture.height)
+        func axis(_ length: Int) -> ResamplingAxis {
+            let start = (side - length) / 2
+            return ResamplingAxis(
+                canvasLength: side, source: start..<start + length, outputLength: tileSide,
+                window: 0..<tileSide)
+        }
+        return Resampling(
+            horizontal: axis(picture.width), vertical: axis(picture.height), canvas: padding
+        ).apply(to: picture)
+    }
+
+    /// The picture resized until its shorter side fits a tile, and of that the middle.
+    private func croppedToSquare(_ picture: Picture) -> Picture {
+        let shorter = min(picture.width, picture.height)
+        func axis(_ length: Int) -> ResamplingAxis {
+            let resized = tileSide * length / shorter
+            let start = (resized - tileSide) / 2
+            return ResamplingAxis(
+                canvasLength: length, source: 0..<length, outputLength: resized,
+                window: start..<start + tileSide)
+        }
+        return Resampling(horizontal: axis(picture.width), vertical: axis(picture.height))
+            .apply(to: picture)
+    }
+
+    /// The picture resized to fit the grid, its shape kept, in the middle of black.
+    private func paddedToGrid(_ picture: Picture, grid: PixelSize) -> Picture {
+        let size = AnyresRule.fitted(picture.size, into: grid)
+        let fitted = picture.resized(width: size.width, height: size.height)
+        let left = (grid.width - size.width) / 2
+        let top = (grid.height - size.height) / 2
+        var pixels = [UInt8](repeating: 0, count: grid.width * grid.height * 3)
+        for row in 0..<size.height {
+            let start = ((top + row) * grid.width + left) * 3
+            let source = row * size.width * 3
+            pixels.replaceSubrange(
+                start..<start + size.width * 3,
+                with: fitted.pixels[source..<source + size.width * 3])
+        }
+        return Picture(width: grid.width, height: grid.height, pixels: pixels)
+    }
+
+    /// Appends one tile of a picture that is whole tiles wide and high, normalised.
+    private func appendTile(of picture: Picture, column: Int, row: Int, to pixels: inout [Float]) {
+        for channel in 0..<3 {
+            for y in row * tileSide..<(row + 1) * tileSide {
+                for x in column * tileSide..<(column + 1) * tileSide {
+                    let sample = picture.pixels[(y * picture.width + x) * 3 + channel]
+                    pixels.append(normalized[channel * 256 + Int(sample)])
+                }
+            }
+        }
+    }
+}
