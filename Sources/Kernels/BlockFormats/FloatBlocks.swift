@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+import CVectorOps
+
+/// Copies single-precision numbers.
+@inline(__always)
+func decodeF32(
+    _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>
+) {
+    for index in 0..<count {
+        let bits = source.loadUnaligned(fromByteOffset: index &* 4, as: UInt32.self)
+        destination[index] = Float(bitPattern: UInt32(littleEndian: bits))
+    }
+}
+
+/// Widens IEEE half-precision numbers.
+@inline(__always)
+func decodeF16(
+    _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>
+) {
+    for index in 0..<count {
+        destination[index] = source.half(at: index &* 2)
+    }
+}
+
+/// Widens bfloat16 numbers, the upper halves of single-precision ones.
+@inline(__always)
+func decodeBF16(
+    _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>
+) {
+    for index in 0..<count {
+        let bits = source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)
+        destination[index] = Float(bitPattern: UInt32(UInt16(littleEndian: bits)) &<< 16)
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Formats whose nibbles are indices into a table of 16 values.
+
+/// The non-uniform levels of IQ4_NL and IQ4_XS (`kvalues_iq4nl` of ggml).
+private let iq4Levels: SIMD16<Float> = [
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+]
+
+/// Twice the E2M1 numbers of the OCP microscaling format (`kvalues_mxfp4` of ggml).
+///
+/// Code 8, minus zero, is stored as plus zero, as ggml's integer table does.
+private let doubledE2M1: SIMD16<Float> = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
+
+/// Bytes: half scale, 16 × two nibbles.
+///
+/// Value: scale · level[q].
+@inline(__always)
+func decodeIQ4_NL(_ block: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>) {
+    decodeNibbles(block + 2, scale: block.half(at: 0), levels: iq4Levels, output)
+}
+
+/// Bytes: half scale, 16 bits of upper scale parts, 4 bytes of lower ones, 128 × two nibbles.
+///
+/// Value: scale · (s − 32) · level[q], in groups of 32.
+@inline(__always)
+func decodeIQ4_XS(_ block: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>) {
+    let scale = block.half(at: 0)
+    let upperParts = block.byte(at: 2) | block.byte(at: 3) &<< 8
+    for group in 0..<8 {
+        let lower = block.byte(at: 4 &+ group / 2) &>> shiftCount((group & 1) &* 4)
+        let upper = upperParts &>> shiftCount(group &* 2)
+        let groupScale = scale * Float((lower & 15 | (upper & 3) &<< 4) &- 32)
+        decodeNibbles(
+            block + 8 + group &* 16, scale: groupScale, levels: iq4Levels, output + group &* 32)
+    }
+}
+
+/// Bytes: power-of-two scale (E8M0), 16 × two nibbles.
+///
+/// Value: 2^(e − 127) · E2M1[q].
+@inline(__always)
+func decodeMXFP4(_ block: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>) {
+    let exponent = UInt32(bitPattern: block.byte(at: 0))
+    // Half of 2^(e − 127), as the table is doubled; the two smallest are subnormal.
+    let bits = exponent < 2 ? UInt32(0x20_0000) &<< exponent : (exponent &- 1) &<< 23
+    decodeNibbles(block + 1, scale: Float(bitPattern: bits), levels: doubledE2M1, output)
+}
+
+/// Decodes 32 elements: byte j holds element j in its low nibble and element j + 16 in its high one.
+@inline(__always)
+private func decodeNibbles(
+    _ quantised: UnsafeRawPointer, scale: Float, levels: SIMD16<Float>,
+    _ output: UnsafeMutablePointer<Float>
+) {
+    let scaled = levels * scale
+    for index in 0..<16 {
+        let pair = Int(quantised.byte(at: index))
+        output[index] = scaled[pair & 15]
+        output[index &+ 16] = scaled[pair &>> 4]
+    }
+}
