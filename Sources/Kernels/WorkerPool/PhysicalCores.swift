@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// How many cores this process may really use.
+public enum PhysicalCores {
+    /// Physical cores inside the affinity mask and the cgroup's quota; at least 1.
+    ///
+    /// Two hardware threads of a core share its vector units, so they count once.
+    public static func count() -> Int {
+        #if os(Linux)
+            let cores = Set(allowedProcessors().map(coreName))
+            return max(1, min(cores.count, cgroupQuota() ?? cores.count))
+        #else
+            return performanceCores()
+        #endif
+    }
+
+    #if os(Linux)
+        /// The processors of the affinity mask, as the kernel lists them: `0-3,8,10-11`.
+        private static func allowedProcessors() -> [Int] {
+            let field = "Cpus_allowed_list:"
+            guard let line = lines("/proc/self/status").first(where: { $0.hasPrefix(field) }) else {
+                return Array(0..<max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+            }
+            return processors(inList: String(line.dropFirst(field.count)))
+        }
+
+        static func processors(inList list: String) -> [Int] {
+            list.split(separator: ",").flatMap { range -> [Int] in
+                let bounds = range.split(separator: "-").compactMap { bound in
+                    Int(bound.filter(\.isNumber))
+                }
+                guard let first = bounds.first, let last = bounds.last, first <= last else {
+                    return []
+                }
+                return Array(first...last)
+            }
+        }
+
+        /// The same text for all hardware threads of one core; unique when the topology is hidden.
+        private static func coreName(_ processor: Int) -> String {
+            let topology = "/sys/devices/system/cpu/cpu\(processor)/topology/"
+            return lines(topology + "core_cpus_list").first
+                ?? lines(topology + "thread_siblings_list").first ?? "\(processor)"
+        }
+
+        /// Whole cores that the cgroup (version 2, then 1) grants per period, if it limits them.
+        private static func cgroupQuota() -> Int? {
+            var quota: Double?
+            var period: Double?
+            if let line = lines("/sys/fs/cgroup/cpu.max").first {
+                let fields = line.split(separator: " ")
+                quota = fields.first.flatMap { Double($0) }
+                period = fields.last.flatMap { Double($0) }
+            } else {
+                quota = lines("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").first.flatMap { Double($0) }
+                period = lines("/sys/fs/cgroup/cpu/cpu.cfs_period_us").first.flatMap { Double($0) }
+            }
+            guard let quota, let period, quota > 0, period > 0 else { return nil }
+            return max(1, Int(quota / period))
+        }
+
+        /// The lines of a small file of the kernel; none when it cannot be read.
+        private static func lines(_ path: String) -> [String] {
+            guard let file = fopen(path, "r") else { return [] }
+            defer { fclose(file) }
+            var buffer = [UInt8](repeating: 0, count: 16_384)
+            let count = fread(&buffer, 1, buffer.count, file)
+            return buffer[..<count].split(separator: UInt8(ascii: "\n")).map {
+                String(decoding: $0, as: UTF8.self)
+            }
+        }
+    #else
+        private static func performanceCores() -> Int {
+            var count: Int32 = 0
+            var size = MemoryLayout<Int32>.size
+            for name in ["hw.perflevel0.physicalcpu", "hw.physicalcpu"]
+            where sysctlbyname(name, &count, &size, nil, 0) == 0 && count > 0 {
+                return Int(count)
+            }
+            return 1
+        }
+    #endif
+}
