@@ -1,1 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
+import COpenBLAS
+import Kernels
+import WorkerPool
+
+/// How a matrix product treats its activations.
+public enum ActivationMode: String, CaseIterable, Sendable {
+    /// Exactly decoded weights times 32-bit activations, by OpenBLAS: the accuracy reference.
+    case float
+}
+
+/// The layers' arithmetic on whole activation matrices: kernels times the pool's threads.
+public final class TensorOps: Sendable {
+    /// The inner loops.
+    public let kernels: KernelTable
+    /// The threads.
+    public let pool: WorkerPool
+    /// How matrix products treat activations.
+    public let activationMode: ActivationMode
+    let scratch: ThreadScratch
+
+    /// Operations with the given kernels and threads.
+    public init(kernels: KernelTable, pool: WorkerPool, activationMode: ActivationMode = .float) {
+        self.kernels = kernels
+        self.pool = pool
+        self.activationMode = activationMode
+        scratch = ThreadScratch(threadCount: pool.threadCount)
+        Self.useOneThreadPerProduct
+    }
+
+    /// OpenBLAS must not start threads of its own below ours.
+    private static let useOneThreadPerProduct: Void = openblas_set_num_threads(1)
+
+    /// Calls `body` with every row of `activations`, several rows at a time on all threads.
+    func forEachRow(
+        of activations: Activations, _ body: (UnsafeMutablePointer<Float>, _ index: Int) -> Void
+    ) {
+        let rowsPerChunk = max(1, activations.rows / (4 * pool.threadCount))
+        let chunks = (activations.rows + rowsPerChunk - 1) / rowsPerChunk
+        pool.forEach(chunks) { chunk, _ in
+            let end = min(activations.rows, (chunk + 1) * rowsPerChunk)
+            for index in (chunk * rowsPerChunk)..<end { body(activations.row(index), index) }
+        }
+    }
+}
+
+/// Memory that each thread reuses from product to product.
+final class ThreadScratch: @unchecked Sendable {
+    private let buffers: UnsafeMutableBufferPointer<UnsafeMutableBufferPointer<Float>>
+
+    init(threadCount: Int) {
+        buffers = .allocate(capacity: threadCount)
+        buffers.initialize(repeating: UnsafeMutableBufferPointer(start: nil, count: 0))
+    }
+
+    deinit {
+        for buffer in buffers { buffer.deallocate() }
+        buffers.deallocate()
+    }
+
+    /// At least `count` floats for `thread` alone, until its next call.
+    func floats(_ count: Int, thread: Int) -> UnsafeMutablePointer<Float> {
+        if let base = buffers[thread].baseAddress, buffers[thread].count >= count { return base }
+        buffers[thread].deallocate()
+        let base = UnsafeMutablePointer<Float>.allocate(capacity: max(1, count))
+        buffers[thread] = UnsafeMutableBufferPointer(start: base, count: max(1, count))
+        return base
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The arithmetic of one instruction set: every inner loop of the model as a function on raw memory.
+///
+/// All functions work on one thread, on rows of Float; `TensorOps` spreads rows over the cores.
+/// A table for an instruction set starts as the reference and replaces what it does faster.
+public struct KernelTable: Sendable {
+    /// A function that changes `count` numbers in place.
+    public typealias InPlace =
+        @Sendable (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+
+    /// What `TRIMLLAVA_KERNELS` calls the table.
+    public let name: String
+
+    /// `out = x / √(mean(x²) + ε) · weight` over one row (arXiv 1910.07467).
+    public var rmsNorm:
+        @Sendable (
+            _ row: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ epsilon: Float,
+            _ out: UnsafeMutablePointer<Float>, _ width: Int
+        ) -> Void
+    /// `out = (x − mean) / √(variance + ε) · weight + bias` over one row (arXiv 1607.06450).
+    public var layerNorm:
+        @Sendable (
+            _ row: UnsafePointer<Float>, _ weight: UnsafePointer<Float>,
+            _ bias: UnsafePointer<Float>, _ epsilon: Float,
+            _ out: UnsafeMutablePointer<Float>, _ width: Int
+        ) -> Void
+    /// `x = exp(x − max) / Σ exp(x − max)` in place.
+    public var softmax: InPlace
+    /// `gate = silu(gate) · up`, with `silu(x) = x · sigmoid(x)`, in place (arXiv 2002.05202).
+    public var siluProduct:
+        @Sendable (
+            _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, _ count: Int
+        ) -> Void
+    /// `x = x · sigmoid(1.702 x)` in place: the activation of OpenAI's CLIP.
+    public var quickGELU: InPlace
+    /// `x = x/2 · (1 + erf(x/√2))` in place (arXiv 1606.08415).
+    public var gelu: InPlace
+    /// `x = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))` in place (arXiv 1606.08415).
+    public var geluTanh: InPlace
+    /// Turns the pairs `(x₂ᵢ, x₂ᵢ₊₁)` of one head by the angles whose cosines and sines are given.
+    public var rotateAdjacentPairs: Rotation
+    /// Turns the pairs `(xᵢ, xᵢ₊ₕ)`, h half the rotated width, of one head by the given angles.
+    public var rotateHalves: Rotation
+    /// `sum += addend` in place.
+    public var add:
+        @Sendable (
+            _ sum: UnsafeMutablePointer<Float>, _ addend: UnsafePointer<Float>, _ count: Int
+        ) -> Void
+    /// Rounds to IEEE half precision, ties to even.
+    public var halvesFromFloats:
+        @Sendable (
+            _ source: UnsafePointer<Float>, _ out: UnsafeMutablePointer<UInt16>, _ count: Int
+        ) -> Void
+    /// Widens from IEEE half precision, exactly.
+    public var floatsFromHalves:
+        @Sendable (
+            _ source: UnsafePointer<UInt16>, _ out: UnsafeMutablePointer<Float>, _ count: Int
+        ) -> Void
+
+    /// A rotary embedding of one head (arXiv 2104.09864); `cosines` and `sines` hold `pairs` numbers.
+    public typealias Rotation =
+        @Sendable (
+            _ head: UnsafeMutablePointer<Float>, _ cosines: UnsafePointer<Float>,
+            _ sines: UnsafePointer<Float>, _ pairs: Int
+        ) -> Void
+
+    /// The tables that this processor can run, fastest first; the reference is always last.
+    public static let available: [KernelTable] = [reference]
+
+    /// The table of that name, or the fastest one for `nil`.
+    ///
+    /// - Throws: `KernelError.unknownTable` when this processor has no such table.
+    public static func named(_ name: String?) throws(KernelError) -> KernelTable {
+        guard let name else { return available[0] }
+        guard let table = available.first(where: { $0.name == name }) else {
+            throw .unknownTable(name: name, available: available.map(\.name))
+        }
+        return table
+    }
+}
+
+/// What can be wrong with the choice of kernels.
+public enum KernelError: Error, Equatable, CustomStringConvertible {
+    /// No table of that name runs on this processor.
+    case unknownTable(name: String, available: [String])
+
+    /// One sentence for the user.
+    public var description: String {
+        switch self {
+        case .unknownTable(let name, let available):
+            "TRIMLLAVA_KERNELS=\(name): this processor runs \(available.joined(separator: ", "))"
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import CVectorOps
+
+extension KernelTable {
+    /// Plain loops with sums in double precision: what every other table is compared with.
+    public static let reference = KernelTable(
+        name: "reference",
+        rmsNorm: { row, weight, epsilon, out, width in
+            var sumOfSquares = 0.0
+            for column in 0..<width { sumOfSquares += Double(row[column]) * Double(row[column]) }
+            let scale = Float(1 / (sumOfSquares / Double(width) + Double(epsilon)).squareRoot())
+            for column in 0..<width { out[column] = row[column] * scale * weight[column] }
+        },
+        layerNorm: { row, weight, bias, epsilon, out, width in
+            var sum = 0.0
+            for column in 0..<width { sum += Double(row[column]) }
+            let mean = sum / Double(width)
+            var sumOfSquares = 0.0
+            for column in 0..<width {
+                let difference = Double(row[column]) - mean
+                sumOfSquares += difference * difference
+            }
+            let scale = Float(1 / (sumOfSquares / Double(width) + Double(epsilon)).squareRoot())
+            for column in 0..<width {
+                out[column] = (row[column] - Float(mean)) * scale * weight[column] + bias[column]
+            }
+        },
+        softmax: { values, count in
+            var largest = -Float.infinity
+            for index in 0..<count { largest = max(largest, values[index]) }
+            var sum = 0.0
+            for index in 0..<count {
+                values[index] = expf(values[index] - largest)
+                sum += Double(values[index])
+            }
+            let scale = Float(1 / sum)
+            for index in 0..<count { values[index] *= scale }
+        },
+        siluProduct: { gate, up, count in
+            for index in 0..<count {
+                gate[index] = gate[index] / (1 + expf(-gate[index])) * up[index]
+            }
+        },
+        quickGELU: { values, count in
+            for index in 0..<count {
+                values[index] /= 1 + expf(-1.702 * values[index])
+            }
+        },
+        gelu: { values, count in
+            let inverseRootOfTwo = Float(0.5).squareRoot()
+            for index in 0..<count {
+                values[index] *= 0.5 * (1 + erff(values[index] * inverseRootOfTwo))
+            }
+        },
+        geluTanh: { values, count in
+            let rootOfTwoOverPi = (2 / Float.pi).squareRoot()
+            for index in 0..<count {
+                let value = values[index]
+                let inner = rootOfTwoOverPi * (value + 0.044715 * value * value * value)
+                values[index] = 0.5 * value * (1 + tanhf(inner))
+            }
+        },
+        rotateAdjacentPairs: { head, cosines, sines, pairs in
+            for pair in 0..<pairs {
+                rotate(&head[2 * pair], &head[2 * pair + 1], cosines[pair], sines[pair])
+            }
+        },
+        rotateHalves: { head, cosines, sines, pairs in
+            for pair in 0..<pairs {
+                rotate(&head[pair], &head[pair + pairs], cosines[pair], sines[pair])
+            }
+        },
+        add: { sum, addend, count in
+            for index in 0..<count { sum[index] += addend[index] }
+        },
+        halvesFromFloats: { source, out, count in
+            for index in 0..<count { out[index] = half_from_float(source[index]) }
+        },
+        floatsFromHalves: { source, out, count in
+            for index in 0..<count { out[index] = float_from_half(source[index]) }
+        })
+}
+
+@inline(__always)
+private func rotate(_ x: inout Float, _ y: inout Float, _ cosine: Float, _ sine: Float) {
+    (x, y) = (x * cosine - y * sine, x * sine + y * cosine)
+}

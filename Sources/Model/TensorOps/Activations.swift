@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A row-major matrix of activations, one row per token.
+public final class Activations: @unchecked Sendable {
+    /// Tokens.
+    public let rows: Int
+    /// Numbers per token.
+    public let width: Int
+    /// The numbers.
+    public let values: UnsafeMutablePointer<Float>  // [rows, width]
+
+    /// Allocates `rows · width` numbers without setting them.
+    public init(rows: Int, width: Int) {
+        self.rows = rows
+        self.width = width
+        // 64 bytes: a cache line, and the widest vector register.
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: max(1, rows * width) * MemoryLayout<Float>.stride, alignment: 64)
+        values = memory.bindMemory(to: Float.self, capacity: rows * width)
+    }
+
+    /// Copies `values`, which must hold a whole number of rows.
+    public convenience init(_ values: [Float], width: Int) {
+        precondition(values.count % width == 0, "\(values.count) numbers in rows of \(width)")
+        self.init(rows: values.count / width, width: width)
+        values.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress {
+                self.values.update(from: base, count: source.count)
+            }
+        }
+    }
+
+    deinit { values.deallocate() }
+
+    /// The first number of a row.
+    public func row(_ index: Int) -> UnsafeMutablePointer<Float> {
+        assert(index >= 0 && index < rows)
+        return values + index * width
+    }
+
+    /// A copy of some rows.
+    public func copy(rows range: Range<Int>) -> Activations {
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+        let copy = Activations(rows: range.count, width: width)
+        copy.values.update(from: values + range.lowerBound * width, count: range.count * width)
+        return copy
+    }
+
+    /// All numbers, row after row.
+    public var array: [Float] {
+        Array(UnsafeBufferPointer(start: values, count: rows * width))
+    }
+
+    /// Whether every number is finite.
+    public var isFinite: Bool {
+        // A NaN or an infinity times zero is NaN and spoils the sum; finite numbers leave it at zero.
+        var sums = SIMD16<Float>(repeating: 0)
+        let count = rows * width
+        let vectorEnd = count / 16 * 16
+        let raw = UnsafeRawPointer(values)
+        for index in stride(from: 0, to: vectorEnd, by: 16) {
+            sums += raw.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self) * 0
+        }
+        return sums.sum() == 0 && (vectorEnd..<count).allSatisfy { values[$0].isFinite }
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+
+/// How the KV cache stores numbers.
+public enum CacheFormat: String, CaseIterable, Sendable {
+    /// IEEE half precision.
+    case f16
+    /// Single precision: twice the memory, no rounding.
+    case f32
+
+    /// Bytes per number.
+    public var byteWidth: Int { self == .f16 ? 2 : 4 }
+}
+
+/// The keys or the values of one decoder layer for every token of a sequence.
+///
+/// Memory is reserved for the full capacity, and the system backs it page by page as rows are
+/// written.
+public final class CachedRows: @unchecked Sendable {
+    /// How numbers are stored.
+    public let format: CacheFormat
+    /// Rows that fit.
+    public let capacity: Int
+    /// Numbers per row.
+    public let width: Int
+    private let bytes: UnsafeMutableRawPointer  // [capacity, width]
+
+    /// Reserves room for `capacity` rows.
+    public init(format: CacheFormat, capacity: Int, width: Int) {
+        self.format = format
+        self.capacity = capacity
+        self.width = width
+        bytes = .allocate(
+            byteCount: max(1, capacity * width * format.byteWidth), alignment: 64)
+    }
+
+    deinit { bytes.deallocate() }
+
+    /// Stores `rows` from row `first` on, rounding to the cache's format.
+    public func write(_ rows: Activations, at first: Int, _ kernels: KernelTable) {
+        precondition(rows.width == width && first + rows.rows <= capacity)
+        let target = bytes + first * width * format.byteWidth
+        let count = rows.rows * width
+        switch format {
+        case .f16:
+            kernels.halvesFromFloats(
+                rows.values, target.assumingMemoryBound(to: UInt16.self), count)
+        case .f32:
+            target.assumingMemoryBound(to: Float.self).update(from: rows.values, count: count)
+        }
+    }
+
+    /// Reads some columns of a row that was written before.
+    func read(
+        _ row: Int, _ columns: Range<Int>, into out: UnsafeMutablePointer<Float>,
+        _ kernels: KernelTable
+    ) {
+        assert(row < capacity && columns.upperBound <= width)
+        let source = bytes + (row * width + columns.lowerBound) * format.byteWidth
+        switch format {
+        case .f16:
+            kernels.floatsFromHalves(
+                source.assumingMemoryBound(to: UInt16.self), out, columns.count)
+        case .f32:
+            out.update(from: source.assumingMemoryBound(to: Float.self), count: columns.count)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The weights of a layer normalisation.
+public struct LayerNorm: Sendable {
+    /// Factors.
+    public let weight: [Float]  // [width]
+    /// Addends.
+    public let bias: [Float]  // [width]
+
+    /// A normalisation with as many factors as addends.
+    public init(weight: [Float], bias: [Float]) {
+        precondition(weight.count == bias.count)
+        self.weight = weight
+        self.bias = bias
+    }
+}
+
+/// The activation function between the two layers of a feed-forward block.
+public enum FeedForwardActivation: Sendable {
+    /// `x · sigmoid(1.702 x)`.
+    case quickGELU
+    /// `x/2 · (1 + erf(x/√2))`.
+    case gelu
+    /// GELU by its tanh approximation.
+    case geluTanh
+}
+
+extension TensorOps {
+    /// Root-mean-square normalisation of every row.
+    public func rmsNorm(_ input: Activations, weight: [Float], epsilon: Float) -> Activations {
+        precondition(input.width == weight.count)
+        let result = Activations(rows: input.rows, width: input.width)
+        forEachRow(of: input) { row, index in
+            kernels.rmsNorm(row, weight, epsilon, result.row(index), input.width)
+        }
+        return result
+    }
+
+    /// Layer normalisation of every row.
+    public func layerNorm(_ input: Activations, _ norm: LayerNorm, epsilon: Float) -> Activations {
+        precondition(input.width == norm.weight.count)
+        let result = Activations(rows: input.rows, width: input.width)
+        forEachRow(of: input) { row, index in
+            kernels.layerNorm(
+                row, norm.weight, norm.bias, epsilon, result.row(index), input.width)
+        }
+        return result
+    }
+
+    /// `sum += addend`.
+    public func add(_ addend: Activations, to sum: Activations) {
+        precondition(addend.rows == sum.rows && addend.width == sum.width)
+        forEachRow(of: sum) { row, index in kernels.add(row, addend.row(index), sum.width) }
+    }
+
+    /// `gate = silu(gate) · up`.
+    public func multiplySiLU(_ gate: Activations, by up: Activations) {
+        precondition(gate.rows == up.rows && gate.width == up.width)
+        forEachRow(of: gate) { row, index in kernels.siluProduct(row, up.row(index), gate.width) }
+    }
+
+    /// Applies an activation function in place.
+    public func apply(_ function: FeedForwardActivation, to activations: Activations) {
+        let kernel =
+            switch function {
+            case .quickGELU: kernels.quickGELU
+            case .gelu: kernels.gelu
+            case .geluTanh: kernels.geluTanh
+            }
+        forEachRow(of: activations) { row, _ in kernel(row, activations.width) }
+    }
+}
