@@ -1,1 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Imaging
+import TensorOps
+
+/// A LLaVA model: a vision tower, a projector and a text decoder, from a pair of GGUF files.
+public final class LLaVAModel: Sendable {
+    /// The text decoder.
+    public let decoder: Decoder
+    /// The vision tower.
+    public let vision: VisionTower
+    /// What turns features into decoder rows.
+    public let projector: Projector
+    /// Rows that a sequence may have: what the user allows, within the trained context.
+    public let context: Int
+    /// What is odd about the files but does not keep them from running.
+    public let warnings: [String]
+
+    private let newline: [Float]?  // [width]; anyres models only
+    private let padding: CLIPPreprocessor
+    private let cropping: CLIPPreprocessor
+
+    /// Rows of a sequence where the user sets no limit: room for a LLaVA-NeXT picture (at most 2928
+    /// rows with the published grids) and an answer.
+    public static let defaultContext = 4096
+
+    /// Checks both files and finds every tensor; no tensor data is read but small vectors.
+    ///
+    /// - Parameter context: most rows of a sequence; nil for `defaultContext`, or the trained
+    ///   context where that is shorter.
+    public init(
+        text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil
+    ) throws(ModelError) {
+        let textConfig = try DecoderConfig(text.metadata)
+        self.context = try Self.checked(context, textConfig, text)
+        let textLoader = TensorLoader(text)
+        let weights = try textLoader.decoderWeights(textConfig, context: self.context)
+        decoder = Decoder(textConfig, weights, ops)
+
+        let visionLoader = TensorLoader(projectorFile)
+        let config = try VisionConfig(
+            projectorFile.metadata, storedBlocks: visionLoader.storedVisionBlocks,
+            projectorLayers: Set((0..<8).filter {
+                visionLoader.contains("\(TensorNames.Projector.layer($0)).weight")
+            }))
+        vision = VisionTower(config, try visionLoader.visionWeights(config), ops)
+        projector = try Projector(config, visionLoader, ops)
+        guard projector.outputWidth == textConfig.width else {
+            throw .widthMismatch(
+                projector: projectorFile.path, projectorWidth: projector.outputWidth,
+                text: text.path, textWidth: textConfig.width)
+        }
+        newline = try visionLoader.newline(config, width: textConfig.width)
+        padding = try Self.preprocessor(config, .padToSquare, projectorFile)
+        cropping = try Self.preprocessor(config, .centerCrop, projectorFile)
+        warnings = [textLoader, visionLoader].flatMap(\.warnings)
+    }
+
+    /// What cuts pictures into this model's tiles.
+    ///
+    /// - Parameter crop: take the middle square as Hugging Face's processor does by default; an
+    ///   anyres model (LLaVA-NeXT) always sees the whole picture.
+    public func preprocessor(crop: Bool) -> CLIPPreprocessor { crop ? cropping : padding }
+
+    /// Runs tiles through the vision tower and the projector, one after the other.
+    ///
+    /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
+    public func features(
+        of tiles: TileBatch, cancellation: Cancellation
+    ) throws(ModelError) -> Activations {
+        let config = vision.config
+        let result = Activations(
+            rows: tiles.count * config.patchCount, width: config.featureWidth)
+        let pixelsPerTile = 3 * tiles.side * tiles.side
+        for tile in 0..<tiles.count {
+            let pixels = tiles.pixels[(tile * pixelsPerTile)..<((tile + 1) * pixelsPerTile)]
+            let features = try vision.features(pixels, cancellation: cancellation)
+            result.row(tile * config.patchCount)
+                .update(from: features.values, count: features.rows * features.width)
+        }
+        return result
+    }
+
+    /// Projects the features of all tiles and packs them as the decoder reads them.
+    ///
+    /// - Throws: `ModelError.notFinite`.
+    public func visualTokens(
+        _ features: Activations, _ geometry: TileGeometry
+    ) throws(ModelError) -> Activations {
+        let projected = projector.project(features)
+        guard projected.isFinite else { throw .notFinite(place: "the projector") }
+        return packVisualTokens(projected, geometry, newline: newline)
+    }
+
+    private static func checked(
+        _ context: Int?, _ config: DecoderConfig, _ file: GGUFFile
+    ) throws(ModelError) -> Int {
+        let trained = config.contextLength
+        guard let context else { return min(defaultContext, trained) }
+        guard (1...trained).contains(context) else {
+            throw .invalidValue(
+                file: file.path, key: "--context", value: "\(context)",
+                expected: "1 to \(trained), the model's context length")
+        }
+        return context
+    }
+
+    private static func preprocessor(
+        _ config: VisionConfig, _ single: TileLayout, _ file: GGUFFile
+    ) throws(ModelError) -> CLIPPreprocessor {
+        do {
+            return try CLIPPreprocessor(
+                tileSide: config.tileSide, patchSide: config.patchSide, mean: config.mean,
+                deviation: config.deviation,
+                layout: config.pinpoints.isEmpty ? single : .anyres(pinpoints: config.pinpoints))
+        } catch {
+            throw .invalidValue(
+                file: file.path, key: "clip.vision", value: "\(error)",
+                expected: "a CLIP picture format")
+        }
+    }
+}
+
+extension TensorLoader {
+    /// The newline row of an anyres model, under any of the names that published files use.
+    fileprivate func newline(_ config: VisionConfig, width: Int) throws(ModelError) -> [Float]? {
+        guard !config.pinpoints.isEmpty else { return nil }
+        for name in TensorNames.Projector.newline where contains(name) {
+            return try vector(name, count: width)
+        }
+        throw .missingTensor(file: file.path, name: TensorNames.Projector.newline[0])
+    }
+
+    fileprivate var warnings: [String] {
+        let names = untakenNames
+        guard !names.isEmpty else { return [] }
+        let shown = names.prefix(4).joined(separator: ", ")
+        return ["\(file.path): \(names.count) tensors are not used: \(shown)"]
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// The weights of one decoder layer.
+struct DecoderLayer: Sendable {
+    let attentionNorm: [Float]  // [width]
+    let query: LinearLayer  // [heads · headWidth, width]
+    let key: LinearLayer  // [keyValueHeads · headWidth, width]
+    let value: LinearLayer  // [keyValueHeads · headWidth, width]
+    let attentionOutput: LinearLayer  // [width, heads · headWidth]
+    let feedForwardNorm: [Float]  // [width]
+    let gate: LinearLayer  // [feedForwardWidth, width]
+    let up: LinearLayer  // [feedForwardWidth, width]
+    let down: LinearLayer  // [width, feedForwardWidth]
+}
+
+/// The weights of a text decoder.
+struct DecoderWeights: Sendable {
+    let tokenEmbedding: WeightMatrix  // [vocabulary, width]
+    let layers: [DecoderLayer]
+    let outputNorm: [Float]  // [width]
+    /// The token embedding itself where the file has no matrix of its own.
+    let output: LinearLayer  // [vocabulary, width]
+    let rotary: RotaryEmbedding
+}
+
+extension TensorLoader {
+    func decoderWeights(
+        _ config: DecoderConfig, context: Int
+    ) throws(ModelError) -> DecoderWeights {
+        let width = config.width
+        let vocabulary = try outputs(of: TensorNames.tokenEmbedding, inputs: width)
+        let embedding = try matrix(
+            TensorNames.tokenEmbedding, inputs: width, outputs: vocabulary)
+        var layers: [DecoderLayer] = []
+        for index in 0..<config.layerCount { layers.append(try decoderLayer(index, config)) }
+        let output =
+            contains("\(TensorNames.output).weight")
+            ? try linear(TensorNames.output, inputs: width, outputs: vocabulary)
+            : LinearLayer(weight: embedding)
+        return DecoderWeights(
+            tokenEmbedding: embedding, layers: layers,
+            outputNorm: try vector("\(TensorNames.outputNorm).weight", count: width),
+            output: output, rotary: try rotaryEmbedding(config, context: context))
+    }
+
+    private func decoderLayer(
+        _ index: Int, _ config: DecoderConfig
+    ) throws(ModelError) -> DecoderLayer {
+        let width = config.width
+        func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
+        let (query, key, value) = try queryKeyValue(index, config)
+        let (gate, up) = try gateAndUp(index, config)
+        return DecoderLayer(
+            attentionNorm: try vector(
+                "\(name(TensorNames.Decoder.attentionNorm)).weight", count: width),
+            query: query, key: key, value: value,
+            attentionOutput: try linear(
+                name(TensorNames.Decoder.attentionOutput), inputs: config.attention.queryWidth,
+                outputs: width),
+            feedForwardNorm: try vector(
+                "\(name(TensorNames.Decoder.feedForwardNorm)).weight", count: width),
+            gate: gate, up: up,
+            down: try linear(
+                name(TensorNames.Decoder.down), inputs: config.feedForwardWidth, outputs: width))
+    }
+
+    /// Three matrices, or one whose rows are the queries, then the keys, then the values.
+    private func queryKeyValue(
+        _ index: Int, _ config: DecoderConfig
+    ) throws(ModelError) -> (query: LinearLayer, key: LinearLayer, value: LinearLayer) {
+        func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
+        let shape = config.attention
+        let (queries, keys) = (shape.queryWidth, shape.keyValueWidth)
+        let fusedName = name(TensorNames.Decoder.fusedQueryKeyValue)
+        guard !contains("\(fusedName).weight") else {
+            let fused = try linear(fusedName, inputs: config.width, outputs: queries + 2 * keys)
+            return (
+                fused.rows(0..<queries), fused.rows(queries..<(queries + keys)),
+                fused.rows((queries + keys)..<(queries + 2 * keys))
+            )
+        }
+        func part(_ part: String, _ outputs: Int) throws(ModelError) -> LinearLayer {
+            let layer = try linear(name(part), inputs: config.width, outputs: outputs)
+            guard config.architecture != .qwen2 || layer.bias != nil else {
+                throw .missingTensor(file: file.path, name: "\(name(part)).bias")
+            }
+            return layer
+        }
+        return (
+            try part(TensorNames.Decoder.query, queries),
+            try part(TensorNames.Decoder.key, keys),
+            try part(TensorNames.Decoder.value, keys)
+        )
+    }
+
+    /// Two matrices, or one `ffn_up` whose rows are the gate, then the rest (phi3).
+    private func gateAndUp(
+        _ index: Int, _ config: DecoderConfig
+    ) throws(ModelError) -> (gate: LinearLayer, up: LinearLayer) {
+        func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
+        let (width, inner) = (config.width, config.feedForwardWidth)
+        let upName = name(TensorNames.Decoder.up)
+        if config.architecture == .phi3 {
+            let fused = try linear(upName, inputs: width, outputs: 2 * inner)
+            return (fused.rows(0..<inner), fused.rows(inner..<(2 * inner)))
+        }
+        return (
+            try linear(name(TensorNames.Decoder.gate), inputs: width, outputs: inner),
+            try linear(upName, inputs: width, outputs: inner)
+        )
+    }
+
+    private func rotaryEmbedding(
+        _ config: DecoderConfig, context: Int
+    ) throws(ModelError) -> RotaryEmbedding {
+        let pairs = config.rotatedWidth / 2
+        let factors = "\(TensorNames.rotaryFactors).weight"
+        let longFactors = "\(TensorNames.longRotaryFactors).weight"
+        let shortFactors = "\(TensorNames.shortRotaryFactors).weight"
+        var divisors: [Float] = [1]
+        switch config.rotaryScaling {
+        case .none: divisors = try vector(ifPresent: factors, count: pairs) ?? [1]
+        case .linear(let factor): divisors = [factor]
+        case .longrope: break
+        }
+        if let long = try vector(ifPresent: longFactors, count: pairs),
+            let short = try vector(ifPresent: shortFactors, count: pairs)
+        {
+            guard case .longrope(let original) = config.rotaryScaling else {
+                throw .unsupported(
+                    file: file.path, key: longFactors, value: "present without longrope scaling",
+                    supported: "rope.scaling.type longrope")
+            }
+            divisors = context > original ? long : short
+        }
+        guard divisors.allSatisfy({ $0.isFinite && $0 != 0 }) else {
+            throw .invalidValue(
+                file: file.path, key: factors, value: "\(divisors)", expected: "finite divisors")
+        }
+        return RotaryEmbedding(
+            pairing: config.architecture == .llama ? .adjacent : .halves,
+            rotatedWidth: config.rotatedWidth, base: config.rotaryBase, divisors: divisors,
+            magnitude: config.rotaryMagnitude)
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+
+/// A model's numbers in the metadata, with the bounds that no such model exceeds.
+///
+/// The bounds keep a damaged file from asking for absurd amounts of memory.
+struct Hyperparameters {
+    let metadata: GGUFMetadata
+    /// What the keys start with: the architecture's name, or `clip.vision`.
+    let prefix: String
+
+    /// A count that must be there.
+    func count(_ key: String, upTo limit: Int) throws(ModelError) -> Int {
+        guard let value = try count(ifPresent: key, upTo: limit) else {
+            throw invalid(key, "missing", "a number from 1 to \(limit)")
+        }
+        return value
+    }
+
+    /// A count, or nil where the file has no such key.
+    func count(ifPresent key: String, upTo limit: Int) throws(ModelError) -> Int? {
+        guard let value = try read({ () throws(GGUFError) in try metadata.integer(full(key)) })
+        else { return nil }
+        guard (1...limit).contains(value) else {
+            throw invalid(key, "\(value)", "a number from 1 to \(limit)")
+        }
+        return value
+    }
+
+    /// A number of any sign, or nil where the file has no such key.
+    func number(ifPresent key: String) throws(ModelError) -> Float? {
+        try read { () throws(GGUFError) in try metadata.float(full(key)) }
+    }
+
+    /// A finite positive number, or nil where the file has no such key.
+    func positive(ifPresent key: String) throws(ModelError) -> Float? {
+        guard let value = try number(ifPresent: key) else { return nil }
+        guard value > 0, value.isFinite else {
+            throw invalid(key, "\(value)", "a positive number")
+        }
+        return value
+    }
+
+    /// A text, or nil where the file has no such key.
+    func string(ifPresent key: String) throws(ModelError) -> String? {
+        try read { () throws(GGUFError) in try metadata.string(full(key)) }
+    }
+
+    /// A truth value, or nil where the file has no such key.
+    func bool(ifPresent key: String) throws(ModelError) -> Bool? {
+        try read { () throws(GGUFError) in try metadata.bool(full(key)) }
+    }
+
+    /// Integers, or nil where the file has no such key.
+    func integers(ifPresent key: String) throws(ModelError) -> [Int]? {
+        try read { () throws(GGUFError) in try metadata.integers(full(key)) }
+    }
+
+    /// Numbers, or nil where the file has no such key.
+    func floats(ifPresent key: String) throws(ModelError) -> [Float]? {
+        try read { () throws(GGUFError) in try metadata.floats(full(key)) }
+    }
+
+    func invalid(_ key: String, _ value: String, _ expected: String) -> ModelError {
+        .invalidValue(
+            file: metadata.fileName, key: full(key), value: value, expected: expected)
+    }
+
+    func unsupported(_ key: String, _ value: String, supported: String) -> ModelError {
+        .unsupported(
+            file: metadata.fileName, key: full(key), value: value, supported: supported)
+    }
+
+    private func full(_ key: String) -> String { "\(prefix).\(key)" }
+
+    private func read<Value>(_ body: () throws(GGUFError) -> Value) throws(ModelError) -> Value {
+        do { return try body() } catch { throw .file(error) }
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+
+/// Why a pair of files cannot be run, or why a run had to stop.
+public enum ModelError: Error, Equatable {
+    /// A file is damaged or not GGUF.
+    case file(GGUFError)
+    /// The file holds a model that this runtime does not compute.
+    case unsupported(file: String, key: String, value: String, supported: String)
+    /// A metadata value is outside what any such model has.
+    case invalidValue(file: String, key: String, value: String, expected: String)
+    /// A tensor that the architecture needs is not there.
+    case missingTensor(file: String, name: String)
+    /// A tensor's shape contradicts the metadata.
+    case wrongShape(file: String, tensor: String, found: [Int], expected: [Int])
+    /// The projector makes rows of another width than the decoder takes.
+    case widthMismatch(projector: String, projectorWidth: Int, text: String, textWidth: Int)
+    /// A layer computed an infinity or a NaN.
+    case notFinite(place: String)
+    /// The run was cancelled.
+    case cancelled
+}
+
+extension ModelError: CustomStringConvertible {
+    /// One sentence for the user.
+    public var description: String {
+        switch self {
+        case .file(let error):
+            "\(error)"
+        case .unsupported(let file, let key, let value, let supported):
+            "\(file): \(key) is \(value), which is not supported; supported: \(supported)"
+        case .invalidValue(let file, let key, let value, let expected):
+            "\(file): \(key) is \(value), expected \(expected)"
+        case .missingTensor(let file, let name):
+            "\(file): tensor \(name) is missing"
+        case .wrongShape(let file, let tensor, let found, let expected):
+            "\(file): tensor \(tensor) has shape \(found), expected \(expected)"
+        case .widthMismatch(let projector, let projectorWidth, let text, let textWidth):
+            """
+            \(projector): its projector makes rows of \(projectorWidth) numbers, but \(text) takes \
+            \(textWidth); the two files do not belong together
+            """
+        case .notFinite(let place):
+            "\(place) computed a number that is not finite; the weights are damaged or out of range"
+        case .cancelled:
+            "cancelled"
+        }
+    }
+}

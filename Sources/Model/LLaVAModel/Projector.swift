@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// The network that turns the vision tower's features into rows of the decoder's width.
+public final class Projector: Sendable {
+    /// One step of the network.
+    private enum Step {
+        case linear(LinearLayer)
+        case gelu
+        case norm(LayerNorm)
+    }
+
+    /// Numbers per row that it makes.
+    public let outputWidth: Int
+
+    private let steps: [Step]
+    private let epsilon: Float
+    private let ops: TensorOps
+
+    init(_ config: VisionConfig, _ loader: TensorLoader, _ ops: TensorOps) throws(ModelError) {
+        self.ops = ops
+        epsilon = config.epsilon
+        let first = TensorNames.Projector.layer(0)
+        let inner = try loader.outputs(of: first, inputs: config.featureWidth)
+        let entry = Step.linear(
+            try loader.linear(first, inputs: config.featureWidth, outputs: inner))
+        func second(_ index: Int) throws(ModelError) -> LinearLayer {
+            let name = TensorNames.Projector.layer(index)
+            let outputs = try loader.outputs(of: name, inputs: inner)
+            return try loader.linear(name, inputs: inner, outputs: outputs)
+        }
+        switch config.projector {
+        case .linear:
+            outputWidth = inner
+            steps = [entry]
+        case .mlp:
+            let exit = try second(2)
+            outputWidth = exit.weight.outputs
+            steps = [entry, .gelu, .linear(exit)]
+        case .mlpNorm:
+            let exit = try second(3)
+            outputWidth = exit.weight.outputs
+            steps = [
+                entry, .norm(try loader.layerNorm(TensorNames.Projector.layer(1), width: inner)),
+                .gelu, .linear(exit),
+                .norm(try loader.layerNorm(TensorNames.Projector.layer(4), width: outputWidth)),
+            ]
+        }
+    }
+
+    /// `[patches, featureWidth]` → `[patches, outputWidth]`.
+    public func project(_ features: Activations) -> Activations {
+        steps.reduce(features) { input, step in
+            switch step {
+            case .linear(let layer): return ops.linear(layer, input)
+            case .norm(let norm): return ops.layerNorm(input, norm, epsilon: epsilon)
+            case .gelu:
+                ops.apply(.gelu, to: input)
+                return input
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TensorOps
+
+/// Takes tensors out of a file by name and checks their shapes; remembers which were taken.
+final class TensorLoader {
+    let file: GGUFFile
+    private var taken: Set<String> = []
+
+    init(_ file: GGUFFile) { self.file = file }
+
+    /// Tensors of the file that nothing asked for.
+    var untakenNames: [String] { file.tensors.map(\.name).filter { !taken.contains($0) } }
+
+    func contains(_ name: String) -> Bool { file.tensor(name) != nil }
+
+    /// Marks tensors as known although the model does not use them.
+    func skip(where isKnown: (String) -> Bool) {
+        for tensor in file.tensors where isKnown(tensor.name) { taken.insert(tensor.name) }
+    }
+
+    /// `name.weight` as a matrix.
+    func matrix(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> WeightMatrix {
+        let tensor = try tensor("\(name).weight", shape: [inputs, outputs])
+        guard let bytes = tensor.bytes.baseAddress else {
+            throw .missingTensor(file: file.path, name: tensor.name)
+        }
+        return WeightMatrix(
+            name: tensor.name, format: tensor.format, outputs: outputs, inputs: inputs,
+            bytes: bytes, owner: file)
+    }
+
+    /// `name.weight` and, where there is one, `name.bias`.
+    func linear(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> LinearLayer {
+        LinearLayer(
+            weight: try matrix(name, inputs: inputs, outputs: outputs),
+            bias: try vector(ifPresent: "\(name).bias", count: outputs))
+    }
+
+    /// `name.weight` and `name.bias` of a layer normalisation.
+    func layerNorm(_ name: String, width: Int) throws(ModelError) -> LayerNorm {
+        LayerNorm(
+            weight: try vector("\(name).weight", count: width),
+            bias: try vector("\(name).bias", count: width))
+    }
+
+    /// A tensor of `count` numbers under its full name, decoded.
+    func vector(_ name: String, count: Int) throws(ModelError) -> [Float] {
+        try tensor(name, shape: [count]).floats()
+    }
+
+    func vector(ifPresent name: String, count: Int) throws(ModelError) -> [Float]? {
+        contains(name) ? try vector(name, count: count) : nil
+    }
+
+    /// The number of outputs of `name.weight`, a matrix with the given inputs.
+    func outputs(of name: String, inputs: Int) throws(ModelError) -> Int {
+        let tensor = try tensor(named: "\(name).weight")
+        guard tensor.shape.count == 2, tensor.shape[0] == inputs, tensor.shape[1] > 0 else {
+            throw .wrongShape(
+                file: file.path, tensor: tensor.name, found: tensor.shape, expected: [inputs, -1])
+        }
+        return tensor.shape[1]
+    }
+
+    /// The innermost dimension of `name.weight`.
+    func inputs(of name: String) throws(ModelError) -> Int {
+        let tensor = try tensor(named: "\(name).weight")
+        guard let inputs = tensor.shape.first else {
+            throw .wrongShape(file: file.path, tensor: tensor.name, found: [], expected: [-1, -1])
+        }
+        return inputs
+    }
+
+    func tensor(_ name: String, shape: [Int]) throws(ModelError) -> GGUFTensor {
+        let tensor = try tensor(named: name)
+        guard Self.significant(tensor.shape) == Self.significant(shape) else {
+            throw .wrongShape(
+                file: file.path, tensor: name, found: tensor.shape, expected: shape)
+        }
+        return tensor
+    }
+
+    private func tensor(named name: String) throws(ModelError) -> GGUFTensor {
+        guard let tensor = file.tensor(name) else {
+            throw .missingTensor(file: file.path, name: name)
+        }
+        taken.insert(name)
+        return tensor
+    }
+
+    /// A shape without the outer dimensions of 1, which writers add or leave out.
+    private static func significant(_ shape: [Int]) -> ArraySlice<Int> {
+        var significant = shape[...]
+        while significant.count > 1, significant.last == 1 { significant.removeLast() }
+        return significant
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Imaging
+import TensorOps
+
+/// The shape of a vision tower and its projector, read from the mmproj file's metadata.
+public struct VisionConfig: Sendable, Equatable {
+    /// The networks between the vision tower and the decoder.
+    public enum ProjectorKind: String, CaseIterable, Sendable {
+        /// Two linear layers with a GELU between (LLaVA-1.5 and later).
+        case mlp
+        /// One linear layer (LLaVA-1.0).
+        case linear
+        /// Two linear layers, each followed by a layer normalisation (LLaVA with Yi).
+        case mlpNorm = "mlp_norm"
+    }
+
+    /// Side of a tile in pixels.
+    public let tileSide: Int
+    /// Side of a patch in pixels.
+    public let patchSide: Int
+    /// Numbers per patch in the residual stream.
+    public let width: Int
+    /// Numbers per patch inside a feed-forward block.
+    public let feedForwardWidth: Int
+    /// Heads and their width.
+    public let attention: AttentionShape
+    /// ε of the normalisations, the projector's included.
+    public let epsilon: Float
+    /// The feed-forward blocks' activation.
+    public let activation: FeedForwardActivation
+    /// Blocks to run.
+    public let blockCount: Int
+    /// The hidden states that become features, joined in this order; 0 is the embedding, n the
+    /// output of the n-th block.
+    public let featureLayers: [Int]
+    /// Which projector follows.
+    public let projector: ProjectorKind
+    /// Mean of the three colours.
+    public let mean: [Float]  // [3]
+    /// Standard deviation of the three colours.
+    public let deviation: [Float]  // [3]
+    /// Tile grids to choose from, for anyres models (LLaVA-NeXT); empty for others.
+    public let pinpoints: [PixelSize]
+
+    /// Patches of one tile.
+    public var patchCount: Int { (tileSide / patchSide) * (tileSide / patchSide) }
+    /// Numbers per patch that the projector takes.
+    public var featureWidth: Int { width * featureLayers.count }
+
+    /// The colour statistics that every CLIP model uses (OpenAI's preprocessing).
+    private static let clipMean: [Float] = [0.481_454_66, 0.457_827_5, 0.408_210_73]
+    private static let clipDeviation: [Float] = [0.268_629_54, 0.261_302_58, 0.275_777_11]
+
+    /// Blocks of CLIP ViT-L; LLaVA takes the output of the last but one.
+    private static let clipLargeBlockCount = 24
+
+    /// Reads the metadata of an mmproj file that stores `storedBlocks` blocks and the given
+    /// projector layers.
+    ///
+    /// - Throws: `ModelError` for other architectures and projectors.
+    init(
+        _ metadata: GGUFMetadata, storedBlocks: Int, projectorLayers: Set<Int>
+    ) throws(ModelError) {
+        let general = Hyperparameters(metadata: metadata, prefix: "general")
+        let architecture = try general.string(ifPresent: "architecture") ?? "missing"
+        guard architecture == "clip" else {
+            throw general.unsupported("architecture", architecture, supported: "clip (an mmproj)")
+        }
+        let clip = Hyperparameters(metadata: metadata, prefix: "clip")
+        if try clip.bool(ifPresent: "has_vision_encoder") == false {
+            throw clip.unsupported("has_vision_encoder", "false", supported: "true")
+        }
+        let vision = Hyperparameters(metadata: metadata, prefix: "clip.vision")
+        projector = try Self.projector(clip, vision, projectorLayers)
+        tileSide = try vision.count("image_size", upTo: 4096)
+        patchSide = try vision.count("patch_size", upTo: tileSide)
+        width = try vision.count("embedding_length", upTo: 1 << 14)
+        feedForwardWidth = try vision.count("feed_forward_length", upTo: 1 << 16)
+        epsilon = try vision.positive(ifPresent: "attention.layer_norm_epsilon") ?? 1e-5
+        let heads = try vision.count("attention.head_count", upTo: 1 << 8)
+        guard width % heads == 0 else {
+            throw vision.invalid("attention.head_count", "\(heads)", "a divisor of \(width)")
+        }
+        attention = AttentionShape(heads: heads, keyValueHeads: heads, headWidth: width / heads)
+        activation = try Self.activation(clip)
+        featureLayers = try Self.featureLayers(vision, storedBlocks)
+        blockCount = featureLayers.max() ?? 0
+        mean = try Self.colours(vision, "image_mean") ?? Self.clipMean
+        deviation = try Self.colours(vision, "image_std") ?? Self.clipDeviation
+        pinpoints = try Self.pinpoints(vision, tileSide: tileSide)
+        guard deviation.allSatisfy({ $0 != 0 }) else {
+            throw vision.invalid("image_std", "\(deviation)", "numbers other than 0")
+        }
+    }
+
+    /// Files of 2023 name no projector; its layers tell.
+    private static func projector(
+        _ clip: Hyperparameters, _ vision: Hyperparameters, _ layers: Set<Int>
+    ) throws(ModelError) -> ProjectorKind {
+        let named =
+            if let name = try clip.string(ifPresent: "projector_type") {
+                name
+            } else {
+                try vision.string(ifPresent: "projector_type") ?? "mlp"
+            }
+        guard var kind = ProjectorKind(rawValue: named) else {
+            throw clip.unsupported(
+                "projector_type", named,
+                supported: ProjectorKind.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        if kind == .mlp, layers.contains(3) { kind = .mlpNorm }
+        if kind == .mlp, !layers.contains(2) { kind = .linear }
+        return kind
+    }
+
+    private static func activation(
+        _ clip: Hyperparameters
+    ) throws(ModelError) -> FeedForwardActivation {
+        if try clip.bool(ifPresent: "use_silu") == true {
+            throw clip.unsupported("use_silu", "true", supported: "quick-GELU, GELU")
+        }
+        return try clip.bool(ifPresent: "use_gelu") == true ? .geluTanh : .quickGELU
+    }
+
+    /// Converters drop CLIP's last block, so a file that has fewer than 24 is run whole; one that
+    /// kept all 24 is run to the last but one, as LLaVA was trained.
+    private static func featureLayers(
+        _ vision: Hyperparameters, _ storedBlocks: Int
+    ) throws(ModelError) -> [Int] {
+        let key = "feature_layer"
+        if let layers = try vision.integers(ifPresent: key), !layers.isEmpty {
+            guard layers.count <= 16, layers.allSatisfy({ (0...storedBlocks).contains($0) }) else {
+                throw vision.invalid(key, "\(layers)", "up to 16 of 0…\(storedBlocks)")
+            }
+            return layers
+        }
+        let declared = try vision.count("block_count", upTo: 512)
+        guard storedBlocks > 0, storedBlocks >= declared - 1 else {
+            throw vision.invalid(
+                "block_count", "\(declared)", "at most the \(storedBlocks) stored blocks and one")
+        }
+        return [storedBlocks == clipLargeBlockCount ? storedBlocks - 1 : storedBlocks]
+    }
+
+    private static func colours(
+        _ vision: Hyperparameters, _ key: String
+    ) throws(ModelError) -> [Float]? {
+        guard let values = try vision.floats(ifPresent: key) else { return nil }
+        guard values.count == 3, values.allSatisfy(\.isFinite) else {
+            throw vision.invalid(key, "\(values.prefix(8))", "3 finite numbers")
+        }
+        return values
+    }
+
+    private static func pinpoints(
+        _ vision: Hyperparameters, tileSide: Int
+    ) throws(ModelError) -> [PixelSize] {
+        let key = "image_grid_pinpoints"
+        guard let sides = try vision.integers(ifPresent: key), !sides.isEmpty else { return [] }
+        let limit = 16 * tileSide
+        guard
+            sides.count % 2 == 0, sides.count <= 256,
+            sides.allSatisfy({ $0 > 0 && $0 % tileSide == 0 && $0 <= limit })
+        else {
+            throw vision.invalid(
+                key, "\(sides.prefix(16))", "pairs of multiples of \(tileSide) up to \(limit)")
+        }
+        if let merge = try vision.string(ifPresent: "mm_patch_merge_type"), merge != "spatial_unpad" {
+            throw vision.unsupported("mm_patch_merge_type", merge, supported: "spatial_unpad")
+        }
+        return stride(from: 0, to: sides.count, by: 2).map {
+            PixelSize(width: sides[$0], height: sides[$0 + 1])
+        }
+    }
+}

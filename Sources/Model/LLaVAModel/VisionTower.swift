@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// A CLIP vision transformer (arXiv 2103.00020) up to the layer that LLaVA reads.
+public final class VisionTower: Sendable {
+    /// Its shape.
+    public let config: VisionConfig
+
+    private let weights: VisionWeights
+    private let ops: TensorOps
+
+    init(_ config: VisionConfig, _ weights: VisionWeights, _ ops: TensorOps) {
+        self.config = config
+        self.weights = weights
+        self.ops = ops
+    }
+
+    /// The features of one tile's patches, without the class token's.
+    ///
+    /// - Parameter pixels: a normalised tile `[3, side, side]`.
+    /// - Returns: `[patches, featureWidth]`, patches in raster order.
+    /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
+    public func features(
+        _ pixels: ArraySlice<Float>, cancellation: Cancellation
+    ) throws(ModelError) -> Activations {
+        let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
+        let features = Activations(rows: config.patchCount, width: config.featureWidth)
+        collect(hidden, ofLayer: 0, into: features)
+        for (index, block) in weights.blocks.enumerated() {
+            try cancellation.check()
+            run(block, on: hidden)
+            guard hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
+            collect(hidden, ofLayer: index + 1, into: features)
+        }
+        return features
+    }
+
+    /// The class token, then the patches, each plus its position.
+    private func embed(_ pixels: ArraySlice<Float>) -> Activations {
+        let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
+        let hidden = Activations(rows: 1 + patches.rows, width: config.width)
+        hidden.row(0).update(from: weights.classEmbedding, count: config.width)
+        hidden.row(1).update(from: patches.values, count: patches.rows * config.width)
+        ops.kernels.add(hidden.values, weights.positionEmbedding, hidden.rows * config.width)
+        return hidden
+    }
+
+    /// One row per patch: its pixels in the order of the convolution's kernel.
+    private func flattenedPatches(_ pixels: ArraySlice<Float>) -> Activations {
+        let (side, tile) = (config.patchSide, config.tileSide)
+        precondition(pixels.count == 3 * tile * tile)
+        let perSide = tile / side
+        let rows = Activations(rows: perSide * perSide, width: 3 * side * side)
+        pixels.withUnsafeBufferPointer { source in
+            guard let base = source.baseAddress else { return }
+            for patch in 0..<rows.rows {
+                let (top, left) = (patch / perSide * side, patch % perSide * side)
+                for line in 0..<(3 * side) {
+                    let (channel, y) = (line / side, top + line % side)
+                    (rows.row(patch) + line * side).update(
+                        from: base + (channel * tile + y) * tile + left, count: side)
+                }
+            }
+        }
+        return rows
+    }
+
+    private func run(_ block: VisionBlock, on hidden: Activations) {
+        ops.add(attention(block, normed(hidden, block.attentionNorm)), to: hidden)
+        ops.add(feedForward(block, normed(hidden, block.feedForwardNorm)), to: hidden)
+    }
+
+    private func normed(_ hidden: Activations, _ norm: LayerNorm) -> Activations {
+        ops.layerNorm(hidden, norm, epsilon: config.epsilon)
+    }
+
+    private func attention(_ block: VisionBlock, _ input: Activations) -> Activations {
+        let projected = ops.linear([block.query, block.key, block.value], input)
+        let attended = ops.attention(
+            projected[0], keys: .floats(projected[1]), values: .floats(projected[2]),
+            tokens: input.rows, config.attention, mask: .none)
+        return ops.linear(block.attentionOutput, attended)
+    }
+
+    private func feedForward(_ block: VisionBlock, _ input: Activations) -> Activations {
+        let inner = ops.linear(block.expand, input)
+        ops.apply(config.activation, to: inner)
+        return ops.linear(block.contract, inner)
+    }
+
+    /// Copies the patches' hidden states to the columns that `layer` has in the features.
+    private func collect(_ hidden: Activations, ofLayer layer: Int, into features: Activations) {
+        for (place, wanted) in config.featureLayers.enumerated() where wanted == layer {
+            for patch in 0..<features.rows {
+                (features.row(patch) + place * config.width)
+                    .update(from: hidden.row(patch + 1), count: config.width)
+            }
+        }
+    }
+}
