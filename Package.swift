@@ -65,7 +65,7 @@ let package = Package(
         // Product: the library that others import, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
         .executableTarget(
-            name: "TrimLLaVACommandLine", dependencies: ["TrimLLaVA", arguments],
+            name: "TrimLLaVACommandLine", dependencies: ["TrimLLaVA", "GGUF", arguments],
             path: "Sources/Product/CommandLine"),
 
         .target(

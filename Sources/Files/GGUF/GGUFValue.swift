@@ -145,3 +145,23 @@ extension GGUFValue {
         return "arr[\(array.elementType.name),\(array.count)]"
     }
 }
+
+extension GGUFArray {
+    /// The first `limit` elements, or all when there are fewer.
+    public func prefix(_ limit: Int) -> [GGUFValue] {
+        switch self {
+        case .uint8(let elements): elements.prefix(limit).map(GGUFValue.uint8)
+        case .int8(let elements): elements.prefix(limit).map(GGUFValue.int8)
+        case .uint16(let elements): elements.prefix(limit).map(GGUFValue.uint16)
+        case .int16(let elements): elements.prefix(limit).map(GGUFValue.int16)
+        case .uint32(let elements): elements.prefix(limit).map(GGUFValue.uint32)
+        case .int32(let elements): elements.prefix(limit).map(GGUFValue.int32)
+        case .float32(let elements): elements.prefix(limit).map(GGUFValue.float32)
+        case .bool(let elements): elements.prefix(limit).map(GGUFValue.bool)
+        case .string(let elements): elements.prefix(limit).map(GGUFValue.string)
+        case .uint64(let elements): elements.prefix(limit).map(GGUFValue.uint64)
+        case .int64(let elements): elements.prefix(limit).map(GGUFValue.int64)
+        case .float64(let elements): elements.prefix(limit).map(GGUFValue.float64)
+        }
+    }
+}

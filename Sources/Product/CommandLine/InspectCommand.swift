@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import GGUF
+
+/// `trimllava inspect`: what a GGUF file holds.
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Prints the metadata and the tensors of a GGUF file.",
+        discussion: "A split file is named by its first part.")
+
+    @Argument(help: ArgumentHelp("A GGUF file.", valueName: "file"), completion: .file())
+    var path: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Print at most <n> elements of each array. (default: 6, and all with --json)",
+            valueName: "n"))
+    var arrayLimit: Int?
+
+    func validate() throws {
+        if let arrayLimit, arrayLimit < 0 {
+            throw ValidationError("--array-limit is \(arrayLimit), expected at least 0")
+        }
+    }
+
+    func run() throws {
+        let file = try GGUFFile(path: path)
+        if json {
+            try writeOutput(inspectionJSON(file, arrayLimit: arrayLimit ?? .max) + "\n")
+        } else {
+            try writeOutput(inspectionText(file, arrayLimit: arrayLimit ?? 6))
+        }
+    }
+}

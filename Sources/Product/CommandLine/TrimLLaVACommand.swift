@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Foundation
+
+/// The command line: one subcommand per task.
+@main
+struct TrimLLaVACommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trimllava",
+        abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
+        subcommands: [InspectCommand.self])
+
+    /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            let ending = Ending(of: error)
+            if let message = ending.message {
+                let stream: FileHandle = ending.code == 0 ? .standardOutput : .standardError
+                try? stream.write(contentsOf: Data("\(message)\n".utf8))
+            }
+            Foundation.exit(ending.code)
+        }
+    }
+}
+
+/// How the process ends after an error, or after a request for help.
+struct Ending: Equatable {
+    /// 0 for help and version, 2 for wrong usage, 1 for everything else.
+    let code: Int32
+
+    /// What is printed: on standard output with code 0, else on standard error.
+    let message: String?
+
+    init(of error: any Error) {
+        let exitCode = TrimLLaVACommand.exitCode(for: error)
+        let text = TrimLLaVACommand.fullMessage(for: error)
+        switch exitCode {
+        case .success:
+            self.init(code: 0, message: text)
+        case .validationFailure:
+            let message = text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text
+            self.init(code: 2, message: "trimllava: \(escapingControls(message))")
+        default:
+            if let code = error as? ExitCode {
+                self.init(code: code.rawValue, message: nil)
+            } else {
+                self.init(code: 1, message: "trimllava: \(escapingControls("\(error)"))")
+            }
+        }
+    }
+
+    private init(code: Int32, message: String?) {
+        self.code = code
+        self.message = message
+    }
+}
