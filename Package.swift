@@ -76,7 +76,7 @@ let package = Package(
         tests("Tokenization", ["GGUF"]),
         tests("Imaging"),
         tests("WorkerPool"),
-        tests("TensorOps"),
+        tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests("LLaVAModel"),
         tests("Generation"),
         tests("TrimLLaVA"),
