@@ -76,7 +76,7 @@ let package = Package(
         tests("Tokenization", ["GGUF"]),
         tests("Imaging"),
         tests("WorkerPool"),
-        tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
+        tests("TensorOps"),
         tests("LLaVAModel"),
         tests("Generation"),
         tests("TrimLLaVA"),
