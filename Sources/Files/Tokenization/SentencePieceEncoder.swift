@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// SentencePiece's byte-pair encoding (https://arxiv.org/abs/1808.06226), as LLaMA uses it.
+///
+/// Spaces are written as U+2581; what no piece covers is spelled in byte tokens.
+struct SentencePieceEncoder: Sendable {
+    /// U+2581 in UTF-8: how pieces write a space.
+    static let space: [UInt8] = [0xE2, 0x96, 0x81]
+
+    private let scores: [Float]
+    private let addsSpacePrefix: Bool
+    /// The pieces that text can become: control and byte tokens are not among them.
+    private let textPieces: PieceIndex
+    private let byteTokens: [TokenID?]  // [256]
+    private let unknown: TokenID?
+
+    init(
+        _ vocabulary: Vocabulary, scores: [Float], addsSpacePrefix: Bool, index: PieceIndex
+    ) {
+        self.scores = scores
+        self.addsSpacePrefix = addsSpacePrefix
+        unknown = vocabulary.unknown
+        let kinds = vocabulary.kinds
+        textPieces = PieceIndex(vocabulary.pieces) { token in
+            [.normal, .userDefined, .unused].contains(kinds[token])
+        }
+        byteTokens = (UInt8.min...UInt8.max).map { byte in
+            guard let token = index.token(Self.name(of: byte)), kinds[Int(token)] == .byte else {
+                return nil
+            }
+            return token
+        }
+    }
+
+    /// The text of the token that stands for a byte, such as `<0x0A>`.
+    static func name(of byte: UInt8) -> String {
+        let digits = String(byte, radix: 16, uppercase: true)
+        return digits.count == 1 ? "<0x0\(digits)>" : "<0x\(digits)>"
+    }
+
+    /// The byte that a byte token's text names.
+    static func byte(named text: String) -> UInt8? {
+        guard text.utf8.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">") else { return nil }
+        return UInt8(text.dropFirst(3).dropLast(), radix: 16)
+    }
+
+    /// The text of a piece: U+2581 stands for a space.
+    static func unescape(_ piece: ArraySlice<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        var rest = piece
+        while let first = rest.first {
+            if rest.starts(with: space) {
+                text.append(UInt8(ascii: " "))
+                rest = rest.dropFirst(space.count)
+            } else {
+                text.append(first)
+                rest = rest.dropFirst()
+            }
+        }
+        return text
+    }
+
+    /// The tokens of a text that holds no special tokens and stands at the start or behind one.
+    ///
+    /// - Parameter fragment: valid UTF-8, not empty.
+    func encode(_ fragment: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
+        let text = escape(fragment)
+        let symbols = mergePairs(characters(of: text)) { left, right in
+            let range = left.range.lowerBound..<right.range.upperBound
+            return textPieces.token(text[range]).map {
+                Merge(priority: Double(scores[Int($0)]), token: $0)
+            }
+        }
+        for symbol in symbols {
+            if let token = symbol.token {
+                tokens.append(token)
+            } else {
+                tokens += text[symbol.range].compactMap { byteTokens[Int($0)] ?? unknown }
+            }
+        }
+    }
+
+    private func escape(_ fragment: ArraySlice<UInt8>) -> [UInt8] {
+        var text: [UInt8] = addsSpacePrefix ? Self.space : []
+        text.reserveCapacity(fragment.count * 3 / 2 + 3)
+        for byte in fragment {
+            if byte == UInt8(ascii: " ") {
+                text += Self.space
+            } else {
+                text.append(byte)
+            }
+        }
+        return text
+    }
+
+    private func characters(of text: [UInt8]) -> [(range: Range<Int>, token: TokenID?)] {
+        var characters: [(range: Range<Int>, token: TokenID?)] = []
+        characters.reserveCapacity(text.count)
+        var start = 0
+        while start < text.count {
+            var end = start + 1
+            while end < text.count, UTF8.isContinuation(text[end]) { end += 1 }
+            characters.append((start..<end, textPieces.token(text[start..<end])))
+            start = end
+        }
+        return characters
+    }
+}
