@@ -65,7 +65,8 @@ let package = Package(
         // Product: the library that others import, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
         .executableTarget(
-            name: "TrimLLaVACommandLine", dependencies: ["TrimLLaVA", "GGUF", arguments],
+            name: "TrimLLaVACommandLine",
+            dependencies: ["TrimLLaVA", "GGUF", "Tokenization", arguments],
             path: "Sources/Product/CommandLine"),
 
         .target(
@@ -76,7 +77,7 @@ let package = Package(
         tests("Tokenization", ["GGUF"]),
         tests("Imaging"),
         tests("WorkerPool"),
-        tests("TensorOps"),
+        tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests("LLaVAModel"),
         tests("Generation"),
         tests("TrimLLaVA"),

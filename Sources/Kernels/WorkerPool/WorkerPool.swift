@@ -49,8 +49,9 @@ public final class WorkerPool: Sendable {
     }
 }
 
-/// What the pool and its workers share. Workers hold this object and not the pool, so that the
-/// pool's end can stop them.
+/// What the pool and its workers share.
+///
+/// Workers hold this object and not the pool, so that the pool's end can stop them.
 private final class WorkerState: @unchecked Sendable {
     /// Pauses before a worker parks: about 50 µs, longer than the serial part between two products.
     private static let spinLimit = 1_000
@@ -123,7 +124,9 @@ private final class WorkerState: @unchecked Sendable {
         }
     }
 
-    /// Spins, then parks. Whoever turns `isParked` back to false decides: the announcer then owes a
+    /// Spins, then parks.
+    ///
+    /// Whoever turns `isParked` back to false decides: the announcer then owes a
     /// signal, the worker itself then owes nothing. Sequential consistency of the two flags rules
     /// out that the announcer misses the parking and the worker misses the epoch.
     private func waitForJob(after seen: Int, _ worker: Worker) {

@@ -41,7 +41,8 @@ public final class Decoder: Sendable {
         let angles = weights.rotary.angles(at: positions)
         for (index, layer) in weights.layers.enumerated() {
             try cancellation.check()
-            let attended = attention(layer, index, normed(hidden, layer.attentionNorm), angles, cache)
+            let attended = attention(
+                layer, index, normed(hidden, layer.attentionNorm), angles, cache)
             ops.add(attended, to: hidden)
             ops.add(feedForward(layer, normed(hidden, layer.feedForwardNorm)), to: hidden)
             guard hidden.isFinite else { throw .notFinite(place: "decoder layer \(index)") }

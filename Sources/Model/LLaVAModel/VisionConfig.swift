@@ -166,7 +166,8 @@ public struct VisionConfig: Sendable, Equatable {
             throw vision.invalid(
                 key, "\(sides.prefix(16))", "pairs of multiples of \(tileSide) up to \(limit)")
         }
-        if let merge = try vision.string(ifPresent: "mm_patch_merge_type"), merge != "spatial_unpad" {
+        if let merge = try vision.string(ifPresent: "mm_patch_merge_type"), merge != "spatial_unpad"
+        {
             throw vision.unsupported("mm_patch_merge_type", merge, supported: "spatial_unpad")
         }
         return stride(from: 0, to: sides.count, by: 2).map {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Foundation
+import GGUF
+import Tokenization
+
+/// `trimllava tokenize`: the tokens of texts.
+struct TokenizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenize",
+        abstract: "Prints the tokens of texts, one line for each text.",
+        discussion: """
+            The texts are the arguments, or a file as one text, or else the lines of standard input.
+            """)
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("The text model, a GGUF file.", valueName: "file"),
+        completion: .file())
+    var model: String
+
+    @Option(
+        help: ArgumentHelp("Read a file as one text, line ends included.", valueName: "file"),
+        completion: .file())
+    var file: String?
+
+    @Flag(help: "Print each token with its text, as 15043:\" Hello\".")
+    var pieces = false
+
+    @Flag(help: "Print a JSON object for each text, with text, tokens and pieces.")
+    var json = false
+
+    @Flag(
+        name: .customLong("no-bos"),
+        help: "Leave out the tokens that the model expects at the ends of a text.")
+    var noBeginOfSequence = false
+
+    @Flag(help: "Read special tokens that are written out, such as </s>, as those tokens.")
+    var special = false
+
+    @Argument(help: ArgumentHelp("Texts.", valueName: "text"))
+    var texts: [String] = []
+
+    func validate() throws {
+        if file != nil && !texts.isEmpty {
+            throw ValidationError("give either texts or --file, not both")
+        }
+        if pieces && json {
+            throw ValidationError("give either --pieces or --json; the JSON has the pieces")
+        }
+    }
+
+    func run() throws {
+        try TextInput.checkArguments()
+        let inputs = try inputs()
+        let tokenizer = try Tokenizer(metadata: GGUFFile(path: model).metadata)
+        for text in inputs {
+            let tokens = tokenizer.encode(
+                text, parseSpecial: special, addSpecial: !noBeginOfSequence)
+            try writeOutput(line(text, tokens, tokenizer) + "\n")
+        }
+    }
+
+    private func inputs() throws -> [String] {
+        if let file { return [try TextInput.file(file)] }
+        return texts.isEmpty ? try TextInput.standardInputLines() : texts
+    }
+
+    private func line(
+        _ text: String, _ tokens: [TokenID], _ tokenizer: Tokenizer
+    ) throws -> String {
+        let texts = tokens.map { token in
+            String(decoding: tokenizer.piece(token, special: true), as: UTF8.self)
+        }
+        if json {
+            return try jsonText(TokenizedText(text: text, tokens: tokens, pieces: texts))
+        }
+        guard pieces else { return tokens.map(String.init).joined(separator: " ") }
+        return try zip(tokens, texts)
+            .map { token, text in "\(token):\(try jsonText(text))" }
+            .joined(separator: " ")
+    }
+
+    private func jsonText(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+/// A line of `tokenize --json`.
+private struct TokenizedText: Encodable {
+    let text: String
+    let tokens: [TokenID]
+    let pieces: [String]
+}

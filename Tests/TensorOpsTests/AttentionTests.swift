@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+
+@testable import TensorOps
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+@Suite struct AttentionTests {
+    static let shapes = [
+        AttentionShape(heads: 1, keyValueHeads: 1, headWidth: 2),
+        AttentionShape(heads: 4, keyValueHeads: 4, headWidth: 16),
+        AttentionShape(heads: 6, keyValueHeads: 2, headWidth: 10),
+    ]
+
+    /// The definition, in double precision.
+    private func expected(
+        _ queries: [Float], _ keys: [Float], _ values: [Float], _ shape: AttentionShape,
+        visible: (Int) -> Int
+    ) -> [Double] {
+        let rows = queries.count / shape.queryWidth
+        var result = [Double](repeating: 0, count: queries.count)
+        for row in 0..<rows {
+            for head in 0..<shape.heads {
+                let source = head / (shape.heads / shape.keyValueHeads) * shape.headWidth
+                let target = row * shape.queryWidth + head * shape.headWidth
+                let scores = (0..<visible(row)).map { token in
+                    (0..<shape.headWidth).reduce(0.0) { sum, index in
+                        sum + Double(queries[target + index])
+                            * Double(keys[token * shape.keyValueWidth + source + index])
+                    } / Double(shape.headWidth).squareRoot()
+                }
+                let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
+                let sum = weights.reduce(0, +)
+                for index in 0..<shape.headWidth {
+                    result[target + index] = weights.indices.reduce(0.0) { total, token in
+                        total + weights[token] / sum
+                            * Double(values[token * shape.keyValueWidth + source + index])
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    private func isClose(_ result: Activations, _ expected: [Double], tolerance: Double) -> Bool {
+        zip(result.array, expected).allSatisfy { abs(Double($0) - $1) <= tolerance }
+    }
+
+    @Test(arguments: shapes, [1, 2, 63, 64, 65, 131])
+    func fullAttentionMatchesTheDefinition(shape: AttentionShape, rows: Int) {
+        let queries = gaussians(rows * shape.queryWidth, seed: 1)
+        let keys = gaussians(rows * shape.keyValueWidth, seed: 2)
+        let values = gaussians(rows * shape.keyValueWidth, seed: 3)
+        let result = testOps.attention(
+            Activations(queries, width: shape.queryWidth),
+            keys: .floats(Activations(keys, width: shape.keyValueWidth)),
+            values: .floats(Activations(values, width: shape.keyValueWidth)), tokens: rows, shape,
+            mask: .none)
+        // Weights sum to 1 and values stay below 6, so the error is a few roundings of 6.
+        #expect(
+            isClose(
+                result, expected(queries, keys, values, shape) { _ in rows },
+                tolerance: 6 * 64 * Double(Float.ulpOfOne)))
+    }
+
+    @Test(arguments: shapes, [(0, 1), (0, 65), (7, 1), (100, 3), (64, 64)])
+    func causalAttentionOverACacheMatchesTheDefinition(
+        shape: AttentionShape, rows: (cached: Int, new: Int)
+    ) {
+        let tokens = rows.cached + rows.new
+        let queries = gaussians(rows.new * shape.queryWidth, seed: 4)
+        let keys = gaussians(tokens * shape.keyValueWidth, seed: 5)
+        let values = gaussians(tokens * shape.keyValueWidth, seed: 6)
+        for (format, tolerance) in [(CacheFormat.f32, 5e-5), (.f16, 1e-2)] {
+            let cached = [keys, values].map { numbers in
+                let rows = CachedRows(format: format, capacity: tokens, width: shape.keyValueWidth)
+                let all = Activations(numbers, width: shape.keyValueWidth)
+                let half = tokens / 2
+                rows.write(all.copy(rows: 0..<half), at: 0, testOps.kernels)
+                rows.write(all.copy(rows: half..<tokens), at: half, testOps.kernels)
+                return rows
+            }
+            let result = testOps.attention(
+                Activations(queries, width: shape.queryWidth), keys: .cached(cached[0]),
+                values: .cached(cached[1]), tokens: tokens, shape,
+                mask: .causal(firstRow: rows.cached))
+            let definition = expected(queries, keys, values, shape) { rows.cached + $0 + 1 }
+            #expect(isClose(result, definition, tolerance: tolerance))
+        }
+    }
+}
