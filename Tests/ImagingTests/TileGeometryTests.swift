@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TestSupport
 import Testing
 
 @testable import Imaging
@@ -49,5 +50,20 @@ import Testing
             .geometry(width: 1280, height: 720)
         #expect(geometry.keptRows == 10..<38)
         #expect(geometry.keptColumns == 0..<48)
+    }
+
+    /// Rows of width, height, best width, best height, patches kept of the grid, newlines.
+    @Test func followsTransformersAtAnySize() throws {
+        let table = try NPYArray(fixture: "pictures/geometry.npy")
+        let preprocessor = try Self.preprocessor(.anyres(pinpoints: Self.pinpoints))
+        for row in 0..<table.shape[0] {
+            let expected = table.int32s[row * 6..<row * 6 + 6].map { Int($0) }
+            let geometry = preprocessor.geometry(width: expected[0], height: expected[1])
+            let actual = [
+                expected[0], expected[1], geometry.gridColumns * 336, geometry.gridRows * 336,
+                geometry.keptRows.count * geometry.keptColumns.count, geometry.keptRows.count,
+            ]
+            #expect(actual == expected)
+        }
     }
 }

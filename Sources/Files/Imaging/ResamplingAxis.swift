@@ -41,7 +41,7 @@ struct ResamplingAxis {
             let (start, all) = kernel.weights(at: position)
             let covered = start..<start + all.count
             let inside = covered.clamped(to: source)
-            let kept = all[(inside.lowerBound - start)..<(inside.upperBound - start)]
+            let kept = all.dropFirst(max(inside.lowerBound - start, 0)).prefix(inside.count)
             let first = inside.lowerBound - source.lowerBound
             spans.append(first..<first + inside.count)
             offsets.append(weights.count)

@@ -48,7 +48,10 @@ private struct BlockRun {
     let length: Int
 
     /// Calls `decode` with every block and the place of its first element.
-    @inline(__always)
+    ///
+    /// Never inlined: the optimiser makes a copy for each decoder and vectorises it. With all of them
+    /// inlined into one function it does not, and decoding takes two to ten times as long.
+    @inline(never)
     func forEach(_ decode: (UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void) {
         for index in 0..<count {
             decode(source + index &* bytes, destination + index &* length)

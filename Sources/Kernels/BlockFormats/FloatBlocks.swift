@@ -2,7 +2,7 @@
 import CVectorOps
 
 /// Copies single-precision numbers.
-@inline(__always)
+@inline(never)
 func decodeF32(
     _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>
 ) {
@@ -13,7 +13,7 @@ func decodeF32(
 }
 
 /// Widens IEEE half-precision numbers.
-@inline(__always)
+@inline(never)
 func decodeF16(
     _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>
 ) {
@@ -23,7 +23,7 @@ func decodeF16(
 }
 
 /// Widens bfloat16 numbers, the upper halves of single-precision ones.
-@inline(__always)
+@inline(never)
 func decodeBF16(
     _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>
 ) {

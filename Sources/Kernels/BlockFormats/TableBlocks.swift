@@ -53,10 +53,11 @@ private func decodeNibbles(
     _ quantised: UnsafeRawPointer, scale: Float, levels: SIMD16<Float>,
     _ output: UnsafeMutablePointer<Float>
 ) {
-    let scaled = levels * scale
-    for index in 0..<16 {
-        let pair = Int(quantised.byte(at: index))
-        output[index] = scaled[pair & 15]
-        output[index &+ 16] = scaled[pair &>> 4]
+    withUnsafeBytes(of: levels * scale) { table in
+        for index in 0..<16 {
+            let pair = Int(quantised.byte(at: index))
+            output[index] = table.load(fromByteOffset: (pair & 15) &* 4, as: Float.self)
+            output[index &+ 16] = table.load(fromByteOffset: (pair &>> 4) &* 4, as: Float.self)
+        }
     }
 }

@@ -1,1 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CPNG_SHIM_H
+#define CPNG_SHIM_H
+
+// libpng reports errors by setjmp and longjmp, which Swift cannot call. Its simplified API returns
+// instead, but converts gamma and premultiplies 16-bit colours with alpha. So the few calls of the
+// ordinary API that read a picture as 8-bit RGB are bracketed here, in C.
+
 #include <png.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/// How reading a PNG ended.
+enum CPNGResult { CPNGComplete, CPNGTruncated, CPNGDamaged };
+
+/// A PNG in memory, how much of it is read, and what was wrong with it.
+struct CPNGSource {
+    const uint8_t *bytes;
+    size_t count;
+    size_t offset;
+    enum CPNGResult result;
+    char message[128];
+};
+
+static void cpng_read_bytes(png_structp png, png_bytep destination, size_t count) {
+    struct CPNGSource *source = (struct CPNGSource *)png_get_io_ptr(png);
+    if (count > source->count - source->offset) {
+        source->result = CPNGTruncated;
+        png_error(png, "the data ends");
+    }
+    for (size_t i = 0; i < count; i++) destination[i] = source->bytes[source->offset + i];
+    source->offset += count;
+}
+
+static void cpng_fail(png_structp png, png_const_charp message) {
+    struct CPNGSource *source = (struct CPNGSource *)png_get_error_ptr(png);
+    if (source->result == CPNGComplete) source->result = CPNGDamaged;
+    snprintf(source->message, sizeof source->message, "%s", message);
+    png_longjmp(png, 1);
+}
+
+static void cpng_ignore(png_structp png, png_const_charp message) {
+    (void)png;
+    (void)message;
+}
+
+/// Asks for 8-bit RGB whatever the file holds: 16-bit samples lose their low byte, alpha is dropped.
+static int cpng_expect_rgb(png_structp png, png_infop info) {
+    png_set_palette_to_rgb(png);
+    png_set_expand_gray_1_2_4_to_8(png);
+    png_set_strip_16(png);
+    png_set_gray_to_rgb(png);
+    png_set_strip_alpha(png);
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    return passes;
+}
+
+/// Decodes a PNG into `height` rows of `width` RGB pixels; both must be what its header says.
+static inline void cpng_decode(
+    struct CPNGSource *source, uint32_t width, uint32_t height, uint8_t *pixels) {
+    png_structp png =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, source, cpng_fail, cpng_ignore);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    if (!info) {
+        source->result = CPNGDamaged;
+        snprintf(source->message, sizeof source->message, "libpng cannot start");
+        png_destroy_read_struct(&png, NULL, NULL);
+        return;
+    }
+    if (setjmp(png_jmpbuf(png)) == 0) {
+        png_set_read_fn(png, source, cpng_read_bytes);
+        png_set_user_limits(png, width, height);
+        // Colour profiles, gamma and texts play no part, as in Pillow.
+        png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+        png_read_info(png, info);
+        int passes = cpng_expect_rgb(png, info);
+        if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height
+            || png_get_rowbytes(png, info) != (size_t)width * 3) {
+            png_error(png, "the header contradicts itself");
+        }
+        for (int pass = 0; pass < passes; pass++) {
+            for (uint32_t row = 0; row < height; row++) {
+                png_read_row(png, pixels + (size_t)row * width * 3, NULL);
+            }
+        }
+    }
+    png_destroy_read_struct(&png, &info, NULL);
+}
+
+#endif

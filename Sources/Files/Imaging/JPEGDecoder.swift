@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import CTurboJPEG
+
+/// Reads JPEG pictures by libjpeg-turbo, with the exact transform and smooth chroma, as Pillow does.
+enum JPEGDecoder {
+    private static let format = "JPEG"
+    /// The most pixels that a byte of Huffman codes can stand for: a block of 8×8 takes at least one bit,
+    /// and odd sampling factors spread a block over at most four times its area.
+    private static let pixelsPerByte = 8 * 64 * 4
+
+    /// Decodes a picture; minor damage is tolerated as by any viewer, a missing end is not.
+    static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
+        guard let decompressor = tjInitDecompress() else {
+            throw .damaged(name: name, format: format, reason: "TurboJPEG cannot start")
+        }
+        defer { tjDestroy(decompressor) }
+        let header = try readHeader(of: bytes, by: decompressor, name: name)
+        try PictureLimits.check(width: header.width, height: header.height, name: name)
+        let markers = JPEGMarkers(bytes)
+        let isPlausible = header.width * header.height / pixelsPerByte <= bytes.count
+        guard markers.hasEnd, isPlausible else { throw .truncated(name: name, format: format) }
+        let isInk =
+            header.colorspace == TJCS_CMYK.rawValue || header.colorspace == TJCS_YCCK.rawValue
+        let picture =
+            isInk
+            ? try decodeInk(bytes, header, by: decompressor, name: name)
+            : try Picture(width: header.width, height: header.height) {
+                buffer throws(ImagingError) in
+                try decompress(
+                    bytes, header, to: TJPF_RGB, into: buffer, by: decompressor, name: name)
+            }
+        return DecodedPicture(picture: picture, exif: markers.exif)
+    }
+
+    private struct Header {
+        var width = 0
+        var height = 0
+        var colorspace: UInt32 = 0
+    }
+
+    private static func readHeader(
+        of bytes: [UInt8], by decompressor: tjhandle, name: String
+    ) throws(ImagingError) -> Header {
+        var (width, height, subsampling, colorspace): (Int32, Int32, Int32, Int32) = (0, 0, -1, -1)
+        let status = tjDecompressHeader3(
+            decompressor, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace)
+        // An unusual subsampling is reported as an error, though decoding does not need to know it.
+        guard status == 0 || colorspace >= 0, width > 0, height > 0 else {
+            throw failure(of: decompressor, name: name)
+        }
+        return Header(
+            width: Int(width), height: Int(height), colorspace: UInt32(max(colorspace, 0)))
+    }
+
+    private static func decompress(
+        _ bytes: [UInt8], _ header: Header, to pixelFormat: TJPF,
+        into buffer: UnsafeMutableBufferPointer<UInt8>, by decompressor: tjhandle, name: String
+    ) throws(ImagingError) {
+        let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
+        let status = tjDecompress2(
+            decompressor, bytes, UInt(bytes.count), buffer.baseAddress, Int32(header.width), 0,
+            Int32(header.height), Int32(pixelFormat.rawValue), flags)
+        guard status != 0 else { return }
+        let error = failure(of: decompressor, name: name)
+        let isWarning = tjGetErrorCode(decompressor) == TJERR_WARNING.rawValue
+        if case .damaged = error, isWarning { return }
+        throw error
+    }
+
+    /// What went wrong last; both messages of libjpeg about missing data say "premature end".
+    private static func failure(of decompressor: tjhandle, name: String) -> ImagingError {
+        let reason = tjGetErrorStr2(decompressor).map { String(cString: $0) } ?? "unknown"
+        return reason.lowercased().contains("premature end")
+            ? .truncated(name: name, format: format)
+            : .damaged(name: name, format: format, reason: reason)
+    }
+
+    /// Decodes cyan, magenta, yellow and black, which Adobe's programs store inverted.
+    private static func decodeInk(
+        _ bytes: [UInt8], _ header: Header, by decompressor: tjhandle, name: String
+    ) throws(ImagingError) -> Picture {
+        let count = header.width * header.height
+        let inks = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count * 4)
+        defer { inks.deallocate() }
+        try decompress(bytes, header, to: TJPF_CMYK, into: inks, by: decompressor, name: name)
+        return try Picture(width: header.width, height: header.height) { buffer in
+            for pixel in 0..<count {
+                let light = Int(inks[pixel * 4 + 3])
+                for channel in 0..<3 {
+                    let ink = 255 - Int(inks[pixel * 4 + channel])
+                    buffer[pixel * 3 + channel] = UInt8(light - roundedProduct(ink, light))
+                }
+            }
+        }
+    }
+
+    /// a·b/255, rounded.
+    private static func roundedProduct(_ a: Int, _ b: Int) -> Int {
+        let product = a * b + 128
+        return ((product >> 8) + product) >> 8
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Reads JPEG, PNG and WebP pictures as 8-bit RGB, equal to what Pillow's `convert("RGB")` gives.
+///
+/// Alpha is dropped, colour profiles and gamma are not applied, the first frame of an animation is
+/// taken. 16-bit samples keep their high byte; for grey ones Pillow clips instead, which would turn nearly
+/// every such picture white.
+public enum PictureDecoder {
+    /// Reads a file, or standard input when the path is `-`.
+    ///
+    /// - Parameters:
+    ///   - path: The file; its extension does not matter.
+    ///   - applyOrientation: Whether to turn the picture as its EXIF data says.
+    /// - Throws: `ImagingError`, with the path in it.
+    public static func load(
+        path: String, applyOrientation: Bool = true
+    ) throws(ImagingError) -> Picture {
+        let name = path == "-" ? "standard input" : path
+        let bytes = try PictureFile.contents(path: path, name: name)
+        return try decode(bytes, name: name, applyOrientation: applyOrientation)
+    }
+
+    /// Decodes a picture that is in memory.
+    ///
+    /// - Parameters:
+    ///   - bytes: The content of a JPEG, PNG or WebP file.
+    ///   - name: What errors call it.
+    ///   - applyOrientation: Whether to turn the picture as its EXIF data says.
+    /// - Throws: `ImagingError`, with the name in it.
+    public static func decode(
+        _ bytes: [UInt8], name: String, applyOrientation: Bool = true
+    ) throws(ImagingError) -> Picture {
+        let decoded: DecodedPicture =
+            switch try format(of: bytes, name: name) {
+            case .jpeg: try JPEGDecoder.decode(bytes, name: name)
+            case .png: try PNGDecoder.decode(bytes, name: name)
+            case .webp: try WebPDecoder.decode(bytes, name: name)
+            case .other(let kind): throw .unsupported(name: name, kind: kind)
+            }
+        guard applyOrientation, let exif = decoded.exif else { return decoded.picture }
+        return decoded.picture.turned(ExifOrientation(exif: exif))
+    }
+
+    /// The format of some content, or the error that says why it is none.
+    static func format(
+        of prefix: some Collection<UInt8>, name: String
+    ) throws(ImagingError) -> PictureFormat {
+        guard !prefix.isEmpty else { throw .empty(name: name) }
+        guard let format = PictureFormat(prefix: prefix) else { throw .unknownFormat(name: name) }
+        return format
+    }
+}
+
+/// A picture as it is stored, and the EXIF data that came with it.
+struct DecodedPicture {
+    let picture: Picture
+    /// A TIFF structure with the camera's notes.
+    let exif: ArraySlice<UInt8>?
+}
+
+extension Picture {
+    /// A picture whose samples are written in place by `fill`.
+    ///
+    /// - Precondition: the size is within `PictureLimits`, and `fill` writes all `width · height · 3` samples.
+    init(
+        width: Int, height: Int,
+        fill: (UnsafeMutableBufferPointer<UInt8>) throws(ImagingError) -> Void
+    ) throws(ImagingError) {
+        let count = width * height * 3
+        var failure: ImagingError?
+        let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            do throws(ImagingError) {
+                try fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+                initialized = count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        self.init(width: width, height: height, pixels: pixels)
+    }
+}

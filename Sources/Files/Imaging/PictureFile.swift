@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Reads the bytes of a picture, and no more of a file that is none.
+enum PictureFile {
+    private static let chunkLength = 1 << 16
+
+    /// The content of a file, or of standard input when the path is `-`.
+    ///
+    /// What does not begin like a picture is refused after the first bytes, however long it is.
+    static func contents(path: String, name: String) throws(ImagingError) -> [UInt8] {
+        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unreadable(name) }
+        defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+
+        var bytes: [UInt8] = []
+        var isRecognized = false
+        while try append(from: descriptor, to: &bytes, name: name) {
+            if !isRecognized, bytes.count >= PictureFormat.prefixLength {
+                try refuseUnlessPicture(bytes, name: name)
+                isRecognized = true
+            }
+            guard bytes.count <= PictureLimits.fileBytes else {
+                throw .fileTooLong(name: name, limit: PictureLimits.fileBytes)
+            }
+        }
+        try refuseUnlessPicture(bytes, name: name)
+        return bytes
+    }
+
+    private static func refuseUnlessPicture(
+        _ bytes: [UInt8], name: String
+    ) throws(ImagingError) {
+        if case .other(let kind) = try PictureDecoder.format(of: bytes, name: name) {
+            throw .unsupported(name: name, kind: kind)
+        }
+    }
+
+    /// Reads one more chunk; false at the end of the file.
+    private static func append(
+        from descriptor: Int32, to bytes: inout [UInt8], name: String
+    ) throws(ImagingError) -> Bool {
+        var failed = false
+        let chunk = [UInt8](unsafeUninitializedCapacity: chunkLength) { buffer, initialized in
+            var count = -1
+            repeat {
+                count = Int(read(descriptor, buffer.baseAddress, chunkLength))
+            } while count < 0 && errno == EINTR
+            failed = count < 0
+            initialized = max(count, 0)
+        }
+        guard !failed else { throw unreadable(name) }
+        bytes.append(contentsOf: chunk)
+        return !chunk.isEmpty
+    }
+
+    /// The error that the operating system reported last.
+    private static func unreadable(_ name: String) -> ImagingError {
+        .unreadable(name: name, reason: String(cString: strerror(errno)))
+    }
+}

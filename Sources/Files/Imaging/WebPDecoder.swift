@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import CWebP
+
+/// Reads WebP pictures by libwebp: lossy, lossless, and the first frame of animations.
+enum WebPDecoder {
+    private static let format = "WebP"
+
+    /// Decodes a picture; what a first frame does not cover is black.
+    static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
+        try bytes.withUnsafeBufferPointer { buffer throws(ImagingError) in
+            let demuxer = try open(buffer, name: name)
+            defer { WebPDemuxDelete(demuxer) }
+            let width = Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH))
+            let height = Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT))
+            try PictureLimits.check(width: width, height: height, name: name)
+            let picture = try Picture(width: width, height: height) {
+                canvas throws(ImagingError) in
+                try decodeFirstFrame(of: demuxer, into: canvas, width: width, name: name)
+            }
+            return DecodedPicture(picture: picture, exif: exif(in: demuxer))
+        }
+    }
+
+    private static func open(
+        _ bytes: UnsafeBufferPointer<UInt8>, name: String
+    ) throws(ImagingError) -> OpaquePointer {
+        var data = WebPData(bytes: bytes.baseAddress, size: bytes.count)
+        var state = WEBP_DEMUX_PARSE_ERROR
+        let demuxer = WebPDemuxPartial(&data, &state)
+        if let demuxer, state == WEBP_DEMUX_DONE { return demuxer }
+        WebPDemuxDelete(demuxer)
+        guard state == WEBP_DEMUX_PARSE_ERROR else {
+            throw .truncated(name: name, format: format)
+        }
+        throw .damaged(name: name, format: format, reason: "its chunks do not fit together")
+    }
+
+    private static func decodeFirstFrame(
+        of demuxer: OpaquePointer, into canvas: UnsafeMutableBufferPointer<UInt8>, width: Int,
+        name: String
+    ) throws(ImagingError) {
+        var frame = WebPIterator()
+        defer { WebPDemuxReleaseIterator(&frame) }
+        var configuration = WebPDecoderConfig()
+        guard WebPDemuxGetFrame(demuxer, 1, &frame) != 0,
+            WebPInitDecoderConfig(&configuration) != 0
+        else {
+            throw .damaged(name: name, format: format, reason: "it has no picture")
+        }
+        let (frameWidth, frameHeight) = (Int(frame.width), Int(frame.height))
+        let corner = (Int(frame.y_offset) * width + Int(frame.x_offset)) * 3
+        if frameWidth * frameHeight * 3 < canvas.count { canvas.initialize(repeating: 0) }
+        configuration.output.colorspace = MODE_RGB
+        configuration.output.is_external_memory = 1
+        configuration.output.u.RGBA.rgba = canvas.baseAddress?.advanced(by: corner)
+        configuration.output.u.RGBA.stride = Int32(width * 3)
+        configuration.output.u.RGBA.size = canvas.count - corner
+        try check(
+            WebPDecode(frame.fragment.bytes, frame.fragment.size, &configuration), name: name)
+    }
+
+    private static func check(_ status: VP8StatusCode, name: String) throws(ImagingError) {
+        switch status {
+        case VP8_STATUS_OK: return
+        case VP8_STATUS_NOT_ENOUGH_DATA, VP8_STATUS_SUSPENDED:
+            throw .truncated(name: name, format: format)
+        case VP8_STATUS_OUT_OF_MEMORY:
+            throw .damaged(name: name, format: format, reason: "it takes more memory than there is")
+        default:
+            throw .damaged(name: name, format: format, reason: "the coded picture is not valid")
+        }
+    }
+
+    /// The TIFF structure of the EXIF chunk, which some programs prefix as in JPEG files.
+    private static func exif(in demuxer: OpaquePointer) -> ArraySlice<UInt8>? {
+        var chunk = WebPChunkIterator()
+        defer { WebPDemuxReleaseChunkIterator(&chunk) }
+        guard WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk) != 0 else { return nil }
+        let bytes = Array(UnsafeBufferPointer(start: chunk.chunk.bytes, count: chunk.chunk.size))
+        let prefix = "Exif\0\0".utf8
+        return bytes.starts(with: prefix) ? bytes.dropFirst(prefix.count) : bytes[...]
+    }
+}
