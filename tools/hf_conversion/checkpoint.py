@@ -11,6 +11,8 @@ import ml_dtypes  # noqa: F401  registers NumPy's "bfloat16", which safetensors 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from .errors import ConversionError
+
 # transformers has named the parts of LLaVA in two ways; the second column is the one used here.
 PART_PREFIXES = (
     ("model.language_model.lm_head.", "text.lm_head."),
@@ -29,10 +31,6 @@ PART_PREFIXES = (
     ("model.image_newline", "image_newline"),
     ("image_newline", "image_newline"),
 )
-
-
-class ConversionError(Exception):
-    """What is wrong with the folder, in one line that names the file."""
 
 
 def canonical_name(name: str) -> str:

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from .checkpoint import Checkpoint, ConversionError
+from .checkpoint import Checkpoint
+from .errors import ConversionError
 
 ARCHITECTURES = ("LlavaForConditionalGeneration", "LlavaNextForConditionalGeneration")
 

@@ -12,7 +12,7 @@ from gguf import TokenType
 from google.protobuf.message import DecodeError
 from sentencepiece import sentencepiece_model_pb2
 
-from .checkpoint import ConversionError
+from .errors import ConversionError
 
 Pieces = tuple[list[str], list[int], list[float]]  # texts, token types, scores
 BYTE_PIECE = re.compile(r"<0x[0-9A-Fa-f]{2}>")

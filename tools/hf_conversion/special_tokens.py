@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .checkpoint import Checkpoint, ConversionError
+from .checkpoint import Checkpoint
+from .errors import ConversionError
 
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary

@@ -10,9 +10,12 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
-from .checkpoint import Checkpoint, ConversionError
+from gguf_output import OutputTensor
+
+from .checkpoint import Checkpoint
 from .configuration import TextConfig
-from .gguf_output import FILE_TYPES, OutputTensor, from_checkpoint, storable
+from .encoding import FILE_TYPES, from_array, from_checkpoint, storable
+from .errors import ConversionError
 from .vocabulary import Vocabulary
 
 # The rotary tables that old checkpoints carry are computed, not read.
@@ -115,10 +118,7 @@ def rope_tensors(config: TextConfig) -> list[OutputTensor]:
     for name, values in divisors.items():
         if values.shape != (half,):
             raise ConversionError(f"config.json: {name} has {values.size} factors, expected {half}")
-    return [
-        OutputTensor(name, (half,), Type.F32, lambda values=values: values)
-        for name, values in divisors.items()
-    ]
+    return [from_array(values, name) for name, values in divisors.items()]
 
 
 def text_tensors(checkpoint: Checkpoint, config: TextConfig, kind: Type) -> list[OutputTensor]:

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
 import gguf
 from gguf import GGMLQuantizationType as Type
 
-from .checkpoint import Checkpoint, ConversionError
+from gguf_output import OutputTensor
+
+from .checkpoint import Checkpoint
 from .configuration import TextConfig, VisionConfig
-from .gguf_output import FILE_TYPES, OutputTensor, from_checkpoint, storable
+from .encoding import FILE_TYPES, from_checkpoint, storable
+from .errors import ConversionError
+
+# Readers take a file of 24 blocks without feature_layer for one that kept the unused last block.
+LEGACY_DEPTH = 24
 
 # Source and target of each tensor with weight and bias in a block. The files that LLaVA GGUF
 # readers know call the first feed-forward matrix ffn_down and the second ffn_up.
@@ -54,8 +61,11 @@ def vision_writer(
     writer.add_array("clip.vision.image_mean", three_floats(pictures, "image_mean"))
     writer.add_array("clip.vision.image_std", three_floats(pictures, "image_std"))
     writer.add_bool("clip.use_gelu", config.activation == "gelu")
+    if config.activation == "gelu":
+        print("warning: GGUF readers compute this tower's gelu by its tanh form", file=sys.stderr)
     writer.add_string("clip.vision.mm_projector_type", "mlp2x_gelu")
-    if len(config.feature_layers) > 1:
+    usual = config.feature_layers == [config.layers - 1]
+    if not usual or config.stored_blocks == LEGACY_DEPTH:
         writer.add_array("clip.vision.feature_layer", config.feature_layers)
     if next_model:
         writer.add_string("clip.vision.image_aspect_ratio", "anyres")

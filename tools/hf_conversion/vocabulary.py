@@ -9,7 +9,8 @@ from typing import Any
 import gguf
 from gguf import TokenType
 
-from .checkpoint import Checkpoint, ConversionError
+from .checkpoint import Checkpoint
+from .errors import ConversionError
 from .sentencepiece_vocabulary import from_sentencepiece, from_tokenizer_json
 from .special_tokens import AddedToken, add_special_tokens, added_tokens
 
