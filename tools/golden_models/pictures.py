@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small made-up pictures of several aspect ratios, the same from the same seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+# Width and height of each picture; odd and prime sides on purpose.
+SIZES = {
+    "landscape": (157, 101),
+    "portrait": (89, 139),
+    "square": (96, 96),
+    "wide": (199, 37),
+    "small": (31, 23),
+}
+
+
+def make_picture(width: int, height: int, seed: int) -> Image.Image:
+    """A colour gradient with some filled shapes on it."""
+    random = np.random.default_rng(seed)
+    corners = random.integers(0, 256, (2, 2, 3)).astype(np.float64)
+    down = np.linspace(0, 1, height)[:, None, None]
+    across = np.linspace(0, 1, width)[None, :, None]
+    top = corners[0, 0] * (1 - across) + corners[0, 1] * across
+    bottom = corners[1, 0] * (1 - across) + corners[1, 1] * across
+    picture = Image.fromarray((top * (1 - down) + bottom * down).astype(np.uint8))
+    draw = ImageDraw.Draw(picture)
+    for shape in range(8):
+        x0, x1 = sorted(random.integers(0, width, 2).tolist())
+        y0, y1 = sorted(random.integers(0, height, 2).tolist())
+        colour = tuple(random.integers(0, 256, 3).tolist())
+        (draw.ellipse if shape % 2 else draw.rectangle)((x0, y0, x1, y1), fill=colour)
+    return picture
+
+
+def write_pictures(folder: Path) -> None:
+    """Writes every picture as a PNG file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (name, (width, height)) in enumerate(SIZES.items()):
+        make_picture(width, height, seed).save(folder / f"{name}.png", optimize=True)
+
+
+def pad_to_square(picture: Image.Image, fill: tuple[int, int, int]) -> Image.Image:
+    """The picture in the middle of a square of its longer side, as LLaVA-1.5 was trained with."""
+    side = max(picture.size)
+    square = Image.new("RGB", (side, side), fill)
+    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return square
