@@ -40,13 +40,19 @@ extension Picture {
         let size =
             orientation.swapsSides
             ? PixelSize(width: height, height: width) : PixelSize(width: width, height: height)
-        var turned: [UInt8] = []
-        turned.reserveCapacity(pixels.count)
-        for y in 0..<size.height {
-            for x in 0..<size.width {
-                let stored = (origin + x * right + y * down) * 3
-                turned.append(contentsOf: pixels[stored..<stored + 3])
+        let turned = [UInt8](unsafeUninitializedCapacity: pixels.count) { turned, count in
+            pixels.withUnsafeBufferPointer { pixels in
+                for y in 0..<size.height {
+                    for x in 0..<size.width {
+                        let stored = (origin + x * right + y * down) * 3
+                        let pixel = (y * size.width + x) * 3
+                        turned[pixel] = pixels[stored]
+                        turned[pixel + 1] = pixels[stored + 1]
+                        turned[pixel + 2] = pixels[stored + 2]
+                    }
+                }
             }
+            count = pixels.count
         }
         return Picture(width: size.width, height: size.height, pixels: turned)
     }

@@ -14,15 +14,16 @@ enum JPEGDecoder {
             throw .damaged(name: name, format: format, reason: "TurboJPEG cannot start")
         }
         defer { tjDestroy(decompressor) }
-        let header = try readHeader(of: bytes, by: decompressor, name: name)
-        try PictureLimits.check(width: header.width, height: header.height, name: name)
         let markers = JPEGMarkers(bytes)
+        guard let header = Header(of: bytes, by: decompressor) else {
+            throw markers.hasEnd
+                ? failure(of: decompressor, name: name) : .truncated(name: name, format: format)
+        }
+        try PictureLimits.check(width: header.width, height: header.height, name: name)
         let isPlausible = header.width * header.height / pixelsPerByte <= bytes.count
         guard markers.hasEnd, isPlausible else { throw .truncated(name: name, format: format) }
-        let isInk =
-            header.colorspace == TJCS_CMYK.rawValue || header.colorspace == TJCS_YCCK.rawValue
         let picture =
-            isInk
+            header.isInk
             ? try decodeInk(bytes, header, by: decompressor, name: name)
             : try Picture(width: header.width, height: header.height) {
                 buffer throws(ImagingError) in
@@ -33,23 +34,22 @@ enum JPEGDecoder {
     }
 
     private struct Header {
-        var width = 0
-        var height = 0
-        var colorspace: UInt32 = 0
-    }
+        let width: Int
+        let height: Int
+        /// Whether the picture is coded for printing.
+        let isInk: Bool
 
-    private static func readHeader(
-        of bytes: [UInt8], by decompressor: tjhandle, name: String
-    ) throws(ImagingError) -> Header {
-        var (width, height, subsampling, colorspace): (Int32, Int32, Int32, Int32) = (0, 0, -1, -1)
-        let status = tjDecompressHeader3(
-            decompressor, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace)
-        // An unusual subsampling is reported as an error, though decoding does not need to know it.
-        guard status == 0 || colorspace >= 0, width > 0, height > 0 else {
-            throw failure(of: decompressor, name: name)
+        init?(of bytes: [UInt8], by decompressor: tjhandle) {
+            var (width, height): (Int32, Int32) = (0, 0)
+            var (subsampling, colorspace): (Int32, Int32) = (-1, -1)
+            let status = tjDecompressHeader3(
+                decompressor, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace)
+            // An unusual subsampling is reported as an error, though decoding need not know it.
+            guard status == 0 || colorspace >= 0, width > 0, height > 0 else { return nil }
+            self.width = Int(width)
+            self.height = Int(height)
+            isInk = [TJCS_CMYK, TJCS_YCCK].contains { Int32($0.rawValue) == colorspace }
         }
-        return Header(
-            width: Int(width), height: Int(height), colorspace: UInt32(max(colorspace, 0)))
     }
 
     private static func decompress(

@@ -7,6 +7,9 @@ struct JPEGMarkers {
     /// Whether an end marker follows the start of the picture data.
     private(set) var hasEnd = false
 
+    /// What may follow 0xFF without being a segment: stuffing, fill, restart and start of the picture.
+    private static let bytesBesideMarkers: Set<UInt8> =
+        Set([0x00, 0x01, 0xFF] + Array(0xD0...0xD8))
     private static let startOfScan: UInt8 = 0xDA
     private static let endOfImage: UInt8 = 0xD9
     private static let applicationData1: UInt8 = 0xE1
@@ -16,9 +19,9 @@ struct JPEGMarkers {
     init(_ bytes: [UInt8]) {
         var position = 2  // after the start marker
         while position + 4 <= bytes.count {
-            guard bytes[position] == 0xFF else { return }
             let marker = bytes[position + 1]
-            guard marker != 0xFF else {  // a fill byte
+            // As libjpeg, pass over what is not a marker, and over fill bytes.
+            guard bytes[position] == 0xFF, !Self.bytesBesideMarkers.contains(marker) else {
                 position += 1
                 continue
             }

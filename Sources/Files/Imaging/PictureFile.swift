@@ -14,7 +14,9 @@ enum PictureFile {
     /// The content of a file, or of standard input when the path is `-`.
     ///
     /// What does not begin like a picture is refused after the first bytes, however long it is.
-    static func contents(path: String, name: String) throws(ImagingError) -> [UInt8] {
+    static func contents(
+        path: String, name: String, limit: Int = PictureLimits.fileBytes
+    ) throws(ImagingError) -> [UInt8] {
         let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(name) }
         defer { if descriptor != STDIN_FILENO { close(descriptor) } }
@@ -26,9 +28,7 @@ enum PictureFile {
                 try refuseUnlessPicture(bytes, name: name)
                 isRecognized = true
             }
-            guard bytes.count <= PictureLimits.fileBytes else {
-                throw .fileTooLong(name: name, limit: PictureLimits.fileBytes)
-            }
+            guard bytes.count <= limit else { throw .fileTooLong(name: name, limit: limit) }
         }
         try refuseUnlessPicture(bytes, name: name)
         return bytes
