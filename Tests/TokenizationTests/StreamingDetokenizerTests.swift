@@ -20,7 +20,7 @@ private func byteTokenizer() throws -> Tokenizer {
     "plain", "é", "e\u{301}", "漢字", "👩‍👩‍👧‍👦", "\u{0}\u{10FFFF}\u{800}\u{FFFF}", "mixed ü and 語\n",
 ])
 func streamedBytesMakeTheirTextInWholeCharacters(text: String) throws {
-    var detokenizer = StreamingDetokenizer(try byteTokenizer())
+    var detokenizer = StreamingDetokenizer(tokenizer: try byteTokenizer())
     var streamed = ""
     for byte in text.utf8 {
         let piece = detokenizer.append(TokenID(byte))
@@ -42,7 +42,7 @@ func streamedBytesMakeTheirTextInWholeCharacters(text: String) throws {
     for _ in 0..<2000 {
         let count = Int.random(in: 0...12, using: &generator)
         let bytes = (0..<count).map { _ in interesting.randomElement(using: &generator) ?? 0 }
-        var detokenizer = StreamingDetokenizer(tokenizer)
+        var detokenizer = StreamingDetokenizer(tokenizer: tokenizer)
         var streamed = bytes.map { detokenizer.append(TokenID($0)) }.joined()
         streamed += detokenizer.finish()
         #expect(
@@ -52,7 +52,7 @@ func streamedBytesMakeTheirTextInWholeCharacters(text: String) throws {
 }
 
 @Test func anInvalidByteComesOutAtOnceAndAnUnfinishedCharacterAtTheEnd() throws {
-    var detokenizer = StreamingDetokenizer(try byteTokenizer())
+    var detokenizer = StreamingDetokenizer(tokenizer: try byteTokenizer())
     #expect(detokenizer.append(0xFF) == "\u{FFFD}")
     #expect(detokenizer.append(0xE6) == "")
     #expect(detokenizer.append(0xBC) == "")
@@ -65,7 +65,7 @@ func streamedBytesMakeTheirTextInWholeCharacters(text: String) throws {
 @Test func oneLeadingSpaceIsTrimmedAndOnlyAtTheStart() throws {
     let tokenizer = try byteTokenizer()
     let answer: [TokenID] = [257, 257, 256, 32, 258]
-    var detokenizer = StreamingDetokenizer(tokenizer, trimsLeadingSpace: true)
+    var detokenizer = StreamingDetokenizer(tokenizer: tokenizer, trimsLeadingSpace: true)
     let streamed = answer.map { detokenizer.append($0) }
     #expect(streamed == ["A", " A", "", " ", "<user>"])
     #expect(tokenizer.decode(answer, trimsLeadingSpace: true) == "A A <user>")

@@ -10,13 +10,15 @@ public struct StreamingDetokenizer: Sendable {
     private var trimsSpace: Bool
     private var pending: [UInt8] = []
 
-    /// A detokenizer at the start of a text.
+    /// Starts a text.
     ///
     /// - Parameters:
     ///   - trimsLeadingSpace: Whether to drop one space at the very start, which is how SentencePiece
     ///     vocabularies write the start of a word.
     ///   - special: Whether control tokens are written out.
-    public init(_ tokenizer: Tokenizer, trimsLeadingSpace: Bool = false, special: Bool = false) {
+    public init(
+        tokenizer: Tokenizer, trimsLeadingSpace: Bool = false, special: Bool = false
+    ) {
         self.tokenizer = tokenizer
         self.special = special
         trimsSpace = trimsLeadingSpace

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a model's training wrote conversations down.
+///
+/// The forms are those of LLaVA's `conversation.py` and of the models' publishers.
+public enum ChatTemplate: String, CaseIterable, Sendable {
+    /// `USER: … ASSISTANT:`, of LLaVA-1.5, LLaVA-1.6-vicuna and BakLLaVA.
+    case vicuna
+    /// `[INST] … [/INST]`, of LLaVA-1.6-mistral.
+    case mistral
+    /// `<|start_header_id|>user<|end_header_id|>`, of the LLaVAs on Llama-3.
+    case llama3 = "llama-3"
+    /// `<|im_start|>user`, of LLaVA-1.6-34B and the LLaVAs on Qwen.
+    case chatml
+    /// `<|user|>`, of LLaVA-Phi-3.
+    case phi3 = "phi-3"
+
+    /// Texts that end an answer when the model spells them out instead of using the token.
+    public var stopStrings: [String] {
+        switch self {
+        case .vicuna, .mistral: ["</s>"]
+        case .llama3: ["<|eot_id|>"]
+        case .chatml: ["<|im_end|>"]
+        case .phi3: ["<|end|>", "<|endoftext|>"]
+        }
+    }
+}
+
+/// The texts around system prompt, questions and answers.
+struct TurnFormat: Sendable {
+    /// The system prompt when the user gives none; empty for none.
+    var defaultSystem = ""
+    var systemPrefix = ""
+    var systemSuffix: String
+    /// Whether the system prompt belongs behind the first `userPrefix` instead of before it.
+    var systemIsPartOfQuestion = false
+    let userPrefix: String
+    /// What follows a question, up to where the answer begins.
+    let userSuffix: String
+    /// What ends an answer: the text of one token.
+    let endOfTurn: String
+    /// What stands between `endOfTurn` and the next `userPrefix`.
+    var separator = ""
+    /// The tokens without which these texts mean nothing to the model.
+    var tokens: [String] = []
+}
+
+extension ChatTemplate {
+    /// The texts of this template for models with the tokenizer's vocabulary.
+    ///
+    /// - Throws: `TokenizationError.templateNeedsToken` for the end of a sequence.
+    func format(for tokenizer: Tokenizer) throws(TokenizationError) -> TurnFormat {
+        switch self {
+        case .vicuna:
+            TurnFormat(
+                defaultSystem: "A chat between a curious human and an artificial intelligence "
+                    + "assistant. The assistant gives helpful, detailed, and polite answers to the "
+                    + "human's questions.",
+                systemSuffix: " ", userPrefix: "USER: ", userSuffix: " ASSISTANT:",
+                endOfTurn: try endOfSequence(tokenizer))
+        case .mistral:
+            TurnFormat(
+                systemSuffix: "\n\n", systemIsPartOfQuestion: true, userPrefix: "[INST] ",
+                userSuffix: " [/INST]", endOfTurn: try endOfSequence(tokenizer))
+        case .llama3:
+            TurnFormat(
+                systemPrefix: "<|start_header_id|>system<|end_header_id|>\n\n",
+                systemSuffix: "<|eot_id|>",
+                userPrefix: "<|start_header_id|>user<|end_header_id|>\n\n",
+                userSuffix: "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+                endOfTurn: "<|eot_id|>",
+                tokens: ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])
+        case .chatml:
+            // LLaVA-1.6-34B, on Yi and its SentencePiece vocabulary, was trained without the line
+            // breaks that Qwen's form has between turns.
+            tokenizer.isSentencePiece
+                ? Self.chatml(system: "Answer the questions.", separator: "")
+                : Self.chatml(system: "You are a helpful assistant.", separator: "\n")
+        case .phi3:
+            TurnFormat(
+                systemPrefix: "<|system|>\n", systemSuffix: "<|end|>\n", userPrefix: "<|user|>\n",
+                userSuffix: "<|end|>\n<|assistant|>\n", endOfTurn: "<|end|>", separator: "\n",
+                tokens: ["<|user|>", "<|end|>", "<|assistant|>"])
+        }
+    }
+
+    private static func chatml(system: String, separator: String) -> TurnFormat {
+        TurnFormat(
+            defaultSystem: system, systemPrefix: "<|im_start|>system\n",
+            systemSuffix: "<|im_end|>\(separator)", userPrefix: "<|im_start|>user\n",
+            userSuffix: "<|im_end|>\(separator)<|im_start|>assistant\n", endOfTurn: "<|im_end|>",
+            separator: separator, tokens: ["<|im_start|>", "<|im_end|>"])
+    }
+
+    private func endOfSequence(_ tokenizer: Tokenizer) throws(TokenizationError) -> String {
+        guard let token = tokenizer.endOfSequence else {
+            throw .templateNeedsToken(
+                file: tokenizer.fileName, template: rawValue, token: "</s>")
+        }
+        return tokenizer.tokenText(token)
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+
+extension ChatTemplate {
+    /// The template that a text model was trained with, as far as its file tells; nil if it does not.
+    ///
+    /// A chat template in the file decides. LLaVA files normally carry none; then the architecture,
+    /// the tokens that only one of the templates uses, the name, and what sets Mistral apart from
+    /// Vicuna decide, in this order.
+    public static func detect(metadata: GGUFMetadata, tokenizer: Tokenizer) -> ChatTemplate? {
+        if let written = (try? metadata.string("tokenizer.chat_template")) ?? nil,
+            let template = recognise(written)
+        {
+            return template
+        }
+        let architecture = ((try? metadata.string("general.architecture")) ?? nil) ?? ""
+        if architecture == "phi3" { return .phi3 }
+        for template in [ChatTemplate.phi3, .llama3, .chatml] {
+            let format = try? template.format(for: tokenizer)
+            if format?.tokens.allSatisfy({ tokenizer.specialToken($0) != nil }) == true {
+                return template
+            }
+        }
+        let name = (((try? metadata.string("general.name")) ?? nil) ?? "").lowercased()
+        if name.contains("bakllava") || name.contains("vicuna") { return .vicuna }
+        if name.contains("mistral") { return .mistral }
+        guard tokenizer.isSentencePiece else { return nil }
+        // Mistral-7B-Instruct-v0.2, below LLaVA-1.6-mistral, is the LLaMA with this rotary base and
+        // these 8 key-value heads.
+        let base = (try? metadata.float("\(architecture).rope.freq_base")) ?? nil
+        let heads = (try? metadata.integer("\(architecture).attention.head_count_kv")) ?? nil
+        if base == 1_000_000, heads == 8 { return .mistral }
+        // LLaMA's vocabulary, which conversions pad to 64 more at most.
+        return (32000...32064).contains(tokenizer.vocabularySize) ? .vicuna : nil
+    }
+
+    /// The template that a Jinja chat template writes.
+    private static func recognise(_ written: String) -> ChatTemplate? {
+        func has(_ text: String) -> Bool { written.contains(text) }
+        if has("<|im_start|>") { return .chatml }
+        if has("<|start_header_id|>") { return .llama3 }
+        if has("[INST]") { return .mistral }
+        if has("<|assistant|>"), has("<|end|>") { return .phi3 }
+        return has("USER:") && has("ASSISTANT:") ? .vicuna : nil
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A part of a prompt.
+public enum PromptPiece: Sendable, Equatable {
+    /// Text.
+    case tokens([TokenID])
+    /// The visual tokens of the picture with this position among those given for the turn.
+    case picture(Int)
+}
+
+/// Writes questions and pictures down as a model's training did.
+///
+/// What a question contains is text, even where it looks like a part of the template. Only the
+/// marker `<image>` has a meaning: it places a picture. Without markers the pictures come first,
+/// each on a line of its own.
+///
+/// As in LLaVA, the text between pictures is encoded piece by piece.
+public struct PromptBuilder: Sendable {
+    /// What a question places pictures with.
+    public static let pictureMarker = "<image>"
+
+    /// The template.
+    public let template: ChatTemplate
+    /// The token that ends an answer.
+    public let endOfTurn: TokenID
+
+    private let tokenizer: Tokenizer
+    private let format: TurnFormat
+    private let system: String
+
+    /// A builder for conversations.
+    ///
+    /// - Parameters:
+    ///   - template: What `ChatTemplate.detect` found, or the user's choice.
+    ///   - system: What the conversation starts with; nil for the template's own text, empty for
+    ///     nothing.
+    /// - Throws: `TokenizationError.unknownTemplate` if `template` is nil, and
+    ///   `TokenizationError.templateNeedsToken` if the vocabulary lacks one of its tokens.
+    public init(
+        template: ChatTemplate?, tokenizer: Tokenizer, system: String? = nil
+    ) throws(TokenizationError) {
+        guard let template else {
+            throw .unknownTemplate(
+                file: tokenizer.fileName, choices: ChatTemplate.allCases.map(\.rawValue))
+        }
+        let format = try template.format(for: tokenizer)
+        for token in format.tokens + [format.endOfTurn]
+        where tokenizer.encode(token, parseSpecial: true).count != 1 {
+            throw .templateNeedsToken(
+                file: tokenizer.fileName, template: template.rawValue, token: token)
+        }
+        self.template = template
+        self.tokenizer = tokenizer
+        self.format = format
+        self.system = system ?? format.defaultSystem
+        endOfTurn = tokenizer.encode(format.endOfTurn, parseSpecial: true)[0]
+    }
+
+    /// The start of a conversation, up to where the answer begins.
+    ///
+    /// - Parameter pictures: The number of pictures.
+    /// - Throws: `TokenizationError.pictureCount` if the question has markers for another number.
+    public func firstTurn(
+        _ question: String, pictures: Int
+    ) throws(TokenizationError) -> [PromptPiece] {
+        var opening: [PromptPart] = []
+        if !system.isEmpty {
+            opening = [
+                .template(format.systemPrefix), .user(system), .template(format.systemSuffix),
+            ]
+        }
+        let prefix = [PromptPart.template(format.userPrefix)]
+        let parts = format.systemIsPartOfQuestion ? prefix + opening : opening + prefix
+        return tokenizer.pieces(
+            parts + (try turn(question, pictures)), beginning: tokenizer.beginning)
+    }
+
+    /// What follows an answer: its end, and the next question up to where its answer begins.
+    ///
+    /// - Parameters:
+    ///   - pictures: The number of pictures that come with this question.
+    ///   - afterEndOfTurn: Whether the model has already read `endOfTurn`, which is not so when the
+    ///     answer was cut.
+    /// - Throws: `TokenizationError.pictureCount` if the question has markers for another number.
+    public func nextTurn(
+        _ question: String, pictures: Int, afterEndOfTurn: Bool
+    ) throws(TokenizationError) -> [PromptPiece] {
+        let opening = PromptPart.template(
+            format.endOfTurn + format.separator + format.userPrefix)
+        var pieces = tokenizer.pieces([opening] + (try turn(question, pictures)), beginning: [])
+        // It is encoded in any case, as what follows may depend on it.
+        if afterEndOfTurn, case .tokens(let tokens) = pieces.first {
+            pieces[0] = .tokens(Array(tokens.dropFirst()))
+        }
+        return pieces
+    }
+
+    /// A question with its pictures and the text that leads to the answer.
+    private func turn(
+        _ question: String, _ pictures: Int
+    ) throws(TokenizationError) -> [PromptPart] {
+        let texts = splitAtPictureMarkers(question)
+        var parts: [PromptPart] = []
+        if texts.count == 1 {
+            parts = (0..<pictures).flatMap { [.picture($0), .template("\n")] } + [.user(question)]
+        } else {
+            try checkMarkers(texts.count - 1, pictures: pictures)
+            parts = interleavingPictures(texts.map { .user($0) })
+        }
+        return parts + [.template(format.userSuffix)]
+    }
+}
+
+extension Tokenizer {
+    /// The tokens of exactly this text, with no template around it.
+    ///
+    /// Special tokens that are written out become those tokens, `<image>` places the next picture,
+    /// and a token to begin with is added if the vocabulary asks for one and the text has none.
+    ///
+    /// - Throws: `TokenizationError.pictureCount` if the text has markers for another number.
+    public func rawPrompt(
+        _ text: String, pictures: Int
+    ) throws(TokenizationError) -> [PromptPiece] {
+        let texts = splitAtPictureMarkers(text)
+        try checkMarkers(texts.count - 1, pictures: pictures)
+        let plain = pieces(interleavingPictures(texts.map { .template($0) }), beginning: [])
+        if case .tokens(let tokens) = plain.first {
+            let isBegun = tokens.first == beginning.first
+            return isBegun ? plain : [.tokens(beginning + tokens)] + plain.dropFirst()
+        }
+        return (beginning.isEmpty ? [] : [.tokens(beginning)]) + plain
+    }
+
+    /// What the model's input begins with.
+    fileprivate var beginning: [TokenID] {
+        addsBeginOfSequence ? [beginOfSequence].compactMap { $0 } : []
+    }
+
+    /// The tokens of the text between pictures, each stretch encoded on its own.
+    fileprivate func pieces(_ parts: [PromptPart], beginning: [TokenID]) -> [PromptPiece] {
+        var pieces: [PromptPiece] = []
+        var stretch: [TextSegment] = []
+        var tokens = beginning
+        func endStretch() {
+            tokens += encode(stretch)
+            if !tokens.isEmpty { pieces.append(.tokens(tokens)) }
+            (stretch, tokens) = ([], [])
+        }
+        for part in parts {
+            switch part {
+            case .template(let text): stretch.append(TextSegment(text, parsesSpecial: true))
+            case .user(let text): stretch.append(TextSegment(text, parsesSpecial: false))
+            case .picture(let index):
+                endStretch()
+                pieces.append(.picture(index))
+            }
+        }
+        endStretch()
+        return pieces
+    }
+}
+
+/// A part of a prompt before it is encoded.
+private enum PromptPart {
+    case template(String)
+    case user(String)
+    case picture(Int)
+}
+
+/// The texts before, between and after the markers, found as bytes: a mark that follows one would
+/// hide it from a search by characters.
+private func splitAtPictureMarkers(_ text: String) -> [String] {
+    let bytes = Array(text.utf8)
+    let marker = Array(PromptBuilder.pictureMarker.utf8)
+    var texts: [String] = []
+    var start = 0
+    var index = 0
+    while index + marker.count <= bytes.count {
+        if bytes[index] == marker[0], bytes[index...].starts(with: marker) {
+            texts.append(String(decoding: bytes[start..<index], as: UTF8.self))
+            index += marker.count
+            start = index
+        } else {
+            index += 1
+        }
+    }
+    return texts + [String(decoding: bytes[start...], as: UTF8.self)]
+}
+
+private func checkMarkers(_ markers: Int, pictures: Int) throws(TokenizationError) {
+    guard markers == pictures else {
+        throw .pictureCount(markers: markers, pictures: pictures)
+    }
+}
+
+/// The texts with one picture between each two.
+private func interleavingPictures(_ texts: [PromptPart]) -> [PromptPart] {
+    texts.enumerated().flatMap { index, text in
+        index == 0 ? [text] : [.picture(index - 1), text]
+    }
+}
