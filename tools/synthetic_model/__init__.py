@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models of real shape with random weights: the parts of tools/make-synthetic-model."""

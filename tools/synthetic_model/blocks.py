@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random weights in GGUF's block formats, made as blocks: no values are encoded."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import gguf
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+
+# Blocks in the stretch that is repeated through a matrix. A prime above every row count: two rows
+# never start at the same place of the stretch, so no two rows of a matrix are equal.
+STRETCH_BLOCKS = 40009
+STRETCH_FLOATS = 1_000_003  # the same for formats without blocks
+SAMPLE_BLOCKS = 2048  # to measure the deviation of a stretch's values
+
+# Fields of a block, with the 16-bit scale fields first to be filled in; packing as in llama.cpp.
+LAYOUTS = {
+    Type.Q4_0: [("d", "<f2"), ("quants", "u1", 16)],
+    Type.Q8_0: [("d", "<f2"), ("quants", "u1", 32)],
+    Type.Q4_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 128)],
+    Type.Q5_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 160)],
+    Type.Q6_K: [("quants", "u1", 192), ("scales", "u1", 16), ("d", "<f2")],
+}
+# dmin as a multiple of d: the middle of the quants' range, so that values are balanced about 0.
+MIDDLES = {Type.Q4_K: 7.5, Type.Q5_K: 15.5}
+
+
+class RandomWeights:
+    """A source of random matrices; the same seed gives the same bytes."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._stretch = lru_cache(maxsize=None)(self._make_stretch)
+
+    def stored_bytes(
+        self, name: str, shape: tuple[int, ...], kind: Type, deviation: float, mean: float = 0.0
+    ) -> np.ndarray:
+        """The bytes of a tensor whose values have the given mean and standard deviation."""
+        generator = self._generator(name)
+        if kind == Type.F32:  # vectors, small enough to draw each value
+            values = generator.normal(mean, deviation, shape)
+            return values.astype(np.float32).view(np.uint8).reshape(-1)
+        stretch = self._scaled(kind, deviation)
+        start = int(generator.integers(len(stretch)))
+        block_length, _ = gguf.GGML_QUANT_SIZES[kind]
+        return np.resize(np.roll(stretch, start), int(np.prod(shape)) // block_length).view(
+            np.uint8
+        )
+
+    def _generator(self, name: str) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *name.encode()])
+
+    def _scaled(self, kind: Type, deviation: float) -> np.ndarray:
+        stretch, unit_deviation = self._stretch(kind)
+        factor = deviation / unit_deviation
+        if kind == Type.F16:
+            return (stretch * np.float32(factor)).astype("<f2")
+        scaled = stretch.copy()
+        scaled["d"] = stretch["d"] * np.float32(factor)
+        if kind in MIDDLES:
+            scaled["dmin"] = MIDDLES[kind] * np.float32(factor)
+        return scaled
+
+    def _make_stretch(self, kind: Type) -> tuple[np.ndarray, float]:
+        """Random blocks with scales of ±1 and the deviation of the values that they stand for."""
+        generator = self._generator(kind.name)
+        if kind == Type.F16:
+            return generator.standard_normal(STRETCH_FLOATS, dtype=np.float32), 1.0
+        stretch = np.zeros(STRETCH_BLOCKS, dtype=LAYOUTS[kind])
+        stretch["quants"] = random_bytes(generator, stretch["quants"].shape)
+        signs = generator.choice([-1.0, 1.0], STRETCH_BLOCKS)
+        if kind in MIDDLES:
+            stretch["d"], stretch["dmin"] = 1.0, MIDDLES[kind]
+        else:  # the quants' range is not quite balanced about 0, so scales have either sign
+            stretch["d"] = signs
+        if kind == Type.Q6_K:
+            sizes = generator.integers(32, 128, stretch["scales"].shape)
+            stretch["scales"] = sizes.astype(np.uint8)
+        elif kind in MIDDLES:
+            stretch["scales"] = packed_scales(generator)
+        sample = stretch[:SAMPLE_BLOCKS].view(np.uint8)
+        values = gguf.quants.dequantize(sample.reshape(SAMPLE_BLOCKS, -1), kind)
+        return stretch, float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
+
+
+def random_bytes(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.frombuffer(generator.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
+
+
+def packed_scales(generator: np.random.Generator) -> np.ndarray:
+    """Eight 6-bit scales and mins of 32…63 per K-quant block, in their 12 bytes."""
+    scales, mins = generator.integers(32, 64, (2, STRETCH_BLOCKS, 8), dtype=np.uint8)
+    return np.concatenate(
+        [
+            scales[:, :4] | (scales[:, 4:] >> 4 << 6),
+            mins[:, :4] | (mins[:, 4:] >> 4 << 6),
+            (scales[:, 4:] & 15) | (mins[:, 4:] << 4),
+        ],
+        axis=1,
+    )

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which tensors llama-quantize stores in which type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gguf import GGMLQuantizationType as Type
+from gguf import LlamaFileType
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named mixture: its main type, that of the output matrix, that of sensitive matrices."""
+
+    file_type: LlamaFileType
+    base: Type
+    output: Type
+    sensitive: Type  # of attn_v and ffn_down in the layers that use_more_bits names
+
+    def type_of(self, part: str, layer: int | None, layers: int) -> Type:
+        """The type of a matrix of the text model, named as in blk.N.part.weight."""
+        if part == "output":
+            return self.output
+        if layer is not None and part in ("attn_v", "ffn_down") and use_more_bits(layer, layers):
+            return self.sensitive
+        return self.base
+
+
+def use_more_bits(layer: int, layers: int) -> bool:
+    """llama.cpp's choice of layers for the finer type: the first and last eighth, every third."""
+    eighth = layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
+RECIPES = {
+    "Q4_0": Recipe(LlamaFileType.MOSTLY_Q4_0, Type.Q4_0, Type.Q6_K, Type.Q4_0),
+    "Q4_K_M": Recipe(LlamaFileType.MOSTLY_Q4_K_M, Type.Q4_K, Type.Q6_K, Type.Q6_K),
+    "Q5_K_M": Recipe(LlamaFileType.MOSTLY_Q5_K_M, Type.Q5_K, Type.Q6_K, Type.Q6_K),
+    "Q6_K": Recipe(LlamaFileType.MOSTLY_Q6_K, Type.Q6_K, Type.Q6_K, Type.Q6_K),
+    "Q8_0": Recipe(LlamaFileType.MOSTLY_Q8_0, Type.Q8_0, Type.Q8_0, Type.Q8_0),
+    "F16": Recipe(LlamaFileType.MOSTLY_F16, Type.F16, Type.F16, Type.F16),
+}

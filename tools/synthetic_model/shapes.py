@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes of published LLaVA models, and a tiny one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TextShape:
+    width: int
+    layers: int
+    heads: int
+    key_value_heads: int
+    feed_forward: int
+    vocabulary: int
+    context: int
+    rope_base: float
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads
+
+
+@dataclass(frozen=True)
+class VisionShape:
+    """A CLIP tower; stored_blocks leaves out the last block, which LLaVA does not run."""
+
+    width: int
+    feed_forward: int
+    heads: int
+    stored_blocks: int
+    image_side: int = 336
+    patch_side: int = 14
+    projection: int = 768
+
+    @property
+    def patches(self) -> int:
+        return (self.image_side // self.patch_side) ** 2
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    text: TextShape
+    vision: VisionShape
+    next_model: bool = False
+
+
+CLIP_LARGE = VisionShape(width=1024, feed_forward=4096, heads=16, stored_blocks=23)
+
+SHAPES = {
+    "llava-1.5-7b": ModelShape(
+        TextShape(4096, 32, 32, 32, 11008, 32000, context=4096, rope_base=1e4), CLIP_LARGE
+    ),
+    "llava-1.5-13b": ModelShape(
+        TextShape(5120, 40, 40, 40, 13824, 32000, context=4096, rope_base=1e4), CLIP_LARGE
+    ),
+    "llava-next-mistral-7b": ModelShape(
+        TextShape(4096, 32, 32, 8, 14336, 32000, context=32768, rope_base=1e6),
+        CLIP_LARGE,
+        next_model=True,
+    ),
+    "tiny": ModelShape(
+        TextShape(256, 4, 4, 4, 512, 4096, context=4096, rope_base=1e4),
+        VisionShape(width=64, feed_forward=256, heads=4, stored_blocks=3, projection=64),
+    ),
+}
