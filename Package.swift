@@ -79,7 +79,9 @@ let package = Package(
         tests("WorkerPool"),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests("LLaVAModel"),
-        tests("Generation"),
+        tests(
+            "Generation",
+            ["GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization", "WorkerPool"]),
         tests("TrimLLaVA"),
         tests("TrimLLaVACommandLine"),
     ],

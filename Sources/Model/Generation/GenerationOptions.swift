@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import Tokenization
+
+/// How an answer is generated.
+public struct GenerationOptions: Sendable, Equatable {
+    /// Most tokens of the answer.
+    public var maxNewTokens: Int
+    /// How tokens are chosen.
+    public var sampling: SamplingOptions
+    /// Texts that end the answer; they are not part of it.
+    public var stopStrings: [String]
+    /// Goes on to `maxNewTokens` without ever choosing an end-of-sequence token.
+    public var ignoresEndOfSequence: Bool
+
+    /// Greedy, up to 512 tokens.
+    public init(
+        maxNewTokens: Int = 512, sampling: SamplingOptions = SamplingOptions(),
+        stopStrings: [String] = [], ignoresEndOfSequence: Bool = false
+    ) {
+        self.maxNewTokens = maxNewTokens
+        self.sampling = sampling
+        self.stopStrings = stopStrings
+        self.ignoresEndOfSequence = ignoresEndOfSequence
+    }
+
+    /// - Throws: `GenerationError.invalidOption` for a number outside its range.
+    public func validate() throws(GenerationError) {
+        try sampling.validate()
+        guard maxNewTokens >= 1 else {
+            throw .invalidOption(
+                name: "the number of new tokens", value: "\(maxNewTokens)", expected: "1 or more")
+        }
+    }
+}
+
+/// What a prompt was answered with.
+public struct Answer: Sendable, Equatable {
+    /// Why an answer ends.
+    public enum StopReason: String, Sendable {
+        /// The model chose an end-of-sequence token.
+        case endOfSequence = "end-of-sequence"
+        /// A stop string came.
+        case stopString = "stop-string"
+        /// The answer has as many tokens as it may.
+        case length
+        /// The context has no row left.
+        case context
+        /// It was cancelled.
+        case cancelled
+    }
+
+    /// The text, without what ended it.
+    public let text: String
+    /// The tokens, without an end-of-sequence token.
+    public let tokens: [TokenID]
+    /// Why it ended.
+    public let stopReason: StopReason
+    /// What it cost.
+    public let statistics: GenerationStatistics
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What an answer cost; times are in seconds.
+public struct GenerationStatistics: Sendable, Equatable {
+    /// Tiles through the vision tower.
+    public var visionSeconds = 0.0
+    /// Features through the projector.
+    public var projectionSeconds = 0.0
+    /// Prompt rows through the decoder, up to the first token's scores.
+    public var prefillSeconds = 0.0
+    /// Generated tokens, from the first token's choice to the last one's.
+    public var decodeSeconds = 0.0
+    /// Rows of the prompt, visual tokens included.
+    public var promptRows = 0
+    /// Rows of the prompt that stand for pictures.
+    public var visualRows = 0
+    /// Tokens of the answer, without the one that ends it.
+    public var generatedTokens = 0
+    /// Rows of the KV cache in use at the end.
+    public var cacheRows = 0
+    /// Bytes of those rows.
+    public var cacheBytes = 0
+
+    /// Nothing done yet.
+    public init() {}
+
+    /// Generated tokens that went through the decoder, per second.
+    public var decodeTokensPerSecond: Double {
+        decodeSeconds > 0 ? Double(max(0, generatedTokens - 1)) / decodeSeconds : 0
+    }
+}
+
+/// Runs `body` and adds the seconds it took to `total`.
+func measure<Result>(
+    _ total: inout Double, _ body: () throws(GenerationError) -> Result
+) throws(GenerationError) -> Result {
+    let start = ContinuousClock.now
+    defer {
+        let passed = (ContinuousClock.now - start).components
+        total += Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
+    }
+    return try body()
+}

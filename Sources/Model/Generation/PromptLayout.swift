@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+import Tokenization
+
+/// The rows that a prompt becomes, known before any picture is looked at.
+struct PromptLayout {
+    /// What stands on visual rows instead of a token.
+    static let visualToken: TokenID = -1
+
+    /// The token of each row.
+    let tokens: [TokenID]  // [rows]
+    /// Rows of each picture, in the order of the pictures.
+    let pictureRows: [Range<Int>]
+
+    var rowCount: Int { tokens.count }
+    var visualRowCount: Int { pictureRows.reduce(0) { $0 + $1.count } }
+
+    /// Lays out a prompt that refers to each of the pictures once.
+    ///
+    /// - Throws: `GenerationError.pictureMismatch`, `GenerationError.emptyPrompt`.
+    init(_ prompt: [PromptPiece], _ pictures: [TileGeometry]) throws(GenerationError) {
+        var tokens: [TokenID] = []
+        var rows = [Range<Int>?](repeating: nil, count: pictures.count)
+        var references = 0
+        for piece in prompt {
+            switch piece {
+            case .tokens(let more):
+                tokens += more
+            case .picture(let index):
+                references += 1
+                guard rows.indices.contains(index), rows[index] == nil else {
+                    throw .pictureMismatch(inPrompt: references, given: pictures.count)
+                }
+                let count = pictures[index].visualTokenCount
+                rows[index] = tokens.count..<(tokens.count + count)
+                tokens += Array(repeating: Self.visualToken, count: count)
+            }
+        }
+        pictureRows = rows.compactMap(\.self)
+        guard pictureRows.count == pictures.count else {
+            throw .pictureMismatch(inPrompt: references, given: pictures.count)
+        }
+        guard !tokens.isEmpty else { throw .emptyPrompt }
+        self.tokens = tokens
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Tokenization
+
+/// Chooses tokens from scores.
+public struct Sampler {
+    private struct Candidate {
+        let token: TokenID
+        var score: Float
+    }
+
+    private let options: SamplingOptions
+    private let excluded: Set<TokenID>
+    private var random: SplitMix64
+
+    /// A sampler with its own random numbers; it never chooses an `excluded` token.
+    public init(_ options: SamplingOptions, excluding excluded: Set<TokenID> = []) {
+        self.options = options
+        self.excluded = excluded
+        random = SplitMix64(
+            state: options.seed ?? UInt64.random(in: .min ... .max))
+    }
+
+    /// The next token.
+    ///
+    /// - Parameters:
+    ///   - scores: one per token; equal best scores go to the lowest token.
+    ///   - recent: the sequence so far, as far as the repetition penalty looks.
+    public mutating func next(
+        _ scores: UnsafeBufferPointer<Float>, recent: ArraySlice<TokenID>
+    ) -> TokenID {
+        var candidates = scores.enumerated().map { Candidate(token: TokenID($0), score: $1) }
+        penalize(&candidates, recent: recent.suffix(options.repetitionWindow))
+        if !excluded.isEmpty { candidates.removeAll { excluded.contains($0.token) } }
+        guard options.temperature > 0 else { return best(of: candidates).token }
+        keepTopK(&candidates)
+        keepProbable(&candidates)
+        return draw(from: candidates)
+    }
+
+    private func penalize(_ candidates: inout [Candidate], recent: ArraySlice<TokenID>) {
+        guard options.repetitionPenalty != 1 else { return }
+        for token in Set(recent) where candidates.indices.contains(Int(token)) {
+            let score = candidates[Int(token)].score
+            candidates[Int(token)].score =
+                score > 0 ? score / options.repetitionPenalty : score * options.repetitionPenalty
+        }
+    }
+
+    private func best(of candidates: [Candidate]) -> Candidate {
+        candidates.reduce(candidates[0]) { $1.score > $0.score ? $1 : $0 }
+    }
+
+    /// Sorts by falling score, lower tokens first among equals, and cuts at k.
+    private func keepTopK(_ candidates: inout [Candidate]) {
+        candidates.sort {
+            $0.score != $1.score ? $0.score > $1.score : $0.token < $1.token
+        }
+        if options.topK > 0, options.topK < candidates.count {
+            candidates.removeLast(candidates.count - options.topK)
+        }
+    }
+
+    private func keepProbable(_ candidates: inout [Candidate]) {
+        let probabilities = Self.probabilities(candidates, temperature: 1)
+        var sum = 0.0
+        var kept = 0
+        for probability in probabilities {
+            let isNucleus = sum < Double(options.topP)
+            let isLikely = probability >= Double(options.minP) * probabilities[0]
+            guard isNucleus && isLikely else { break }
+            sum += probability
+            kept += 1
+        }
+        candidates.removeLast(candidates.count - max(1, kept))
+    }
+
+    private mutating func draw(from candidates: [Candidate]) -> TokenID {
+        let probabilities = Self.probabilities(candidates, temperature: options.temperature)
+        var rest = Double.random(in: 0..<1, using: &random)
+        for (candidate, probability) in zip(candidates, probabilities) {
+            rest -= probability
+            if rest < 0 { return candidate.token }
+        }
+        return candidates[candidates.count - 1].token
+    }
+
+    /// Probabilities of candidates whose first has the best score.
+    private static func probabilities(_ candidates: [Candidate], temperature: Float) -> [Double] {
+        let best = candidates[0].score
+        let weights = candidates.map { exp(Double(($0.score - best) / temperature)) }
+        let sum = weights.reduce(0, +)
+        return weights.map { $0 / sum }
+    }
+}
+
+/// A small random number generator that gives the same numbers on every system (Steele, Lea and
+/// Flood, "Fast splittable pseudorandom number generators", 2014).
+private struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

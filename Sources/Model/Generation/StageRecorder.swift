@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+import TensorOps
+import Tokenization
+
+/// Keeps what every stage of a run computed, so that it can be held against the original model.
+public final class StageRecorder {
+    /// Numbers and their shape, outermost dimension first.
+    public struct Tensor<Element: Sendable>: Sendable {
+        /// Dimensions.
+        public internal(set) var shape: [Int]
+        /// Numbers in row-major order.
+        public internal(set) var values: [Element]
+
+        /// Adds more along the outermost dimension.
+        mutating func append(_ more: [Element], shape moreShape: [Int]) {
+            if values.isEmpty {
+                shape = moreShape
+            } else {
+                precondition(shape.dropFirst() == moreShape.dropFirst())
+                shape[0] += moreShape[0]
+            }
+            values += more
+        }
+    }
+
+    /// Normalised tiles of all pictures: `[tiles, 3, side, side]`.
+    public private(set) var pixels = Tensor<Float>(shape: [0], values: [])
+    /// The vision tower's output, the class tokens dropped: `[tiles, patches, width]`.
+    public private(set) var features = Tensor<Float>(shape: [0], values: [])
+    /// The rows that stand for the pictures in the prompt: `[visual tokens, width]`.
+    public private(set) var projected = Tensor<Float>(shape: [0], values: [])
+    /// The prompt's tokens, −1 on visual rows: `[rows]`.
+    public private(set) var tokens: [TokenID] = []
+    /// The position of each row: `[rows]`.
+    public private(set) var positions: [Int32] = []
+    /// The scores before each generated token: `[steps, vocabulary]`.
+    public private(set) var logits = Tensor<Float>(shape: [0], values: [])
+    /// The generated tokens: `[steps]`.
+    public private(set) var generated: [TokenID] = []
+
+    /// A recorder that has seen nothing.
+    public init() {}
+
+    func recordTiles(_ tiles: TileBatch) {
+        pixels.append(tiles.pixels, shape: [tiles.count, 3, tiles.side, tiles.side])
+    }
+
+    func recordFeatures(_ features: Activations, tiles: Int) {
+        self.features.append(
+            features.array, shape: [tiles, features.rows / tiles, features.width])
+    }
+
+    func recordProjected(_ rows: Activations) {
+        projected.append(rows.array, shape: [rows.rows, rows.width])
+    }
+
+    func recordRows(tokens: [TokenID], positions: [Int32]) {
+        self.tokens += tokens
+        self.positions += positions
+    }
+
+    func recordStep(_ logits: Activations, chosen: TokenID) {
+        self.logits.append(logits.array, shape: [logits.rows, logits.width])
+        generated.append(chosen)
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TensorOps
+
+/// The memory that a run needs, by formula.
+public struct MemoryEstimate: Sendable, Equatable {
+    /// The weights of both files, which stay mapped.
+    public let weightBytes: Int
+    /// KV cache rows of one sequence that uses its whole context.
+    public let cacheRowsPerSequence: Int
+    /// The same without pruning.
+    public let unprunedCacheRowsPerSequence: Int
+    /// Bytes of one KV cache row in all layers.
+    public let bytesPerCacheRow: Int
+    /// Sequences in flight.
+    public let sequences: Int
+    /// Activations of the largest step: a prefill of one sequence, or one tile in the vision tower.
+    public let activationBytes: Int
+
+    /// KV cache of all sequences.
+    public var cacheBytes: Int { sequences * cacheRowsPerSequence * bytesPerCacheRow }
+    /// The same without pruning.
+    public var unprunedCacheBytes: Int {
+        sequences * unprunedCacheRowsPerSequence * bytesPerCacheRow
+    }
+    /// Everything together.
+    public var totalBytes: Int { weightBytes + cacheBytes + activationBytes }
+
+    /// The memory of `sequences` sequences of up to `context` rows.
+    ///
+    /// - Parameters:
+    ///   - visualTokens: rows of one unpruned picture.
+    ///   - keptTokens: rows of it that stay when visual tokens are pruned; nil for all.
+    public init(
+        text: DecoderConfig, vocabulary: Int, vision: VisionConfig?, weightBytes: Int,
+        context: Int, visualTokens: Int, keptTokens: Int?, sequences: Int, format: CacheFormat
+    ) {
+        self.weightBytes = weightBytes
+        self.sequences = sequences
+        unprunedCacheRowsPerSequence = context
+        let dropped = visualTokens - min(visualTokens, keptTokens ?? visualTokens)
+        cacheRowsPerSequence = max(0, context - dropped)
+        bytesPerCacheRow = KeyValueCache.bytesPerRow(text, format: format)
+        activationBytes =
+            MemoryLayout<Float>.stride
+            * max(
+                Self.decoderNumbers(text, rows: cacheRowsPerSequence) + sequences * vocabulary,
+                vision.map(Self.visionNumbers) ?? 0)
+    }
+
+    /// Numbers alive at the widest point of a layer: the residual stream, its normalised copy, and
+    /// gate and up, or queries, keys, values and their attention.
+    private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
+        let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
+        return rows * (2 * config.width + max(2 * config.feedForwardWidth, attention))
+    }
+
+    private static func visionNumbers(_ config: VisionConfig) -> Int {
+        let attention = 4 * config.width
+        return (1 + config.patchCount)
+            * (2 * config.width + max(config.feedForwardWidth, attention))
+    }
+}
+
+extension VisionConfig {
+    /// Visual tokens of the picture that yields most: with anyres, one that fills the largest grid.
+    public var largestVisualTokenCount: Int {
+        let patchesPerSide = tileSide / patchSide
+        let grids = pinpoints.map { pinpoint in
+            let rows = pinpoint.height / tileSide * patchesPerSide
+            let columns = pinpoint.width / tileSide * patchesPerSide
+            return rows * (columns + 1)
+        }
+        return patchCount + (grids.max() ?? 0)
+    }
+}

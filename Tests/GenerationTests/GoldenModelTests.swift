@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Imaging
+import Kernels
+import TensorOps
+import TestSupport
+import Testing
+import Tokenization
+import WorkerPool
+
+@testable import Generation
+@testable import LLaVAModel
+
+/// A golden case's model, ready to answer.
+struct LoadedModel {
+    let model: LLaVAModel
+    let tokenizer: Tokenizer
+
+    init(_ golden: GoldenCase, threads: Int = 2) throws {
+        try self.init(
+            text: golden.textPath, projector: golden.projectorPath,
+            context: try golden.facts().context, threads: threads)
+    }
+
+    init(text: String, projector: String, context: Int? = nil, threads: Int = 2) throws {
+        let file = try GGUFFile(path: text)
+        let ops = TensorOps(
+            kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: threads))
+        model = try LLaVAModel(
+            text: file, projector: GGUFFile(path: projector), ops: ops, context: context)
+        tokenizer = try Tokenizer(metadata: file.metadata)
+    }
+
+    func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
+        let preprocessor = model.preprocessor(crop: try golden.facts().layout == "crop")
+        return try golden.picturePaths().map {
+            preprocessor.tiles(of: try PictureDecoder.load(path: $0))
+        }
+    }
+
+    /// The prompt that was recorded: runs of −1 stand for pictures, in their order.
+    func prompt(_ golden: GoldenCase, _ tiles: [TileBatch]) throws -> [PromptPiece] {
+        let tokens = try #require(try golden.stage("tokens")).int32s
+        var pieces: [PromptPiece] = []
+        var next = 0
+        var picture = 0
+        while next < tokens.count {
+            if tokens[next] == PromptLayout.visualToken {
+                pieces.append(.picture(picture))
+                next += tiles[picture].geometry.visualTokenCount
+                picture += 1
+            } else {
+                let end = tokens[next...].firstIndex(of: PromptLayout.visualToken) ?? tokens.count
+                pieces.append(.tokens(Array(tokens[next..<end])))
+                next = end
+            }
+        }
+        return pieces
+    }
+}
+
+/// The largest difference, relative to the largest number expected.
+func relativeError(_ values: [Float], _ expected: [Float]) -> Float {
+    guard values.count == expected.count else { return .infinity }
+    let scale = expected.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
+    return zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
+}
+
+@Suite struct GoldenModelTests {
+    private func record(
+        _ golden: GoldenCase, _ format: CacheFormat
+    ) throws -> (StageRecorder, Answer) {
+        let loaded = try LoadedModel(golden)
+        let tiles = try loaded.tiles(golden)
+        let session = try GenerationSession(
+            model: loaded.model, tokenizer: loaded.tokenizer, cacheFormat: format)
+        let recorder = StageRecorder()
+        let answer = try session.answer(
+            try loaded.prompt(golden, tiles), pictures: tiles,
+            options: GenerationOptions(
+                maxNewTokens: try golden.facts().steps, ignoresEndOfSequence: true),
+            recorder: recorder)
+        return (recorder, answer)
+    }
+
+    @Test(arguments: GoldenCase.all)
+    func everyStageEqualsTransformers(golden: GoldenCase) throws {
+        let (recorder, answer) = try record(golden, .f32)
+        func check(
+            _ name: String, _ tensor: StageRecorder.Tensor<Float>, within tolerance: Float
+        ) throws {
+            guard let expected = try golden.stage(name) else { return }
+            #expect(tensor.shape.dropFirst() == expected.shape.dropFirst(), "\(name)")
+            let values = Array(tensor.values.prefix(expected.floats.count))
+            let error = relativeError(values, expected.floats)
+            #expect(error <= tolerance, "\(name): relative error \(error)")
+        }
+        try check("pixels", recorder.pixels, within: 1e-6)
+        try check("features", recorder.features, within: 1e-4)
+        try check("projected", recorder.projected, within: 1e-4)
+        try check("logits", recorder.logits, within: 1e-4)
+        #expect(recorder.tokens == (try golden.stage("tokens"))?.int32s)
+        #expect(recorder.positions == (try golden.stage("positions"))?.int32s)
+        #expect(recorder.generated == (try golden.stage("generated"))?.int32s)
+        #expect(answer.tokens == recorder.generated)
+        #expect(answer.stopReason == .length)
+    }
+
+    @Test(arguments: GoldenCase.all)
+    func halfPrecisionCacheGivesTheSameTokens(golden: GoldenCase) throws {
+        let (recorder, _) = try record(golden, .f16)
+        #expect(recorder.generated == (try golden.stage("generated"))?.int32s)
+    }
+
+    @Test func goldenCasesCoverEveryArchitecture() throws {
+        let architectures = try Set(
+            GoldenCase.all.map { golden in
+                let config = try DecoderConfig(GGUFFile(path: golden.textPath).metadata)
+                let isShared = config.attention.heads != config.attention.keyValueHeads
+                return "\(config.architecture) \(isShared ? "GQA" : "MHA")"
+            })
+        #expect(architectures.isSuperset(of: ["llama MHA", "llama GQA", "qwen2 GQA"]))
+        #expect(architectures.contains { $0.hasPrefix("phi3") })
+        #expect(Set(GoldenCase.all.map(\.model)).count >= 5)
+    }
+}
