@@ -18,10 +18,10 @@ func golden(_ name: String) throws -> Picture {
     return Picture(width: array.shape[1], height: array.shape[0], pixels: array.uint8s)
 }
 
-/// The cat among the sample photographs.
-func samplePhotograph() throws -> Picture {
+/// A photograph of `tools/samples`.
+func samplePhotograph(_ name: String = "chelsea.png") throws -> Picture {
     let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized
-    return try PictureDecoder.load(path: root.path + "/tools/samples/chelsea.png")
+    return try PictureDecoder.load(path: root.path + "/tools/samples/" + name)
 }
 
 extension Picture {

@@ -14,10 +14,13 @@ import Testing
         #expect(picture.resized(width: expected.width, height: expected.height) == expected)
     }
 
-    @Test(arguments: ["42x28", "7x61", "61x7"])
-    func resizesAPhotographAsPillowDoes(size: String) throws {
-        let expected = try golden("resize/photo-\(size)")
-        let picture = try samplePhotograph()
+    @Test(arguments: [
+        ("chelsea.png", "chelsea-42x28"), ("chelsea.png", "chelsea-7x61"),
+        ("chelsea.png", "chelsea-61x7"), ("rocket.jpg", "rocket-64x43"),
+    ])
+    func resizesAPhotographAsPillowDoes(photograph: String, name: String) throws {
+        let expected = try golden("resize/\(name)")
+        let picture = try samplePhotograph(photograph)
         #expect(picture.resized(width: expected.width, height: expected.height) == expected)
     }
 
