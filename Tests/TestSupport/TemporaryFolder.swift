@@ -18,10 +18,13 @@ public final class TemporaryFolder: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    /// Writes a file into the folder and returns its path.
+    /// Writes a file into the folder and returns its path; a file of that name is deleted before.
+    ///
+    /// Overwriting instead would make ext4 flush to disk, file by file.
     @discardableResult
     public func write(_ bytes: [UInt8], to name: String) throws -> String {
         let file = path + "/" + name
+        try? FileManager.default.removeItem(atPath: file)
         try Data(bytes).write(to: URL(fileURLWithPath: file))
         return file
     }

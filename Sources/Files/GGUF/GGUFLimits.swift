@@ -2,10 +2,16 @@
 
 /// Bounds on what a file may ask for, so that a damaged count cannot reserve memory.
 ///
-/// All but `arrayElements` are those of ggml's `gguf.cpp`, whose tools write the files.
+/// All but `records` and `arrayElements` are those of ggml's `gguf.cpp`, whose tools write the files.
 enum GGUFLimits {
     /// The longest string, 1 GiB.
     static let stringBytes: UInt64 = 1 << 30
+
+    /// The most metadata pairs, and the most tensors.
+    ///
+    /// ggml sets no bound; real files have under 100 pairs, and large mixtures of experts some
+    /// thousand tensors.
+    static let records: UInt64 = 1 << 17
 
     /// The longest array.
     ///

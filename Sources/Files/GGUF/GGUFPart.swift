@@ -80,11 +80,11 @@ extension ByteReader {
     ) throws(GGUFError) -> UInt64 {
         let start = offset
         let count: UInt64 = try integer(place)
-        guard count <= UInt64(remaining) / minimumBytes else {
+        let largest = min(UInt64(remaining) / minimumBytes, GGUFLimits.records)
+        guard count <= largest else {
             throw malformed(
                 at: start, place,
-                "\(count), but the \(remaining) bytes left hold at most "
-                    + "\(UInt64(remaining) / minimumBytes)")
+                "\(count), expected at most \(largest) with \(remaining) bytes left")
         }
         return count
     }
