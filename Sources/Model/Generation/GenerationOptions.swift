@@ -56,5 +56,5 @@ public struct Answer: Sendable, Equatable {
     /// Why it ended.
     public let stopReason: StopReason
     /// What it cost.
-    public let statistics: GenerationStatistics
+    public var statistics: GenerationStatistics
 }

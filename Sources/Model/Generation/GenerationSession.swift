@@ -65,6 +65,9 @@ public final class GenerationSession {
         return try decode(from: logits, options, statistics, cancellation, recorder, onText)
     }
 
+    /// Whether nothing has been asked yet.
+    public var isEmpty: Bool { sequence.isEmpty }
+
     private var pendingTokens: ArraySlice<TokenID> { sequence[cache.rowCount...] }
 
     private func checkRoom(for layout: PromptLayout) throws(GenerationError) {

@@ -2,6 +2,8 @@
 
 /// What an answer cost; times are in seconds.
 public struct GenerationStatistics: Sendable, Equatable {
+    /// Pictures resized and cut into tiles.
+    public var tilingSeconds = 0.0
     /// Tiles through the vision tower.
     public var visionSeconds = 0.0
     /// Features through the projector.
@@ -35,9 +37,6 @@ func measure<Result>(
     _ total: inout Double, _ body: () throws(GenerationError) -> Result
 ) throws(GenerationError) -> Result {
     let start = ContinuousClock.now
-    defer {
-        let passed = (ContinuousClock.now - start).components
-        total += Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
-    }
+    defer { total += (ContinuousClock.now - start) / .seconds(1) }
     return try body()
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import TrimLLaVA
+
+/// What is asked, and how it is written down for the model.
+struct PromptOptions: ParsableArguments {
+    @Option(
+        name: [.short, .long],
+        help: "The question; <image> in it places a picture, without it pictures come first.")
+    var prompt: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Read the question from a file; - for standard input.", valueName: "file"),
+        completion: .file())
+    var promptFile: String?
+
+    @Flag(help: "Take the prompt as it is, special tokens included, with no template around it.")
+    var raw = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How the model was trained to read questions: "
+                + ChatTemplate.allCases.map(\.rawValue).joined(separator: ", ")
+                + "; by default what its file says."))
+    var template: ChatTemplate?
+
+    @Option(help: "What the conversation starts with, instead of the template's own text.")
+    var system: String?
+
+    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
+    var crop = false
+
+    @Flag(help: "Do not turn pictures as their EXIF orientation says.")
+    var ignoreOrientation = false
+
+    func validate() throws {
+        if prompt != nil, promptFile != nil {
+            throw ValidationError("give either --prompt or --prompt-file, not both")
+        }
+        if raw, prompt == nil, promptFile == nil {
+            throw ValidationError("--raw needs --prompt or --prompt-file")
+        }
+        if raw, template != nil || system != nil {
+            throw ValidationError("--raw goes without --template and --system")
+        }
+    }
+
+    var readsStandardInput: Bool { promptFile == "-" }
+
+    /// The question, or nil when there is none. Without `--raw` a file's last line end is dropped.
+    func text() throws -> String? {
+        guard let promptFile else { return prompt }
+        let text = try TextInput.file(promptFile)
+        return !raw && text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
+    func conversation(_ llava: LLaVA) throws -> Conversation {
+        try llava.conversation(template: template, system: system, crop: crop)
+    }
+}
+
+extension ChatTemplate: ExpressibleByArgument {}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Generation
+import Imaging
+import Kernels
+import LLaVAModel
+import Tokenization
+
+/// Why a model cannot be loaded or a question not be answered: the error of the part that says so.
+public enum LLaVAError: Error, Equatable, CustomStringConvertible {
+    /// A GGUF file cannot be read.
+    case file(GGUFError)
+    /// The files do not make a model that runs, or it computed nonsense.
+    case model(ModelError)
+    /// The vocabulary is damaged, or the prompt cannot be written with it.
+    case tokenization(TokenizationError)
+    /// A picture cannot be read.
+    case picture(ImagingError)
+    /// The prompt does not fit, or an option is out of range.
+    case generation(GenerationError)
+    /// No such kernels on this processor.
+    case kernels(KernelError)
+
+    /// One sentence for the user.
+    public var description: String {
+        switch self {
+        case .file(let error): "\(error)"
+        case .model(let error): "\(error)"
+        case .tokenization(let error): "\(error)"
+        case .picture(let error): "\(error)"
+        case .generation(let error): "\(error)"
+        case .kernels(let error): "\(error)"
+        }
+    }
+
+    /// Wraps the error of one of the parts.
+    init(_ error: any Error) {
+        switch error {
+        case let error as GGUFError: self = .file(error)
+        case let error as ModelError: self = .model(error)
+        case let error as TokenizationError: self = .tokenization(error)
+        case let error as ImagingError: self = .picture(error)
+        case let error as GenerationError: self = .generation(error)
+        case let error as KernelError: self = .kernels(error)
+        case let error as LLaVAError: self = error
+        default: preconditionFailure("an error of no known part: \(error)")
+        }
+    }
+}
