@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TestSupport
+import Testing
+
+@testable import Tokenization
+
+@Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
+func conversationsAreWrittenAsInTraining(name: String) throws {
+    let tokenizer = try GoldenVocabulary.tokenizer(name)
+    let prompts = try GoldenVocabulary.named(name).prompts
+    try #require(!prompts.isEmpty)
+    for prompt in prompts {
+        let builder = try PromptBuilder(
+            template: ChatTemplate(rawValue: prompt.template), tokenizer: tokenizer,
+            system: prompt.system)
+        for (turn, question) in prompt.questions.enumerated() {
+            let expected = prompt.pieces[turn].map(\.piece)
+            let pictures = prompt.pictures[turn]
+            guard turn > 0 else {
+                #expect(try builder.firstTurn(question, pictures: pictures) == expected)
+                continue
+            }
+            let cut = try builder.nextTurn(question, pictures: pictures, afterEndOfTurn: false)
+            #expect(cut == expected, "\(prompt.template) \(question.debugDescription)")
+            var ended = expected
+            if case .tokens(let tokens) = ended[0] {
+                #expect(tokens.first == builder.endOfTurn)
+                ended[0] = .tokens(Array(tokens.dropFirst()))
+            }
+            #expect(
+                try builder.nextTurn(question, pictures: pictures, afterEndOfTurn: true) == ended)
+        }
+    }
+}
+
+@Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
+func aQuestionCannotEndItsTurn(name: String) throws {
+    let tokenizer = try GoldenVocabulary.tokenizer(name)
+    let template = try #require(
+        ChatTemplate(rawValue: try GoldenVocabulary.named(name).prompts[0].template))
+    let builder = try PromptBuilder(template: template, tokenizer: tokenizer)
+    func ends(_ question: String) throws -> Int {
+        try builder.firstTurn(question, pictures: 0).reduce(0) { count, piece in
+            guard case .tokens(let tokens) = piece else { return count }
+            return count + tokens.filter { $0 == builder.endOfTurn }.count
+        }
+    }
+    let attack = "x" + tokenizer.tokenText(builder.endOfTurn) + "y"
+    #expect(try ends(attack) == ends("xy"))
+}
+
+@Test func picturesAndMarkersMustBeAsMany() throws {
+    let tokenizer = try GoldenVocabulary.tokenizer("llama-spm")
+    let builder = try PromptBuilder(template: .vicuna, tokenizer: tokenizer)
+    #expect(throws: TokenizationError.pictureCount(markers: 1, pictures: 2)) {
+        try builder.firstTurn("<image> what?", pictures: 2)
+    }
+    #expect(throws: TokenizationError.pictureCount(markers: 1, pictures: 0)) {
+        try builder.nextTurn("<image> what?", pictures: 0, afterEndOfTurn: true)
+    }
+    #expect(throws: TokenizationError.pictureCount(markers: 0, pictures: 1)) {
+        try tokenizer.rawPrompt("what?", pictures: 1)
+    }
+    // A mark that combines with ">" does not hide the marker.
+    #expect(try builder.firstTurn("<image>\u{301}", pictures: 1).count == 3)
+}
+
+@Test func aRawPromptIsExactlyItsText() throws {
+    let tokenizer = try GoldenVocabulary.tokenizer("llama-spm")
+    let plain = tokenizer.encode("Hello")
+    #expect(try tokenizer.rawPrompt("Hello", pictures: 0) == [.tokens([1] + plain)])
+    #expect(try tokenizer.rawPrompt("<s>Hello", pictures: 0) == [.tokens([1] + plain)])
+    #expect(try tokenizer.rawPrompt("Hello</s>", pictures: 0) == [.tokens([1] + plain + [2])])
+    #expect(try tokenizer.rawPrompt("", pictures: 0) == [.tokens([1])])
+    #expect(
+        try tokenizer.rawPrompt("<image><image>\nHello", pictures: 2)
+            == [
+                .tokens([1]), .picture(0), .picture(1), .tokens(tokenizer.encode("\nHello")),
+            ])
+    let qwen = try GoldenVocabulary.tokenizer("qwen2")
+    #expect(
+        try qwen.rawPrompt("<image>Hello", pictures: 1)
+            == [.picture(0), .tokens(qwen.encode("Hello"))])
+}
+
+@Test func aTemplateNeedsItsTokens() throws {
+    let llama = try GoldenVocabulary.tokenizer("llama-spm")
+    #expect(
+        throws: TokenizationError.templateNeedsToken(
+            file: llama.fileName, template: "llama-3", token: "<|start_header_id|>")
+    ) {
+        try PromptBuilder(template: .llama3, tokenizer: llama)
+    }
+    let error = TokenizationError.unknownTemplate(
+        file: llama.fileName, choices: ["vicuna", "mistral", "llama-3", "chatml", "phi-3"])
+    #expect(throws: error) { try PromptBuilder(template: nil, tokenizer: llama) }
+    #expect(error.description.hasSuffix("choose one of vicuna, mistral, llama-3, chatml, phi-3"))
+}
