@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Any
 
@@ -61,8 +60,6 @@ def vision_writer(
     writer.add_array("clip.vision.image_mean", three_floats(pictures, "image_mean"))
     writer.add_array("clip.vision.image_std", three_floats(pictures, "image_std"))
     writer.add_bool("clip.use_gelu", config.activation == "gelu")
-    if config.activation == "gelu":
-        print("warning: GGUF readers compute this tower's gelu by its tanh form", file=sys.stderr)
     writer.add_string("clip.vision.mm_projector_type", "mlp2x_gelu")
     usual = config.feature_layers == [config.layers - 1]
     if not usual or config.stored_blocks == LEGACY_DEPTH:

@@ -36,8 +36,6 @@ public struct KernelTable: Sendable {
     public var quickGELU: InPlace
     /// `x = x/2 · (1 + erf(x/√2))` in place (arXiv 1606.08415).
     public var gelu: InPlace
-    /// `x = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))` in place (arXiv 1606.08415).
-    public var geluTanh: InPlace
     /// Turns the pairs `(x₂ᵢ, x₂ᵢ₊₁)` of one head by the angles whose cosines and sines are given.
     public var rotateAdjacentPairs: Rotation
     /// Turns the pairs `(xᵢ, xᵢ₊ₕ)`, h half the rotated width, of one head by the given angles.

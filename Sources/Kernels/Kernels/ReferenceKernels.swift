@@ -52,14 +52,6 @@ extension KernelTable {
                 values[index] *= 0.5 * (1 + erff(values[index] * inverseRootOfTwo))
             }
         },
-        geluTanh: { values, count in
-            let rootOfTwoOverPi = (2 / Float.pi).squareRoot()
-            for index in 0..<count {
-                let value = values[index]
-                let inner = rootOfTwoOverPi * (value + 0.044715 * value * value * value)
-                values[index] = 0.5 * value * (1 + tanhf(inner))
-            }
-        },
         rotateAdjacentPairs: { head, cosines, sines, pairs in
             for pair in 0..<pairs {
                 rotate(&head[2 * pair], &head[2 * pair + 1], cosines[pair], sines[pair])

@@ -120,7 +120,7 @@ public struct VisionConfig: Sendable, Equatable {
         if try clip.bool(ifPresent: "use_silu") == true {
             throw clip.unsupported("use_silu", "true", supported: "quick-GELU, GELU")
         }
-        return try clip.bool(ifPresent: "use_gelu") == true ? .geluTanh : .quickGELU
+        return try clip.bool(ifPresent: "use_gelu") == true ? .gelu : .quickGELU
     }
 
     /// Converters drop CLIP's last block, so a file that has fewer than 24 is run whole; one that

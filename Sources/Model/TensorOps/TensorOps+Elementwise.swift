@@ -21,8 +21,6 @@ public enum FeedForwardActivation: Sendable {
     case quickGELU
     /// `x/2 · (1 + erf(x/√2))`.
     case gelu
-    /// GELU by its tanh approximation.
-    case geluTanh
 }
 
 extension TensorOps {
@@ -65,7 +63,6 @@ extension TensorOps {
             switch function {
             case .quickGELU: kernels.quickGELU
             case .gelu: kernels.gelu
-            case .geluTanh: kernels.geluTanh
             }
         forEachRow(of: activations) { row, _ in kernel(row, activations.width) }
     }
