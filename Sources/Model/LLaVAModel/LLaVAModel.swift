@@ -38,12 +38,7 @@ public final class LLaVAModel: Sendable {
         decoder = Decoder(textConfig, weights, ops)
 
         let visionLoader = TensorLoader(projectorFile)
-        let config = try VisionConfig(
-            projectorFile.metadata, storedBlocks: visionLoader.storedVisionBlocks,
-            projectorLayers: Set(
-                (0..<8).filter {
-                    visionLoader.contains("\(TensorNames.Projector.layer($0)).weight")
-                }))
+        let config = try VisionConfig(projectorFile)
         vision = VisionTower(config, try visionLoader.visionWeights(config), ops)
         projector = try Projector(config, visionLoader, ops)
         guard projector.outputWidth == textConfig.width else {

@@ -55,6 +55,19 @@ public struct VisionConfig: Sendable, Equatable {
     /// Blocks of CLIP ViT-L; LLaVA takes the output of the last but one.
     private static let clipLargeBlockCount = 24
 
+    /// Reads the metadata of an mmproj file.
+    ///
+    /// - Throws: `ModelError` for other architectures and projectors.
+    public init(_ file: GGUFFile) throws(ModelError) {
+        let loader = TensorLoader(file)
+        let projectorLayers = (0..<8).filter {
+            loader.contains("\(TensorNames.Projector.layer($0)).weight")
+        }
+        try self.init(
+            file.metadata, storedBlocks: loader.storedVisionBlocks,
+            projectorLayers: Set(projectorLayers))
+    }
+
     /// Reads the metadata of an mmproj file that stores `storedBlocks` blocks and the given
     /// projector layers.
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import GGUF
+import TrimLLaVA
 
 /// `trimllava inspect`: what a GGUF file holds.
 struct InspectCommand: ParsableCommand {
@@ -21,6 +21,8 @@ struct InspectCommand: ParsableCommand {
             valueName: "n"))
     var arrayLimit: Int?
 
+    @OptionGroup(title: "Memory") var memory: MemoryOptions
+
     func validate() throws {
         if let arrayLimit, arrayLimit < 0 {
             throw ValidationError("--array-limit is \(arrayLimit), expected at least 0")
@@ -29,7 +31,10 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws {
         let file = try GGUFFile(path: path)
-        if json {
+        if memory.memory {
+            let report = MemoryReport(try memory.estimate(file))
+            try writeOutput(json ? report.json() : report.text)
+        } else if json {
             try writeOutput(inspectionJSON(file, arrayLimit: arrayLimit ?? .max) + "\n")
         } else {
             try writeOutput(inspectionText(file, arrayLimit: arrayLimit ?? 6))

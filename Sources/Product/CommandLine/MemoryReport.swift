@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TrimLLaVA
+
+/// The memory that runs of a model need, for people and for scripts.
+struct MemoryReport: Encodable {
+    let weightBytes: Int
+    let sequences: Int
+    let cacheRowsPerSequence: Int
+    let bytesPerCacheRow: Int
+    let cacheBytes: Int
+    let unprunedCacheBytes: Int
+    let activationBytes: Int
+    let totalBytes: Int
+
+    init(_ estimate: MemoryEstimate) {
+        weightBytes = estimate.weightBytes
+        sequences = estimate.sequences
+        cacheRowsPerSequence = estimate.cacheRowsPerSequence
+        bytesPerCacheRow = estimate.bytesPerCacheRow
+        cacheBytes = estimate.cacheBytes
+        unprunedCacheBytes = estimate.unprunedCacheBytes
+        activationBytes = estimate.activationBytes
+        totalBytes = estimate.totalBytes
+    }
+
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys]
+        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    }
+
+    /// Each part with the formula behind it.
+    var text: String {
+        let rows = "\(sequences) × \(cacheRowsPerSequence) rows × \(bytesPerCacheRow) bytes"
+        var table = [
+            ["weights", byteCountText(weightBytes), "the files, mapped"],
+            ["KV cache", byteCountText(cacheBytes), rows],
+        ]
+        if unprunedCacheBytes != cacheBytes {
+            table.append(
+                [
+                    "  unpruned", byteCountText(unprunedCacheBytes),
+                    "what it would be without --keep",
+                ])
+        }
+        table.append(
+            ["activations", byteCountText(activationBytes), "the widest layer of the largest step"])
+        table.append(["together", byteCountText(totalBytes), "beside the program itself"])
+        return tableText(table, rightAligned: [1])
+    }
+}
