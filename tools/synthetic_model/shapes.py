@@ -16,6 +16,7 @@ class TextShape:
     vocabulary: int
     context: int
     rope_base: float
+    family: str = "Vicuna"  # the name that tells a reader the prompt template
 
     @property
     def head_width(self) -> int:
@@ -56,7 +57,9 @@ SHAPES = {
         TextShape(5120, 40, 40, 40, 13824, 32000, context=4096, rope_base=1e4), CLIP_LARGE
     ),
     "llava-next-mistral-7b": ModelShape(
-        TextShape(4096, 32, 32, 8, 14336, 32000, context=32768, rope_base=1e6),
+        TextShape(
+            4096, 32, 32, 8, 14336, 32000, context=32768, rope_base=1e6, family="Mistral"
+        ),
         CLIP_LARGE,
         next_model=True,
     ),

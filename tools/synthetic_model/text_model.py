@@ -24,7 +24,7 @@ def text_file(name: str, shape: TextShape, type_name: str, seed: int) -> OutputF
     """The text GGUF with weights of the named mixture."""
     recipe = RECIPES[type_name]
     writer = gguf.GGUFWriter(None, "llama")
-    writer.add_name(name)
+    writer.add_name(f"{name} on {shape.family}")
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
