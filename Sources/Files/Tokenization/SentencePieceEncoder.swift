@@ -41,7 +41,8 @@ struct SentencePieceEncoder: Sendable {
     /// The byte that a byte token's text names.
     static func byte(named text: String) -> UInt8? {
         guard text.utf8.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">") else { return nil }
-        return UInt8(text.dropFirst(3).dropLast(), radix: 16)
+        let digits = text.dropFirst(3).dropLast()
+        return digits.allSatisfy(\.isHexDigit) ? UInt8(digits, radix: 16) : nil
     }
 
     /// The text of a piece: U+2581 stands for a space.

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Why a text cannot be taken in.
 enum TextInputError: Error, Equatable, CustomStringConvertible {
+    /// The file cannot be opened or read.
     case unreadable(path: String, reason: String)
+    /// The bytes are not UTF-8; `place` is a file, a line or an argument.
     case notUTF8(place: String, offset: Int)
 
     var description: String {
@@ -27,41 +34,49 @@ enum TextInput {
         }
     }
 
-    /// The whole of a file.
+    /// The whole of a file; `-` is standard input.
     static func file(_ path: String) throws(TextInputError) -> String {
-        try text(read(path), place: path)
+        try text(bytes(path), place: name(path))
     }
 
-    /// The lines of standard input, without their ends.
-    static func standardInputLines() throws(TextInputError) -> [String] {
-        let bytes: [UInt8]
-        do {
-            bytes = Array(try FileHandle.standardInput.readToEnd() ?? Data())
-        } catch {
-            throw .unreadable(path: "standard input", reason: "\(error)")
-        }
-        var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    /// The lines of a file, without their ends; `-` is standard input.
+    static func lines(_ path: String) throws(TextInputError) -> [String] {
+        var lines = try bytes(path).split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         var texts: [String] = []
         for (index, line) in lines.enumerated() {
-            texts.append(try text(Array(line), place: "line \(index + 1) of standard input"))
+            texts.append(try text(Array(line), place: "line \(index + 1) of \(name(path))"))
         }
         return texts
-    }
-
-    private static func read(_ path: String) throws(TextInputError) -> [UInt8] {
-        do {
-            return Array(try Data(contentsOf: URL(fileURLWithPath: path)))
-        } catch {
-            throw .unreadable(
-                path: path, reason: "cannot be read: \((error as NSError).localizedDescription)")
-        }
     }
 
     /// The text that bytes are, which `place` names in the message if they are none.
     static func text(_ bytes: [UInt8], place: String) throws(TextInputError) -> String {
         if let text = String(validating: bytes, as: UTF8.self) { return text }
         throw .notUTF8(place: place, offset: validPrefixLength(of: bytes))
+    }
+
+    private static func name(_ path: String) -> String {
+        path == "-" ? "standard input" : path
+    }
+
+    private static func bytes(_ path: String) throws(TextInputError) -> [UInt8] {
+        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY)
+        func unreadable() -> TextInputError {
+            .unreadable(path: name(path), reason: String(cString: strerror(errno)))
+        }
+        guard descriptor >= 0 else { throw unreadable() }
+        defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable() }
+            guard count > 0 else { return bytes }
+            bytes += chunk[..<count]
+        }
     }
 
     private static func validPrefixLength(of bytes: [UInt8]) -> Int {

@@ -20,7 +20,9 @@ struct TokenizeCommand: ParsableCommand {
     var model: String
 
     @Option(
-        help: ArgumentHelp("Read a file as one text, line ends included.", valueName: "file"),
+        help: ArgumentHelp(
+            "Read a file, or - for standard input, as one text, line ends included.",
+            valueName: "file"),
         completion: .file())
     var file: String?
 
@@ -55,30 +57,31 @@ struct TokenizeCommand: ParsableCommand {
         let inputs = try inputs()
         let tokenizer = try Tokenizer(metadata: GGUFFile(path: model).metadata)
         for text in inputs {
-            let tokens = tokenizer.encode(
-                text, parseSpecial: special, addSpecial: !noBeginOfSequence)
-            try writeOutput(line(text, tokens, tokenizer) + "\n")
+            try writeOutput(line(for: text, tokenizer) + "\n")
         }
     }
 
     private func inputs() throws -> [String] {
         if let file { return [try TextInput.file(file)] }
-        return texts.isEmpty ? try TextInput.standardInputLines() : texts
+        return texts.isEmpty ? try TextInput.lines("-") : texts
     }
 
-    private func line(
-        _ text: String, _ tokens: [TokenID], _ tokenizer: Tokenizer
-    ) throws -> String {
-        let texts = tokens.map { token in
-            String(decoding: tokenizer.piece(token, special: true), as: UTF8.self)
-        }
+    /// What is printed for a text.
+    func line(for text: String, _ tokenizer: Tokenizer) throws -> String {
+        let tokens = tokenizer.encode(text, parseSpecial: special, addSpecial: !noBeginOfSequence)
         if json {
-            return try jsonText(TokenizedText(text: text, tokens: tokens, pieces: texts))
+            let pieces = tokens.map { pieceText($0, tokenizer) }
+            return try jsonText(TokenizedText(text: text, tokens: tokens, pieces: pieces))
         }
-        guard pieces else { return tokens.map(String.init).joined(separator: " ") }
-        return try zip(tokens, texts)
-            .map { token, text in "\(token):\(try jsonText(text))" }
-            .joined(separator: " ")
+        return try tokens.map { token in
+            pieces ? "\(token):\(try jsonText(pieceText(token, tokenizer)))" : "\(token)"
+        }.joined(separator: " ")
+    }
+
+    /// The text that a token adds, or what the vocabulary calls it if that is no whole character.
+    private func pieceText(_ token: TokenID, _ tokenizer: Tokenizer) -> String {
+        String(validating: tokenizer.piece(token, special: true), as: UTF8.self)
+            ?? tokenizer.tokenText(token)
     }
 
     private func jsonText(_ value: some Encodable) throws -> String {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TestSupport
+import Testing
+
+@testable import Tokenization
+
+/// The template of a file with such a vocabulary and these keys beside it.
+private func detected(
+    _ vocabulary: String, padded: Int = 0, _ pairs: [(String, GGUFWriterValue)] = []
+) throws -> ChatTemplate? {
+    var stored = try VocabularyReader(GoldenVocabulary.file(vocabulary).metadata).read()
+    if case .sentencePiece(var scores, let addsSpacePrefix) = stored.algorithm, padded > 0 {
+        for token in stored.pieces.count..<padded {
+            stored.pieces.append("[PAD\(token)]".utf8)
+            stored.kinds.append(.unused)
+            scores.append(0)
+        }
+        stored.algorithm = .sentencePiece(scores: scores, addsSpacePrefix: addsSpacePrefix)
+    }
+    return ChatTemplate.detect(metadata: try metadata(pairs), tokenizer: try Tokenizer(stored))
+}
+
+@Test(arguments: [
+    ("{% if true %}[INST] {{ content }} [/INST]", ChatTemplate.mistral),
+    ("{{'<|start_header_id|>' + role + '<|end_header_id|>'}}", .llama3),
+    ("{{'<|im_start|>' + role}}", .chatml),
+    ("{{'<|user|>' + content + '<|end|>' + '<|assistant|>'}}", .phi3),
+    ("USER: {{ content }} ASSISTANT:", .vicuna),
+])
+func aChatTemplateInTheFileDecides(written: String, template: ChatTemplate) throws {
+    for vocabulary in ["llama-spm", "qwen2", "phi-3"] {
+        #expect(
+            try detected(
+                vocabulary,
+                [
+                    ("tokenizer.chat_template", .string(written)),
+                    ("general.name", .string("LLaVA mistral vicuna")),
+                ]) == template)
+    }
+}
+
+@Test func tokensAndArchitectureDecideWithoutAChatTemplate() throws {
+    let none = ("tokenizer.chat_template", GGUFWriterValue.string("### {{ content }}"))
+    #expect(try detected("llama-bpe", [none]) == .llama3)
+    #expect(try detected("qwen2", [none]) == .chatml)
+    #expect(try detected("yi", [none]) == .chatml)
+    #expect(try detected("phi-3", [none]) == .phi3)
+    #expect(try detected("llama-spm", [("general.architecture", .string("phi3"))]) == .phi3)
+}
+
+@Test func namesAndShapeTellMistralFromVicuna() throws {
+    func named(_ name: String) throws -> ChatTemplate? {
+        try detected("llama-spm", [("general.name", .string(name))])
+    }
+    #expect(try named("LLaVA v1.6 Mistral 7B") == .mistral)
+    #expect(try named("BakLLaVA-1-mistral") == .vicuna)
+    #expect(try named("liuhaotian_llava-v1.5-VICUNA") == .vicuna)
+    #expect(try named("1.6") == nil)
+
+    func shaped(base: Float, heads: UInt32, size: Int) throws -> ChatTemplate? {
+        try detected(
+            "llama-spm", padded: size,
+            [
+                ("general.architecture", .string("llama")), ("general.name", .string("1.6")),
+                ("llama.rope.freq_base", .float32(base)),
+                ("llama.attention.head_count_kv", .uint32(heads)),
+            ])
+    }
+    #expect(try shaped(base: 1e6, heads: 8, size: 32000) == .mistral)
+    #expect(try shaped(base: 1e4, heads: 8, size: 32000) == .vicuna)
+    #expect(try shaped(base: 1e4, heads: 32, size: 32064) == .vicuna)
+    #expect(try shaped(base: 1e4, heads: 32, size: 64000) == nil)
+}
+
+@Test func whatIsNotKnownIsNotGuessed() throws {
+    #expect(try detected("gpt-2") == nil)
+    #expect(try detected("llama-spm", [("general.name", .uint32(1))]) == nil)
+    #expect(try detected("llama-spm", [("tokenizer.chat_template", .bool(true))]) == nil)
+}
