@@ -48,7 +48,9 @@ struct PromptOptions: ParsableArguments {
 
     var readsStandardInput: Bool { promptFile == "-" }
 
-    /// The question, or nil when there is none. Without `--raw` a file's last line end is dropped.
+    /// The question, or nil when there is none.
+    ///
+    /// Without `--raw` a file's last line end is dropped.
     func text() throws -> String? {
         guard let promptFile else { return prompt }
         let text = try TextInput.file(promptFile)

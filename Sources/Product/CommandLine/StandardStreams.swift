@@ -3,7 +3,9 @@ import Foundation
 
 /// Where answers go while they are being written.
 enum StandardOutput {
-    /// Writes a piece at once. A reader that has gone away does not stop the answer.
+    /// Writes a piece at once.
+    ///
+    /// A reader that has gone away does not stop the answer.
     static func stream(_ text: String) {
         try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
     }
