@@ -40,7 +40,7 @@ import Testing
     /// Pauses around the spinning time make the workers park at every possible moment.
     @Test func parkedWorkersNeverMissAJob() {
         let pool = WorkerPool(threadCount: 3)
-        var random = SplitMix(state: 7)
+        var random = SeededGenerator(seed: 7)
         let total = AtomicBox()
         for _ in 0..<20_000 {
             pool.forEach(3) { index, _ in total.value.add(index + 1, ordering: .relaxed) }
@@ -85,15 +85,4 @@ import Testing
 
 private final class AtomicBox: Sendable {
     let value = Atomic<Int>(0)
-}
-
-private struct SplitMix {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }

@@ -7,12 +7,7 @@ import GGUF
 /// `metadata` maps each key to `type` and `value`, arrays also to their full `count`; numbers that JSON
 /// lacks are the strings "inf", "-inf" and "nan".
 func inspectionJSON(_ file: GGUFFile, arrayLimit: Int) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let inspection = Inspection(file: file, arrayLimit: arrayLimit)
-    return String(decoding: try encoder.encode(inspection), as: UTF8.self)
+    try jsonText(Inspection(file: file, arrayLimit: arrayLimit))
 }
 
 private struct Inspection: Encodable {

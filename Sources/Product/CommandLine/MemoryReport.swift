@@ -25,10 +25,7 @@ struct MemoryReport: Encodable {
     }
 
     func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+        try jsonText(self, keys: .convertToSnakeCase) + "\n"
     }
 
     /// Each part with the formula behind it.

@@ -62,10 +62,7 @@ struct RunReport: Encodable {
 
     /// One line of JSON.
     func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+        try jsonText(self, keys: .convertToSnakeCase) + "\n"
     }
 
     /// A few lines for a terminal.

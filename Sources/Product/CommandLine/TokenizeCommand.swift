@@ -83,12 +83,6 @@ struct TokenizeCommand: ParsableCommand {
         String(validating: tokenizer.piece(token, special: true), as: UTF8.self)
             ?? tokenizer.tokenText(token)
     }
-
-    private func jsonText(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
 }
 
 /// A line of `tokenize --json`.
