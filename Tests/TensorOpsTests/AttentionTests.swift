@@ -93,4 +93,26 @@ import Testing
             #expect(isClose(result, definition, tolerance: tolerance))
         }
     }
+
+    @Test(arguments: shapes, [0, 2])
+    func attentionWeightsAreThoseOfTheDefinition(shape: AttentionShape, row: Int) {
+        let tokens = 37
+        let queries = gaussians(3 * shape.queryWidth, seed: 7)
+        let keys = gaussians(tokens * shape.keyValueWidth, seed: 8)
+        let weights = testOps.attentionWeights(
+            ofRow: row, Activations(queries, width: shape.queryWidth),
+            keys: Activations(keys, width: shape.keyValueWidth), shape)
+        // Attention to values that are 1 at one token and 0 elsewhere is that token's weight.
+        for token in 0..<tokens {
+            var values = [Float](repeating: 0, count: keys.count)
+            for column in 0..<shape.keyValueWidth {
+                values[token * shape.keyValueWidth + column] = 1
+            }
+            let attended = expected(queries, keys, values, shape) { _ in tokens }
+            let total = (0..<shape.heads).reduce(0.0) { sum, head in
+                sum + attended[row * shape.queryWidth + head * shape.headWidth]
+            }
+            #expect(abs(Double(weights[token]) - total) < 1e-5)
+        }
+    }
 }

@@ -17,18 +17,23 @@ public final class VisionTower: Sendable {
 
     /// The features of one tile's patches, without the class token's.
     ///
-    /// - Parameter pixels: a normalised tile `[3, side, side]`.
+    /// - Parameters:
+    ///   - pixels: a normalised tile `[3, side, side]`.
+    ///   - onClassAttention: called with how much the class token attends to each patch in the
+    ///     last block that runs, summed over the heads: `[patches]`.
     /// - Returns: `[patches, featureWidth]`, patches in raster order.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
-        _ pixels: ArraySlice<Float>, cancellation: Cancellation
+        _ pixels: ArraySlice<Float>, cancellation: Cancellation,
+        onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) -> Activations {
         let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
         let features = Activations(rows: config.patchCount, width: config.featureWidth)
         collect(hidden, ofLayer: 0, into: features)
         for (index, block) in weights.blocks.enumerated() {
             try cancellation.check()
-            run(block, on: hidden)
+            let isLast = index == weights.blocks.count - 1
+            run(block, on: hidden, isLast ? onClassAttention : nil)
             guard hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
             collect(hidden, ofLayer: index + 1, into: features)
         }
@@ -65,8 +70,11 @@ public final class VisionTower: Sendable {
         return rows
     }
 
-    private func run(_ block: VisionBlock, on hidden: Activations) {
-        ops.add(attention(block, normed(hidden, block.attentionNorm)), to: hidden)
+    private func run(
+        _ block: VisionBlock, on hidden: Activations, _ onClassAttention: (([Float]) -> Void)?
+    ) {
+        let attended = attention(block, normed(hidden, block.attentionNorm), onClassAttention)
+        ops.add(attended, to: hidden)
         ops.add(feedForward(block, normed(hidden, block.feedForwardNorm)), to: hidden)
     }
 
@@ -74,8 +82,15 @@ public final class VisionTower: Sendable {
         ops.layerNorm(hidden, norm, epsilon: config.epsilon)
     }
 
-    private func attention(_ block: VisionBlock, _ input: Activations) -> Activations {
+    private func attention(
+        _ block: VisionBlock, _ input: Activations, _ onClassAttention: (([Float]) -> Void)?
+    ) -> Activations {
         let projected = ops.linear([block.query, block.key, block.value], input)
+        if let onClassAttention {
+            let weights = ops.attentionWeights(
+                ofRow: 0, projected[0], keys: projected[1], config.attention)
+            onClassAttention(Array(weights.dropFirst()))
+        }
         let attended = ops.attention(
             projected[0], keys: .floats(projected[1]), values: .floats(projected[2]),
             tokens: input.rows, config.attention, mask: .none)
