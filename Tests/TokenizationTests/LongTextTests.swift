@@ -33,3 +33,18 @@ func aMillionBytesAndALargeVocabularyTakeSeconds() throws {
     let text = String(repeating: "the quick brown fox ", count: 50_000)
     #expect(tokenizer.decode(tokenizer.encode(text), trimsLeadingSpace: true) == text)
 }
+
+@Test(.timeLimit(.minutes(1)))
+func manyUserDefinedTokensThatStartAlikeTakeSeconds() throws {
+    let pieces = ["[", "\u{2581}"] + (100_000..<200_000).map { "[PAD\($0)]" }
+    let tokenizer = try Tokenizer(
+        Vocabulary(
+            fileName: "padded",
+            algorithm: .sentencePiece(
+                scores: Array(repeating: 0, count: pieces.count), addsSpacePrefix: false),
+            pieces: ByteStrings(pieces),
+            kinds: [.normal, .normal] + Array(repeating: .userDefined, count: 100_000)))
+    let brackets = String(repeating: "[", count: 200_000)
+    #expect(
+        tokenizer.encode(brackets + "PAD100007]") == Array(repeating: 0, count: 199_999) + [9])
+}

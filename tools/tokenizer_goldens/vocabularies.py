@@ -57,7 +57,8 @@ def sentencepiece_as_tokenizers(
     merges = []
     for piece in sorted(text, key=lambda piece: tokens[piece]):
         halves = [(piece[:cut], piece[cut:]) for cut in range(1, len(piece))]
-        merges += [(left, right) for left, right in halves if left in text and right in text]
+        found = [(left, right) for left, right in halves if left in text and right in text]
+        merges += sorted(found, key=lambda pair: (tokens[pair[0]], tokens[pair[1]]))
     tokenizer = Tokenizer(
         models.BPE(tokens, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     )

@@ -12,10 +12,11 @@ struct PieceIndex: Sendable {
     /// Indexes those tokens that `isIncluded` accepts.
     init(_ pieces: ByteStrings, where isIncluded: (Int) -> Bool = { _ in true }) {
         self.pieces = pieces
+        let tokens = (0..<pieces.count).filter(isIncluded)
         var capacity = 16
-        while capacity < 2 * pieces.count { capacity *= 2 }
+        while capacity < 2 * tokens.count { capacity *= 2 }
         slots = Array(repeating: -1, count: capacity)
-        for token in 0..<pieces.count where isIncluded(token) {
+        for token in tokens {
             let slot = slot(of: pieces[token])
             if slots[slot] < 0 {
                 slots[slot] = TokenID(token)

@@ -9,6 +9,8 @@
 ///   `| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 /// - `qwen2`: the same with `\p{N}` in place of `\p{N}{1,3}`
 /// - `gpt2`: `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+///
+/// Qwen2's own tokenizer composes characters (NFC) before; like llama.cpp, this one does not.
 enum PreTokenizer: Sendable {
     case llama3, qwen2, gpt2
 

@@ -12,40 +12,35 @@ enum Fragment: Equatable {
 /// The longest token takes its places first, from left to right, then the next longest takes what
 /// is left, as llama.cpp does.
 struct SpecialTokenMatcher: Sendable {
-    private struct Candidate {
-        let token: TokenID
-        let text: [UInt8]
-        let isControl: Bool
-        let stripsAfter: Bool
-    }
-
     private struct Match {
-        let candidate: Int
+        let token: TokenID
         var range: Range<Int>
     }
 
-    private let candidates: [Candidate]  // longest first
-    private let candidatesByFirstByte: [[Int]]  // [256]
+    private let index: PieceIndex
+    /// How long the special tokens are that start with a byte, so that few look-ups find them.
+    private let lengths: [[Int]]  // [256]
+    private let userDefined: Set<TokenID>
+    /// Those that swallow the white space behind them.
+    private let stripping: Set<TokenID>
 
     init(_ vocabulary: Vocabulary) {
-        let special: Set<TokenKind> = [.control, .userDefined, .unknown]
-        let keepingSpace = ["<unk>", "<s>", "<|endoftext|>"].map { Array($0.utf8) }
-        candidates = vocabulary.kinds.indices
-            .filter { special.contains(vocabulary.kinds[$0]) }
-            .map { token in
-                let text = Array(vocabulary.pieces[token])
-                return Candidate(
-                    token: TokenID(token), text: text,
-                    isControl: vocabulary.kinds[token] != .userDefined,
-                    stripsAfter: vocabulary.stripsAfterSpecialTokens
-                        && !keepingSpace.contains(text))
-            }
-            .sorted { ($1.text.count, $0.token) < ($0.text.count, $1.token) }
-        var byFirstByte = [[Int]](repeating: [], count: 256)
-        for (index, candidate) in candidates.enumerated() {
-            byFirstByte[Int(candidate.text[0])].append(index)
+        let (kinds, pieces) = (vocabulary.kinds, vocabulary.pieces)
+        func isSpecial(_ token: Int) -> Bool {
+            [.control, .userDefined, .unknown].contains(kinds[token])
         }
-        candidatesByFirstByte = byFirstByte
+        let special = kinds.indices.filter(isSpecial)
+        index = PieceIndex(pieces, where: isSpecial)
+        var lengths = [Set<Int>](repeating: [], count: 256)
+        for token in special {
+            lengths[Int(pieces[token][pieces[token].startIndex])].insert(pieces[token].count)
+        }
+        self.lengths = lengths.map(Array.init)
+        userDefined = Set(special.filter { kinds[$0] == .userDefined }.map { TokenID($0) })
+        let keepingSpace = ["<unk>", "<s>", "<|endoftext|>"].map { Array($0.utf8)[...] }
+        stripping =
+            vocabulary.stripsAfterSpecialTokens
+            ? Set(special.filter { !keepingSpace.contains(pieces[$0]) }.map { TokenID($0) }) : []
     }
 
     /// Splits `text` at its special tokens.
@@ -59,30 +54,27 @@ struct SpecialTokenMatcher: Sendable {
             if start < match.range.lowerBound {
                 fragments.append(.text(start..<match.range.lowerBound))
             }
-            fragments.append(.token(candidates[match.candidate].token))
+            fragments.append(.token(match.token))
             start = match.range.upperBound
         }
         if start < text.count { fragments.append(.text(start..<text.count)) }
         return fragments
     }
 
-    /// Every place where a candidate could stand, overlapping ones included.
+    /// Every place where a special token could stand, overlapping ones included.
     private func occurrences(in text: [UInt8], controlRanges: [Range<Int>]) -> [Match] {
         var matches: [Match] = []
         var control = controlRanges[...]
         for start in text.indices {
             while let first = control.first, first.upperBound <= start { control.removeFirst() }
-            for index in candidatesByFirstByte[Int(text[start])] {
-                let candidate = candidates[index]
-                let range = start..<start + candidate.text.count
-                guard range.upperBound <= text.count,
-                    text[range].elementsEqual(candidate.text)
-                else { continue }
-                let isAllowed = control.first.map {
+            for length in lengths[Int(text[start])] where start + length <= text.count {
+                let range = start..<start + length
+                guard let token = index.token(text[range]) else { continue }
+                let mayBeControl = control.first.map {
                     $0.lowerBound <= start && range.upperBound <= $0.upperBound
                 }
-                if !candidate.isControl || isAllowed == true {
-                    matches.append(Match(candidate: index, range: range))
+                if mayBeControl == true || userDefined.contains(token) {
+                    matches.append(Match(token: token, range: range))
                 }
             }
         }
@@ -94,15 +86,16 @@ struct SpecialTokenMatcher: Sendable {
         guard !occurrences.isEmpty else { return [] }
         var isTaken = [Bool](repeating: false, count: text.count)
         var chosen: [Match] = []
-        let byLength = occurrences.sorted {
-            ($0.candidate, $0.range.lowerBound) < ($1.candidate, $1.range.lowerBound)
+        let longestFirst = occurrences.sorted {
+            ($1.range.count, $0.token, $0.range.lowerBound)
+                < ($0.range.count, $1.token, $1.range.lowerBound)
         }
-        for var match in byLength {
+        for var match in longestFirst {
             // Taken stretches are no shorter, so one that overlaps covers the first or last byte.
             guard !isTaken[match.range.lowerBound], !isTaken[match.range.upperBound - 1] else {
                 continue
             }
-            if candidates[match.candidate].stripsAfter {
+            if stripping.contains(match.token) {
                 var end = match.range.upperBound
                 while end < text.count, !isTaken[end], text[end].isASCIIWhiteSpace { end += 1 }
                 match.range = match.range.lowerBound..<end
