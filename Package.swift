@@ -78,7 +78,8 @@ let package = Package(
         tests("Imaging"),
         tests("WorkerPool"),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
-        tests("LLaVAModel"),
+        tests(
+            "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",
             ["GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization", "WorkerPool"]),
