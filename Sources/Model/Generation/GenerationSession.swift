@@ -49,22 +49,22 @@ public final class GenerationSession {
     /// - Parameters:
     ///   - pictures: the tiles of every picture that the prompt refers to.
     ///   - recorder: gets what each stage computes.
+    ///   - onProgress: told what happens before the answer's first piece.
     ///   - onText: called with each piece of the answer; always whole characters.
     /// - Throws: `GenerationError`.
     public func answer(
         _ prompt: [PromptPiece], pictures: [TileBatch], options: GenerationOptions,
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
+        onProgress: (PromptProgress) -> Void = { _ in },
         onText: @escaping (String) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
-        try options.validate()
-        let layout = try PromptLayout(prompt, pictures.map(\.geometry))
-        try checkRoom(for: layout)
+        let layout = try layout(prompt, pictures: pictures.map(\.geometry), options)
         var statistics = GenerationStatistics()
         statistics.promptRows = layout.rowCount
         statistics.visualRows = layout.visualRowCount
         let logits = try unlessCancelled { () throws(GenerationError) in
-            let visual = try encode(pictures, &statistics, cancellation, recorder)
-            return try prefill(layout, visual, &statistics, cancellation, recorder)
+            let visual = try encode(pictures, &statistics, cancellation, recorder, onProgress)
+            return try prefill(layout, visual, &statistics, cancellation, recorder, onProgress)
         }
         guard let logits else { return finished("", [], .cancelled, statistics) }
         return try decode(from: logits, options, statistics, cancellation, recorder, onText)
@@ -75,26 +75,46 @@ public final class GenerationSession {
 
     private var pendingTokens: ArraySlice<TokenID> { sequence[cache.rowCount...] }
 
-    private func checkRoom(for layout: PromptLayout) throws(GenerationError) {
+    /// Checks that a prompt can be answered, before any pixel of its pictures is looked at.
+    ///
+    /// - Throws: `GenerationError`, as `answer` would.
+    public func check(
+        _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
+    ) throws(GenerationError) {
+        _ = try layout(prompt, pictures: pictures, options)
+    }
+
+    private func layout(
+        _ prompt: [PromptPiece], pictures: [TileGeometry], _ options: GenerationOptions
+    ) throws(GenerationError) -> PromptLayout {
+        try options.validate()
+        let layout = try PromptLayout(prompt, pictures)
         // One row is left for the answer's first token, or there would be no second.
         guard sequence.count + layout.rowCount < model.context else {
             throw .promptTooLong(
                 rows: layout.rowCount, visualRows: layout.visualRowCount, used: sequence.count,
                 context: model.context)
         }
+        return layout
     }
 
     /// The visual tokens of each picture.
     private func encode(
         _ pictures: [TileBatch], _ statistics: inout GenerationStatistics,
-        _ cancellation: Cancellation, _ recorder: StageRecorder?
+        _ cancellation: Cancellation, _ recorder: StageRecorder?,
+        _ onProgress: (PromptProgress) -> Void
     ) throws(GenerationError) -> [Activations] {
         var visual: [Activations] = []
-        for tiles in pictures {
+        for (picture, tiles) in pictures.enumerated() {
+            func report(_ done: Double) {
+                onProgress(.encoding(picture: picture, of: pictures.count, done: done))
+            }
+            report(0)
             recorder?.recordTiles(tiles)
             let features = try measure(&statistics.visionSeconds) { () throws(GenerationError) in
                 try modelled { () throws(ModelError) in
-                    try model.features(of: tiles, cancellation: cancellation)
+                    try model.features(
+                        of: tiles, cancellation: cancellation, onProgress: report)
                 }
             }
             recorder?.recordFeatures(features, tiles: tiles.count)
@@ -112,7 +132,8 @@ public final class GenerationSession {
     /// Runs pending tokens and the prompt in one batch; returns the scores after its last row.
     private func prefill(
         _ layout: PromptLayout, _ visual: [Activations], _ statistics: inout GenerationStatistics,
-        _ cancellation: Cancellation, _ recorder: StageRecorder?
+        _ cancellation: Cancellation, _ recorder: StageRecorder?,
+        _ onProgress: (PromptProgress) -> Void
     ) throws(GenerationError) -> Activations {
         let pending = pendingTokens.count
         let tokens = Array(pendingTokens) + layout.tokens
@@ -123,7 +144,7 @@ public final class GenerationSession {
                 hidden.row(pending + rows.lowerBound)
                     .update(from: picture.values, count: picture.rows * picture.width)
             }
-            return try run(hidden, cancellation)
+            return try run(hidden, cancellation) { onProgress(.reading(done: $0)) }
         }
         sequence += layout.tokens
         return logits
@@ -179,11 +200,13 @@ public final class GenerationSession {
 
     /// Runs rows at the sequence's next positions; returns the scores after the last one.
     private func run(
-        _ hidden: Activations, _ cancellation: Cancellation
+        _ hidden: Activations, _ cancellation: Cancellation,
+        onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) -> Activations {
         try modelled { () throws(ModelError) in
             try model.decoder.run(
-                hidden, at: positions(of: hidden.rows), cache: cache, cancellation: cancellation)
+                hidden, at: positions(of: hidden.rows), cache: cache, cancellation: cancellation,
+                onProgress: onProgress)
             return try model.decoder.logits(hidden.copy(rows: (hidden.rows - 1)..<hidden.rows))
         }
     }

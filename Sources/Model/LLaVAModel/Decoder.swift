@@ -31,10 +31,11 @@ public final class Decoder: Sendable {
     /// - Parameters:
     ///   - hidden: embedding rows of text tokens and of the picture; overwritten by the result.
     ///   - positions: the rotary embedding's position of each row.
+    ///   - onProgress: called with the part that is done, 0 to 1.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`; the cache then keeps its rows.
     public func run(
         _ hidden: Activations, at positions: [Int32], cache: KeyValueCache,
-        cancellation: Cancellation
+        cancellation: Cancellation, onProgress: (Double) -> Void = { _ in }
     ) throws(ModelError) {
         precondition(hidden.rows == positions.count && hidden.width == config.width)
         precondition(cache.rowCount + hidden.rows <= cache.capacity)
@@ -46,6 +47,7 @@ public final class Decoder: Sendable {
             ops.add(attended, to: hidden)
             ops.add(feedForward(layer, normed(hidden, layer.feedForwardNorm)), to: hidden)
             guard hidden.isFinite else { throw .notFinite(place: "decoder layer \(index)") }
+            onProgress(Double(index + 1) / Double(weights.layers.count))
         }
         cache.commit(rows: hidden.rows)
     }

@@ -58,11 +58,13 @@ public final class LLaVAModel: Sendable {
     ///   anyres model (LLaVA-NeXT) always sees the whole picture.
     public func preprocessor(crop: Bool) -> CLIPPreprocessor { crop ? cropping : padding }
 
-    /// Runs tiles through the vision tower and the projector, one after the other.
+    /// Runs tiles through the vision tower, one after the other.
     ///
+    /// - Parameter onProgress: called with the part that is done, 0 to 1.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
-        of tiles: TileBatch, cancellation: Cancellation
+        of tiles: TileBatch, cancellation: Cancellation,
+        onProgress: (Double) -> Void = { _ in }
     ) throws(ModelError) -> Activations {
         let config = vision.config
         let result = Activations(
@@ -70,7 +72,9 @@ public final class LLaVAModel: Sendable {
         let pixelsPerTile = 3 * tiles.side * tiles.side
         for tile in 0..<tiles.count {
             let pixels = tiles.pixels[(tile * pixelsPerTile)..<((tile + 1) * pixelsPerTile)]
-            let features = try vision.features(pixels, cancellation: cancellation)
+            let features = try vision.features(
+                pixels, cancellation: cancellation,
+                onProgress: { onProgress((Double(tile) + $0) / Double(tiles.count)) })
             result.row(tile * config.patchCount)
                 .update(from: features.values, count: features.rows * features.width)
         }

@@ -19,12 +19,14 @@ public final class VisionTower: Sendable {
     ///
     /// - Parameters:
     ///   - pixels: a normalised tile `[3, side, side]`.
+    ///   - onProgress: called with the part that is done, 0 to 1.
     ///   - onClassAttention: called with how much the class token attends to each patch in the
     ///     last block that runs, summed over the heads: `[patches]`.
     /// - Returns: `[patches, featureWidth]`, patches in raster order.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
         _ pixels: ArraySlice<Float>, cancellation: Cancellation,
+        onProgress: (Double) -> Void = { _ in },
         onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) -> Activations {
         let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
@@ -36,6 +38,7 @@ public final class VisionTower: Sendable {
             run(block, on: hidden, isLast ? onClassAttention : nil)
             guard hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
             collect(hidden, ofLayer: index + 1, into: features)
+            onProgress(Double(index + 1) / Double(weights.blocks.count))
         }
         return features
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import Synchronization
 import TrimLLaVA
 
 /// Questions from standard input, answered one after the other in one conversation.
@@ -9,121 +8,111 @@ final class InteractiveChat {
         /image FILE   add a picture to the next question
         /reset        start a new conversation
         /quit         leave (also Ctrl-D)
+        /help         show these lines
         Ctrl-C stops an answer, or leaves when none is being written.
         """
 
     private var conversation: Conversation
     private let restart: () throws -> Conversation
     private let options: GenerationOptions
-    private let showsTimings: Bool
-    private let loadPicture: (String) throws -> Picture
-    private var pictures: [Picture] = []
-    private let running = RunningAnswer()
+    private let quiet: Bool
+    private var input: PictureInput
+    private var lines = InputLines()
+    private let isTerminal = isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0
 
     /// A chat whose conversations come from `restart`.
+    ///
+    /// - Parameter input: the pictures that the first question is about.
     init(
-        _ options: GenerationOptions, showsTimings: Bool,
-        loadPicture: @escaping (String) throws -> Picture,
+        _ options: GenerationOptions, _ input: PictureInput, quiet: Bool,
         restart: @escaping () throws -> Conversation
     ) throws {
         self.options = options
-        self.showsTimings = showsTimings
-        self.loadPicture = loadPicture
+        self.input = input
+        self.quiet = quiet
         self.restart = restart
         conversation = try restart()
     }
 
     /// Talks until standard input ends.
-    ///
-    /// - Parameter pictures: what the first question is about.
-    func run(firstQuestion: String?, pictures: [Picture]) throws {
-        self.pictures = pictures
-        let interrupts = Interrupts { [running] in
-            if !running.cancel() { Foundation.exit(Interrupts.exitCode) }
-        }
+    func run(firstQuestion: String?) throws {
+        let interrupts = Interrupts()
         defer { interrupts.stop() }
         if isTerminal { StandardError.print(Self.help) }
-        if let firstQuestion { try ask(firstQuestion) }
-        while let line = nextLine() {
-            guard let line = String(validating: line, as: UTF8.self) else {
-                StandardError.print("trimllava: the line is not valid UTF-8")
+        if let firstQuestion { try ask(firstQuestion, interrupts) }
+        while let bytes = nextLine() {
+            guard let line = String(validating: bytes, as: UTF8.self) else {
+                StandardError.report("the line is not valid UTF-8")
                 continue
             }
             if line.hasPrefix("/") {
                 guard try perform(line) else { return }
             } else if !line.allSatisfy(\.isWhitespace) {
-                try ask(line)
+                try ask(line, interrupts)
             }
         }
     }
 
-    private var isTerminal: Bool { isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0 }
-
-    /// A line of standard input without its end, or nil when there is no more.
     private func nextLine() -> [UInt8]? {
-        if isTerminal { FileHandle.standardError.write(Data("> ".utf8)) }
-        var line: [UInt8] = []
-        while true {
-            let character = getchar()
-            guard character != EOF else { return line.isEmpty ? nil : line }
-            if character == 10 { return line }
-            line.append(UInt8(truncatingIfNeeded: character))
-        }
+        if isTerminal { StandardError.write("> ") }
+        let line = lines.next()
+        if isTerminal, line == nil { StandardError.print("") }
+        return line
     }
 
     /// Returns whether the chat goes on.
     private func perform(_ line: String) throws -> Bool {
-        let words = line.split(separator: " ", maxSplits: 1).map(String.init)
-        switch (words[0], words.count) {
-        case ("/quit", 1): return false
-        case ("/help", 1): StandardError.print(Self.help)
-        case ("/reset", 1):
+        let command = line.prefix { !$0.isWhitespace }
+        let argument = line.dropFirst(command.count).trimmingCharacters(in: .whitespaces)
+        switch (command, argument.isEmpty) {
+        case ("/quit", true): return false
+        case ("/help", true): StandardError.print(Self.help)
+        case ("/reset", true):
             conversation = try restart()
-            pictures = []
-        case ("/image", 2):
-            do {
-                pictures.append(try loadPicture(words[1]))
-            } catch {
-                StandardError.print("trimllava: \(error)")
-            }
-        default: StandardError.print("trimllava: unknown command \(line); /help lists them")
+            input.removeAll()
+        case ("/image", false): addPicture(argument)
+        case ("/image", true): StandardError.report("/image needs a file")
+        default: StandardError.report("unknown command \(line); /help lists them")
         }
         return true
     }
 
-    /// A question that cannot be answered is reported, and its pictures are kept for the next.
-    private func ask(_ question: String) throws {
-        let cancellation = Cancellation()
-        running.set(cancellation)
-        defer { running.set(nil) }
+    private func addPicture(_ path: String) {
+        guard path != "-" else {
+            return StandardError.report("standard input carries the questions, not a picture")
+        }
         do {
-            let answer = try conversation.ask(
-                question, pictures: pictures, options: options, cancellation: cancellation,
-                onText: StandardOutput.stream)
-            pictures = []
-            try writeOutput("\n")
-            if showsTimings {
-                StandardError.print(
-                    RunReport(answer, pictureNames: [], decodeSeconds: 0).summary)
-            }
-        } catch let error as LLaVAError {
-            StandardError.print("trimllava: \(error)")
+            try input.load((path as NSString).expandingTildeInPath)
+        } catch {
+            return StandardError.report("\(error)")
+        }
+        if isTerminal, let picture = input.pictures.last {
+            StandardError.print("\(picture.width) × \(picture.height) pixels")
         }
     }
-}
 
-/// The answer that is being written, which an interrupt stops.
-private final class RunningAnswer: Sendable {
-    private let cancellation = Mutex<Cancellation?>(nil)
-
-    func set(_ new: Cancellation?) { cancellation.withLock { $0 = new } }
-
-    /// Stops the answer; false when there is none, or when it was stopped before.
-    func cancel() -> Bool {
-        cancellation.withLock { cancellation in
-            guard let cancellation, !cancellation.isCancelled else { return false }
-            cancellation.cancel()
-            return true
+    /// Asks a question; if it cannot be answered, its pictures are kept for the next one.
+    private func ask(_ question: String, _ interrupts: Interrupts) throws {
+        let cancellation = Cancellation()
+        let progress = ProgressLine(quiet: quiet)
+        let stream = AnswerStream(cancelling: cancellation, progress)
+        let answer: Answer
+        do {
+            answer = try interrupts.cancelling(cancellation) {
+                try conversation.ask(
+                    question, pictures: input.pictures, options: options,
+                    cancellation: cancellation, onProgress: progress.show, onText: stream.write)
+            }
+        } catch let error as LLaVAError {
+            progress.erase()
+            return StandardError.report("\(error)")
         }
+        progress.erase()
+        if answer.stopReason == .cancelled, answer.tokens.isEmpty {
+            return StandardError.report("stopped before the answer began; the question is dropped")
+        }
+        try stream.finish()
+        if !quiet { StandardError.print(RunReport(answer, about: input).summary) }
+        input.removeAll()
     }
 }

@@ -4,31 +4,49 @@ import TrimLLaVA
 
 /// Which model to load, and how to run it.
 struct ModelOptions: ParsableArguments {
-    @Option(name: [.short, .long], help: "The text model (GGUF).")
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("The text model (GGUF).", valueName: "file"), completion: .file())
     var model: String
 
-    @Option(help: "The vision tower and projector that belong to it (GGUF).")
+    @Option(
+        help: ArgumentHelp(
+            "The vision tower and projector that belong to it (GGUF).", valueName: "file"),
+        completion: .file())
     var mmproj: String
 
     @Option(
-        name: [.short, .long],
-        help: "Threads; by default the physical cores that this process may use.")
+        name: [.short, .long], parsing: .unconditional,
+        help: ArgumentHelp(
+            "Threads. (default: the physical cores that this process may use)",
+            valueName: "count"))
     var threads: Int?
 
     @Option(
-        name: [.short, .long],
-        help: "Most rows of the KV cache: prompt, picture and answer together. (default: 4096)")
+        name: [.short, .long], parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Most rows of the KV cache: prompt, pictures and answers together. (default: \
+            \(LLaVAModel.defaultContext), or the model's if that is less)
+            """, valueName: "rows"))
     var context: Int?
 
-    @Option(help: "How matrix products treat activations: float.")
+    @Option(
+        help: ArgumentHelp("How matrix products treat activations.", valueName: "mode"))
     var activations: ActivationMode = .float
 
-    @Option(help: "How the KV cache stores numbers: f16 or f32.")
+    @Option(help: ArgumentHelp("How the KV cache stores numbers.", valueName: "format"))
     var kvCache: CacheFormat = .f16
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more.") }
-        if let context, context < 1 { throw ValidationError("--context must be 1 or more.") }
+        let allowed = 1...LoadOptions.maximumThreadCount
+        if let threads, !allowed.contains(threads) {
+            throw ValidationError(
+                "--threads is \(threads), expected \(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        if let context, context < 1 {
+            throw ValidationError("--context is \(context), expected 1 or more")
+        }
     }
 
     /// Loads the model; its warnings go to stderr.
@@ -38,7 +56,7 @@ struct ModelOptions: ParsableArguments {
             options: LoadOptions(
                 threadCount: threads, context: context, activationMode: activations,
                 cacheFormat: kvCache))
-        for warning in llava.warnings { StandardError.print("warning: \(warning)") }
+        for warning in llava.warnings { StandardError.report("warning: \(warning)") }
         return llava
     }
 }

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import TrimLLaVA
 
-/// Decoded pictures and how long that took.
+/// Decoded pictures, their names and how long the decoding took.
 struct PictureInput {
-    let pictures: [Picture]
-    let seconds: Double
+    private(set) var pictures: [Picture] = []
+    private(set) var names: [String] = []
+    private(set) var seconds = 0.0
 
-    /// Decodes files; `-` is standard input.
-    static func load(_ paths: [String], orients: Bool) throws(ImagingError) -> PictureInput {
-        let start = ContinuousClock.now
-        var pictures: [Picture] = []
-        for path in paths {
-            pictures.append(try PictureDecoder.load(path: path, applyOrientation: orients))
-        }
-        return PictureInput(
-            pictures: pictures, seconds: (ContinuousClock.now - start) / .seconds(1))
+    /// Whether pictures are turned as their EXIF orientation says.
+    let orients: Bool
+
+    /// No pictures yet.
+    init(orients: Bool) {
+        self.orients = orients
     }
+
+    /// Decodes a file; `-` is standard input.
+    mutating func load(_ path: String) throws(ImagingError) {
+        let start = ContinuousClock.now
+        pictures.append(try PictureDecoder.load(path: path, applyOrientation: orients))
+        names.append(path)
+        seconds += (ContinuousClock.now - start) / .seconds(1)
+    }
+
+    /// Forgets all pictures.
+    mutating func removeAll() { self = PictureInput(orients: orients) }
 }

@@ -5,8 +5,10 @@ import TrimLLaVA
 /// What is asked, and how it is written down for the model.
 struct PromptOptions: ParsableArguments {
     @Option(
-        name: [.short, .long],
-        help: "The question; <image> in it places a picture, without it pictures come first.")
+        name: [.short, .long], parsing: .unconditional,
+        help: ArgumentHelp(
+            "The question; <image> in it places a picture, without it pictures come first.",
+            valueName: "text"))
     var prompt: String?
 
     @Option(
@@ -20,12 +22,15 @@ struct PromptOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How the model was trained to read questions: "
-                + ChatTemplate.allCases.map(\.rawValue).joined(separator: ", ")
-                + "; by default what its file says."))
+            "How the model was trained to read questions. (default: what its file says)",
+            valueName: "name"))
     var template: ChatTemplate?
 
-    @Option(help: "What the conversation starts with, instead of the template's own text.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "What the conversation starts with, instead of the template's own text.",
+            valueName: "text"))
     var system: String?
 
     @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
@@ -38,13 +43,19 @@ struct PromptOptions: ParsableArguments {
         if prompt != nil, promptFile != nil {
             throw ValidationError("give either --prompt or --prompt-file, not both")
         }
-        if raw, prompt == nil, promptFile == nil {
+        if raw, !isGiven {
             throw ValidationError("--raw needs --prompt or --prompt-file")
         }
         if raw, template != nil || system != nil {
             throw ValidationError("--raw goes without --template and --system")
         }
+        if prompt?.isEmpty == true {
+            throw ValidationError("--prompt is empty")
+        }
     }
+
+    /// Whether there is a question.
+    var isGiven: Bool { prompt != nil || promptFile != nil }
 
     var readsStandardInput: Bool { promptFile == "-" }
 
@@ -54,11 +65,22 @@ struct PromptOptions: ParsableArguments {
     func text() throws -> String? {
         guard let promptFile else { return prompt }
         let text = try TextInput.file(promptFile)
-        return !raw && text.hasSuffix("\n") ? String(text.dropLast()) : text
+        let question = !raw && text.hasSuffix("\n") ? String(text.dropLast()) : text
+        guard !question.isEmpty else { throw EmptyPromptError(path: promptFile) }
+        return question
     }
 
     func conversation(_ llava: LLaVA) throws -> Conversation {
         try llava.conversation(template: template, system: system, crop: crop)
+    }
+}
+
+/// A prompt file without a prompt.
+struct EmptyPromptError: Error, Equatable, CustomStringConvertible {
+    let path: String
+
+    var description: String {
+        "\(path == "-" ? "standard input" : path): holds no prompt"
     }
 }
 

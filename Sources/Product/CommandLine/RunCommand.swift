@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Foundation
 import TrimLLaVA
 
 /// `trimllava run`: asks a model about pictures.
@@ -9,7 +8,7 @@ struct RunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Describes pictures, or answers questions about them.",
         discussion: """
-            Without a prompt, each question is "\(LLaVA.defaultQuestion)". The answer goes to \
+            Without a prompt, the question is "\(LLaVA.defaultQuestion)" The answer goes to \
             standard output as it comes; timings go to standard error.
             """)
 
@@ -23,7 +22,7 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Print one JSON object with the text, token counts and timings.")
     var json = false
 
-    @Flag(name: [.short, .long], help: "Print no timings.")
+    @Flag(name: [.short, .long], help: "Print no progress and no timings.")
     var quiet = false
 
     @Option(
@@ -37,57 +36,63 @@ struct RunCommand: ParsableCommand {
     var pictures: [String] = []
 
     func validate() throws {
-        if interactive, json || dump != nil || prompt.raw || pictures.contains("-") {
-            throw ValidationError(
-                "--interactive goes without --json, --dump, --raw and a picture from standard input"
-            )
+        if interactive, json || dump != nil || prompt.raw {
+            throw ValidationError("--interactive goes without --json, --dump and --raw")
         }
-        if pictures.count(where: { $0 == "-" }) + (prompt.readsStandardInput ? 1 : 0) > 1 {
-            throw ValidationError("standard input can be read only once")
+        let readers =
+            pictures.count { $0 == "-" } + (prompt.readsStandardInput ? 1 : 0)
+            + (interactive ? 1 : 0)
+        if readers > 1 {
+            throw ValidationError(
+                "standard input can be only one of: a picture, the prompt, an interactive chat")
+        }
+        if !interactive, pictures.isEmpty, !prompt.isGiven {
+            throw ValidationError("give a picture, or a prompt, or --interactive")
         }
     }
 
     func run() throws {
         try TextInput.checkArguments()
         let question = try prompt.text()
-        let folder = try dump.map { try DumpFolder(path: $0) }
-        let loaded = try PictureInput.load(pictures, orients: !prompt.ignoreOrientation)
+        let folder = try dump.map { path in try DumpFolder(path: path) }
+        var input = PictureInput(orients: !prompt.ignoreOrientation)
+        for path in pictures { try input.load(path) }
         let llava = try model.load()
         if interactive {
-            let orients = !prompt.ignoreOrientation
-            try InteractiveChat(
-                answer.options, showsTimings: !quiet,
-                loadPicture: { try PictureDecoder.load(path: $0, applyOrientation: orients) },
-                restart: { try prompt.conversation(llava) }
-            ).run(firstQuestion: question, pictures: loaded.pictures)
+            let chat = try InteractiveChat(
+                answer.options, input, quiet: quiet, restart: { try prompt.conversation(llava) })
+            try chat.run(firstQuestion: question)
         } else {
-            try answerOnce(llava, question ?? LLaVA.defaultQuestion, loaded, folder)
+            try answerOnce(llava, question ?? LLaVA.defaultQuestion, input, folder)
         }
     }
 
     private func answerOnce(
-        _ llava: LLaVA, _ question: String, _ loaded: PictureInput, _ folder: DumpFolder?
+        _ llava: LLaVA, _ question: String, _ input: PictureInput, _ folder: DumpFolder?
     ) throws {
         let recorder = folder.map { _ in StageRecorder() }
         let cancellation = Cancellation()
-        let interrupts = Interrupts { cancellation.cancel() }
-        let isStreaming = !json
-        let onText = { (text: String) in if isStreaming { StandardOutput.stream(text) } }
-        let result =
-            if prompt.raw {
-                try llava.complete(
-                    question, pictures: loaded.pictures, crop: prompt.crop,
+        let progress = ProgressLine(quiet: quiet)
+        let stream = AnswerStream(cancelling: cancellation, progress)
+        let interrupts = Interrupts()
+        defer { progress.erase() }
+        let result = try interrupts.cancelling(cancellation) {
+            let onText = { (piece: String) in if !json { stream.write(piece) } }
+            return prompt.raw
+                ? try llava.complete(
+                    question, pictures: input.pictures, crop: prompt.crop,
                     options: answer.options, cancellation: cancellation, recorder: recorder,
-                    onText: onText)
-            } else {
-                try prompt.conversation(llava).ask(
-                    question, pictures: loaded.pictures, options: answer.options,
-                    cancellation: cancellation, recorder: recorder, onText: onText)
-            }
+                    onProgress: progress.show, onText: onText)
+                : try prompt.conversation(llava).ask(
+                    question, pictures: input.pictures, options: answer.options,
+                    cancellation: cancellation, recorder: recorder,
+                    onProgress: progress.show, onText: onText)
+        }
         interrupts.stop()
+        progress.erase()
         if let folder, let recorder { try folder.write(recorder) }
-        let report = RunReport(result, pictureNames: pictures, decodeSeconds: loaded.seconds)
-        try writeOutput(json ? report.json() : "\n")
+        let report = RunReport(result, about: input)
+        if json { try writeOutput(report.json()) } else { try stream.finish() }
         if !quiet, !json { StandardError.print(report.summary) }
         if result.stopReason == .cancelled { throw ExitCode(Interrupts.exitCode) }
     }

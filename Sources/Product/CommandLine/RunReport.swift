@@ -35,20 +35,20 @@ struct RunReport: Encodable {
     let milliseconds: Timings
     let tokensPerSecond: Double
 
-    init(_ answer: Answer, pictureNames: [String], decodeSeconds: Double) {
+    init(_ answer: Answer, about input: PictureInput) {
         let statistics = answer.statistics
         text = answer.text
         stopReason = answer.stopReason.rawValue
-        pictures = pictureNames
+        pictures = input.names
         tokens = Tokens(
             prompt: statistics.promptRows, visual: statistics.visualRows,
             generated: statistics.generatedTokens)
         cache = Cache(rows: statistics.cacheRows, bytes: statistics.cacheBytes)
         let first =
-            decodeSeconds + statistics.tilingSeconds + statistics.visionSeconds
+            input.seconds + statistics.tilingSeconds + statistics.visionSeconds
             + statistics.projectionSeconds + statistics.prefillSeconds
         milliseconds = Timings(
-            decodePicture: Self.milliseconds(decodeSeconds),
+            decodePicture: Self.milliseconds(input.seconds),
             tiles: Self.milliseconds(statistics.tilingSeconds),
             vision: Self.milliseconds(statistics.visionSeconds),
             project: Self.milliseconds(statistics.projectionSeconds),

@@ -1,20 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TrimLLaVA
 
-/// Where answers go while they are being written.
-enum StandardOutput {
+/// An answer on its way to standard output, piece by piece.
+///
+/// Where it cannot be written, as on a full disk, it is cancelled: the rest would be lost too.
+final class AnswerStream {
+    private let cancellation: Cancellation
+    private let progress: ProgressLine
+    private var failure: OutputError?
+
+    /// - Parameter progress: is erased when the first piece comes.
+    init(cancelling cancellation: Cancellation, _ progress: ProgressLine) {
+        self.cancellation = cancellation
+        self.progress = progress
+    }
+
     /// Writes a piece at once.
+    func write(_ piece: String) {
+        progress.erase()
+        guard failure == nil else { return }
+        do {
+            try writeOutput(piece)
+        } catch {
+            failure = error
+            cancellation.cancel()
+        }
+    }
+
+    /// Ends the answer's last line.
     ///
-    /// A reader that has gone away does not stop the answer.
-    static func stream(_ text: String) {
-        try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    /// - Throws: `OutputError` if any piece could not be written.
+    func finish() throws(OutputError) {
+        write("\n")
+        if let failure { throw failure }
     }
 }
 
 /// Where messages go, so that standard output carries nothing but data.
 enum StandardError {
+    /// Writes text as it is.
+    static func write(_ text: String) {
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    }
+
     /// Writes a line.
-    static func print(_ line: String) {
-        try? FileHandle.standardError.write(contentsOf: Data("\(line)\n".utf8))
+    static func print(_ line: String) { write("\(line)\n") }
+
+    /// Writes a line about something that went wrong.
+    static func report(_ message: String) {
+        print("trimllava: \(escapingControls(message))")
+    }
+}
+
+/// The lines of standard input, each as soon as it is there.
+struct InputLines {
+    private var pending: [UInt8] = []
+    private var hasEnded = false
+
+    /// A line without its end, or nil when there is no more.
+    mutating func next() -> [UInt8]? {
+        var searched = 0
+        while true {
+            if let end = pending[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+                defer { pending.removeFirst(end + 1) }
+                return Array(pending[..<end])
+            }
+            searched = pending.count
+            if hasEnded {
+                defer { pending = [] }
+                return pending.isEmpty ? nil : pending
+            }
+            readMore()
+        }
+    }
+
+    private mutating func readMore() {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        let count = read(STDIN_FILENO, &chunk, chunk.count)
+        if count > 0 {
+            pending += chunk[..<count]
+        } else if count == 0 || errno != EINTR {
+            hasEnded = true
+        }
     }
 }

@@ -56,8 +56,18 @@ func writeOutput(_ text: String) throws(OutputError) {
     do {
         try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
     } catch {
-        throw OutputError(reason: error.localizedDescription)
+        throw OutputError(reason: systemReason(error))
     }
+}
+
+/// What the operating system says about an error, such as `No space left on device`.
+func systemReason(_ error: any Error) -> String {
+    let error = error as NSError
+    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
+    guard let underlying = error.userInfo[NSUnderlyingErrorKey] as? any Error else {
+        return error.localizedDescription
+    }
+    return systemReason(underlying)
 }
 
 /// Why standard output could not be written.

@@ -38,16 +38,18 @@ public final class Conversation {
     ///   - question: the text; `<image>` in it places a picture, without it pictures come first.
     ///   - pictures: those that come with this question.
     ///   - recorder: gets what each stage computes.
+    ///   - onProgress: told what happens before the answer's first piece.
     ///   - onText: called with each piece of the answer, always whole characters.
     /// - Throws: `LLaVAError`; the conversation is then as before.
     public func ask(
         _ question: String, pictures: [Picture] = [],
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
+        onProgress: (PromptProgress) -> Void = { _ in },
         onText: @escaping (String) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         var options = options
-        options.stopStrings += prompts.template.stopStrings
+        if !options.ignoresEndOfSequence { options.stopStrings += prompts.template.stopStrings }
         do {
             let pieces =
                 if session.isEmpty {
@@ -56,35 +58,34 @@ public final class Conversation {
                     try prompts.nextTurn(
                         question, pictures: pictures.count, afterEndOfTurn: false)
                 }
-            return try PictureTurn(pictures, llava.model, crop: crop).answer(
-                pieces, on: session, options, cancellation, recorder, onText)
+            return try session.answer(
+                pieces, about: pictures, crop: crop, options: options, cancellation: cancellation,
+                recorder: recorder, onProgress: onProgress, onText: onText)
         } catch {
             throw LLaVAError(error)
         }
     }
 }
 
-/// The pictures of one prompt, cut into tiles.
-struct PictureTurn {
-    private let tiles: [TileBatch]
-    private let seconds: Double
-
-    init(_ pictures: [Picture], _ model: LLaVAModel, crop: Bool) {
-        let start = ContinuousClock.now
-        let preprocessor = model.preprocessor(crop: crop)
-        tiles = pictures.map { preprocessor.tiles(of: $0) }
-        seconds = (ContinuousClock.now - start) / .seconds(1)
-    }
-
+extension GenerationSession {
+    /// Answers a prompt about pictures, which are cut into tiles only once it is known to fit.
     func answer(
-        _ prompt: [PromptPiece], on session: GenerationSession, _ options: GenerationOptions,
-        _ cancellation: Cancellation, _ recorder: StageRecorder?,
-        _ onText: @escaping (String) -> Void
+        _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool, options: GenerationOptions,
+        cancellation: Cancellation, recorder: StageRecorder?,
+        onProgress: (PromptProgress) -> Void, onText: @escaping (String) -> Void
     ) throws(GenerationError) -> Answer {
-        var answer = try session.answer(
+        let preprocessor = model.preprocessor(crop: crop)
+        let geometries = pictures.map {
+            preprocessor.geometry(width: $0.width, height: $0.height)
+        }
+        try check(prompt, pictures: geometries, options: options)
+        let start = ContinuousClock.now
+        let tiles = pictures.map { preprocessor.tiles(of: $0) }
+        let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
+        var answer = try answer(
             prompt, pictures: tiles, options: options, cancellation: cancellation,
-            recorder: recorder, onText: onText)
-        answer.statistics.tilingSeconds = seconds
+            recorder: recorder, onProgress: onProgress, onText: onText)
+        answer.statistics.tilingSeconds = tilingSeconds
         return answer
     }
 }

@@ -17,7 +17,7 @@ import WorkerPool
 
 /// How a model is loaded and run.
 public struct LoadOptions: Sendable {
-    /// Threads; nil for the physical cores that this process may use.
+    /// Threads, at most `maximumThreadCount`; nil for the physical cores that this process may use.
     public var threadCount: Int?
     /// Most rows of a sequence; nil for 4096, or the model's trained context where that is shorter.
     public var context: Int?
@@ -28,6 +28,9 @@ public struct LoadOptions: Sendable {
     /// The name of a kernel table; nil for what the environment's `TRIMLLAVA_KERNELS` says, or the
     /// fastest.
     public var kernels: String?
+
+    /// The most threads that a model can have.
+    public static let maximumThreadCount = WorkerPool.maximumThreadCount
 
     /// All cores and the model's defaults, unless given.
     public init(
@@ -72,6 +75,7 @@ public final class LLaVA: Sendable {
         text: String, projector: String, options: LoadOptions = LoadOptions()
     ) throws(LLaVAError) {
         do {
+            try Self.check(threadCount: options.threadCount)
             let textFile = try GGUFFile(path: text)
             let projectorFile = try GGUFFile(path: projector)
             let ops = TensorOps(
@@ -106,18 +110,21 @@ public final class LLaVA: Sendable {
     /// - Parameters:
     ///   - crop: whether a LLaVA-1.5 model sees only the middle square of a picture.
     ///   - recorder: gets what each stage computes.
+    ///   - onProgress: told what happens before the answer's first piece.
     ///   - onText: called with each piece of the answer.
     /// - Throws: `LLaVAError`.
     public func complete(
         _ prompt: String, pictures: [Picture] = [], crop: Bool = false,
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
+        onProgress: (PromptProgress) -> Void = { _ in },
         onText: @escaping (String) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             let pieces = try tokenizer.rawPrompt(prompt, pictures: pictures.count)
-            return try PictureTurn(pictures, model, crop: crop).answer(
-                pieces, on: newSession(), options, cancellation, recorder, onText)
+            return try newSession().answer(
+                pieces, about: pictures, crop: crop, options: options, cancellation: cancellation,
+                recorder: recorder, onProgress: onProgress, onText: onText)
         } catch {
             throw LLaVAError(error)
         }
@@ -151,6 +158,14 @@ public final class LLaVA: Sendable {
 
     func newSession() throws(GenerationError) -> GenerationSession {
         try GenerationSession(model: model, tokenizer: tokenizer, cacheFormat: cacheFormat)
+    }
+
+    private static func check(threadCount: Int?) throws(GenerationError) {
+        let allowed = 1...LoadOptions.maximumThreadCount
+        guard let threadCount, !allowed.contains(threadCount) else { return }
+        throw .invalidOption(
+            name: "the number of threads", value: "\(threadCount)",
+            expected: "\(allowed.lowerBound) to \(allowed.upperBound)")
     }
 
     private static var kernelsFromEnvironment: String? {
