@@ -59,13 +59,6 @@ struct LoadedModel {
     }
 }
 
-/// The largest difference, relative to the largest number expected.
-func relativeError(_ values: [Float], _ expected: [Float]) -> Float {
-    guard values.count == expected.count else { return .infinity }
-    let scale = expected.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
-    return zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
-}
-
 @Suite struct GoldenModelTests {
     private func record(
         _ golden: GoldenCase, _ format: CacheFormat
