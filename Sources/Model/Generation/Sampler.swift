@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TensorOps
 import Tokenization
 
 /// Chooses tokens from scores.
@@ -18,7 +19,7 @@ public struct Sampler {
         self.options = options
         self.excluded = excluded
         random = SplitMix64(
-            state: options.seed ?? UInt64.random(in: .min ... .max))
+            seed: options.seed ?? UInt64.random(in: .min ... .max))
     }
 
     /// The next token.
@@ -91,19 +92,5 @@ public struct Sampler {
         let weights = candidates.map { exp(Double(($0.score - best) / temperature)) }
         let sum = weights.reduce(0, +)
         return weights.map { $0 / sum }
-    }
-}
-
-/// A small random number generator that gives the same numbers on every system (Steele, Lea and
-/// Flood, "Fast splittable pseudorandom number generators", 2014).
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -32,7 +32,7 @@ public final class TensorOps: Sendable {
     private static let useOneThreadPerProduct: Void = openblas_set_num_threads(1)
 
     /// Calls `body` with every row of `activations`, several rows at a time on all threads.
-    func forEachRow(
+    public func forEachRow(
         of activations: Activations, _ body: (UnsafeMutablePointer<Float>, _ index: Int) -> Void
     ) {
         let rowsPerChunk = max(1, activations.rows / (4 * pool.threadCount))
