@@ -60,6 +60,7 @@ let package = Package(
         // Model: layers, weights, and the generation of text.
         module("Model", "TensorOps", ["Kernels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
         module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging"]),
+        module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization"]),
 
         // Product: the library that others import, and the command line.
@@ -78,8 +79,8 @@ let package = Package(
         tests("Imaging"),
         tests("WorkerPool"),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
-        tests(
-            "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
+        tests("LLaVAModel"),
+        tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",
             ["GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization", "WorkerPool"]),

@@ -11,24 +11,15 @@ public final class KeyValueCache {
     let layers: [(keys: CachedRows, values: CachedRows)]  // each [capacity, keyValueWidth]
 
     /// Room for `capacity` rows of a decoder with the given shape.
-    ///
-    /// - Throws: `ModelError.cacheTooLarge` when the system does not grant the memory.
-    public init(
-        _ config: DecoderConfig, capacity: Int, format: CacheFormat
-    ) throws(ModelError) {
+    public init(_ config: DecoderConfig, capacity: Int, format: CacheFormat) {
         self.capacity = capacity
-        var layers: [(keys: CachedRows, values: CachedRows)] = []
-        for _ in 0..<config.layerCount {
-            let width = config.attention.keyValueWidth
-            guard let keys = CachedRows(format: format, capacity: capacity, width: width),
-                let values = CachedRows(format: format, capacity: capacity, width: width)
-            else {
-                throw .cacheTooLarge(
-                    rows: capacity, bytesPerRow: Self.bytesPerRow(config, format: format))
-            }
-            layers.append((keys, values))
+        let width = config.attention.keyValueWidth
+        layers = (0..<config.layerCount).map { _ in
+            (
+                CachedRows(format: format, capacity: capacity, width: width),
+                CachedRows(format: format, capacity: capacity, width: width)
+            )
         }
-        self.layers = layers
     }
 
     /// Bytes that one row takes in all layers.

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// How many of a picture's visual tokens are kept.
+public enum KeepBudget: Sendable, Equatable {
+    /// This many, or all where there are fewer.
+    case count(Int)
+    /// This percentage of the candidates, rounded to the nearest, at least one.
+    case percent(Double)
+    /// As many as the picture's own redundancy suggests: `adaptiveBudget`.
+    case automatic
+
+    /// Reads `64`, `11.1%` or `auto`.
+    ///
+    /// - Throws: `PruningError.invalidBudget` for anything else, and for budgets that keep nothing or
+    ///   more than everything.
+    public init(parsing text: String) throws(PruningError) {
+        func isNumeral(_ text: some StringProtocol) -> Bool {
+            text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
+        }
+        if text == "auto" {
+            self = .automatic
+        } else if let count = Int(text), isNumeral(text), count > 0 {
+            self = .count(count)
+        } else if text.hasSuffix("%"), isNumeral(text.dropLast()),
+            let percent = Double(text.dropLast()), percent > 0, percent <= 100
+        {
+            self = .percent(percent)
+        } else {
+            throw .invalidBudget(text: text)
+        }
+    }
+
+    /// The most that could be kept of `candidates`, known before the picture is encoded.
+    public func mostKept(of candidates: Int) -> Int {
+        switch self {
+        case .count(let count): min(count, candidates)
+        case .percent(let percent):
+            min(candidates, max(1, Int((percent / 100 * Double(candidates)).rounded())))
+        case .automatic: AdaptiveBudget.range(of: candidates).upperBound
+        }
+    }
+
+    /// How many to keep of these candidates; 0 only where there are none.
+    ///
+    /// - Parameter embeddings: the candidates, `[candidates, width]`; `automatic` alone looks at them.
+    /// - Throws: `PruningError.notFinite`.
+    public func resolve(
+        for embeddings: Activations, ops: TensorOps
+    ) throws(PruningError) -> Int {
+        guard self == .automatic else { return mostKept(of: embeddings.rows) }
+        return try AdaptiveBudget.count(for: embeddings, ops: ops)
+    }
+}
+
+extension KeepBudget: CustomStringConvertible {
+    /// The text that `init(parsing:)` reads.
+    public var description: String {
+        switch self {
+        case .count(let count): "\(count)"
+        case .percent(let percent): "\(percent)%"
+        case .automatic: "auto"
+        }
+    }
+}

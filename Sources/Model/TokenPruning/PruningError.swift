@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why visual tokens cannot be selected.
+public enum PruningError: Error, Equatable {
+    /// No selector of that name.
+    case unknownSelector(name: String, available: [String])
+    /// A budget that cannot be read, or that keeps nothing.
+    case invalidBudget(text: String)
+    /// A selector's option outside its range.
+    case invalidOption(name: String, value: String, expected: String)
+    /// Fewer than one token would be kept.
+    case keepsNothing(keep: Int)
+    /// The selector looks at something that it was not given.
+    case missingInput(selector: String, need: SelectionNeed)
+    /// Two inputs do not belong to the same tokens or to the same space.
+    case shapeMismatch(input: String, found: Int, expected: Int)
+    /// An input holds an infinity, a NaN, or a row so long that its norm is not finite.
+    case notFinite(input: String)
+}
+
+extension PruningError: CustomStringConvertible {
+    /// One sentence for the user.
+    public var description: String {
+        switch self {
+        case .unknownSelector(let name, let available):
+            "no token selector is called \(name); there are \(available.joined(separator: ", "))"
+        case .invalidBudget(let text):
+            """
+            cannot keep "\(text)" visual tokens: expected a number from 1 such as 64, a share above 0 % \
+            and up to 100 % such as 11.1%, or auto
+            """
+        case .invalidOption(let name, let value, let expected):
+            "\(name) is \(value), expected \(expected)"
+        case .keepsNothing(let keep):
+            "a selection of \(keep) visual tokens was asked for; at least 1 must be kept"
+        case .missingInput(let selector, let need):
+            "the selector \(selector) needs \(need), which it was not given"
+        case .shapeMismatch(let input, let found, let expected):
+            "\(input): \(found) instead of \(expected)"
+        case .notFinite(let input):
+            "\(input) hold a number that is not finite, or too large to compare"
+        }
+    }
+}

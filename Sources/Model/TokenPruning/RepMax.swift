@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// The greedy maximum of the expected distance between kept tokens, `1 − cosine` (arXiv 2509.00320).
+///
+/// The first token has the least mean cosine with all; each further one has the least mean cosine
+/// with those already kept, which is the least sum.
+///
+/// - Parameter rows: tokens of length 1 or 0, `[tokens, width]`.
+/// - Returns: `keep` indices in the order of their choice.
+func repMax(_ rows: Activations, keep: Int, ops: TensorOps) -> [Int] {
+    precondition(keep <= rows.rows)
+    guard keep > 0 else { return [] }
+    let cosines = Cosines(of: rows, reads: keep - 1, ops: ops)
+    let means = ops.products(of: rows, with: ops.mean(of: rows))
+    var chosen = [means.map { -$0 }.indexOfLargest(tolerance: cosineTolerance)]
+    // Minus the sum of the cosines with the chosen tokens.
+    var scores = [Float](repeating: 0, count: rows.rows)
+    while chosen.count < keep, let last = chosen.last {
+        cosines.withRow(last) { row in
+            for index in scores.indices { scores[index] -= row[index] }
+        }
+        scores[last] = -.infinity
+        chosen.append(scores.indexOfLargest(tolerance: cosineTolerance * Float(chosen.count)))
+    }
+    return chosen
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#if canImport(Glibc)
+    import Glibc
+    import Foundation
+
+    /// Limits this process to the address space that it has and some more.
+    func capAddressSpace(extraBytes: Int) throws {
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+            .split(separator: " ").first.flatMap { Int($0) }
+        let used = (pages ?? 0) * Int(getpagesize())
+        var limit = rlimit()
+        limit.rlim_cur = rlim_t(used + extraBytes)
+        limit.rlim_max = limit.rlim_cur
+        guard setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 else {
+            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EPERM)
+        }
+    }
+
+    /// The most memory that this process has had resident.
+    func peakResidentBytes() -> Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+import TestSupport
+import Testing
+
+@testable import TokenPruning
+
+@Suite("Budgets")
+struct KeepBudgetTests {
+    @Test(arguments: [
+        ("1", KeepBudget.count(1)), ("64", .count(64)), ("100000", .count(100_000)),
+        ("11.1%", .percent(11.1)), ("100%", .percent(100)), ("0.01%", .percent(0.01)),
+        (".5%", .percent(0.5)), ("auto", .automatic),
+    ])
+    func reads(text: String, budget: KeepBudget) throws {
+        #expect(try KeepBudget(parsing: text) == budget)
+        #expect(try KeepBudget(parsing: budget.description) == budget)
+    }
+
+    @Test(arguments: [
+        "", "0", "-1", "+5", "1.5", "64 ", "٣", "0%", "0.0%", "100.1%", "-5%", "nan%", "inf%", "%",
+        ".%", "1e1%", "0x1p3%", "1.2.3%", "11,1%", "11.1 %", "Auto", "half", "99999999999999999999",
+    ])
+    func refuses(text: String) {
+        #expect(throws: PruningError.invalidBudget(text: text)) { try KeepBudget(parsing: text) }
+    }
+
+    @Test(arguments: [
+        (KeepBudget.count(64), 576, 64), (.count(64), 10, 10), (.count(5), 0, 0),
+        (.percent(11.1), 576, 64), (.percent(11.1), 2304, 256), (.percent(100), 577, 577),
+        (.percent(0.01), 576, 1), (.percent(50), 0, 0), (.percent(50), 3, 2),
+    ])
+    func keepsThisManyOf(budget: KeepBudget, candidates: Int, expected: Int) throws {
+        #expect(budget.mostKept(of: candidates) == expected)
+        let rows = Activations([Float](repeating: 1, count: candidates * 2), width: 2)
+        #expect(try budget.resolve(for: rows, ops: makeOps()) == expected)
+    }
+}
+
+@Suite("The adaptive budget")
+struct AdaptiveBudgetTests {
+    /// `count` tokens in equal groups; every group has a direction of its own.
+    private func groups(_ count: Int, of groups: Int, noise: Float = 0) -> Activations {
+        var random = SeededGenerator(seed: 3)
+        let rows = Activations(rows: count, width: 640)
+        for row in 0..<count {
+            for column in 0..<640 {
+                let common: Float = column == 639 ? 3 : 0
+                let own: Float = column == row % groups ? 1 : 0
+                rows.row(row)[column] =
+                    common + own + noise * Float.random(in: -1...1, using: &random)
+            }
+        }
+        return rows
+    }
+
+    @Test(arguments: [2, 3, 17, 64, 96])
+    func countsGroups(number: Int) throws {
+        let distinct = try AdaptiveBudget.distinctTokens(
+            in: groups(576, of: number), ops: makeOps())
+        #expect(abs(distinct - Float(number - 1)) < 0.02 * Float(number))
+    }
+
+    @Test func keepsTwoForEachDifferentToken() throws {
+        let ops = try makeOps()
+        #expect(try AdaptiveBudget.count(for: groups(576, of: 31), ops: ops) == 60)
+        #expect(try AdaptiveBudget.count(for: groups(576, of: 65), ops: ops) == 128)
+    }
+
+    @Test func staysWithinItsRange() throws {
+        let ops = try makeOps()
+        #expect(AdaptiveBudget.range(of: 576) == 32...192)
+        #expect(AdaptiveBudget.range(of: 2304) == 128...768)
+        #expect(AdaptiveBudget.range(of: 1) == 1...1)
+        #expect(AdaptiveBudget.range(of: 0) == 0...0)
+        #expect(try AdaptiveBudget.count(for: groups(576, of: 1), ops: ops) == 32)
+        #expect(try AdaptiveBudget.count(for: groups(576, of: 576), ops: ops) == 192)
+        #expect(try AdaptiveBudget.count(for: groups(1, of: 1), ops: ops) == 1)
+        #expect(try AdaptiveBudget.count(for: groups(0, of: 1), ops: ops) == 0)
+        #expect(KeepBudget.automatic.mostKept(of: 576) == 192)
+    }
+
+    @Test func aBusierPictureKeepsMore() throws {
+        let ops = try makeOps()
+        let kept = try [20, 30, 50, 90].map {
+            try AdaptiveBudget.count(for: groups(576, of: $0, noise: 0.02), ops: ops)
+        }
+        #expect(kept == kept.sorted() && Set(kept).count == kept.count)
+    }
+
+    @Test func manyTokensAreJudgedByASample() throws {
+        let ops = try makeOps()
+        let few = try AdaptiveBudget.distinctTokens(in: groups(576, of: 40), ops: ops)
+        let many = try AdaptiveBudget.distinctTokens(in: groups(2304, of: 40), ops: ops)
+        #expect(abs(few - many) < 0.05 * few)
+    }
+
+    @Test func refusesNumbersThatAreNotFinite() throws {
+        let rows = groups(64, of: 8)
+        rows.row(5)[2] = .nan
+        #expect(throws: PruningError.notFinite(input: "visual token embeddings")) {
+            try KeepBudget.automatic.resolve(for: rows, ops: makeOps())
+        }
+    }
+}

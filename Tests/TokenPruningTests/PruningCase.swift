@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Kernels
+import TensorOps
+import TestSupport
+import Testing
+import TokenPruning
+import WorkerPool
+
+/// Visual tokens and what an independent implementation of the selectors keeps of them.
+struct PruningCase: Sendable, CustomTestStringConvertible {
+    /// One selector at one budget.
+    struct Golden: Decodable {
+        let selector: String
+        let keep: Int
+        let metric: String?
+        let share: Double?
+        let seed: UInt64?
+        let indices: [Int]
+
+        func makeSelector() throws -> any TokenSelector {
+            var options = SelectorOptions()
+            if let metric { options.alignment = try #require(AlignmentMetric(rawValue: metric)) }
+            if let share { options.alignedShare = share }
+            if let seed { options.seed = seed }
+            return try TokenSelectors.named(selector, options)
+        }
+    }
+
+    private struct Facts: Decodable {
+        let selections: [Golden]
+        let alignment: [String: [Float]]
+    }
+
+    let name: String
+    let input: SelectionInput
+    let selections: [Golden]
+    let alignment: [String: [Float]]
+
+    static let names = [
+        "one", "two", "seventeen", "no-question", "random-64", "clustered-64", "degenerate-64",
+        "random-576", "clustered-576",
+    ]
+
+    init(_ name: String) throws {
+        self.name = name
+        func rows(_ part: String) throws -> Activations {
+            let array = try NPYArray(fixture: "pruning/\(name)/\(part).npy")
+            return Activations(array.floats, width: array.shape[1])
+        }
+        input = SelectionInput(
+            embeddings: try rows("embeddings"), features: try rows("features"),
+            classAttention: try NPYArray(fixture: "pruning/\(name)/attention.npy").floats,
+            text: try rows("text"))
+        let facts = try JSONDecoder().decode(
+            Facts.self, from: Data(Fixture.bytes("pruning/\(name)/case.json")))
+        (selections, alignment) = (facts.selections, facts.alignment)
+    }
+
+    var testDescription: String { name }
+}
+
+/// The reference kernels on some threads.
+func makeOps(threads: Int = 2) throws -> TensorOps {
+    TensorOps(kernels: try .named("reference"), pool: WorkerPool(threadCount: threads))
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The visual tokens of the golden cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Case:
+    """A set of visual tokens and the budgets at which they are selected."""
+
+    name: str
+    count: int
+    budgets: list[int]
+    kind: str = "random"
+    text_tokens: int = 5
+    width: int = 24
+    feature_width: int = 12
+
+
+@dataclass
+class Tokens:
+    """The inputs of a selection, in float32."""
+
+    embeddings: np.ndarray  # [count, width]
+    features: np.ndarray  # [count, feature width]
+    attention: np.ndarray  # [count]
+    text: np.ndarray  # [text tokens, width]
+
+
+CASES = [
+    Case("one", 1, [1, 3]),
+    Case("two", 2, [1, 2, 3]),
+    Case("seventeen", 17, [1, 5, 16, 17]),
+    Case("no-question", 17, [4, 9], text_tokens=0),
+    Case("random-64", 64, [1, 8, 32, 63]),
+    Case("clustered-64", 64, [1, 8, 32, 63], kind="clustered"),
+    Case("degenerate-64", 64, [1, 8, 32, 60], kind="degenerate"),
+    Case("random-576", 576, [64, 192]),
+    Case("clustered-576", 576, [64, 128], kind="clustered"),
+]
+
+
+def draw(case: Case, seed: int) -> Tokens:
+    """One draw of a case."""
+    random = np.random.default_rng([seed, case.count, len(case.name)])
+    embeddings = rows(case, case.width, random)
+    features = rows(case, case.feature_width, random)
+    attention = random.gamma(0.5, 1, case.count)
+    text = random.normal(0.2, 0.5, (case.text_tokens, case.width))
+    if case.kind == "degenerate":
+        degrade(embeddings)
+        degrade(features)
+        attention[4] = attention[5]
+    return Tokens(*(part.astype(np.float32) for part in (embeddings, features, attention, text)))
+
+
+def rows(case: Case, width: int, random: np.random.Generator) -> np.ndarray:
+    """Rows that share a direction, as a projector's do; in a few groups where clustered."""
+    offset = random.normal(0, 0.5, width)
+    if case.kind == "clustered":
+        centres = random.normal(0, 1, (7, width))
+        sizes = random.dirichlet(np.ones(7))
+        groups = random.choice(7, case.count, p=sizes)
+        return offset + centres[groups] + random.normal(0, 0.3, (case.count, width))
+    lengths = random.lognormal(0, 0.3, (case.count, 1))
+    return lengths * (offset + random.normal(0, 1, (case.count, width)))
+
+
+def degrade(values: np.ndarray) -> None:
+    """Puts in zero rows, equal rows, a row scaled, and a row turned round."""
+    values[3] = values[40] = 0
+    values[11] = values[20] = values[63] = values[7]
+    values[30] = 2 * values[12]
+    values[31] = -values[13]

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The selectors as their papers write them: whole matrices, float64, no short cuts.
+
+Ties go to the lowest index; scores closer than rounding in float64 are ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from pruning_goldens.inputs import Tokens
+
+ROUNDING = 1e-9
+
+
+class Decisions:
+    """Takes the best of some scores, and remembers how close the closest decision was."""
+
+    def __init__(self) -> None:
+        self.margin = np.inf
+
+    def best(self, scores: np.ndarray, candidates: list[int], scale: float = 1) -> int:
+        """The lowest candidate with the largest score; scores are measured in `scale`."""
+        values = np.array([scores[candidate] for candidate in candidates]) / scale
+        ties = values >= values.max() - ROUNDING
+        if not ties.all():
+            self.margin = min(self.margin, values.max() - values[~ties].max())
+        return candidates[int(np.argmax(ties))]
+
+    def largest(self, scores: np.ndarray, count: int) -> list[int]:
+        """The `count` largest scores, lowest index first among equals."""
+        scale = max(np.abs(scores).max(), 1e-30)
+        order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
+        if 0 < count < len(scores):
+            gap = (scores[order[count - 1]] - scores[order[count]]) / scale
+            if gap > ROUNDING:
+                self.margin = min(self.margin, gap)
+        return order[:count]
+
+
+Rule = Callable[[Tokens, int, "Options", Decisions], list[int]]
+
+
+@dataclass
+class Options:
+    """A rule, and the options with which it runs."""
+
+    rule: Rule
+    metric: str = "squared-l2"
+    share: float = 0.8
+    seed: int = 0
+    recorded: dict = field(default_factory=dict)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1; zeros stay zeros."""
+    rows = rows.astype(np.float64)
+    lengths = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+
+
+def cosines(rows: np.ndarray) -> np.ndarray:
+    """Between every row and every row."""
+    return unit(rows) @ unit(rows).T
+
+
+def remaining(count: int, chosen: list[int]) -> list[int]:
+    """The candidates that are left, ascending."""
+    return [index for index in range(count) if index not in set(chosen)]
+
+
+def min_max(values: np.ndarray) -> np.ndarray:
+    """Scaled to 0…1; all 1 where they are equal."""
+    extent = values.max() - values.min()
+    return (values - values.min()) / extent if extent > ROUNDING else np.ones_like(values)
+
+
+def alignment(tokens: Tokens, metric: str) -> np.ndarray:
+    """TrimTokenator's alpha: pair by pair."""
+    visual, text = tokens.embeddings.astype(np.float64), tokens.text.astype(np.float64)
+    if metric == "cosine":
+        return (unit(visual) @ unit(text).T).mean(axis=1)
+    squares = ((visual[:, None, :] - text[None, :, :]) ** 2).sum(axis=2)
+    return -(squares if metric == "squared-l2" else np.sqrt(squares)).mean(axis=1)
+
+
+def trimtokenator(
+    tokens: Tokens, keep: int, options: Options, decisions: Decisions
+) -> list[int]:
+    """arXiv 2509.00320: alignment with the text, then the largest expected distance."""
+    count = len(tokens.embeddings)
+    survivors = list(range(count))
+    if len(tokens.text) > 0:
+        first_stage = max(keep, int(options.share * count))
+        survivors = sorted(decisions.largest(alignment(tokens, options.metric), first_stage))
+    similarity = cosines(tokens.embeddings[survivors])
+    chosen = [decisions.best(-similarity.mean(axis=1), list(range(len(survivors))))]
+    while len(chosen) < keep:
+        scores = -similarity[:, chosen].mean(axis=1)
+        chosen.append(decisions.best(scores, remaining(len(survivors), chosen)))
+    return [survivors[index] for index in chosen]
+
+
+def farthest(
+    similarity: np.ndarray, weights: np.ndarray, keep: int, decisions: Decisions
+) -> list[int]:
+    """Max-min distance, each candidate's distance weighted."""
+    distance = 1 - similarity
+    count = len(distance)
+    neighbours = distance + np.diag(np.full(count, np.inf))
+    chosen = [decisions.best(weights * neighbours.min(axis=1), list(range(count)))]
+    while len(chosen) < keep:
+        scores = weights * distance[:, chosen].min(axis=1)
+        chosen.append(decisions.best(scores, remaining(count, chosen)))
+    return chosen
+
+
+def divprune(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2503.02175."""
+    weights = np.ones(len(tokens.embeddings))
+    return farthest(cosines(tokens.embeddings), weights, keep, decisions)
+
+
+def splitmix64(seed: int, count: int) -> list[int]:
+    """Steele, Lea and Flood (2014)."""
+    mask, state, numbers = 2**64 - 1, seed, []
+    for _ in range(count):
+        state = (state + 0x9E3779B97F4A7C15) & mask
+        mixed = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & mask
+        numbers.append(mixed ^ (mixed >> 31))
+    return numbers
+
+
+def random(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """The tokens that draw the smallest numbers."""
+    draws = splitmix64(options.seed, len(tokens.embeddings))
+    return sorted(range(len(draws)), key=lambda index: draws[index])[:keep]
+
+
+def uniform(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """The middles of equal stretches."""
+    return [int((place + 0.5) * len(tokens.embeddings) / keep) for place in range(keep)]
+
+
+def variant(rule: Rule, **recorded: str | float) -> Options:
+    """A rule with options that the case records."""
+    return Options(rule, recorded=recorded, **recorded)
+
+
+SELECTORS = {
+    "trimtokenator": [
+        variant(trimtokenator),
+        variant(trimtokenator, metric="l2"),
+        variant(trimtokenator, metric="cosine", share=0.5),
+        variant(trimtokenator, share=1.0),
+    ],
+    "divprune": [variant(divprune)],
+    "random": [variant(random), variant(random, seed=2024)],
+    "uniform": [variant(uniform)],
+}
