@@ -102,20 +102,12 @@ public struct CLIPPreprocessor: Sendable {
         let geometry = geometry(width: picture.width, height: picture.height)
         var pixels: [Float] = []
         pixels.reserveCapacity(geometry.tileCount * 3 * tileSide * tileSide)
-        switch layout {
-        case .padToSquare:
-            appendTile(of: paddedToSquare(picture), column: 0, row: 0, to: &pixels)
-        case .centerCrop:
-            appendTile(of: croppedToSquare(picture), column: 0, row: 0, to: &pixels)
-        case .anyres:
-            let base = picture.resized(width: tileSide, height: tileSide)
-            appendTile(of: base, column: 0, row: 0, to: &pixels)
-            let grid = PixelSize(
-                width: geometry.gridColumns * tileSide, height: geometry.gridRows * tileSide)
-            let fitted = paddedToGrid(picture, grid: grid)
+        appendTile(of: baseTile(of: picture), column: 0, row: 0, to: &pixels)
+        if let placement = gridPlacement(on: picture.size) {
+            let grid = joinedGrid(of: picture, placement)
             for row in 0..<geometry.gridRows {
                 for column in 0..<geometry.gridColumns {
-                    appendTile(of: fitted, column: column, row: row, to: &pixels)
+                    appendTile(of: grid, column: column, row: row, to: &pixels)
                 }
             }
         }
@@ -123,49 +115,31 @@ public struct CLIPPreprocessor: Sendable {
             count: geometry.tileCount, side: tileSide, pixels: pixels, geometry: geometry)
     }
 
-    /// The picture in the middle of a square of the mean colour, then resized to a tile.
-    private func paddedToSquare(_ picture: Picture) -> Picture {
-        let side = max(picture.width, picture.height)
-        func axis(_ length: Int) -> ResamplingAxis {
-            let start = (side - length) / 2
-            return ResamplingAxis(
-                canvasLength: side, source: start..<start + length, outputLength: tileSide,
-                window: 0..<tileSide)
-        }
+    /// The picture as one tile, around it the mean colour where the layout pads.
+    private func baseTile(of picture: Picture) -> Picture {
+        let placement = baseTilePlacement(on: picture.size)
         return Resampling(
-            horizontal: axis(picture.width), vertical: axis(picture.height), canvas: padding
+            horizontal: ResamplingAxis(placement.horizontal),
+            vertical: ResamplingAxis(placement.vertical), canvas: padding
         ).apply(to: picture)
     }
 
-    /// The picture resized until its shorter side fits a tile, and of that the middle.
-    private func croppedToSquare(_ picture: Picture) -> Picture {
-        let shorter = min(picture.width, picture.height)
-        func axis(_ length: Int) -> ResamplingAxis {
-            let resized = tileSide * length / shorter
-            let start = (resized - tileSide) / 2
-            return ResamplingAxis(
-                canvasLength: length, source: 0..<length, outputLength: resized,
-                window: start..<start + tileSide)
-        }
-        return Resampling(horizontal: axis(picture.width), vertical: axis(picture.height))
-            .apply(to: picture)
-    }
-
     /// The picture resized to fit the grid, its shape kept, in the middle of black.
-    private func paddedToGrid(_ picture: Picture, grid: PixelSize) -> Picture {
-        let size = AnyresRule.fitted(picture.size, into: grid)
-        let fitted = picture.resized(width: size.width, height: size.height)
-        let left = (grid.width - size.width) / 2
-        let top = (grid.height - size.height) / 2
-        var pixels = [UInt8](repeating: 0, count: grid.width * grid.height * 3)
-        for row in 0..<size.height {
-            let start = ((top + row) * grid.width + left) * 3
-            let source = row * size.width * 3
+    private func joinedGrid(of picture: Picture, _ placement: TilePlacement) -> Picture {
+        let (horizontal, vertical) = (placement.horizontal, placement.vertical)
+        let fitted = picture.resized(
+            width: horizontal.resizedLength, height: vertical.resizedLength)
+        let (width, height) = (horizontal.window.count, vertical.window.count)
+        let (left, top) = (-horizontal.window.lowerBound, -vertical.window.lowerBound)
+        var pixels = [UInt8](repeating: 0, count: width * height * 3)
+        for row in 0..<fitted.height {
+            let start = ((top + row) * width + left) * 3
+            let source = row * fitted.width * 3
             pixels.replaceSubrange(
-                start..<start + size.width * 3,
-                with: fitted.pixels[source..<source + size.width * 3])
+                start..<start + fitted.width * 3,
+                with: fitted.pixels[source..<source + fitted.width * 3])
         }
-        return Picture(width: grid.width, height: grid.height, pixels: pixels)
+        return Picture(width: width, height: height, pixels: pixels)
     }
 
     /// Appends one tile of a picture that is whole tiles wide and high, normalised.

@@ -59,6 +59,13 @@ struct ResamplingAxis {
             window: 0..<outputLength)
     }
 
+    /// Plans the resampling that makes a tile, all of whose window lies on the resized canvas.
+    init(_ axis: TileAxis) {
+        self.init(
+            canvasLength: axis.canvasLength, source: axis.source,
+            outputLength: axis.resizedLength, window: axis.window)
+    }
+
     /// The sum of all weights of an output sample, near 2^precision.
     func totalWeight(of output: Int) -> Int32 {
         let inside = weights[offsets[output]..<offsets[output] + spans[output].count]
