@@ -76,7 +76,7 @@ let package = Package(
         tests("BlockFormats"),
         tests("GGUF"),
         tests("Tokenization", ["GGUF"]),
-        tests("Imaging"),
+        tests("Imaging", ["CPNG"]),
         tests("WorkerPool"),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests("LLaVAModel"),

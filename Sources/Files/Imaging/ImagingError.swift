@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a picture could not be read, or a preprocessor not be made.
+/// Why a picture could not be read or written, or a preprocessor not be made.
 public enum ImagingError: Error, Equatable {
     /// The operating system could not open or read the file.
     case unreadable(name: String, reason: String)
@@ -20,6 +20,10 @@ public enum ImagingError: Error, Equatable {
     case damaged(name: String, format: String, reason: String)
     /// The numbers that describe the vision tower's input make no sense.
     case preprocessor(reason: String)
+    /// A picture could not be turned into the bytes of a file.
+    case encoding(reason: String)
+    /// The operating system could not create or write the file.
+    case unwritable(name: String, reason: String)
 }
 
 extension ImagingError: CustomStringConvertible {
@@ -45,6 +49,10 @@ extension ImagingError: CustomStringConvertible {
             "\(name): damaged \(format) data: \(reason)"
         case .preprocessor(let reason):
             "picture preprocessing: \(reason)"
+        case .encoding(let reason):
+            "PNG encoding: \(reason)"
+        case .unwritable(let name, let reason):
+            "\(name): cannot be written: \(reason)"
         }
     }
 }

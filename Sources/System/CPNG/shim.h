@@ -4,15 +4,17 @@
 
 // libpng reports errors by setjmp and longjmp, which Swift cannot call. Its simplified API returns
 // instead, but converts gamma and premultiplies 16-bit colours with alpha. So the few calls of the
-// ordinary API that read a picture as 8-bit RGB are bracketed here, in C.
+// ordinary API that read and write a picture as 8-bit RGB are bracketed here, in C.
 
 #include <png.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-/// How reading a PNG ended.
-enum CPNGResult { CPNGComplete, CPNGTruncated, CPNGDamaged };
+/// How reading or writing a PNG ended.
+enum CPNGResult { CPNGComplete, CPNGTruncated, CPNGDamaged, CPNGUnwritten };
 
 /// A PNG in memory, how much of it is read, and what was wrong with it.
 struct CPNGSource {
@@ -87,6 +89,64 @@ static inline void cpng_decode(
         }
     }
     png_destroy_read_struct(&png, &info, NULL);
+}
+
+/// A PNG as it grows in memory, which the caller frees, and why it did not come to its end.
+struct CPNGSink {
+    uint8_t *bytes;
+    size_t count;
+    size_t capacity;
+    enum CPNGResult result;
+    char message[128];
+};
+
+static void cpng_write_bytes(png_structp png, png_bytep source, size_t count) {
+    struct CPNGSink *sink = (struct CPNGSink *)png_get_io_ptr(png);
+    if (count > sink->capacity - sink->count) {
+        size_t capacity = sink->capacity * 2 + count + 4096;
+        uint8_t *bytes = (uint8_t *)realloc(sink->bytes, capacity);
+        if (!bytes) png_error(png, "out of memory");
+        sink->bytes = bytes;
+        sink->capacity = capacity;
+    }
+    memcpy(sink->bytes + sink->count, source, count);
+    sink->count += count;
+}
+
+static void cpng_flush_nothing(png_structp png) { (void)png; }
+
+static void cpng_fail_writing(png_structp png, png_const_charp message) {
+    struct CPNGSink *sink = (struct CPNGSink *)png_get_error_ptr(png);
+    sink->result = CPNGUnwritten;
+    snprintf(sink->message, sizeof sink->message, "%s", message);
+    png_longjmp(png, 1);
+}
+
+/// Encodes `height` rows of `width` RGB pixels; `sink` must be zero.
+static inline void cpng_encode(
+    struct CPNGSink *sink, uint32_t width, uint32_t height, const uint8_t *pixels) {
+    png_structp png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, sink, cpng_fail_writing, cpng_ignore);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    if (!info) {
+        sink->result = CPNGUnwritten;
+        snprintf(sink->message, sizeof sink->message, "libpng cannot start");
+        png_destroy_write_struct(&png, NULL);
+        return;
+    }
+    if (setjmp(png_jmpbuf(png)) == 0) {
+        png_set_write_fn(png, sink, cpng_write_bytes, cpng_flush_nothing);
+        png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+        png_set_IHDR(
+            png, info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+            PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+        png_write_info(png, info);
+        for (uint32_t row = 0; row < height; row++) {
+            png_write_row(png, pixels + (size_t)row * width * 3);
+        }
+        png_write_end(png, info);
+    }
+    png_destroy_write_struct(&png, &info);
 }
 
 #endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import CPNG
+
+/// Writes pictures as PNG files: 8-bit RGB, nothing lost.
+public enum PictureEncoder {
+    /// A picture as the bytes of a PNG file.
+    ///
+    /// - Throws: `ImagingError.encoding` when memory runs out or a side exceeds 2³¹ − 1.
+    public static func png(_ picture: Picture) throws(ImagingError) -> [UInt8] {
+        var sink = CPNGSink()
+        defer { free(sink.bytes) }
+        picture.pixels.withUnsafeBufferPointer { pixels in
+            cpng_encode(
+                &sink, UInt32(clamping: picture.width), UInt32(clamping: picture.height),
+                pixels.baseAddress)
+        }
+        guard sink.result == CPNGComplete else {
+            let message = withUnsafeBytes(of: sink.message) { message in
+                String(decoding: message.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            throw .encoding(reason: message)
+        }
+        return Array(UnsafeBufferPointer(start: sink.bytes, count: sink.count))
+    }
+
+    /// Writes a picture as a PNG file, which appears complete or not at all.
+    ///
+    /// - Parameters:
+    ///   - picture: What to write.
+    ///   - path: The file; one that exists is replaced. A device or pipe is written to directly.
+    /// - Throws: `ImagingError.encoding`, or `ImagingError.unwritable` with the path in it.
+    public static func write(_ picture: Picture, to path: String) throws(ImagingError) {
+        try FileReplacement.replace(path, with: png(picture))
+    }
+}
