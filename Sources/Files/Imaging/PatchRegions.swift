@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which part of a picture each patch sees that a selector may keep or drop.
+///
+/// These candidates are, in this order: the patches of the base tile, row by row; then, for
+/// `TileLayout.anyres`, the patches of the grid that are kept after unpadding, row by row. Newlines are no
+/// candidates.
+///
+/// A pixel belongs to the patch in which its centre lies, so the regions of one grid share no pixel. What
+/// a resize's interpolation adds around them is not counted.
+public struct PatchRegions: Sendable, Equatable {
+    /// The size of the picture.
+    public let picture: PixelSize
+    /// The base tile's patches and, for `TileLayout.anyres`, the grid's.
+    let grids: [PatchGrid]
+
+    /// The regions on a picture of some size.
+    ///
+    /// - Precondition: both sides are positive.
+    public init(of picture: PixelSize, preprocessor: CLIPPreprocessor) {
+        self.picture = picture
+        let geometry = preprocessor.geometry(width: picture.width, height: picture.height)
+        func grid(_ placement: TilePlacement, columns: Range<Int>, rows: Range<Int>) -> PatchGrid {
+            func start(of patch: Int) -> Int {
+                let (tile, inTile) = patch.quotientAndRemainder(
+                    dividingBy: geometry.patchesPerSide)
+                return tile * preprocessor.tileSide + inTile * preprocessor.patchSide
+            }
+            return PatchGrid(
+                placement: placement, patchSide: preprocessor.patchSide,
+                columns: columns.map(start), rows: rows.map(start))
+        }
+        let tile = 0..<geometry.patchesPerSide
+        let base: PatchGrid? = grid(
+            preprocessor.baseTilePlacement(on: picture), columns: tile, rows: tile)
+        let joined = preprocessor.gridPlacement(on: picture).map {
+            grid($0, columns: geometry.keptColumns, rows: geometry.keptRows)
+        }
+        grids = [base, joined].compactMap { $0 }
+    }
+
+    /// The number of candidates.
+    public var count: Int { grids.reduce(0) { $0 + $1.count } }
+
+    /// The region of each candidate in the picture's own pixels; empty where it has none.
+    public var rectangles: [PixelRectangle] {
+        grids.flatMap { $0.rectangles(onCopyOf: picture) }
+    }
+
+    /// Whether a candidate shows nothing but the padding around the picture.
+    ///
+    /// - Precondition: `candidate` is one of `0..<count`.
+    public func isPadding(_ candidate: Int) -> Bool {
+        var candidate = candidate
+        for grid in grids {
+            if candidate < grid.count { return grid.isPadding(candidate) }
+            candidate -= grid.count
+        }
+        preconditionFailure("there are \(count) candidates")
+    }
+}
+
+/// A rectangle of pixels; no pixel when one of the ranges is empty.
+public struct PixelRectangle: Sendable, Hashable {
+    /// Pixels of each row, from the left.
+    public let columns: Range<Int>
+    /// Rows, from the top.
+    public let rows: Range<Int>
+
+    /// The pixels that lie in both ranges.
+    public init(columns: Range<Int>, rows: Range<Int>) {
+        self.columns = columns
+        self.rows = rows
+    }
+
+    /// Whether there is no pixel in it.
+    public var isEmpty: Bool { columns.isEmpty || rows.isEmpty }
+}
+
+/// Patches in rows and columns, on one tile or on tiles joined.
+struct PatchGrid: Sendable, Equatable {
+    let placement: TilePlacement
+    /// Pixels of the tiles along a side of a patch.
+    let patchSide: Int
+    /// The pixel of the tiles with which each column of patches begins.
+    let columns: [Int]
+    /// The pixel of the tiles with which each row of patches begins.
+    let rows: [Int]
+
+    /// The number of patches.
+    var count: Int { columns.count * rows.count }
+
+    /// The region of each patch on a copy of the picture at some size, row by row.
+    func rectangles(onCopyOf size: PixelSize) -> [PixelRectangle] {
+        func spans(_ patches: [Int], _ axis: TileAxis, _ length: Int) -> [Range<Int>] {
+            patches.map { patch in
+                let start = axis.position(ofEdge: patch, onLength: length)
+                return start..<axis.position(ofEdge: patch + patchSide, onLength: length)
+            }
+        }
+        let columns = spans(columns, placement.horizontal, size.width)
+        let rows = spans(rows, placement.vertical, size.height)
+        return rows.flatMap { row in columns.map { PixelRectangle(columns: $0, rows: row) } }
+    }
+
+    /// The shorter side of a patch in pixels of the picture; patches may see less than a pixel.
+    var shortestSide: Double {
+        let scale = min(placement.horizontal.scale, placement.vertical.scale)
+        return scale * Double(patchSide)
+    }
+
+    /// Whether a patch shows nothing of the picture.
+    func isPadding(_ patch: Int) -> Bool {
+        let (row, column) = patch.quotientAndRemainder(dividingBy: columns.count)
+        func span(_ start: Int) -> Range<Int> { start..<start + patchSide }
+        return placement.horizontal.isBesidePicture(span(columns[column]))
+            || placement.vertical.isBesidePicture(span(rows[row]))
+    }
+}

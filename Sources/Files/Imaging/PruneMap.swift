@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Draws which patches of a picture a selector kept.
+public enum PruneMap {
+    /// How a map looks.
+    public struct Options: Sendable, Equatable {
+        /// What is left of the brightness of dropped patches, from 0 to 1.
+        public var droppedBrightness = 0.3
+        /// What is left of the brightness, without colour, where no patch looks, from 0 to 1.
+        public var unseenBrightness = 0.12
+        /// The line around kept patches.
+        public var outline = PixelColor(red: 0, green: 255, blue: 170)
+        /// What separates two copies of the picture.
+        public var gap = PixelColor(red: 255, green: 255, blue: 255)
+        /// The most pixels along a side of the picture as drawn, unless patches would be too small.
+        public var longestSide = 1600
+        /// The least pixels along a side of a patch; smaller pictures are drawn enlarged.
+        public var patchSide = 16
+
+        /// The usual look.
+        public init() {}
+    }
+
+    /// The picture with dropped patches dimmed and kept ones outlined.
+    ///
+    /// The layout of LLaVA-NeXT looks at a picture twice: one copy shows the base tile's patches, a
+    /// second one, to its right or below a wide picture, the grid's.
+    ///
+    /// - Parameters:
+    ///   - picture: The picture that was selected from.
+    ///   - regions: Its candidates.
+    ///   - kept: The candidates kept, ascending.
+    ///   - options: How the map looks.
+    /// - Precondition: `regions` is of this picture's size; `kept` ascends within `0..<regions.count`.
+    public static func draw(
+        _ picture: Picture, regions: PatchRegions, kept: [Int], options: Options = Options()
+    ) -> Picture {
+        precondition(regions.picture == picture.size, "regions of another picture")
+        precondition(zip(kept, kept.dropFirst()).allSatisfy { $0 < $1 }, "kept must ascend")
+        precondition(kept.allSatisfy { (0..<regions.count).contains($0) }, "no such candidate")
+        let scale = scale(of: regions, options)
+        let size = PixelSize(
+            width: max(Int((Double(picture.width) * scale).rounded()), 1),
+            height: max(Int((Double(picture.height) * scale).rounded()), 1))
+        let shown =
+            size == picture.size
+            ? picture : picture.resized(width: size.width, height: size.height)
+        var isKept = [Bool](repeating: false, count: regions.count)
+        for candidate in kept { isKept[candidate] = true }
+        var first = 0
+        let panels = regions.grids.map { grid in
+            defer { first += grid.count }
+            return panel(
+                shown, grid: grid, isKept: isKept[first..<first + grid.count],
+                lineWidth: lineWidth(smallestPatch(of: regions) * scale), options)
+        }
+        return joined(panels, gap: options.gap)
+    }
+
+    /// The most pixels along a side of the picture as drawn: viewers open more, but slowly.
+    private static let sideLimit = 8192.0
+
+    /// The size of the picture as drawn, over its own.
+    private static func scale(of regions: PatchRegions, _ options: Options) -> Double {
+        let longest = Double(max(regions.picture.width, regions.picture.height))
+        let comfortable = min(1, Double(options.longestSide) / longest)
+        let legible = Double(options.patchSide) / smallestPatch(of: regions)
+        return min(max(comfortable, legible), sideLimit / longest)
+    }
+
+    /// The shortest side of a patch in pixels of the picture.
+    private static func smallestPatch(of regions: PatchRegions) -> Double {
+        regions.grids.reduce(.infinity) { min($0, $1.shortestSide) }
+    }
+
+    /// A thin line that grows with the patches: 1 pixel at 16, 2 at 32, 4 at 64.
+    private static func lineWidth(_ patchSide: Double) -> Int {
+        max(Int((patchSide / 16).rounded()), 1)
+    }
+
+    /// One copy of the picture with the patches of one grid on it.
+    private static func panel(
+        _ picture: Picture, grid: PatchGrid, isKept: ArraySlice<Bool>, lineWidth: Int,
+        _ options: Options
+    ) -> Picture {
+        var canvas = PictureCanvas(size: picture.size, color: options.gap)
+        canvas.copyGray(of: picture, brightness: options.unseenBrightness)
+        let rectangles = grid.rectangles(onCopyOf: picture.size)
+        let isShown = zip(rectangles, isKept).map { !$0.isEmpty && $1 }
+        for (patch, rectangle) in rectangles.enumerated() where !rectangle.isEmpty {
+            if isShown[patch] {
+                let widths = edgeWidths(
+                    of: patch, isShown: isShown, columns: grid.columns.count, lineWidth)
+                canvas.copy(rectangle, of: picture, brightness: 1)
+                canvas.outline(rectangle, widths, color: options.outline)
+            } else {
+                canvas.copy(rectangle, of: picture, brightness: options.droppedBrightness)
+            }
+        }
+        return canvas.picture
+    }
+
+    /// The lines of a kept patch: full ones around a group of neighbours, one of half the width
+    /// between two of them.
+    private static func edgeWidths(
+        of patch: Int, isShown: [Bool], columns: Int, _ lineWidth: Int
+    ) -> EdgeWidths {
+        let (row, column) = patch.quotientAndRemainder(dividingBy: columns)
+        let between = max(lineWidth / 2, 1)
+        return EdgeWidths(
+            left: column > 0 && isShown[patch - 1] ? between : lineWidth,
+            top: row > 0 && isShown[patch - columns] ? between : lineWidth,
+            right: column + 1 < columns && isShown[patch + 1] ? 0 : lineWidth,
+            bottom: patch + columns < isShown.count && isShown[patch + columns] ? 0 : lineWidth)
+    }
+
+    /// Copies side by side, or one below the other when they are wider than 3:2.
+    private static func joined(_ panels: [Picture], gap: PixelColor) -> Picture {
+        guard panels.count > 1 else { return panels[0] }
+        let panel = panels[0].size
+        let distance = max(max(panel.width, panel.height) / 50, 2)
+        let isStacked = panel.width * 2 > panel.height * 3
+        let right = isStacked ? 0 : panel.width + distance
+        let down = isStacked ? panel.height + distance : 0
+        let last = panels.count - 1
+        var canvas = PictureCanvas(
+            size: PixelSize(
+                width: panel.width + last * right, height: panel.height + last * down),
+            color: gap)
+        for (index, panel) in panels.enumerated() {
+            canvas.copy(panel, left: index * right, top: index * down)
+        }
+        return canvas.picture
+    }
+}
