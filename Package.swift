@@ -79,7 +79,8 @@ let package = Package(
         tests("Imaging", ["CPNG"]),
         tests("WorkerPool"),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
-        tests("LLaVAModel"),
+        tests(
+            "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
         tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",

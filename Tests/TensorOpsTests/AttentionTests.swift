@@ -71,14 +71,15 @@ import Testing
     @Test(arguments: shapes, [(0, 1), (0, 65), (7, 1), (100, 3), (64, 64)])
     func causalAttentionOverACacheMatchesTheDefinition(
         shape: AttentionShape, rows: (cached: Int, new: Int)
-    ) {
+    ) throws {
         let tokens = rows.cached + rows.new
         let queries = gaussians(rows.new * shape.queryWidth, seed: 4)
         let keys = gaussians(tokens * shape.keyValueWidth, seed: 5)
         let values = gaussians(tokens * shape.keyValueWidth, seed: 6)
         for (format, tolerance) in [(CacheFormat.f32, 5e-5), (.f16, 1e-2)] {
-            let cached = [keys, values].map { numbers in
-                let rows = CachedRows(format: format, capacity: tokens, width: shape.keyValueWidth)
+            let cached = try [keys, values].map { numbers in
+                let rows = try #require(
+                    CachedRows(format: format, capacity: tokens, width: shape.keyValueWidth))
                 let all = Activations(numbers, width: shape.keyValueWidth)
                 let half = tokens / 2
                 rows.write(all.copy(rows: 0..<half), at: 0, testOps.kernels)
@@ -114,5 +115,9 @@ import Testing
             }
             #expect(abs(Double(weights[token]) - total) < 1e-5)
         }
+    }
+
+    @Test func memoryThatNoSystemHasIsRefused() {
+        #expect(CachedRows(format: .f32, capacity: 1 << 30, width: 1 << 16) == nil)
     }
 }

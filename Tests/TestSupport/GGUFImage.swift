@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The bytes of a GGUF file under construction, and where its header's numbers lie.
-public struct GGUFImage {
+public struct GGUFImage: Sendable {
     /// One number of the header.
     public struct Field: Sendable {
         /// What the number says, such as `blk.0.attn_q.weight dimension 1`.

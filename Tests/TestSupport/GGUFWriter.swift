@@ -104,7 +104,7 @@ public struct GGUFWriter {
 }
 
 /// A tensor as `GGUFWriter` describes and stores it.
-public struct GGUFWriterTensor {
+public struct GGUFWriterTensor: Sendable {
     /// The name.
     public var name: String
     /// ggml's type number.

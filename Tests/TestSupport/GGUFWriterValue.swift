@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A metadata value as `GGUFWriter` stores it: ggml's type number and the encoded bytes.
-public struct GGUFWriterValue {
+public struct GGUFWriterValue: Sendable {
     let type: UInt32
     let image: GGUFImage
 

@@ -24,6 +24,15 @@ import Testing
         #expect(calls[count] == 0)
     }
 
+    @Test(arguments: [.min, -1, 0, 1_000, .max])
+    func absurdThreadCountsEndInTheNearestOne(threads: Int) {
+        let pool = WorkerPool(threadCount: threads)
+        #expect(pool.threadCount == (threads < 1 ? 1 : WorkerPool.maximumThreadCount))
+        let calls = AtomicBox()
+        pool.forEach(10_000) { _, _ in calls.value.add(1, ordering: .relaxed) }
+        #expect(calls.value.load(ordering: .relaxed) == 10_000)
+    }
+
     @Test func noThreadNumberIsSharedAtOneTime() {
         let pool = WorkerPool(threadCount: 3)
         let busy = (0..<3).map { _ in AtomicBox() }

@@ -15,9 +15,13 @@ public final class WorkerPool: Sendable {
     /// Jobs of several callers run one after the other.
     private let turn = Mutex(())
 
-    /// Starts `threadCount - 1` workers; a count below 1 means 1.
+    /// The most threads of a pool: Dispatch gives a process no more than 255 at a time, and a worker
+    /// that never gets one would be waited for forever.
+    public static let maximumThreadCount = 128
+
+    /// Starts `threadCount - 1` workers; a count outside 1…`maximumThreadCount` means the nearest.
     public init(threadCount: Int = PhysicalCores.count()) {
-        self.threadCount = max(1, threadCount)
+        self.threadCount = min(max(1, threadCount), Self.maximumThreadCount)
         state = WorkerState(workerCount: self.threadCount - 1)
         for worker in 0..<(self.threadCount - 1) {
             // A serial queue of its own gives every worker a thread that no other work can take.

@@ -21,7 +21,8 @@ public final class GenerationSession {
 
     /// An empty sequence with room for the model's context.
     ///
-    /// - Throws: `GenerationError.vocabularyMismatch`.
+    /// - Throws: `GenerationError.vocabularyMismatch`, and `GenerationError.model` when there is no
+    ///   memory for the KV cache.
     public init(
         model: LLaVAModel, tokenizer: Tokenizer, cacheFormat: CacheFormat = .f16
     ) throws(GenerationError) {
@@ -32,8 +33,12 @@ public final class GenerationSession {
         self.model = model
         self.tokenizer = tokenizer
         self.cacheFormat = cacheFormat
-        cache = KeyValueCache(
-            model.decoder.config, capacity: model.context, format: cacheFormat)
+        do {
+            cache = try KeyValueCache(
+                model.decoder.config, capacity: model.context, format: cacheFormat)
+        } catch {
+            throw .model(error)
+        }
     }
 
     /// Appends a prompt to the sequence and generates its answer.

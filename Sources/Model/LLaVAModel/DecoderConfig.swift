@@ -9,17 +9,6 @@ public struct DecoderConfig: Sendable, Equatable {
         case llama, qwen2, phi3
     }
 
-    /// How the rotary embedding's frequencies are changed for contexts beyond the trained one.
-    public enum RotaryScaling: Sendable, Equatable {
-        /// Not at all.
-        case none
-        /// All are divided by a factor.
-        case linear(factor: Float)
-        /// Each is divided by a factor of its own, stored as a tensor: one set for contexts up to
-        /// `originalContext`, one for longer ones.
-        case longrope(originalContext: Int)
-    }
-
     /// Which decoder it is.
     public let architecture: Architecture
     /// Numbers per token in the residual stream.
@@ -38,10 +27,18 @@ public struct DecoderConfig: Sendable, Equatable {
     public let rotatedWidth: Int
     /// Base of the rotary embedding's frequencies.
     public let rotaryBase: Float
-    /// The frequencies' scaling.
-    public let rotaryScaling: RotaryScaling
+    /// What all of the rotary embedding's frequencies are divided by, beside the factors that a file
+    /// may store as tensors.
+    public let rotaryDivisor: Float
+    /// Positions that the model was first trained for: longer contexts take the long factors of
+    /// longrope, where the file stores them (arXiv 2402.13753).
+    public let originalContextLength: Int
     /// Factor on the rotary embedding's cosines and sines.
     public let rotaryMagnitude: Float
+
+    /// Most numbers per token anywhere in a decoder: Llama-3.1-405B, far larger than any LLaVA, has
+    /// 53248.
+    static let widthLimit = 1 << 16
 
     /// Reads the metadata of a text model.
     ///
@@ -56,9 +53,9 @@ public struct DecoderConfig: Sendable, Equatable {
         }
         let parameters = Hyperparameters(metadata: metadata, prefix: name)
         self.architecture = architecture
-        width = try parameters.count("embedding_length", upTo: 1 << 16)
+        width = try parameters.count("embedding_length", upTo: Self.widthLimit)
         layerCount = try parameters.count("block_count", upTo: 512)
-        feedForwardWidth = try parameters.count("feed_forward_length", upTo: 1 << 18)
+        feedForwardWidth = try parameters.count("feed_forward_length", upTo: Self.widthLimit)
         contextLength = try parameters.count("context_length", upTo: 1 << 30)
         guard let epsilon = try parameters.positive(ifPresent: "attention.layer_norm_rms_epsilon")
         else {
@@ -69,9 +66,12 @@ public struct DecoderConfig: Sendable, Equatable {
         attention = try Self.attention(parameters, width: width)
         rotatedWidth = try Self.rotatedWidth(parameters, attention, architecture)
         rotaryBase = try parameters.positive(ifPresent: "rope.freq_base") ?? 10_000
-        rotaryScaling = try Self.rotaryScaling(parameters, contextLength)
+        rotaryDivisor = try Self.rotaryDivisor(parameters)
+        originalContextLength =
+            try parameters.count(ifPresent: "rope.scaling.original_context_length", upTo: 1 << 30)
+            ?? contextLength
         rotaryMagnitude = try parameters.positive(ifPresent: "rope.scaling.attn_factor") ?? 1
-        if let experts = try parameters.number(ifPresent: "expert_count"), experts > 0 {
+        if let experts = try parameters.integer(ifPresent: "expert_count"), experts != 0 {
             throw parameters.unsupported("expert_count", "\(experts)", supported: "0")
         }
     }
@@ -87,14 +87,21 @@ public struct DecoderConfig: Sendable, Equatable {
                 "attention.head_count_kv", "\(keyValueHeads)", "a divisor of \(heads)")
         }
         let limit = 1 << 12
-        let headWidth =
-            try parameters.count(ifPresent: "attention.key_length", upTo: limit) ?? width / heads
+        let storedWidth = try parameters.count(ifPresent: "attention.key_length", upTo: limit)
+        guard storedWidth != nil || width % heads == 0 else {
+            throw parameters.invalid("attention.head_count", "\(heads)", "a divisor of \(width)")
+        }
+        let headWidth = storedWidth ?? width / heads
         let valueWidth =
             try parameters.count(ifPresent: "attention.value_length", upTo: limit) ?? headWidth
         guard valueWidth == headWidth, headWidth > 0, headWidth % 2 == 0 else {
             throw parameters.unsupported(
                 "attention.key_length and value_length", "\(headWidth) and \(valueWidth)",
                 supported: "equal even widths")
+        }
+        guard heads * headWidth <= widthLimit else {
+            throw parameters.invalid(
+                "attention.key_length", "\(headWidth)", "at most \(widthLimit) for \(heads) heads")
         }
         return AttentionShape(heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth)
     }
@@ -115,27 +122,19 @@ public struct DecoderConfig: Sendable, Equatable {
         return rotated
     }
 
-    private static func rotaryScaling(
-        _ parameters: Hyperparameters, _ contextLength: Int
-    ) throws(ModelError) -> RotaryScaling {
-        let factor =
-            if let factor = try parameters.number(ifPresent: "rope.scaling.factor") {
-                factor
-            } else {
-                try parameters.number(ifPresent: "rope.scale_linear") ?? 0
-            }
+    private static func rotaryDivisor(_ parameters: Hyperparameters) throws(ModelError) -> Float {
         let type = try parameters.string(ifPresent: "rope.scaling.type") ?? "linear"
         switch type {
-        case "none": return .none
         case "linear":
+            let key = "rope.scaling.factor"
+            let olderFactor = try parameters.number(ifPresent: "rope.scale_linear") ?? 0
+            let factor = try parameters.number(ifPresent: key) ?? olderFactor
             guard factor >= 0, factor.isFinite else {
-                throw parameters.invalid("rope.scaling.factor", "\(factor)", "0 or more")
+                throw parameters.invalid(key, "\(factor)", "0 or more")
             }
-            return factor == 0 || factor == 1 ? .none : .linear(factor: factor)
-        case "longrope":
-            let original = try parameters.count(
-                ifPresent: "rope.scaling.original_context_length", upTo: 1 << 30)
-            return .longrope(originalContext: original ?? contextLength)
+            return factor == 0 ? 1 : factor
+        case "none", "longrope":
+            return 1
         default:
             throw parameters.unsupported(
                 "rope.scaling.type", type, supported: "none, linear, longrope")

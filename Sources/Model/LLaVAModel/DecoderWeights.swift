@@ -25,11 +25,15 @@ struct DecoderWeights: Sendable {
 }
 
 extension TensorLoader {
+    /// Most tokens: a hundred times what any vocabulary has.
+    private static let vocabularyLimit = 1 << 24
+
     func decoderWeights(
         _ config: DecoderConfig, context: Int
     ) throws(ModelError) -> DecoderWeights {
         let width = config.width
-        let vocabulary = try outputs(of: TensorNames.tokenEmbedding, inputs: width)
+        let vocabulary = try outputs(
+            of: TensorNames.tokenEmbedding, inputs: width, upTo: Self.vocabularyLimit)
         let embedding = try matrix(
             TensorNames.tokenEmbedding, inputs: width, outputs: vocabulary)
         var layers: [DecoderLayer] = []
@@ -116,24 +120,15 @@ extension TensorLoader {
     ) throws(ModelError) -> RotaryEmbedding {
         let pairs = config.rotatedWidth / 2
         let factors = "\(TensorNames.rotaryFactors).weight"
+        var stored = try vector(ifPresent: factors, count: pairs) ?? [1]
         let longFactors = "\(TensorNames.longRotaryFactors).weight"
         let shortFactors = "\(TensorNames.shortRotaryFactors).weight"
-        var divisors: [Float] = [1]
-        switch config.rotaryScaling {
-        case .none: divisors = try vector(ifPresent: factors, count: pairs) ?? [1]
-        case .linear(let factor): divisors = [factor]
-        case .longrope: break
-        }
         if let long = try vector(ifPresent: longFactors, count: pairs),
             let short = try vector(ifPresent: shortFactors, count: pairs)
         {
-            guard case .longrope(let original) = config.rotaryScaling else {
-                throw .unsupported(
-                    file: file.path, key: longFactors, value: "present without longrope scaling",
-                    supported: "rope.scaling.type longrope")
-            }
-            divisors = context > original ? long : short
+            stored = context > config.originalContextLength ? long : short
         }
+        let divisors = stored.map { $0 * config.rotaryDivisor }
         guard divisors.allSatisfy({ $0.isFinite && $0 != 0 }) else {
             throw .invalidValue(
                 file: file.path, key: factors, value: "\(divisors)", expected: "finite divisors")

@@ -19,12 +19,16 @@ struct Hyperparameters {
 
     /// A count, or nil where the file has no such key.
     func count(ifPresent key: String, upTo limit: Int) throws(ModelError) -> Int? {
-        guard let value = try read({ () throws(GGUFError) in try metadata.integer(full(key)) })
-        else { return nil }
+        guard let value = try integer(ifPresent: key) else { return nil }
         guard (1...limit).contains(value) else {
             throw invalid(key, "\(value)", "a number from 1 to \(limit)")
         }
         return value
+    }
+
+    /// An integer of any sign, or nil where the file has no such key.
+    func integer(ifPresent key: String) throws(ModelError) -> Int? {
+        try read { () throws(GGUFError) in try metadata.integer(full(key)) }
     }
 
     /// A number of any sign, or nil where the file has no such key.

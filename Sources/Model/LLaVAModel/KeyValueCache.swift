@@ -11,15 +11,24 @@ public final class KeyValueCache {
     let layers: [(keys: CachedRows, values: CachedRows)]  // each [capacity, keyValueWidth]
 
     /// Room for `capacity` rows of a decoder with the given shape.
-    public init(_ config: DecoderConfig, capacity: Int, format: CacheFormat) {
+    ///
+    /// - Throws: `ModelError.cacheTooLarge` when the system does not grant the memory.
+    public init(
+        _ config: DecoderConfig, capacity: Int, format: CacheFormat
+    ) throws(ModelError) {
         self.capacity = capacity
-        let width = config.attention.keyValueWidth
-        layers = (0..<config.layerCount).map { _ in
-            (
-                CachedRows(format: format, capacity: capacity, width: width),
-                CachedRows(format: format, capacity: capacity, width: width)
-            )
+        var layers: [(keys: CachedRows, values: CachedRows)] = []
+        for _ in 0..<config.layerCount {
+            let width = config.attention.keyValueWidth
+            guard let keys = CachedRows(format: format, capacity: capacity, width: width),
+                let values = CachedRows(format: format, capacity: capacity, width: width)
+            else {
+                throw .cacheTooLarge(
+                    rows: capacity, bytesPerRow: Self.bytesPerRow(config, format: format))
+            }
+            layers.append((keys, values))
         }
+        self.layers = layers
     }
 
     /// Bytes that one row takes in all layers.

@@ -18,10 +18,12 @@ public struct MemoryEstimate: Sendable, Equatable {
     public let activationBytes: Int
 
     /// KV cache of all sequences.
-    public var cacheBytes: Int { sequences * cacheRowsPerSequence * bytesPerCacheRow }
+    public var cacheBytes: Int {
+        boundedProduct(sequences, cacheRowsPerSequence, bytesPerCacheRow)
+    }
     /// The same without pruning.
     public var unprunedCacheBytes: Int {
-        sequences * unprunedCacheRowsPerSequence * bytesPerCacheRow
+        boundedProduct(sequences, unprunedCacheRowsPerSequence, bytesPerCacheRow)
     }
     /// Everything together.
     public var totalBytes: Int { weightBytes + cacheBytes + activationBytes }
@@ -44,7 +46,8 @@ public struct MemoryEstimate: Sendable, Equatable {
         activationBytes =
             MemoryLayout<Float>.stride
             * max(
-                Self.decoderNumbers(text, rows: cacheRowsPerSequence) + sequences * vocabulary,
+                Self.decoderNumbers(text, rows: cacheRowsPerSequence)
+                    + boundedProduct(sequences, vocabulary),
                 vision.map(Self.visionNumbers) ?? 0)
     }
 
@@ -72,5 +75,14 @@ extension VisionConfig {
             return rows * (columns + 1)
         }
         return patchCount + (grids.max() ?? 0)
+    }
+}
+
+/// The product of counts that a damaged file or an option may make absurd, at most 2^58 bytes, so
+/// that a sum of products does not overflow.
+private func boundedProduct(_ factors: Int...) -> Int {
+    factors.reduce(1) { product, factor in
+        let (result, hasOverflown) = product.multipliedReportingOverflow(by: factor)
+        return hasOverflown ? 1 << 58 : min(result, 1 << 58)
     }
 }

@@ -15,6 +15,8 @@ public enum ModelError: Error, Equatable {
     case wrongShape(file: String, tensor: String, found: [Int], expected: [Int])
     /// The projector makes rows of another width than the decoder takes.
     case widthMismatch(projector: String, projectorWidth: Int, text: String, textWidth: Int)
+    /// The system does not grant the memory of a KV cache.
+    case cacheTooLarge(rows: Int, bytesPerRow: Int)
     /// A layer computed an infinity or a NaN.
     case notFinite(place: String)
     /// The run was cancelled.
@@ -39,6 +41,11 @@ extension ModelError: CustomStringConvertible {
             """
             \(projector): its projector makes rows of \(projectorWidth) numbers, but \(text) takes \
             \(textWidth); the two files do not belong together
+            """
+        case .cacheTooLarge(let rows, let bytesPerRow):
+            """
+            there is no memory for a KV cache of \(rows) rows, \(bytesPerRow) bytes each; see \
+            --context
             """
         case .notFinite(let place):
             "\(place) computed a number that is not finite; the weights are damaged or out of range"

@@ -21,12 +21,13 @@ public final class Projector: Sendable {
         self.ops = ops
         epsilon = config.epsilon
         let first = TensorNames.Projector.layer(0)
-        let inner = try loader.outputs(of: first, inputs: config.featureWidth)
+        let limit = DecoderConfig.widthLimit
+        let inner = try loader.outputs(of: first, inputs: config.featureWidth, upTo: limit)
         let entry = Step.linear(
             try loader.linear(first, inputs: config.featureWidth, outputs: inner))
         func second(_ index: Int) throws(ModelError) -> LinearLayer {
             let name = TensorNames.Projector.layer(index)
-            let outputs = try loader.outputs(of: name, inputs: inner)
+            let outputs = try loader.outputs(of: name, inputs: inner, upTo: limit)
             return try loader.linear(name, inputs: inner, outputs: outputs)
         }
         switch config.projector {

@@ -54,9 +54,12 @@ final class TensorLoader {
     }
 
     /// The number of outputs of `name.weight`, a matrix with the given inputs.
-    func outputs(of name: String, inputs: Int) throws(ModelError) -> Int {
+    func outputs(of name: String, inputs: Int, upTo limit: Int) throws(ModelError) -> Int {
         let tensor = try tensor(named: "\(name).weight")
-        guard tensor.shape.count == 2, tensor.shape[0] == inputs, tensor.shape[1] > 0 else {
+        guard
+            tensor.shape.count == 2, tensor.shape[0] == inputs,
+            (1...limit).contains(tensor.shape[1])
+        else {
             throw .wrongShape(
                 file: file.path, tensor: tensor.name, found: tensor.shape, expected: [inputs, -1])
         }

@@ -13,6 +13,15 @@ public struct VisionConfig: Sendable, Equatable {
         case linear
         /// Two linear layers, each followed by a layer normalisation (LLaVA with Yi).
         case mlpNorm = "mlp_norm"
+
+        /// The numbers of its layers that have weights.
+        var layers: [Int] {
+            switch self {
+            case .mlp: [0, 2]
+            case .linear: [0]
+            case .mlpNorm: [0, 1, 3, 4]
+            }
+        }
     }
 
     /// Side of a tile in pixels.
@@ -52,6 +61,9 @@ public struct VisionConfig: Sendable, Equatable {
     private static let clipMean: [Float] = [0.481_454_66, 0.457_827_5, 0.408_210_73]
     private static let clipDeviation: [Float] = [0.268_629_54, 0.261_302_58, 0.275_777_11]
 
+    /// Most patches along a side of a tile; CLIP ViT-L/14-336 has 24.
+    private static let patchesPerSideLimit = 128
+
     /// Blocks of CLIP ViT-L; LLaVA takes the output of the last but one.
     private static let clipLargeBlockCount = 24
 
@@ -88,6 +100,11 @@ public struct VisionConfig: Sendable, Equatable {
         projector = try Self.projector(clip, vision, projectorLayers)
         tileSide = try vision.count("image_size", upTo: 4096)
         patchSide = try vision.count("patch_size", upTo: tileSide)
+        guard tileSide / patchSide <= Self.patchesPerSideLimit else {
+            throw vision.invalid(
+                "patch_size", "\(patchSide)",
+                "at most \(Self.patchesPerSideLimit) patches along \(tileSide) pixels")
+        }
         width = try vision.count("embedding_length", upTo: 1 << 14)
         feedForwardWidth = try vision.count("feed_forward_length", upTo: 1 << 16)
         epsilon = try vision.positive(ifPresent: "attention.layer_norm_epsilon") ?? 1e-5
@@ -124,6 +141,12 @@ public struct VisionConfig: Sendable, Equatable {
         }
         if kind == .mlp, layers.contains(3) { kind = .mlpNorm }
         if kind == .mlp, !layers.contains(2) { kind = .linear }
+        guard layers.isSubset(of: kind.layers) else {
+            let found = layers.sorted().map(TensorNames.Projector.layer).joined(separator: ", ")
+            let known = kind.layers.map(TensorNames.Projector.layer).joined(separator: ", ")
+            throw clip.unsupported(
+                "projector_type", "\(kind.rawValue) of \(found)", supported: known)
+        }
         return kind
     }
 

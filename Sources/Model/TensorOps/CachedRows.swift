@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// How the KV cache stores numbers.
 public enum CacheFormat: String, CaseIterable, Sendable {
     /// IEEE half precision.
@@ -25,16 +31,19 @@ public final class CachedRows: @unchecked Sendable {
     public let width: Int
     private let bytes: UnsafeMutableRawPointer  // [capacity, width]
 
-    /// Reserves room for `capacity` rows.
-    public init(format: CacheFormat, capacity: Int, width: Int) {
+    /// Reserves room for `capacity` rows; nil when the system has no such stretch of memory.
+    public init?(format: CacheFormat, capacity: Int, width: Int) {
+        var memory: UnsafeMutableRawPointer?
+        // 64 bytes: a cache line, and the widest vector register.
+        posix_memalign(&memory, 64, max(1, capacity * width * format.byteWidth))
+        guard let memory else { return nil }
         self.format = format
         self.capacity = capacity
         self.width = width
-        bytes = .allocate(
-            byteCount: max(1, capacity * width * format.byteWidth), alignment: 64)
+        bytes = memory
     }
 
-    deinit { bytes.deallocate() }
+    deinit { free(bytes) }
 
     /// Stores `rows` from row `first` on, rounding to the cache's format.
     public func write(_ rows: Activations, at first: Int, _ kernels: KernelTable) {

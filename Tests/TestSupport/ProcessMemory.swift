@@ -4,7 +4,7 @@
     import Foundation
 
     /// Limits this process to the address space that it has and some more.
-    func capAddressSpace(extraBytes: Int) throws {
+    public func capAddressSpace(extraBytes: Int) throws {
         let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
             .split(separator: " ").first.flatMap { Int($0) }
         let used = (pages ?? 0) * Int(getpagesize())
@@ -17,7 +17,7 @@
     }
 
     /// The most memory that this process has had resident.
-    func peakResidentBytes() -> Int {
+    public func peakResidentBytes() -> Int {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss * 1024

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Kernels
+import TensorOps
+import TestSupport
+import WorkerPool
+
+@testable import Imaging
+@testable import LLaVAModel
+
+/// Operations on two threads for all tests of this target.
+let testOps = TensorOps(kernels: .reference, pool: WorkerPool(threadCount: 2))
+
+extension TinyPair {
+    /// The model that the two files make.
+    func load(context: Int? = nil) throws -> LLaVAModel {
+        try withPaths { text, projector in
+            try LLaVAModel(
+                text: GGUFFile(path: text), projector: GGUFFile(path: projector), ops: testOps,
+                context: context)
+        }
+    }
+
+    /// What the user reads when the two files are refused, without the folder; nil when they load.
+    func refusal(context: Int? = nil) throws -> String? {
+        try withPaths { text, projector in
+            let textFile = try GGUFFile(path: text)
+            let projectorFile = try GGUFFile(path: projector)
+            do {
+                _ = try LLaVAModel(
+                    text: textFile, projector: projectorFile, ops: testOps, context: context)
+                return nil
+            } catch {
+                let folder = text.dropLast("text.gguf".count)
+                return "\(error)".replacing(folder, with: "")
+            }
+        }
+    }
+
+    /// The same pair after a change.
+    func changed(_ change: (inout TinyPair) -> Void) -> TinyPair {
+        var copy = self
+        change(&copy)
+        return copy
+    }
+}
+
+extension TinyFile {
+    /// The file's metadata, as the reader has it.
+    func metadata() throws -> GGUFMetadata {
+        let folder = try TemporaryFolder()
+        return try GGUFFile(path: folder.write(image().bytes, to: "metadata.gguf")).metadata
+    }
+}
+
+extension LLaVAModel {
+    /// The features of one random tile.
+    func features() throws -> [Float] {
+        let side = vision.config.tileSide
+        let pixels = gaussians("pixels", 3 * side * side, 1)
+        return try vision.features(pixels[...], cancellation: Cancellation()).array
+    }
+
+    /// The projected rows of one random tile, not packed.
+    func projected() throws -> [Float] {
+        projector.project(Activations(try features(), width: vision.config.featureWidth)).array
+    }
+
+    /// The scores after each of the tokens, run in one batch.
+    func logits(_ tokens: [Int32], at positions: [Int32]? = nil) throws -> [Float] {
+        let cache = try KeyValueCache(decoder.config, capacity: tokens.count, format: .f32)
+        return try logits(tokens, at: positions, cache)
+    }
+
+    /// The scores after each of the tokens, which continue what is in the cache.
+    func logits(
+        _ tokens: [Int32], at positions: [Int32]? = nil, _ cache: KeyValueCache
+    ) throws -> [Float] {
+        let hidden = decoder.embed(tokens)
+        let following = tokens.indices.map { Int32(cache.rowCount + $0) }
+        try decoder.run(
+            hidden, at: positions ?? following, cache: cache, cancellation: Cancellation())
+        return try decoder.logits(hidden).array
+    }
+}
+
+/// Some tokens of the tiny vocabulary.
+let someTokens: [Int32] = [1, 263, 270, 90, 281, 264]
+
+/// The largest difference, relative to the largest number expected.
+func relativeError(_ values: [Float], _ expected: [Float]) -> Float {
+    guard values.count == expected.count, !expected.isEmpty else { return .infinity }
+    let scale = expected.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
+    return zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
+}
+
+/// Rounding of one float product after another through a tiny model.
+let roundingTolerance: Float = 1e-5
+
+/// The model's error that `body` ends in, or nil.
+func modelError<Value>(_ body: () throws -> Value) throws -> ModelError? {
+    do {
+        _ = try body()
+        return nil
+    } catch let error as ModelError {
+        return error
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+
+@testable import LLaVAModel
+
+/// The formula's numbers for published models, computed by hand.
+@Suite struct MemoryEstimateTests {
+    /// Vicuna-7B, as in LLaVA-1.5-7B.
+    private let vicuna: TinyModel = {
+        var model = TinyModel()
+        (model.width, model.layers, model.heads, model.keyValueHeads) = (4096, 32, 32, 32)
+        (model.feedForwardWidth, model.contextLength) = (11008, 4096)
+        return model
+    }()
+
+    /// CLIP ViT-L/14-336 with LLaVA-NeXT's resolutions.
+    private let clip: TinyModel = {
+        var model = TinyModel()
+        (model.tileSide, model.visionWidth, model.visionFeedForwardWidth) = (336, 1024, 4096)
+        model.visionBlocks = 23
+        model.pinpoints = [336, 672, 672, 336, 672, 672, 1008, 336, 336, 1008]
+        return model
+    }()
+
+    private func vision(_ model: TinyModel) throws -> VisionConfig {
+        let metadata = try model.projectorMetadata().changed {
+            $0["clip.vision.attention.head_count"] = .uint32(16)
+        }
+        .metadata()
+        return try VisionConfig(metadata, storedBlocks: 23, projectorLayers: [0, 2])
+    }
+
+    private func estimate(
+        context: Int = 4096, visualTokens: Int = 576, keptTokens: Int? = nil, sequences: Int = 1
+    ) throws -> MemoryEstimate {
+        MemoryEstimate(
+            text: try DecoderConfig(vicuna.textMetadata().metadata()), vocabulary: 32000,
+            vision: try vision(clip), weightBytes: 4_000_000_000, context: context,
+            visualTokens: visualTokens, keptTokens: keptTokens, sequences: sequences, format: .f16)
+    }
+
+    @Test func rowsOfPublishedModels() throws {
+        let config = try DecoderConfig(vicuna.textMetadata().metadata())
+        // 2 · 32 layers · 4096 numbers · 2 bytes.
+        #expect(KeyValueCache.bytesPerRow(config, format: .f16) == 512 << 10)
+        #expect(KeyValueCache.bytesPerRow(config, format: .f32) == 1 << 20)
+        #expect(576 * KeyValueCache.bytesPerRow(config, format: .f16) == 288 << 20)
+        var mistral = vicuna
+        (mistral.keyValueHeads, mistral.feedForwardWidth) = (8, 14336)
+        let shared = try DecoderConfig(mistral.textMetadata().metadata())
+        #expect(KeyValueCache.bytesPerRow(shared, format: .f16) == 128 << 10)
+    }
+
+    @Test func cacheIsTheWholeContextLessWhatIsPruned() throws {
+        let whole = try estimate()
+        #expect(whole.bytesPerCacheRow == 512 << 10)
+        #expect(whole.cacheBytes == 2 << 30 && whole.unprunedCacheBytes == 2 << 30)
+        let pruned = try estimate(keptTokens: 64)
+        #expect(pruned.cacheRowsPerSequence == 4096 - 512)
+        #expect(pruned.unprunedCacheBytes - pruned.cacheBytes == 256 << 20)
+        #expect(try estimate(keptTokens: 1000).cacheBytes == whole.cacheBytes)
+        #expect(try estimate(context: 100, keptTokens: 1).cacheRowsPerSequence == 0)
+        #expect(try estimate(keptTokens: 64, sequences: 8).cacheBytes == 8 * pruned.cacheBytes)
+    }
+
+    @Test func activationsAreThoseOfTheLargestStep() throws {
+        // Prefill: residual, its norm, gate and up, then one row of logits.
+        let decoder = 4096 * (2 * 4096 + 2 * 11008) + 32000
+        #expect(try estimate().activationBytes == 4 * decoder)
+        // Few rows: a tile with its class token, queries, keys, values and attention.
+        #expect(try estimate(context: 100).activationBytes == 4 * 577 * (2 * 1024 + 4096))
+        let total = try estimate(keptTokens: 64)
+        #expect(total.totalBytes == 4_000_000_000 + total.cacheBytes + total.activationBytes)
+    }
+
+    @Test func visualTokensOfTheLargestPicture() throws {
+        // 2928: the 672 × 672 grid, all kept, and its newlines (LLaVA-NeXT).
+        #expect(try vision(clip).largestVisualTokenCount == 576 + 48 * 49)
+        var single = clip
+        single.pinpoints = []
+        #expect(try vision(single).largestVisualTokenCount == 576)
+    }
+
+    @Test func absurdNumbersDoNotOverflow() throws {
+        let absurd = try estimate(context: 1 << 40, sequences: 1 << 40)
+        #expect(absurd.totalBytes > 1 << 57)
+    }
+}
+
+extension TinyFile {
+    fileprivate func changed(_ change: (inout TinyFile) -> Void) -> TinyFile {
+        var copy = self
+        change(&copy)
+        return copy
+    }
+}

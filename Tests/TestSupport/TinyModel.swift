@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+
+/// A complete LLaVA of random weights, small enough to build in a test, one property of which can
+/// be changed at a time.
+///
+/// A tensor's numbers depend on its name alone, so models of other properties share the rest.
+public struct TinyModel: Sendable {
+    /// `llama`, `qwen2` or `phi3`.
+    public var architecture = "llama"
+    /// Numbers per token.
+    public var width = 16
+    /// Decoder layers.
+    public var layers = 2
+    /// Query heads.
+    public var heads = 4
+    /// Key and value heads.
+    public var keyValueHeads = 2
+    /// Numbers per token inside a decoder's feed-forward block.
+    public var feedForwardWidth = 24
+    /// The trained context.
+    public var contextLength = 512
+    /// Format of the decoder's matrices.
+    public var textFormat = BlockFormat.f32
+
+    /// Pixels along a side of a tile.
+    public var tileSide = 28
+    /// Pixels along a side of a patch.
+    public var patchSide = 14
+    /// Numbers per patch.
+    public var visionWidth = 16
+    /// Numbers per patch inside a vision block's feed-forward network.
+    public var visionFeedForwardWidth = 24
+    /// Vision blocks in the file.
+    public var visionBlocks = 3
+    /// Anyres resolutions: width, height, width, height and so on.
+    public var pinpoints: [Int32] = []
+    /// Format of the mmproj's matrices.
+    public var projectorFormat = BlockFormat.f32
+
+    /// A small float model of architecture `llama`.
+    public init() {}
+
+    /// A model whose matrices can be of any format: rows of 256 numbers fill every kind of block.
+    public init(textFormat: BlockFormat, projectorFormat: BlockFormat) {
+        (width, feedForwardWidth, visionWidth, visionFeedForwardWidth) = (256, 256, 256, 256)
+        self.textFormat = textFormat
+        self.projectorFormat = projectorFormat
+    }
+
+    private var headWidth: Int { width / heads }
+    private var keyWidth: Int { keyValueHeads * headWidth }
+
+    /// The metadata of the text model's file, without tensors.
+    public func textMetadata() -> TinyFile {
+        var file = TinyFile()
+        file["general.architecture"] = .string(architecture)
+        func set(_ key: String, _ value: GGUFWriterValue) { file["\(architecture).\(key)"] = value }
+        set("context_length", .uint32(UInt32(contextLength)))
+        set("embedding_length", .uint32(UInt32(width)))
+        set("block_count", .uint32(UInt32(layers)))
+        set("feed_forward_length", .uint32(UInt32(feedForwardWidth)))
+        set("attention.head_count", .uint32(UInt32(heads)))
+        set("attention.head_count_kv", .uint32(UInt32(keyValueHeads)))
+        set("attention.layer_norm_rms_epsilon", .float32(1e-5))
+        TinyVocabulary.write(to: &file)
+        return file
+    }
+
+    /// The text model's file.
+    public func text() -> TinyFile {
+        var file = textMetadata()
+        let vocabulary = TinyVocabulary.pieces.count
+        file.addMatrix("token_embd", width, vocabulary, textFormat)
+        for layer in 0..<layers { addLayer("blk.\(layer)", to: &file) }
+        file.addNorm("output_norm", width)
+        file.addMatrix("output", width, vocabulary, textFormat)
+        return file
+    }
+
+    private func addLayer(_ name: String, to file: inout TinyFile) {
+        func add(_ part: String, _ inputs: Int, _ outputs: Int, bias: Bool = false) {
+            file.addMatrix("\(name).\(part)", inputs, outputs, textFormat)
+            if bias { file.addVector("\(name).\(part).bias", outputs) }
+        }
+        file.addNorm("\(name).attn_norm", width)
+        if architecture == "phi3" {
+            add("attn_qkv", width, width + 2 * keyWidth)
+        } else {
+            add("attn_q", width, width, bias: architecture == "qwen2")
+            add("attn_k", width, keyWidth, bias: architecture == "qwen2")
+            add("attn_v", width, keyWidth, bias: architecture == "qwen2")
+        }
+        add("attn_output", width, width)
+        file.addNorm("\(name).ffn_norm", width)
+        if architecture != "phi3" { add("ffn_gate", width, feedForwardWidth) }
+        add("ffn_up", width, architecture == "phi3" ? 2 * feedForwardWidth : feedForwardWidth)
+        add("ffn_down", feedForwardWidth, width)
+    }
+
+    /// The metadata of the vision tower's and projector's file, without tensors.
+    public func projectorMetadata() -> TinyFile {
+        var file = TinyFile()
+        file["general.architecture"] = .string("clip")
+        file["clip.has_vision_encoder"] = .bool(true)
+        file["clip.has_llava_projector"] = .bool(true)
+        file["clip.projector_type"] = .string("mlp")
+        func set(_ key: String, _ value: GGUFWriterValue) { file["clip.vision.\(key)"] = value }
+        set("image_size", .uint32(UInt32(tileSide)))
+        set("patch_size", .uint32(UInt32(patchSide)))
+        set("embedding_length", .uint32(UInt32(visionWidth)))
+        set("feed_forward_length", .uint32(UInt32(visionFeedForwardWidth)))
+        set("attention.head_count", .uint32(2))
+        set("block_count", .uint32(UInt32(visionBlocks)))
+        if !pinpoints.isEmpty { set("image_grid_pinpoints", .int32s(pinpoints)) }
+        return file
+    }
+
+    /// The vision tower's and projector's file, named as LLaVA's converter names tensors.
+    public func projector() -> TinyFile {
+        var file = projectorMetadata()
+        let patchesPerSide = tileSide / patchSide
+        file.addVector("v.class_embd", visionWidth)
+        file.set(
+            "v.patch_embd.weight", shape: [patchSide, patchSide, 3, visionWidth],
+            floats: gaussians("v.patch_embd", patchSide * patchSide * 3 * visionWidth, 0.05))
+        file.addMatrix(
+            "v.position_embd", visionWidth, patchesPerSide * patchesPerSide + 1, projectorFormat)
+        file.addNorm("v.pre_ln", visionWidth, bias: true)
+        for block in 0..<visionBlocks { addBlock("v.blk.\(block)", to: &file) }
+        addLinear("mm.0", visionWidth, width, to: &file)
+        addLinear("mm.2", width, width, to: &file)
+        if !pinpoints.isEmpty { file.addVector("model.image_newline", width) }
+        return file
+    }
+
+    private func addBlock(_ name: String, to file: inout TinyFile) {
+        file.addNorm("\(name).ln1", visionWidth, bias: true)
+        for part in ["attn_q", "attn_k", "attn_v", "attn_out"] {
+            addLinear("\(name).\(part)", visionWidth, visionWidth, to: &file)
+        }
+        file.addNorm("\(name).ln2", visionWidth, bias: true)
+        // Down for the first layer and up for the second: the converter's names.
+        addLinear("\(name).ffn_down", visionWidth, visionFeedForwardWidth, to: &file)
+        addLinear("\(name).ffn_up", visionFeedForwardWidth, visionWidth, to: &file)
+    }
+
+    private func addLinear(
+        _ name: String, _ inputs: Int, _ outputs: Int, to file: inout TinyFile
+    ) {
+        file.addMatrix(name, inputs, outputs, projectorFormat)
+        file.addVector("\(name).bias", outputs)
+    }
+}
+
+extension TinyFile {
+    /// `name.weight` of variance 1/inputs.
+    fileprivate mutating func addMatrix(
+        _ name: String, _ inputs: Int, _ outputs: Int, _ format: BlockFormat
+    ) {
+        var random = generator(name)
+        let bytes = format.randomBlocks(
+            count: inputs * outputs, deviation: 1 / Float(inputs).squareRoot(), using: &random)
+        self[tensor: "\(name).weight"] = GGUFWriterTensor(
+            name: "\(name).weight", type: format.rawValue, shape: [inputs, outputs], bytes: bytes)
+    }
+
+    /// A vector of small numbers, such as biases.
+    fileprivate mutating func addVector(_ name: String, _ count: Int) {
+        set(name, shape: [count], floats: gaussians(name, count, 0.2))
+    }
+
+    /// `name.weight` about 1 and, for a layer normalisation, `name.bias`.
+    fileprivate mutating func addNorm(_ name: String, _ width: Int, bias: Bool = false) {
+        let weights = gaussians(name, width, 0.1).map { 1 + $0 }
+        set("\(name).weight", shape: [width], floats: weights)
+        if bias { addVector("\(name).bias", width) }
+    }
+}
+
+/// Random numbers that depend on a name (by its FNV-1a hash), mean 0.
+public func gaussians(_ name: String, _ count: Int, _ deviation: Float) -> [Float] {
+    var random = generator(name)
+    return (0..<count).map { _ in deviation * random.nextGaussian() }
+}
+
+private func generator(_ name: String) -> SeededGenerator {
+    SeededGenerator(
+        seed: name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
+}
