@@ -51,7 +51,7 @@ public final class GenerationSession {
     ///   - recorder: gets what each stage computes.
     ///   - onProgress: told what happens before the answer's first piece.
     ///   - onText: called with each piece of the answer; always whole characters.
-    /// - Throws: `GenerationError`.
+    /// - Throws: `GenerationError`; the sequence is then as before.
     public func answer(
         _ prompt: [PromptPiece], pictures: [TileBatch], options: GenerationOptions,
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
@@ -62,12 +62,14 @@ public final class GenerationSession {
         var statistics = GenerationStatistics()
         statistics.promptRows = layout.rowCount
         statistics.visualRows = layout.visualRowCount
-        let logits = try unlessCancelled { () throws(GenerationError) in
-            let visual = try encode(pictures, &statistics, cancellation, recorder, onProgress)
-            return try prefill(layout, visual, &statistics, cancellation, recorder, onProgress)
+        return try undoneOnFailure { () throws(GenerationError) in
+            let logits = try unlessCancelled { () throws(GenerationError) in
+                let visual = try encode(pictures, &statistics, cancellation, recorder, onProgress)
+                return try prefill(layout, visual, &statistics, cancellation, recorder, onProgress)
+            }
+            guard let logits else { return finished("", [], .cancelled, statistics) }
+            return try decode(from: logits, options, statistics, cancellation, recorder, onText)
         }
-        guard let logits else { return finished("", [], .cancelled, statistics) }
-        return try decode(from: logits, options, statistics, cancellation, recorder, onText)
     }
 
     /// Whether nothing has been asked yet.
@@ -218,6 +220,20 @@ public final class GenerationSession {
     /// The scores of the tokens that the tokenizer knows.
     private func scores(_ logits: Activations) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: logits.values, count: tokenizer.vocabularySize)
+    }
+
+    /// What `body` returns; when it throws, the sequence is as before.
+    private func undoneOnFailure<Result>(
+        _ body: () throws(GenerationError) -> Result
+    ) throws(GenerationError) -> Result {
+        let (rowCount, tokenCount) = (cache.rowCount, sequence.count)
+        do {
+            return try body()
+        } catch {
+            cache.truncate(to: rowCount)
+            sequence.removeLast(sequence.count - tokenCount)
+            throw error
+        }
     }
 
     /// What `body` returns, or nil when it was cancelled.
