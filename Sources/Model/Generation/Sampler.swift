@@ -14,7 +14,8 @@ public struct Sampler {
     private let excluded: Set<TokenID>
     private var random: SplitMix64
 
-    /// A sampler with its own random numbers; it never chooses an `excluded` token.
+    /// A sampler with its own random numbers; it chooses an `excluded` token only when there is no
+    /// other.
     public init(_ options: SamplingOptions, excluding excluded: Set<TokenID> = []) {
         self.options = options
         self.excluded = excluded
@@ -32,7 +33,7 @@ public struct Sampler {
     ) -> TokenID {
         var candidates = scores.enumerated().map { Candidate(token: TokenID($0), score: $1) }
         penalize(&candidates, recent: recent.suffix(options.repetitionWindow))
-        if !excluded.isEmpty { candidates.removeAll { excluded.contains($0.token) } }
+        exclude(from: &candidates)
         guard options.temperature > 0 else { return best(of: candidates).token }
         keepTopK(&candidates)
         keepProbable(&candidates)
@@ -46,6 +47,12 @@ public struct Sampler {
             candidates[Int(token)].score =
                 score > 0 ? score / options.repetitionPenalty : score * options.repetitionPenalty
         }
+    }
+
+    private func exclude(from candidates: inout [Candidate]) {
+        guard !excluded.isEmpty else { return }
+        let allowed = candidates.filter { !excluded.contains($0.token) }
+        if !allowed.isEmpty { candidates = allowed }
     }
 
     private func best(of candidates: [Candidate]) -> Candidate {
