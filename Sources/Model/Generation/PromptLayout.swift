@@ -21,25 +21,22 @@ struct PromptLayout {
     init(_ prompt: [PromptPiece], _ pictures: [TileGeometry]) throws(GenerationError) {
         var tokens: [TokenID] = []
         var rows = [Range<Int>?](repeating: nil, count: pictures.count)
-        var references = 0
+        let references = prompt.count { if case .picture = $0 { true } else { false } }
+        let mismatch = GenerationError.pictureMismatch(
+            inPrompt: references, given: pictures.count)
         for piece in prompt {
             switch piece {
             case .tokens(let more):
                 tokens += more
             case .picture(let index):
-                references += 1
-                guard rows.indices.contains(index), rows[index] == nil else {
-                    throw .pictureMismatch(inPrompt: references, given: pictures.count)
-                }
+                guard rows.indices.contains(index), rows[index] == nil else { throw mismatch }
                 let count = pictures[index].visualTokenCount
                 rows[index] = tokens.count..<(tokens.count + count)
                 tokens += Array(repeating: Self.visualToken, count: count)
             }
         }
         pictureRows = rows.compactMap(\.self)
-        guard pictureRows.count == pictures.count else {
-            throw .pictureMismatch(inPrompt: references, given: pictures.count)
-        }
+        guard pictureRows.count == pictures.count else { throw mismatch }
         guard !tokens.isEmpty else { throw .emptyPrompt }
         self.tokens = tokens
     }
