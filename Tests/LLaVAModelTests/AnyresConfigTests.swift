@@ -55,7 +55,7 @@ import Testing
         #expect(try visualTokens(single, width: 50, height: 50).count == 4 * 16)
         #expect(
             model.warnings.map { $0.replacing(/^.*\//, with: "") }
-                == ["mmproj.gguf: 1 tensors are not used: model.image_newline"])
+                == ["mmproj.gguf: 1 unused tensor: model.image_newline"])
     }
 
     @Test(

@@ -122,4 +122,19 @@ import TrimLLaVA
         #expect(outcome.errors.components(separatedBy: "ended by cancelled").count == 3)
         #expect(outcome.text.hasSuffix("\n"))
     }
+
+    #if os(Linux)
+        @Test func aTerminalGetsHelpAndPrompts() throws {
+            let words = Self.arguments.map { "'\($0)'" }.joined(separator: " ")
+            let tool = try ToolProcess(
+                ["-qec", "'\(ToolProcess.path)' \(words) -q", "/dev/null"],
+                executable: "/usr/bin/script")
+            try tool.waitForOutput { String(decoding: $0, as: UTF8.self).hasSuffix("> ") }
+            try tool.send(Array("/image \(picturePath("small"))\n/quit\n".utf8))
+            let outcome = try tool.finish(closingInput: false)
+            #expect(outcome.code == 0)
+            #expect(outcome.text.contains("/image FILE   add a picture"))
+            #expect(outcome.text.contains("31 × 23 pixels\r\n> "))
+        }
+    #endif
 }

@@ -82,12 +82,4 @@ import Testing
         let outcome = try ToolProcess.shell(script, Self.long + ["-q"])
         #expect(outcome.errors == "trimllava: cannot write the output: Broken pipe\n1\n")
     }
-
-    @Test func progressShowsOnATerminalAndGoesAway() throws {
-        let outcome = try ToolProcess.shell(
-            #"exec script -qec "$(printf "'%s' " "$@")" /dev/null"#, Self.short)
-        #expect(outcome.code == 0)
-        #expect(outcome.text.contains("KV cache"))
-        #expect(!outcome.text.contains("reading the prompt: 100 %\u{1B}[K\r\n"))
-    }
 }

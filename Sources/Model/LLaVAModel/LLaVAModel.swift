@@ -135,6 +135,8 @@ extension TensorLoader {
         let names = untakenNames
         guard !names.isEmpty else { return [] }
         let shown = names.prefix(4).joined(separator: ", ")
-        return ["\(file.path): \(names.count) tensors are not used: \(shown)"]
+        let more = names.count > 4 ? ", …" : ""
+        let noun = names.count == 1 ? "tensor" : "tensors"
+        return ["\(file.path): \(names.count) unused \(noun): \(shown)\(more)"]
     }
 }

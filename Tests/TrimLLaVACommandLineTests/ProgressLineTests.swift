@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+import TrimLLaVA
+
+@testable import TrimLLaVACommandLine
+
+@Suite struct ProgressLineTests {
+    @Test func saysWhatIsWaitedFor() {
+        #expect(
+            ProgressLine.text(.encoding(picture: 0, of: 1, done: 0.129))
+                == "looking at the picture: 12 %")
+        #expect(
+            ProgressLine.text(.encoding(picture: 1, of: 3, done: 1))
+                == "looking at picture 2 of 3: 100 %")
+        #expect(ProgressLine.text(.reading(done: 0.5)) == "reading the prompt: 50 %")
+    }
+
+    @Test func showsOnlyWhatLastsAndTakesItAway() {
+        var written = ""
+        let line = ProgressLine(isEnabled: true) { written += $0 }
+        line.show(.reading(done: 0.1))
+        line.erase()
+        #expect(written == "")
+        usleep(210_000)
+        line.show(.reading(done: 0.2))
+        line.show(.reading(done: 0.3))
+        #expect(written == "\rreading the prompt: 20 %\u{1B}[K")
+        line.erase()
+        line.erase()
+        #expect(written == "\rreading the prompt: 20 %\u{1B}[K\r\u{1B}[K")
+    }
+
+    @Test func isSilentWhereItIsNotWanted() {
+        let line = ProgressLine(isEnabled: false) { Issue.record("\($0)") }
+        usleep(210_000)
+        line.show(.reading(done: 0.2))
+        line.erase()
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+import TrimLLaVA
+
+@Suite struct LoadingTests {
+    private func refusal(
+        _ text: String, _ projector: String, _ options: LoadOptions = LoadOptions()
+    ) throws -> LLaVAError? {
+        try libraryError {
+            _ = try LLaVA(
+                text: Fixture.path("models/\(text)"),
+                projector: Fixture.path("models/\(projector)"), options: options)
+        }
+    }
+
+    private static let text = "llava-1.5-gqa/llava-1.5-gqa-f32.gguf"
+    private static let projector = "llava-1.5-gqa/llava-1.5-gqa-mmproj-f32.gguf"
+
+    @Test func unreadableFilesAreFileErrors() throws {
+        for (text, projector) in [
+            ("absent.gguf", Self.projector), (Self.text, "absent.gguf"), ("", Self.projector),
+            (Self.text, "pictures/small.png"),
+        ] {
+            let error = try refusal(text, projector)
+            guard case .file = error else {
+                Issue.record("\(text), \(projector): \(String(describing: error))")
+                continue
+            }
+        }
+    }
+
+    @Test func filesThatMakeNoModelAreModelErrors() throws {
+        let other = "llava-1.5-mha/llava-1.5-mha-mmproj-f32.gguf"
+        guard case .model(.widthMismatch(_, 64, _, 48)) = try refusal(Self.text, other) else {
+            Issue.record("another model's projector was taken")
+            return
+        }
+        for (text, projector) in [(Self.projector, Self.text), (Self.text, Self.text)] {
+            guard
+                case .model(.unsupported(_, "general.architecture", _, _)) =
+                    try refusal(text, projector)
+            else {
+                Issue.record("\(text) was taken with \(projector)")
+                continue
+            }
+        }
+    }
+
+    @Test func optionsOutOfRangeAreRefused() throws {
+        for count in [.min, -1, 0, LoadOptions.maximumThreadCount + 1, .max] {
+            #expect(
+                try refusal(Self.text, Self.projector, LoadOptions(threadCount: count))
+                    == .generation(
+                        .invalidOption(
+                            name: "the number of threads", value: "\(count)",
+                            expected: "1 to 128")))
+        }
+        for context in [.min, -1, 0, 1 << 40, .max] {
+            let error = try refusal(Self.text, Self.projector, LoadOptions(context: context))
+            guard case .model(.invalidValue(_, "--context", _, _)) = error else {
+                Issue.record("context \(context): \(String(describing: error))")
+                continue
+            }
+        }
+        guard
+            case .kernels(.unknownTable("nonsense", _)) =
+                try refusal(Self.text, Self.projector, LoadOptions(kernels: "nonsense"))
+        else {
+            Issue.record("unknown kernels were taken")
+            return
+        }
+    }
+
+    @Test func damagedVocabulariesAreTokenizationErrors() throws {
+        var pair = TinyPair()
+        pair.text["tokenizer.ggml.model"] = .string("nonsense")
+        try pair.withPaths { text, projector in
+            let error = try libraryError { _ = try LLaVA(text: text, projector: projector) }
+            guard case .tokenization(.unsupported(_, "tokenizer.ggml.model", _, _)) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("llava-1.5-gqa", .llama3), ("llava-qwen2", .chatml),
+            ("llava-next-mistral", .mistral), ("llava-phi3", .phi3), ("llava-1.5-mha", nil),
+        ] as [(String, ChatTemplate?)])
+    func templatesComeFromTheFile(model: String, template: ChatTemplate?) throws {
+        #expect(try LLaVA(golden: model).template == template)
+    }
+
+    @Test func withoutATemplateOneMustBeNamed() throws {
+        let llava = try LLaVA(golden: "llava-1.5-mha")
+        guard
+            case .tokenization(.unknownTemplate) =
+                try libraryError({ _ = try llava.conversation() })
+        else {
+            Issue.record("a conversation without a template began")
+            return
+        }
+        let conversation = try llava.conversation(template: .vicuna)
+        #expect(try conversation.ask("Hello", options: exactly(3)).tokens.count == 3)
+        #expect(
+            try libraryError { _ = try llava.conversation(template: .chatml) }
+                == .tokenization(
+                    .templateNeedsToken(
+                        file: llava.tokenizer.fileName, template: "chatml", token: "<|im_start|>")
+                ))
+    }
+
+    @Test func unusedTensorsAreWarnings() throws {
+        #expect(try LLaVA.llama3().warnings == [])
+        var pair = TinyPair()
+        pair.text.set("blk.0.mystery.weight", shape: [4], floats: [1, 2, 3, 4])
+        let (warnings, path) = try pair.withPaths { text, projector in
+            (try LLaVA(text: text, projector: projector).warnings, text)
+        }
+        #expect(warnings == ["\(path): 1 unused tensor: blk.0.mystery.weight"])
+    }
+}
