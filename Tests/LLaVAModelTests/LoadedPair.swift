@@ -87,13 +87,6 @@ extension LLaVAModel {
 /// Some tokens of the tiny vocabulary.
 let someTokens: [Int32] = [1, 263, 270, 90, 281, 264]
 
-/// The largest difference, relative to the largest number expected.
-func relativeError(_ values: [Float], _ expected: [Float]) -> Float {
-    guard values.count == expected.count, !expected.isEmpty else { return .infinity }
-    let scale = expected.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
-    return zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
-}
-
 /// Rounding of one float product after another through a tiny model.
 let roundingTolerance: Float = 1e-5
 

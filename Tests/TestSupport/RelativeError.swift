@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The largest difference, relative to the largest number expected; infinite for another count.
+/// The largest difference, relative to the largest number expected; infinite for another count and
+/// for none.
 public func relativeError(_ values: [Float], _ expected: [Float]) -> Float {
-    guard values.count == expected.count else { return .infinity }
+    guard values.count == expected.count, !expected.isEmpty else { return .infinity }
     let scale = expected.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
     return zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
 }

@@ -115,6 +115,7 @@ import TrimLLaVA
             try tool.waitForOutput { $0.count > before }
             tool.interrupt()
             try tool.waitForErrors("KV cache", times: question)
+            try tool.waitForOutput { $0.last == UInt8(ascii: "\n") }
         }
         tool.interrupt()
         let outcome = try tool.finish(closingInput: false)

@@ -25,8 +25,7 @@ import Testing
         let folder = try TemporaryFolder()
         let tool = try ToolProcess(
             Self.long + ["--json", "--dump", folder.path, "--temperature", "1"])
-        // Nothing tells when an answer for JSON has begun.
-        usleep(300_000)
+        try tool.waitForInterruptHandler()
         tool.interrupt()
         let outcome = try tool.finish()
         #expect(outcome.code == 130)

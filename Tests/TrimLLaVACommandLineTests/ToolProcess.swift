@@ -79,6 +79,22 @@ final class ToolProcess {
     /// Sends Ctrl-C.
     func interrupt() { kill(process.processIdentifier, SIGINT) }
 
+    /// Waits until Ctrl-C would be handled and not end the tool, as far as the system tells.
+    func waitForInterruptHandler() throws {
+        #if os(Linux)
+            let bit = UInt64(1) << UInt64(SIGINT - 1)
+            let file = "/proc/\(process.processIdentifier)/status"
+            try poll {
+                try String(contentsOfFile: file, encoding: .utf8)
+                    .firstMatch(of: /SigCgt:\s*([0-9a-f]+)/)
+                    .flatMap { UInt64($0.1, radix: 16) }
+                    .map { $0 & bit != 0 } ?? false
+            }
+        #else
+            sleep(1)
+        #endif
+    }
+
     /// Waits until standard output satisfies a condition.
     func waitForOutput(_ isEnough: ([UInt8]) -> Bool) throws {
         try output.wait(until: isEnough)
@@ -140,11 +156,16 @@ private final class CollectedBytes: Sendable {
     }
 
     func wait(until isEnough: ([UInt8]) -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while !isEnough(chunks.flatMap(\.self)) {
-            guard ContinuousClock.now < deadline else { throw ToolProcess.Timeout(arguments: []) }
-            usleep(2000)
-        }
+        try poll { isEnough(chunks.flatMap(\.self)) }
+    }
+}
+
+/// Returns as soon as the condition holds; gives up after half a minute.
+private func poll(until condition: () throws -> Bool) throws {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while try !condition() {
+        guard ContinuousClock.now < deadline else { throw ToolProcess.Timeout(arguments: []) }
+        usleep(2000)
     }
 }
 

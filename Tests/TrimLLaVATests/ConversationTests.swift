@@ -41,6 +41,7 @@ import TrimLLaVA
         #expect(places.last == 3)
         #expect(progress.contains(.encoding(picture: 0, of: 2, done: 1)))
         #expect(progress.contains(.encoding(picture: 1, of: 2, done: 0)))
+        #expect(progress.contains(.reading(done: 0)))
         #expect(progress.contains(.encoding(picture: 1, of: 2, done: 1)))
     }
 

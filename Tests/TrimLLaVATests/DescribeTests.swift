@@ -27,6 +27,13 @@ import TrimLLaVA
         await #expect(throws: LLaVAError.self) {
             for try await piece in try llava.describe(picture("wide")) { Issue.record("\(piece)") }
         }
+        var text = ""
+        for try await piece in try llava.describe(
+            picture("wide"), template: .vicuna, options: exactly(9))
+        {
+            text += piece
+        }
+        #expect(!text.isEmpty)
     }
 
     /// A model whose longest answer takes seconds, and the answer's first piece.

@@ -146,6 +146,7 @@ public final class GenerationSession {
                 hidden.row(pending + rows.lowerBound)
                     .update(from: picture.values, count: picture.rows * picture.width)
             }
+            onProgress(.reading(done: 0))
             return try run(hidden, cancellation) { onProgress(.reading(done: $0)) }
         }
         sequence += layout.tokens

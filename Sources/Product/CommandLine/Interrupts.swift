@@ -18,8 +18,11 @@ final class Interrupts {
         source = DispatchSource.makeSignalSource(
             signal: SIGINT, queue: DispatchQueue(label: "trimllava.interrupts"))
         source.setEventHandler { [running] in
+            guard !running.cancel() else { return }
+            // What the shell writes next begins a line.
+            if isatty(STDERR_FILENO) != 0 { StandardError.print("") }
             // Without the libraries' clean-up, which could pull memory away from running threads.
-            if !running.cancel() { _exit(Self.exitCode) }
+            _exit(Self.exitCode)
         }
         source.resume()
     }

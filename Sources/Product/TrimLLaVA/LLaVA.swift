@@ -132,17 +132,20 @@ public final class LLaVA: Sendable {
 
     /// Answers a question about a picture, piece by piece.
     ///
-    /// The work runs on a thread of its own; ending the iteration, or the task, stops it.
+    /// The work runs on a thread of its own; ending the iteration, or the task, stops it. The
+    /// stream's errors are `LLaVAError`.
+    ///
+    /// - Parameter template: nil for the one that the model asks for.
     public func describe(
         _ picture: Picture, question: String = LLaVA.defaultQuestion,
-        options: GenerationOptions = GenerationOptions()
+        template: ChatTemplate? = nil, options: GenerationOptions = GenerationOptions()
     ) -> AsyncThrowingStream<String, any Error> {
         AsyncThrowingStream { continuation in
             let cancellation = Cancellation()
             continuation.onTermination = { _ in cancellation.cancel() }
             DispatchQueue(label: "trimllava.describe").async {
                 do {
-                    _ = try self.conversation().ask(
+                    _ = try self.conversation(template: template).ask(
                         question, pictures: [picture], options: options,
                         cancellation: cancellation, onText: { continuation.yield($0) })
                     continuation.finish()
