@@ -61,7 +61,7 @@ let package = Package(
         module("Model", "TensorOps", ["Kernels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
         module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging"]),
         module("Model", "TokenPruning", ["TensorOps"]),
-        module("Model", "Generation", ["LLaVAModel", "Tokenization"]),
+        module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
 
         // Product: the library that others import, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
@@ -84,7 +84,10 @@ let package = Package(
         tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",
-            ["GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization", "WorkerPool"]),
+            [
+                "GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization",
+                "TokenPruning", "WorkerPool",
+            ]),
         tests("TrimLLaVA"),
         tests("TrimLLaVACommandLine"),
     ],

@@ -4,10 +4,17 @@ import Tokenization
 
 @testable import Generation
 @testable import Imaging
+@testable import LLaVAModel
 
 @Suite struct PromptLayoutTests {
-    private let small = TileGeometry.single(patchesPerSide: 1)
-    private let large = TileGeometry.single(patchesPerSide: 2)
+    private let small = Self.picture(patchesPerSide: 1)
+    private let large = Self.picture(patchesPerSide: 2)
+
+    private static func picture(patchesPerSide: Int) -> PictureSelection {
+        PictureSelection(
+            all: VisualTokenLayout(
+                .single(patchesPerSide: patchesPerSide), hasNewlines: false))
+    }
 
     @Test func picturesTakeTheirRowsWhereTheyStand() throws {
         let layout = try PromptLayout(
@@ -38,5 +45,14 @@ import Tokenization
         #expect(throws: expected) {
             try PromptLayout(prompt, .init(repeating: small, count: given))
         }
+    }
+
+    @Test func prunedPicturesLeaveGapsInThePositions() throws {
+        let layout = VisualTokenLayout(.single(patchesPerSide: 2), hasNewlines: false)
+        let pruned = PictureSelection(layout, keeping: [1, 3], lacksQuestion: false)
+        let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6, 7])], [pruned])
+        #expect(prompt.tokens == [1, -1, -1, 6, 7])
+        #expect(prompt.originalPositions == [0, 2, 4, 5, 6])
+        #expect(prompt.unprunedRowCount == 7)
     }
 }

@@ -42,8 +42,14 @@ import Testing
         return base + grid
     }
 
+    private func pack(_ geometry: TileGeometry) -> Activations {
+        packVisualTokens(
+            projected(geometry), VisualTokenLayout(geometry, hasNewlines: true).rows,
+            newline: Self.newline)
+    }
+
     private func check(_ geometry: TileGeometry) {
-        let packed = packVisualTokens(projected(geometry), geometry, newline: Self.newline)
+        let packed = pack(geometry)
         #expect(packed.array == definition(geometry))
         #expect(packed.rows == geometry.visualTokenCount)
     }
@@ -83,16 +89,17 @@ import Testing
                 keptColumns: columns)
         }
         let noRows = geometry(rows: 1..<1, columns: 0..<4)
-        #expect(packVisualTokens(projected(noRows), noRows, newline: Self.newline).rows == 4)
+        #expect(pack(noRows).rows == 4)
         check(noRows)
         let noColumns = geometry(rows: 0..<2, columns: 2..<2)
-        #expect(packVisualTokens(projected(noColumns), noColumns, newline: Self.newline).rows == 6)
+        #expect(pack(noColumns).rows == 6)
         check(noColumns)
     }
 
     @Test func oneTileStaysAsItIs() {
         let geometry = TileGeometry.single(patchesPerSide: 3)
         let rows = projected(geometry)
-        #expect(packVisualTokens(rows, geometry, newline: nil).array == rows.array)
+        let layout = VisualTokenLayout(geometry, hasNewlines: false)
+        #expect(packVisualTokens(rows, layout.rows, newline: nil).array == rows.array)
     }
 }

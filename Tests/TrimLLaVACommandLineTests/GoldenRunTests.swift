@@ -21,6 +21,7 @@ struct RunJSON: Decodable {
         let tiles: Double
         let vision: Double
         let project: Double
+        let select: Double
         let prefill: Double
         let decode: Double
         let timeToFirstToken: Double
@@ -104,6 +105,7 @@ struct RunJSON: Decodable {
         #expect(try dumped("features").shape.count == 3)
         #expect(try dumped("features").shape[0] == pixels[0])
         #expect(try dumped("projected").shape[0] == visual)
+        #expect(try dumped("kept").shape == [visual])
         #expect(logits.count == 2 && logits[0] == facts.steps)
         #expect(try dumped("generated").shape == [facts.steps])
 
@@ -116,7 +118,8 @@ struct RunJSON: Decodable {
         #expect(!report.text.isEmpty)
         let times = report.milliseconds
         let parts = [
-            times.decodePicture, times.tiles, times.vision, times.project, times.prefill,
+            times.decodePicture, times.tiles, times.vision, times.project, times.select,
+            times.prefill,
         ]
         #expect(parts.allSatisfy { $0 > 0 })
         #expect(abs(parts.reduce(0, +) - times.timeToFirstToken) < 0.01)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import LLaVAModel
+import TokenPruning
 
 /// Why a prompt cannot be answered.
 public enum GenerationError: Error, Equatable {
@@ -13,6 +14,10 @@ public enum GenerationError: Error, Equatable {
     case pictureMismatch(inPrompt: Int, given: Int)
     /// The tokenizer knows tokens that the model has no embedding for.
     case vocabularyMismatch(tokenizer: Int, embeddings: Int)
+    /// Visual tokens cannot be selected.
+    case pruning(PruningError)
+    /// The prompt's positions leave the range that the model was trained for.
+    case positionsTooLarge(needed: Int, contextLength: Int, positions: PruningOptions.Positions)
     /// A sampling option is outside its range.
     case invalidOption(name: String, value: String, expected: String)
 }
@@ -35,6 +40,13 @@ extension GenerationError: CustomStringConvertible {
             "the prompt refers to \(inPrompt) pictures, but \(given) were given"
         case .vocabularyMismatch(let tokenizer, let embeddings):
             "the tokenizer has \(tokenizer) tokens, but the model has embeddings for \(embeddings)"
+        case .pruning(let error):
+            "\(error)"
+        case .positionsTooLarge(let needed, let contextLength, let positions):
+            """
+            the prompt and its answer need \(needed) \(positions) positions, but the model was trained \
+            for \(contextLength)
+            """
         case .invalidOption(let name, let value, let expected):
             "\(name) is \(value), expected \(expected)"
         }

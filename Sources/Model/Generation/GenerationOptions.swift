@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TokenPruning
 import Tokenization
 
 /// How an answer is generated.
@@ -11,16 +12,20 @@ public struct GenerationOptions: Sendable, Equatable {
     public var stopStrings: [String]
     /// Goes on to `maxNewTokens` without ever choosing an end-of-sequence token.
     public var ignoresEndOfSequence: Bool
+    /// Which visual tokens enter the decoder; nil for all.
+    public var pruning: PruningOptions?
 
     /// Greedy, up to 512 tokens.
     public init(
         maxNewTokens: Int = 512, sampling: SamplingOptions = SamplingOptions(),
-        stopStrings: [String] = [], ignoresEndOfSequence: Bool = false
+        stopStrings: [String] = [], ignoresEndOfSequence: Bool = false,
+        pruning: PruningOptions? = nil
     ) {
         self.maxNewTokens = maxNewTokens
         self.sampling = sampling
         self.stopStrings = stopStrings
         self.ignoresEndOfSequence = ignoresEndOfSequence
+        self.pruning = pruning
     }
 
     /// - Throws: `GenerationError.invalidOption` for a number outside its range.
@@ -29,6 +34,12 @@ public struct GenerationOptions: Sendable, Equatable {
         guard maxNewTokens >= 1 else {
             throw .invalidOption(
                 name: "the number of new tokens", value: "\(maxNewTokens)", expected: "1 or more")
+        }
+        guard let pruning else { return }
+        do {
+            _ = try TokenSelectors.named(pruning.selector, pruning.selectorOptions)
+        } catch {
+            throw .pruning(error)
         }
     }
 }
@@ -53,6 +64,8 @@ public struct Answer: Sendable, Equatable {
     public let text: String
     /// The tokens, without an end-of-sequence token.
     public let tokens: [TokenID]
+    /// Which rows of each of the prompt's pictures entered the decoder.
+    public let selections: [PictureSelection]
     /// Why it ended.
     public let stopReason: StopReason
     /// What it cost.

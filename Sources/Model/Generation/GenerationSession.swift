@@ -16,8 +16,7 @@ public final class GenerationSession {
     public let cacheFormat: CacheFormat
 
     private let cache: KeyValueCache
-    /// Every token of the sequence, −1 on visual rows; those beyond the cache's rows are pending.
-    private var sequence: [TokenID] = []
+    private var sequence = SequenceState()
 
     /// An empty sequence with room for the model's context.
     ///
@@ -48,34 +47,43 @@ public final class GenerationSession {
     ///
     /// - Parameters:
     ///   - pictures: the tiles of every picture that the prompt refers to.
+    ///   - question: the question as typed, for selectors of visual tokens that look at it.
     ///   - recorder: gets what each stage computes.
     ///   - onProgress: told what happens before the answer's first piece.
     ///   - onText: called with each piece of the answer; always whole characters.
     /// - Throws: `GenerationError`; the sequence is then as before.
     public func answer(
-        _ prompt: [PromptPiece], pictures: [TileBatch], options: GenerationOptions,
-        cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
-        onProgress: (PromptProgress) -> Void = { _ in },
+        _ prompt: [PromptPiece], pictures: [TileBatch], question: [TokenID] = [],
+        options: GenerationOptions, cancellation: Cancellation = Cancellation(),
+        recorder: StageRecorder? = nil, onProgress: (PromptProgress) -> Void = { _ in },
         onText: @escaping (String) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
-        let layout = try layout(prompt, pictures: pictures.map(\.geometry), options)
+        try check(prompt, pictures: pictures.map(\.geometry), options: options)
+        let encoder = VisualEncoder(
+            model: model, pruning: options.pruning, question: model.decoder.embed(question),
+            cancellation: cancellation, recorder: recorder)
         var statistics = GenerationStatistics()
-        statistics.promptRows = layout.rowCount
-        statistics.visualRows = layout.visualRowCount
         return try undoneOnFailure { () throws(GenerationError) in
-            let logits = try unlessCancelled { () throws(GenerationError) in
-                let visual = try encode(pictures, &statistics, cancellation, recorder, onProgress)
-                return try prefill(layout, visual, &statistics, cancellation, recorder, onProgress)
+            let prefilled = try unlessCancelled { () throws(GenerationError) in
+                let visual = try encode(pictures, encoder, &statistics, onProgress)
+                return (
+                    try prefill(
+                        prompt, visual, options, &statistics, cancellation, recorder, onProgress),
+                    visual.map(\.selection)
+                )
             }
-            guard let logits else { return finished("", [], .cancelled, statistics) }
-            return try decode(from: logits, options, statistics, cancellation, recorder, onText)
+            guard let (logits, selections) = prefilled else {
+                return finished("", [], .cancelled, [], statistics)
+            }
+            return try decode(
+                from: logits, options, selections, statistics, cancellation, recorder, onText)
         }
     }
 
     /// Whether nothing has been asked yet.
-    public var isEmpty: Bool { sequence.isEmpty }
+    public var isEmpty: Bool { sequence.tokens.isEmpty }
 
-    private var pendingTokens: ArraySlice<TokenID> { sequence[cache.rowCount...] }
+    private var pendingTokens: ArraySlice<TokenID> { sequence.tokens[cache.rowCount...] }
 
     /// Checks that a prompt can be answered, before any pixel of its pictures is looked at.
     ///
@@ -83,81 +91,90 @@ public final class GenerationSession {
     public func check(
         _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
     ) throws(GenerationError) {
-        _ = try layout(prompt, pictures: pictures, options)
-    }
-
-    private func layout(
-        _ prompt: [PromptPiece], pictures: [TileGeometry], _ options: GenerationOptions
-    ) throws(GenerationError) -> PromptLayout {
         try options.validate()
-        let layout = try PromptLayout(prompt, pictures)
-        // One row is left for the answer's first token, or there would be no second.
-        guard sequence.count + layout.rowCount < model.context else {
-            throw .promptTooLong(
-                rows: layout.rowCount, visualRows: layout.visualRowCount, used: sequence.count,
-                context: model.context)
+        let largest = pictures.map { geometry in
+            let layout = model.layout(geometry)
+            return PictureSelection(
+                largest: layout,
+                most: options.pruning?.budget.mostKept(of: layout.candidates.count)
+                    ?? layout.candidates.count)
         }
-        return layout
+        let layout = try PromptLayout(prompt, largest)
+        // One row is left for the answer's first token, or there would be no second.
+        guard sequence.tokens.count + layout.rowCount < model.context else {
+            throw .promptTooLong(
+                rows: layout.rowCount, visualRows: layout.visualRowCount,
+                used: sequence.tokens.count, context: model.context)
+        }
+        _ = try positions(of: layout, options)
     }
 
-    /// The visual tokens of each picture.
+    /// Where a prompt's rows stand when it follows the sequence.
+    private func positions(
+        of layout: PromptLayout, _ options: GenerationOptions
+    ) throws(GenerationError) -> PromptPositions {
+        let room = model.context - sequence.tokens.count - layout.rowCount
+        return try PromptPositions(
+            layout, options.pruning?.positions ?? .original,
+            start: sequence.nextPosition + pendingTokens.count,
+            answer: min(options.maxNewTokens, max(0, room)),
+            contextLength: model.decoder.config.contextLength)
+    }
+
     private func encode(
-        _ pictures: [TileBatch], _ statistics: inout GenerationStatistics,
-        _ cancellation: Cancellation, _ recorder: StageRecorder?,
-        _ onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) -> [Activations] {
-        var visual: [Activations] = []
+        _ pictures: [TileBatch], _ encoder: VisualEncoder,
+        _ statistics: inout GenerationStatistics, _ onProgress: (PromptProgress) -> Void
+    ) throws(GenerationError) -> [VisualEncoder.Result] {
+        var visual: [VisualEncoder.Result] = []
         for (picture, tiles) in pictures.enumerated() {
             func report(_ done: Double) {
                 onProgress(.encoding(picture: picture, of: pictures.count, done: done))
             }
             report(0)
-            recorder?.recordTiles(tiles)
-            let features = try measure(&statistics.visionSeconds) { () throws(GenerationError) in
-                try modelled { () throws(ModelError) in
-                    try model.features(
-                        of: tiles, cancellation: cancellation, onProgress: report)
-                }
-            }
-            recorder?.recordFeatures(features, tiles: tiles.count)
-            let rows = try measure(&statistics.projectionSeconds) { () throws(GenerationError) in
-                try modelled { () throws(ModelError) in
-                    try model.visualTokens(features, tiles.geometry)
-                }
-            }
-            recorder?.recordProjected(rows)
-            visual.append(rows)
+            visual.append(try encoder.encode(tiles, &statistics, onProgress: report))
         }
         return visual
     }
 
     /// Runs pending tokens and the prompt in one batch; returns the scores after its last row.
     private func prefill(
-        _ layout: PromptLayout, _ visual: [Activations], _ statistics: inout GenerationStatistics,
-        _ cancellation: Cancellation, _ recorder: StageRecorder?,
-        _ onProgress: (PromptProgress) -> Void
+        _ prompt: [PromptPiece], _ visual: [VisualEncoder.Result], _ options: GenerationOptions,
+        _ statistics: inout GenerationStatistics, _ cancellation: Cancellation,
+        _ recorder: StageRecorder?, _ onProgress: (PromptProgress) -> Void
     ) throws(GenerationError) -> Activations {
+        let layout = try PromptLayout(prompt, visual.map(\.selection))
+        let placed = try positions(of: layout, options)
+        statistics.promptRows = layout.rowCount
+        statistics.visualRows = layout.visualRowCount
+        statistics.unprunedVisualRows = visual.reduce(0) { $0 + $1.selection.unprunedRowCount }
+        statistics.usesCompactPositions = placed.isCompact
         let pending = pendingTokens.count
         let tokens = Array(pendingTokens) + layout.tokens
-        recorder?.recordRows(tokens: tokens, positions: positions(of: tokens.count))
+        let start = sequence.nextPosition
+        let positions =
+            (start..<(start + pending)).map { Int32($0) }
+            + placed.offsets.map { Int32(start + pending + $0) }
+        recorder?.recordRows(tokens: tokens, positions: positions)
         let logits = try measure(&statistics.prefillSeconds) { () throws(GenerationError) in
             let hidden = model.decoder.embed(tokens.map { max(0, $0) })
             for (rows, picture) in zip(layout.pictureRows, visual) {
-                hidden.row(pending + rows.lowerBound)
-                    .update(from: picture.values, count: picture.rows * picture.width)
+                hidden.row(pending + rows.lowerBound).update(
+                    from: picture.rows.values, count: picture.rows.rows * picture.rows.width)
             }
             onProgress(.reading(done: 0))
-            return try run(hidden, cancellation) { onProgress(.reading(done: $0)) }
+            return try run(hidden, at: positions, cancellation) { onProgress(.reading(done: $0)) }
         }
-        sequence += layout.tokens
+        sequence.tokens += layout.tokens
+        sequence.nextPosition = start + pending + placed.count
         return logits
     }
 
     /// Chooses tokens until something ends the answer.
     private func decode(
         from firstLogits: Activations, _ options: GenerationOptions,
-        _ prefillStatistics: GenerationStatistics, _ cancellation: Cancellation,
-        _ recorder: StageRecorder?, _ onText: @escaping (String) -> Void
+        _ selections: [PictureSelection], _ prefillStatistics: GenerationStatistics,
+        _ cancellation: Cancellation, _ recorder: StageRecorder?,
+        _ onText: @escaping (String) -> Void
     ) throws(GenerationError) -> Answer {
         var statistics = prefillStatistics
         var text = AnswerText(tokenizer, stops: options.stopStrings, onText)
@@ -169,53 +186,61 @@ public final class GenerationSession {
             () throws(GenerationError) -> Answer.StopReason in
             var logits = firstLogits
             while true {
-                let token = sampler.next(scores(logits), recent: sequence[...])
+                let token = sampler.next(scores(logits), recent: sequence.tokens[...])
                 recorder?.recordStep(logits, chosen: token)
                 if tokenizer.endOfGeneration.contains(token) { return .endOfSequence }
                 tokens.append(token)
-                sequence.append(token)
+                sequence.tokens.append(token)
                 text.append(token)
                 if text.hasStopped { return .stopString }
                 if tokens.count == options.maxNewTokens { return .length }
-                if sequence.count == model.context { return .context }
+                if !hasRoom { return .context }
                 let next = try unlessCancelled { () throws(GenerationError) in
-                    try run(model.decoder.embed([token]), cancellation)
+                    try run(
+                        model.decoder.embed([token]), at: [Int32(sequence.nextPosition)],
+                        cancellation)
                 }
                 guard let next else { return .cancelled }
+                sequence.nextPosition += 1
                 logits = next
             }
         }
-        return finished(text.finish(), tokens, reason, statistics)
+        return finished(text.finish(), tokens, reason, selections, statistics)
+    }
+
+    /// Whether the last token can go through the decoder.
+    private var hasRoom: Bool {
+        sequence.tokens.count < model.context
+            && sequence.nextPosition < model.decoder.config.contextLength
     }
 
     private func finished(
         _ text: String, _ tokens: [TokenID], _ reason: Answer.StopReason,
-        _ statistics: GenerationStatistics
+        _ selections: [PictureSelection], _ statistics: GenerationStatistics
     ) -> Answer {
         var statistics = statistics
+        let pruned = statistics.unprunedVisualRows - statistics.visualRows
+        let bytesPerRow = KeyValueCache.bytesPerRow(model.decoder.config, format: cacheFormat)
         statistics.generatedTokens = tokens.count
         statistics.cacheRows = cache.rowCount
-        statistics.cacheBytes =
-            cache.rowCount
-            * KeyValueCache.bytesPerRow(model.decoder.config, format: cacheFormat)
-        return Answer(text: text, tokens: tokens, stopReason: reason, statistics: statistics)
+        statistics.cacheBytes = cache.rowCount * bytesPerRow
+        statistics.unprunedCacheBytes = (cache.rowCount + pruned) * bytesPerRow
+        return Answer(
+            text: text, tokens: tokens, selections: selections, stopReason: reason,
+            statistics: statistics)
     }
 
-    /// Runs rows at the sequence's next positions; returns the scores after the last one.
+    /// Runs rows at the given positions; returns the scores after the last one.
     private func run(
-        _ hidden: Activations, _ cancellation: Cancellation,
+        _ hidden: Activations, at positions: [Int32], _ cancellation: Cancellation,
         onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) -> Activations {
         try modelled { () throws(ModelError) in
             try model.decoder.run(
-                hidden, at: positions(of: hidden.rows), cache: cache, cancellation: cancellation,
+                hidden, at: positions, cache: cache, cancellation: cancellation,
                 onProgress: onProgress)
             return try model.decoder.logits(hidden.copy(rows: (hidden.rows - 1)..<hidden.rows))
         }
-    }
-
-    private func positions(of count: Int) -> [Int32] {
-        (cache.rowCount..<(cache.rowCount + count)).map { Int32($0) }
     }
 
     /// The scores of the tokens that the tokenizer knows.
@@ -227,12 +252,12 @@ public final class GenerationSession {
     private func undoneOnFailure<Result>(
         _ body: () throws(GenerationError) -> Result
     ) throws(GenerationError) -> Result {
-        let (rowCount, tokenCount) = (cache.rowCount, sequence.count)
+        let (rowCount, before) = (cache.rowCount, sequence)
         do {
             return try body()
         } catch {
             cache.truncate(to: rowCount)
-            sequence.removeLast(sequence.count - tokenCount)
+            sequence = before
             throw error
         }
     }
@@ -247,11 +272,5 @@ public final class GenerationSession {
             guard error == .model(.cancelled) else { throw error }
             return nil
         }
-    }
-
-    private func modelled<Result>(
-        _ body: () throws(ModelError) -> Result
-    ) throws(GenerationError) -> Result {
-        do { return try body() } catch { throw .model(error) }
     }
 }

@@ -8,6 +8,8 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var visionSeconds = 0.0
     /// Features through the projector.
     public var projectionSeconds = 0.0
+    /// Visual tokens selected.
+    public var selectionSeconds = 0.0
     /// Prompt rows through the decoder, up to the first token's scores.
     public var prefillSeconds = 0.0
     /// Generated tokens, from the first token's choice to the last one's.
@@ -16,12 +18,18 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var promptRows = 0
     /// Rows of the prompt that stand for pictures.
     public var visualRows = 0
+    /// The same without pruning.
+    public var unprunedVisualRows = 0
+    /// Whether the prompt's rows are placed one after the other although some were pruned.
+    public var usesCompactPositions = false
     /// Tokens of the answer, without the one that ends it.
     public var generatedTokens = 0
     /// Rows of the KV cache in use at the end.
     public var cacheRows = 0
     /// Bytes of those rows.
     public var cacheBytes = 0
+    /// Bytes that the KV cache would take without pruning.
+    public var unprunedCacheBytes = 0
 
     /// Nothing done yet.
     public init() {}

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
 import Tokenization
 
-/// The rows that a prompt becomes, known before any picture is looked at.
+/// The rows that a prompt becomes.
 struct PromptLayout {
     /// What stands on visual rows instead of a token.
     static let visualToken: TokenID = -1
 
     /// The token of each row.
     let tokens: [TokenID]  // [rows]
+    /// Where each row would be without pruning.
+    let originalPositions: [Int]  // [rows]
+    /// Rows without pruning.
+    let unprunedRowCount: Int
     /// Rows of each picture, in the order of the pictures.
     let pictureRows: [Range<Int>]
 
@@ -18,8 +21,10 @@ struct PromptLayout {
     /// Lays out a prompt that refers to each of the pictures once.
     ///
     /// - Throws: `GenerationError.pictureMismatch`, `GenerationError.emptyPrompt`.
-    init(_ prompt: [PromptPiece], _ pictures: [TileGeometry]) throws(GenerationError) {
+    init(_ prompt: [PromptPiece], _ pictures: [PictureSelection]) throws(GenerationError) {
         var tokens: [TokenID] = []
+        var positions: [Int] = []
+        var nextPosition = 0
         var rows = [Range<Int>?](repeating: nil, count: pictures.count)
         let references = prompt.count { if case .picture = $0 { true } else { false } }
         let mismatch = GenerationError.pictureMismatch(
@@ -28,16 +33,22 @@ struct PromptLayout {
             switch piece {
             case .tokens(let more):
                 tokens += more
+                positions += nextPosition..<(nextPosition + more.count)
+                nextPosition += more.count
             case .picture(let index):
                 guard rows.indices.contains(index), rows[index] == nil else { throw mismatch }
-                let count = pictures[index].visualTokenCount
-                rows[index] = tokens.count..<(tokens.count + count)
-                tokens += Array(repeating: Self.visualToken, count: count)
+                let picture = pictures[index]
+                rows[index] = tokens.count..<(tokens.count + picture.keptRows.count)
+                tokens += picture.keptRows.map { _ in Self.visualToken }
+                positions += picture.keptRows.map { nextPosition + $0 }
+                nextPosition += picture.unprunedRowCount
             }
         }
         pictureRows = rows.compactMap(\.self)
         guard pictureRows.count == pictures.count else { throw mismatch }
         guard !tokens.isEmpty else { throw .emptyPrompt }
         self.tokens = tokens
+        originalPositions = positions
+        unprunedRowCount = nextPosition
     }
 }

@@ -30,6 +30,9 @@ public final class StageRecorder {
     public private(set) var features = Tensor<Float>(shape: [0], values: [])
     /// The rows that stand for the pictures in the prompt: `[visual tokens, width]`.
     public private(set) var projected = Tensor<Float>(shape: [0], values: [])
+    /// The rows of `projected` that entered the decoder, picture after picture, each counted from its
+    /// picture's first: `[kept rows]`.
+    public private(set) var kept: [Int32] = []
     /// The prompt's tokens, −1 on visual rows: `[rows]`.
     public private(set) var tokens: [TokenID] = []
     /// The position of each row: `[rows]`.
@@ -53,6 +56,10 @@ public final class StageRecorder {
 
     func recordProjected(_ rows: Activations) {
         projected.append(rows.array, shape: [rows.rows, rows.width])
+    }
+
+    func recordSelection(_ selection: PictureSelection) {
+        kept += selection.keptRows.map { Int32($0) }
     }
 
     func recordRows(tokens: [TokenID], positions: [Int32]) {

@@ -16,6 +16,9 @@ public final class LLaVAModel: Sendable {
     /// What is odd about the files but does not keep them from running.
     public let warnings: [String]
 
+    /// The arithmetic of its layers.
+    public let ops: TensorOps
+
     private let newline: [Float]?  // [width]; anyres models only
     private let padding: CLIPPreprocessor
     private let cropping: CLIPPreprocessor
@@ -31,6 +34,7 @@ public final class LLaVAModel: Sendable {
     public init(
         text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil
     ) throws(ModelError) {
+        self.ops = ops
         let textConfig = try DecoderConfig(text.metadata)
         self.context = try Self.checked(context, textConfig, text)
         let textLoader = TensorLoader(text)
@@ -60,11 +64,15 @@ public final class LLaVAModel: Sendable {
 
     /// Runs tiles through the vision tower, one after the other.
     ///
-    /// - Parameter onProgress: called with the part that is done, 0 to 1.
+    /// - Parameters:
+    ///   - onClassAttention: called, tile after tile, with how much the class token attends to each
+    ///     patch: `[patches]`.
+    ///   - onProgress: called with the part that is done, 0 to 1.
+    /// - Returns: `[tiles · patches, featureWidth]`.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
         of tiles: TileBatch, cancellation: Cancellation,
-        onProgress: (Double) -> Void = { _ in }
+        onClassAttention: (([Float]) -> Void)? = nil, onProgress: (Double) -> Void = { _ in }
     ) throws(ModelError) -> Activations {
         let config = vision.config
         let result = Activations(
@@ -74,7 +82,8 @@ public final class LLaVAModel: Sendable {
             let pixels = tiles.pixels[(tile * pixelsPerTile)..<((tile + 1) * pixelsPerTile)]
             let features = try vision.features(
                 pixels, cancellation: cancellation,
-                onProgress: { onProgress((Double(tile) + $0) / Double(tiles.count)) })
+                onProgress: { onProgress((Double(tile) + $0) / Double(tiles.count)) },
+                onClassAttention: onClassAttention)
             result.row(tile * config.patchCount)
                 .update(from: features.values, count: features.rows * features.width)
         }
@@ -87,9 +96,31 @@ public final class LLaVAModel: Sendable {
     public func visualTokens(
         _ features: Activations, _ geometry: TileGeometry
     ) throws(ModelError) -> Activations {
+        pack(try project(features), layout(geometry).rows[...])
+    }
+
+    /// The features of all tiles in the decoder's width.
+    ///
+    /// - Returns: `[tiles · patches, width]`.
+    /// - Throws: `ModelError.notFinite`.
+    public func project(_ features: Activations) throws(ModelError) -> Activations {
         let projected = projector.project(features)
         guard projected.isFinite else { throw .notFinite(place: "the projector") }
-        return packVisualTokens(projected, geometry, newline: newline)
+        return projected
+    }
+
+    /// The rows that a picture takes in a prompt.
+    public func layout(_ geometry: TileGeometry) -> VisualTokenLayout {
+        VisualTokenLayout(geometry, hasNewlines: newline != nil)
+    }
+
+    /// Puts projected patches and newlines in the given order.
+    ///
+    /// - Parameter projected: `[tiles · patches, width]`, the base tile first.
+    public func pack(
+        _ projected: Activations, _ rows: some Collection<VisualTokenLayout.Row>
+    ) -> Activations {
+        packVisualTokens(projected, rows, newline: newline)
     }
 
     private static func checked(

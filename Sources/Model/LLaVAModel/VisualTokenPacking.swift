@@ -54,22 +54,21 @@ public struct VisualTokenLayout: Sendable, Equatable {
     }
 }
 
-/// Puts the projected patches of all tiles in the order in which the decoder reads them.
+/// Puts projected patches and newlines in the given order.
 ///
 /// - Parameters:
 ///   - projected: `[tiles · patches, width]`, the base tile first.
-///   - newline: the row after each row of the grid; only anyres models have one.
+///   - newline: the row for newlines; only anyres models have one.
 func packVisualTokens(
-    _ projected: Activations, _ geometry: TileGeometry, newline: [Float]?
+    _ projected: Activations, _ rows: some Collection<VisualTokenLayout.Row>, newline: [Float]?
 ) -> Activations {
-    let layout = VisualTokenLayout(geometry, hasNewlines: newline != nil)
-    let packed = Activations(rows: layout.rows.count, width: projected.width)
-    for (index, row) in layout.rows.enumerated() {
+    let packed = Activations(rows: rows.count, width: projected.width)
+    for (index, row) in rows.enumerated() {
         switch row {
         case .patch(let patch):
             packed.row(index).update(from: projected.row(patch), count: packed.width)
         case .newline:
-            guard let newline else { continue }
+            guard let newline else { preconditionFailure("a newline without a row for it") }
             packed.row(index).update(from: newline, count: packed.width)
         }
     }

@@ -26,6 +26,7 @@ struct DumpFolder {
         try write("features", recorder.features)
         try write("projected", recorder.projected)
         try write("logits", recorder.logits)
+        try write("kept", recorder.kept)
         try write("tokens", recorder.tokens)
         try write("positions", recorder.positions)
         try write("generated", recorder.generated)

@@ -14,6 +14,7 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Prompt") var prompt: PromptOptions
+    @OptionGroup(title: "Pruning") var pruning: PruningArguments
     @OptionGroup(title: "Answer") var answer: AnswerOptions
 
     @Flag(name: [.short, .long], help: "Chat: ask question after question.")
@@ -51,6 +52,12 @@ struct RunCommand: ParsableCommand {
         }
     }
 
+    private var options: GenerationOptions {
+        var options = answer.options
+        options.pruning = pruning.options
+        return options
+    }
+
     func run() throws {
         try TextInput.checkArguments()
         let question = try prompt.text()
@@ -60,7 +67,7 @@ struct RunCommand: ParsableCommand {
         let llava = try model.load()
         if interactive {
             let chat = try InteractiveChat(
-                answer.options, input, quiet: quiet, restart: { try prompt.conversation(llava) })
+                options, input, quiet: quiet, restart: { try prompt.conversation(llava) })
             try chat.run(firstQuestion: question)
         } else {
             try answerOnce(llava, question ?? LLaVA.defaultQuestion, input, folder)
@@ -81,10 +88,10 @@ struct RunCommand: ParsableCommand {
             return prompt.raw
                 ? try llava.complete(
                     question, pictures: input.pictures, crop: prompt.crop,
-                    options: answer.options, cancellation: cancellation, recorder: recorder,
+                    options: options, cancellation: cancellation, recorder: recorder,
                     onProgress: progress.show, onText: onText)
                 : try prompt.conversation(llava).ask(
-                    question, pictures: input.pictures, options: answer.options,
+                    question, pictures: input.pictures, options: options,
                     cancellation: cancellation, recorder: recorder,
                     onProgress: progress.show, onText: onText)
         }

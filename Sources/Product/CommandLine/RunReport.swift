@@ -7,12 +7,21 @@ struct RunReport: Encodable {
     struct Tokens: Encodable {
         let prompt: Int
         let visual: Int
+        let unprunedVisual: Int
         let generated: Int
     }
 
     struct Cache: Encodable {
         let rows: Int
         let bytes: Int
+        let unprunedBytes: Int
+    }
+
+    /// What was kept of one picture.
+    struct Kept: Encodable {
+        let patches: Int
+        let ofPatches: Int
+        let newlines: Int
     }
 
     /// Milliseconds.
@@ -21,6 +30,7 @@ struct RunReport: Encodable {
         let tiles: Double
         let vision: Double
         let project: Double
+        let select: Double
         let prefill: Double
         let decode: Double
         let timeToFirstToken: Double
@@ -32,8 +42,12 @@ struct RunReport: Encodable {
     let pictures: [String]
     let tokens: Tokens
     let cache: Cache
+    let kept: [Kept]
+    let positions: String
     let milliseconds: Timings
     let tokensPerSecond: Double
+    /// Whether a selector that looks at the question had none to look at.
+    let lacksQuestion: Bool
 
     init(_ answer: Answer, about input: PictureInput) {
         let statistics = answer.statistics
@@ -42,16 +56,27 @@ struct RunReport: Encodable {
         pictures = input.names
         tokens = Tokens(
             prompt: statistics.promptRows, visual: statistics.visualRows,
-            generated: statistics.generatedTokens)
-        cache = Cache(rows: statistics.cacheRows, bytes: statistics.cacheBytes)
+            unprunedVisual: statistics.unprunedVisualRows, generated: statistics.generatedTokens)
+        cache = Cache(
+            rows: statistics.cacheRows, bytes: statistics.cacheBytes,
+            unprunedBytes: statistics.unprunedCacheBytes)
+        kept = answer.selections.map { selection in
+            Kept(
+                patches: selection.keptPatches.count, ofPatches: selection.candidateCount,
+                newlines: selection.keptNewlineCount)
+        }
+        positions = statistics.usesCompactPositions ? "compact" : "original"
+        lacksQuestion = answer.selections.contains(where: \.lacksQuestion)
         let first =
             input.seconds + statistics.tilingSeconds + statistics.visionSeconds
-            + statistics.projectionSeconds + statistics.prefillSeconds
+            + statistics.projectionSeconds + statistics.selectionSeconds
+            + statistics.prefillSeconds
         milliseconds = Timings(
             decodePicture: Self.milliseconds(input.seconds),
             tiles: Self.milliseconds(statistics.tilingSeconds),
             vision: Self.milliseconds(statistics.visionSeconds),
             project: Self.milliseconds(statistics.projectionSeconds),
+            select: Self.milliseconds(statistics.selectionSeconds),
             prefill: Self.milliseconds(statistics.prefillSeconds),
             decode: Self.milliseconds(statistics.decodeSeconds),
             timeToFirstToken: Self.milliseconds(first),
@@ -71,14 +96,32 @@ struct RunReport: Encodable {
         return """
 
             picture  \(Self.text(times.decodePicture + times.tiles)), \
-            vision \(Self.text(times.vision)), projector \(Self.text(times.project))
+            vision \(Self.text(times.vision)), projector \(Self.text(times.project))\(pruningText)
             prefill  \(Self.text(times.prefill)) for \(tokens.prompt) rows, \
             \(tokens.visual) of them visual tokens; first token after \
             \(Self.text(times.timeToFirstToken))
             decode   \(Self.text(times.decode)) for \(tokens.generated) tokens, \
             \(String(format: "%.2f", tokensPerSecond)) tokens/s; ended by \(stopReason)
-            KV cache \(cache.rows) rows, \(byteCountText(cache.bytes))
+            KV cache \(cache.rows) rows, \(byteCountText(cache.bytes))\(savingText)
             """
+    }
+
+    private var isPruned: Bool { tokens.visual < tokens.unprunedVisual }
+
+    private var pruningText: String {
+        guard isPruned else { return "" }
+        let patches = kept.map { "\($0.patches) of \($0.ofPatches)" }.joined(separator: ", ")
+        let newlines = kept.reduce(0) { $0 + $1.newlines }
+        return """
+
+            pruning  \(Self.text(milliseconds.select)), kept \(patches) patches\
+            \(newlines > 0 ? " and \(newlines) newlines" : ""), \(positions) positions\
+            \(lacksQuestion ? "; without a question to look at" : "")
+            """
+    }
+
+    private var savingText: String {
+        isPruned ? " instead of \(byteCountText(cache.unprunedBytes))" : ""
     }
 
     private static func milliseconds(_ seconds: Double) -> Double {

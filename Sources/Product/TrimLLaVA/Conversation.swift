@@ -59,19 +59,30 @@ public final class Conversation {
                         question, pictures: pictures.count, afterEndOfTurn: false)
                 }
             return try session.answer(
-                pieces, about: pictures, crop: crop, options: options, cancellation: cancellation,
-                recorder: recorder, onProgress: onProgress, onText: onText)
+                pieces, about: pictures, crop: crop,
+                question: llava.tokenizer.encode(Self.words(of: question)), options: options,
+                cancellation: cancellation, recorder: recorder, onProgress: onProgress,
+                onText: onText)
         } catch {
             throw LLaVAError(error)
         }
     }
 }
 
+extension Conversation {
+    /// A question as typed, without the marks for pictures.
+    private static func words(of question: String) -> String {
+        question.split(separator: PromptBuilder.pictureMarker).joined(separator: " ")
+            .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+}
+
 extension GenerationSession {
     /// Answers a prompt about pictures, which are cut into tiles only once it is known to fit.
     func answer(
-        _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool, options: GenerationOptions,
-        cancellation: Cancellation, recorder: StageRecorder?,
+        _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool,
+        question: [TokenID] = [], options: GenerationOptions, cancellation: Cancellation,
+        recorder: StageRecorder?,
         onProgress: (PromptProgress) -> Void, onText: @escaping (String) -> Void
     ) throws(GenerationError) -> Answer {
         let preprocessor = model.preprocessor(crop: crop)
@@ -83,8 +94,8 @@ extension GenerationSession {
         let tiles = pictures.map { preprocessor.tiles(of: $0) }
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
-            prompt, pictures: tiles, options: options, cancellation: cancellation,
-            recorder: recorder, onProgress: onProgress, onText: onText)
+            prompt, pictures: tiles, question: question, options: options,
+            cancellation: cancellation, recorder: recorder, onProgress: onProgress, onText: onText)
         answer.statistics.tilingSeconds = tilingSeconds
         return answer
     }

@@ -6,6 +6,7 @@ import Dispatch
 import Kernels
 @_exported import LLaVAModel
 @_exported import TensorOps
+@_exported import TokenPruning
 @_exported import Tokenization
 import WorkerPool
 

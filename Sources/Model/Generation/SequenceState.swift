@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import Tokenization
+
+/// What a sequence holds: its rows, and the position of the next one.
+struct SequenceState {
+    /// Every row's token, −1 on visual rows; those beyond the KV cache's rows are pending.
+    var tokens: [TokenID] = []
+    /// The position of the first pending row, ahead of the number of rows where some were pruned.
+    var nextPosition = 0
+}
+
+/// Where the rotary embedding places the rows of one prompt.
+struct PromptPositions {
+    /// Relative to the prompt's first row.
+    let offsets: [Int]  // [rows]
+    /// Positions that the prompt takes up.
+    let count: Int
+    /// Whether rows are placed one after the other although some were pruned.
+    let isCompact: Bool
+
+    /// Original positions, unless compact ones are asked for, or needed to stay within the trained
+    /// context.
+    ///
+    /// - Parameters:
+    ///   - start: the prompt's first position.
+    ///   - answer: positions that the answer may take.
+    /// - Throws: `GenerationError.positionsTooLarge`.
+    init(
+        _ layout: PromptLayout, _ mode: PruningOptions.Positions, start: Int, answer: Int,
+        contextLength: Int
+    ) throws(GenerationError) {
+        let isPruned = layout.rowCount < layout.unprunedRowCount
+        let originalEnd = start + layout.unprunedRowCount + answer
+        isCompact =
+            isPruned && (mode == .compact || mode == .automatic && originalEnd > contextLength)
+        offsets = isCompact ? Array(0..<layout.rowCount) : layout.originalPositions
+        count = isCompact ? layout.rowCount : layout.unprunedRowCount
+        let needed = start + count + answer
+        guard needed <= contextLength || !isPruned else {
+            throw .positionsTooLarge(
+                needed: needed, contextLength: contextLength,
+                positions: isCompact ? .compact : .original)
+        }
+    }
+}
