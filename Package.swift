@@ -88,7 +88,7 @@ let package = Package(
                 "GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization",
                 "TokenPruning", "WorkerPool",
             ]),
-        tests("TrimLLaVA"),
+        tests("TrimLLaVA", ["BlockFormats"]),
         tests("TrimLLaVACommandLine"),
     ],
     swiftLanguageModes: [.v6]

@@ -18,16 +18,13 @@ import Testing
     private let clip: TinyModel = {
         var model = TinyModel()
         (model.tileSide, model.visionWidth, model.visionFeedForwardWidth) = (336, 1024, 4096)
-        model.visionBlocks = 23
+        (model.visionHeads, model.visionBlocks) = (16, 23)
         model.pinpoints = [336, 672, 672, 336, 672, 672, 1008, 336, 336, 1008]
         return model
     }()
 
     private func vision(_ model: TinyModel) throws -> VisionConfig {
-        let metadata = try model.projectorMetadata().changed {
-            $0["clip.vision.attention.head_count"] = .uint32(16)
-        }
-        .metadata()
+        let metadata = try model.projectorMetadata().metadata()
         return try VisionConfig(metadata, storedBlocks: 23, projectorLayers: [0, 2])
     }
 
@@ -85,13 +82,5 @@ import Testing
     @Test func absurdNumbersDoNotOverflow() throws {
         let absurd = try estimate(context: 1 << 40, sequences: 1 << 40)
         #expect(absurd.totalBytes > 1 << 57)
-    }
-}
-
-extension TinyFile {
-    fileprivate func changed(_ change: (inout TinyFile) -> Void) -> TinyFile {
-        var copy = self
-        change(&copy)
-        return copy
     }
 }

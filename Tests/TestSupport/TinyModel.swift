@@ -31,6 +31,8 @@ public struct TinyModel: Sendable {
     public var visionWidth = 16
     /// Numbers per patch inside a vision block's feed-forward network.
     public var visionFeedForwardWidth = 24
+    /// Heads of the vision blocks.
+    public var visionHeads = 2
     /// Vision blocks in the file.
     public var visionBlocks = 3
     /// Anyres resolutions: width, height, width, height and so on.
@@ -110,7 +112,7 @@ public struct TinyModel: Sendable {
         set("patch_size", .uint32(UInt32(patchSide)))
         set("embedding_length", .uint32(UInt32(visionWidth)))
         set("feed_forward_length", .uint32(UInt32(visionFeedForwardWidth)))
-        set("attention.head_count", .uint32(2))
+        set("attention.head_count", .uint32(UInt32(visionHeads)))
         set("block_count", .uint32(UInt32(visionBlocks)))
         if !pinpoints.isEmpty { set("image_grid_pinpoints", .int32s(pinpoints)) }
         return file
