@@ -3,6 +3,12 @@ import CVectorOps
 import Dispatch
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A fork-join pool on long-lived Dispatch threads.
 ///
 /// The caller is one of the threads. Between jobs the others spin for a moment, because the next
@@ -90,7 +96,7 @@ private final class WorkerState: @unchecked Sendable {
         finishedWorkers.store(0, ordering: .relaxed)
         announce()
         takeIndices(thread: 0)
-        while finishedWorkers.load(ordering: .acquiring) < workers.count { spin_pause() }
+        waitForWorkers()
         job = nil
     }
 
@@ -108,6 +114,16 @@ private final class WorkerState: @unchecked Sendable {
             if isStopped.load(ordering: .acquiring) { return }
             takeIndices(thread: number + 1)
             finishedWorkers.add(1, ordering: .releasing)
+        }
+    }
+
+    /// Spins for the last indices of the other threads, but leaves the core to a worker that has none.
+    private func waitForWorkers() {
+        var spins = 0
+        while finishedWorkers.load(ordering: .acquiring) < workers.count {
+            spin_pause()
+            spins &+= 1
+            if spins > Self.spinLimit { sched_yield() }
         }
     }
 

@@ -3,6 +3,7 @@ import Imaging
 import LLaVAModel
 import TensorOps
 import TokenPruning
+import Tokenization
 
 /// Takes one picture through the vision tower, the projector and, where asked, a selector.
 struct VisualEncoder {
@@ -85,6 +86,23 @@ struct VisualEncoder {
         _ body: () throws(PruningError) -> Value
     ) throws(GenerationError) -> Value {
         do { return try body() } catch { throw .pruning(error) }
+    }
+}
+
+extension PictureSelection {
+    /// What a selector keeps of a picture, without asking the decoder anything.
+    ///
+    /// - Parameter question: the question as typed, for selectors that look at it.
+    /// - Throws: `GenerationError`.
+    public init(
+        of tiles: TileBatch, by pruning: PruningOptions, question: [TokenID], _ model: LLaVAModel,
+        cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
+    ) throws(GenerationError) {
+        let encoder = VisualEncoder(
+            model: model, pruning: pruning, question: model.decoder.embed(question),
+            cancellation: cancellation, recorder: nil)
+        var statistics = GenerationStatistics()
+        self = try encoder.encode(tiles, &statistics, onProgress: onProgress).selection
     }
 }
 

@@ -31,6 +31,12 @@ struct RunCommand: ParsableCommand {
         completion: .directory)
     var dump: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Draw which visual tokens of the picture were kept, as a PNG.", valueName: "file"),
+        completion: .file())
+    var pruneMap: String?
+
     @Argument(
         help: ArgumentHelp("JPEG, PNG or WebP files; - for standard input.", valueName: "picture"),
         completion: .file())
@@ -46,6 +52,9 @@ struct RunCommand: ParsableCommand {
         if readers > 1 {
             throw ValidationError(
                 "standard input can be only one of: a picture, the prompt, an interactive chat")
+        }
+        if pruneMap != nil, interactive || pictures.count != 1 || pruning.keep == nil {
+            throw ValidationError("--prune-map goes with --keep and exactly one picture")
         }
         if !interactive, pictures.isEmpty, !prompt.isGiven {
             throw ValidationError("give a picture, or a prompt, or --interactive")
@@ -98,9 +107,16 @@ struct RunCommand: ParsableCommand {
         interrupts.stop()
         progress.erase()
         if let folder, let recorder { try folder.write(recorder) }
+        try writePruneMap(llava, input, result)
         let report = RunReport(result, about: input)
         if json { try writeOutput(report.json()) } else { try stream.finish() }
         if !quiet, !json { StandardError.print(report.summary) }
         if result.stopReason == .cancelled { throw ExitCode(Interrupts.exitCode) }
+    }
+
+    private func writePruneMap(_ llava: LLaVA, _ input: PictureInput, _ answer: Answer) throws {
+        guard let pruneMap, let selection = answer.selections.first else { return }
+        try PruneMapFile(path: pruneMap).write(
+            input.pictures[0], selection, llava.model.preprocessor(crop: prompt.crop))
     }
 }

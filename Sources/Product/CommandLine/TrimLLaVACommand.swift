@@ -8,7 +8,9 @@ struct TrimLLaVACommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trimllava",
         abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
-        subcommands: [RunCommand.self, InspectCommand.self, TokenizeCommand.self])
+        subcommands: [
+            RunCommand.self, PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
+        ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).
     static func main() {

@@ -60,7 +60,7 @@ public final class Conversation {
                 }
             return try session.answer(
                 pieces, about: pictures, crop: crop,
-                question: llava.tokenizer.encode(Self.words(of: question)), options: options,
+                question: Self.questionTokens(question, llava.tokenizer), options: options,
                 cancellation: cancellation, recorder: recorder, onProgress: onProgress,
                 onText: onText)
         } catch {
@@ -70,10 +70,11 @@ public final class Conversation {
 }
 
 extension Conversation {
-    /// A question as typed, without the marks for pictures.
-    private static func words(of question: String) -> String {
-        question.split(separator: PromptBuilder.pictureMarker).joined(separator: " ")
-            .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    /// The tokens of a question as typed, without the marks for pictures.
+    static func questionTokens(_ question: String, _ tokenizer: Tokenizer) -> [TokenID] {
+        let words = question.split(separator: PromptBuilder.pictureMarker).joined(separator: " ")
+            .split(whereSeparator: \.isWhitespace)
+        return tokenizer.encode(words.joined(separator: " "))
     }
 }
 

@@ -157,6 +157,26 @@ public final class LLaVA: Sendable {
         }
     }
 
+    /// Which visual tokens of a picture a selector keeps; no answer is generated.
+    ///
+    /// - Parameter crop: whether a LLaVA-1.5 model sees only the middle square of the picture.
+    /// - Throws: `LLaVAError`.
+    public func selection(
+        of picture: Picture, question: String = LLaVA.defaultQuestion, by pruning: PruningOptions,
+        crop: Bool = false, cancellation: Cancellation = Cancellation(),
+        onProgress: (PromptProgress) -> Void = { _ in }
+    ) throws(LLaVAError) -> PictureSelection {
+        do {
+            return try PictureSelection(
+                of: model.preprocessor(crop: crop).tiles(of: picture), by: pruning,
+                question: Conversation.questionTokens(question, tokenizer), model,
+                cancellation: cancellation,
+                onProgress: { onProgress(.encoding(picture: 0, of: 1, done: $0)) })
+        } catch {
+            throw LLaVAError(error)
+        }
+    }
+
     /// What is asked about a picture when nothing else is.
     public static let defaultQuestion = "Describe this picture."
 

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import TrimLLaVA
+
+/// `trimllava prune-map`: which patches of a picture a selector keeps.
+struct PruneMapCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune-map",
+        abstract: "Draws which visual tokens of a picture are kept.",
+        discussion: """
+            Dropped patches are dimmed, kept ones outlined. LLaVA-NeXT sees a picture twice, as a whole \
+            and in tiles; the map shows both. Only the vision tower and the projector run.
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Pruning") var pruning: PruningArguments
+
+    @Option(
+        name: [.short, .long], parsing: .unconditional,
+        help: ArgumentHelp("The question, for selectors that look at it.", valueName: "text"))
+    var prompt = LLaVA.defaultQuestion
+
+    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
+    var crop = false
+
+    @Flag(help: "Do not turn the picture as its EXIF orientation says.")
+    var ignoreOrientation = false
+
+    @Flag(name: [.short, .long], help: "Print no progress and no counts.")
+    var quiet = false
+
+    @Option(
+        name: [.short, .long], help: ArgumentHelp("The map to write, a PNG.", valueName: "file"),
+        completion: .file())
+    var output: String
+
+    @Argument(
+        help: ArgumentHelp(
+            "A JPEG, PNG or WebP file; - for standard input.", valueName: "picture"),
+        completion: .file())
+    var picture: String
+
+    func validate() throws {
+        if pruning.keep == nil { throw ValidationError("--keep is needed: how many to keep") }
+    }
+
+    func run() throws {
+        try TextInput.checkArguments()
+        guard let options = pruning.options else { return }
+        let picture = try PictureDecoder.load(
+            path: picture, applyOrientation: !ignoreOrientation)
+        let llava = try model.load()
+        let progress = ProgressLine(quiet: quiet)
+        defer { progress.erase() }
+        let selection = try llava.selection(
+            of: picture, question: prompt, by: options, crop: crop, onProgress: progress.show)
+        progress.erase()
+        let map = PruneMapFile(path: output)
+        try map.write(picture, selection, llava.model.preprocessor(crop: crop))
+        if !quiet { StandardError.print(map.summary(picture, selection, llava, crop: crop)) }
+    }
+}
