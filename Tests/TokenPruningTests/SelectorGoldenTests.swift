@@ -14,7 +14,9 @@ struct SelectorGoldenTests {
         for selection in golden.selections {
             let selector = try selection.makeSelector()
             let kept = try selector.select(golden.input, keep: selection.keep, ops: ops)
-            #expect(kept.indices == selection.indices, "\(selection)")
+            #expect(
+                kept.indices == selection.indices,
+                "\(selection.selector), \(selection.keep) tokens")
         }
     }
 

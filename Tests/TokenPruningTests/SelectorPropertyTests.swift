@@ -65,8 +65,10 @@ struct SelectorPropertyTests {
         for selector in TokenSelectors.all() where selector.info.isContentAware {
             let embeddings = clean.embeddings.copy(rows: 0..<40)
             embeddings.row(39)[31] = number
+            let features = try #require(clean.features).copy(rows: 0..<40)
+            features.row(7)[15] = number
             let spoiled = SelectionInput(
-                embeddings: embeddings, features: clean.features,
+                embeddings: embeddings, features: features,
                 classAttention: clean.classAttention, text: clean.text)
             #expect(throws: PruningError.self, "\(selector.info.name)") {
                 try selector.select(spoiled, keep: 8, ops: ops)
@@ -99,7 +101,8 @@ struct SelectorPropertyTests {
             embeddings: rows, features: rows, classAttention: attention, text: rows)
         let copies = Activations([Float](repeating: 0.3, count: 20 * 8), width: 8)
         let same = SelectionInput(
-            embeddings: copies, features: copies, classAttention: attention, text: rows)
+            embeddings: copies, features: copies,
+            classAttention: [Float](repeating: 0.5, count: 20), text: copies)
         for selector in TokenSelectors.all() where selector.info.isContentAware {
             for input in [blank, same] {
                 let kept = try selector.select(input, keep: 7, ops: ops).indices
@@ -146,8 +149,8 @@ struct SelectorPropertyTests {
         let ops = try makeOps()
         let bare = SelectionInput(embeddings: randomInput(9).embeddings)
         for selector in TokenSelectors.all() {
-            let required = selector.info.needs.subtracting([.text])
-            guard let need = required.first else { continue }
+            let required = [SelectionNeed.features, .classAttention]
+            guard let need = required.first(where: selector.info.needs.contains) else { continue }
             #expect(throws: PruningError.missingInput(selector: selector.info.name, need: need)) {
                 try selector.select(bare, keep: 3, ops: ops)
             }

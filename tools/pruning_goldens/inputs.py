@@ -18,7 +18,7 @@ class Case:
     kind: str = "random"
     text_tokens: int = 5
     width: int = 24
-    feature_width: int = 12
+    feature_width: int = 20
 
 
 @dataclass
@@ -49,7 +49,7 @@ def draw(case: Case, seed: int) -> Tokens:
     random = np.random.default_rng([seed, case.count, len(case.name)])
     embeddings = rows(case, case.width, random)
     features = rows(case, case.feature_width, random)
-    attention = random.gamma(0.5, 1, case.count)
+    attention = 0.2 + random.gamma(1, 1, case.count)
     text = random.normal(0.2, 0.5, (case.text_tokens, case.width))
     if case.kind == "degenerate":
         degrade(embeddings)

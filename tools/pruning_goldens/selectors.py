@@ -123,6 +123,84 @@ def divprune(tokens: Tokens, keep: int, options: Options, decisions: Decisions) 
     return farthest(cosines(tokens.embeddings), weights, keep, decisions)
 
 
+def cenprune(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """DivPrune on centred tokens, weighted by how unlike the others the uncentred ones are."""
+    weights = min_max(-cosines(tokens.embeddings).mean(axis=1))
+    visual = tokens.embeddings.astype(np.float64)
+    return farthest(cosines(visual - visual.mean(axis=0)), weights, keep, decisions)
+
+
+def cover(
+    coverage: np.ndarray, weights: np.ndarray, keep: int, decisions: Decisions
+) -> list[int]:
+    """Facility location on `coverage[thing, token]`, every gain computed anew."""
+    chosen: list[int] = []
+    while len(chosen) < keep:
+        covered = coverage[:, chosen].max(axis=1, initial=0)
+        gains = weights * np.maximum(0, coverage - covered[:, None]).sum(axis=0)
+        candidates = remaining(coverage.shape[1], chosen)
+        scale = max(gains[candidates].max(), 1e-30)
+        chosen.append(decisions.best(gains, candidates, scale))
+    return chosen
+
+
+def scope(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2510.24214."""
+    return cover(cosines(tokens.features), tokens.attention.astype(np.float64), keep, decisions)
+
+
+def row_softmax(scores: np.ndarray) -> np.ndarray:
+    """The softmax of every row."""
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def mmtok(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2508.18264."""
+    count, text_count = len(tokens.embeddings), len(tokens.text)
+    coverage = 0.5 * row_softmax(cosines(tokens.features) / 0.2) / count
+    if text_count > 0:
+        text = row_softmax(unit(tokens.text) @ unit(tokens.embeddings).T / 0.02) / text_count
+        coverage = np.vstack([text, coverage])
+    return cover(coverage, np.ones(count), keep, decisions)
+
+
+def cdpruner(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2506.10967 with the decoder's text embeddings: greedy determinants.
+
+    What a token adds to the determinant is the Schur complement of its diagonal element.
+    """
+    count = len(tokens.embeddings)
+    relevance = np.ones(count)
+    if len(tokens.text) > 0:
+        direction = unit(tokens.text.astype(np.float64).mean(axis=0)[None, :])[0]
+        relevance = min_max(unit(tokens.embeddings) @ direction)
+    kernel = relevance[:, None] * cosines(tokens.embeddings) * relevance[None, :]
+    chosen: list[int] = []
+    while len(chosen) < keep:
+        residuals = np.diag(kernel).copy()
+        if chosen:
+            across = kernel[:, chosen]
+            inner = kernel[np.ix_(chosen, chosen)]
+            residuals -= (across * np.linalg.solve(inner, across.T).T).sum(axis=1)
+        candidates = remaining(count, chosen)
+        largest = residuals[candidates].max() / np.diag(kernel).max()
+        if largest < 1e-7:
+            return chosen + candidates[: keep - len(chosen)]
+        decisions.margin = min(decisions.margin, largest / 10)
+        chosen.append(decisions.best(residuals, candidates))
+    return chosen
+
+
+def visionzip(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2412.04467 without merging."""
+    contextual = keep * 10 // 64
+    dominant = decisions.largest(tokens.attention.astype(np.float64), keep - contextual)
+    others = remaining(len(tokens.attention), dominant)
+    step = max(1, len(others) // max(1, contextual))
+    return dominant + others[::step][:contextual]
+
+
 def splitmix64(seed: int, count: int) -> list[int]:
     """Steele, Lea and Flood (2014)."""
     mask, state, numbers = 2**64 - 1, seed, []
@@ -157,7 +235,12 @@ SELECTORS = {
         variant(trimtokenator, metric="cosine", share=0.5),
         variant(trimtokenator, share=1.0),
     ],
+    "mmtok": [variant(mmtok)],
     "divprune": [variant(divprune)],
+    "cenprune": [variant(cenprune)],
+    "scope": [variant(scope)],
+    "cdpruner": [variant(cdpruner)],
+    "visionzip-select": [variant(visionzip)],
     "random": [variant(random), variant(random, seed=2024)],
     "uniform": [variant(uniform)],
 }

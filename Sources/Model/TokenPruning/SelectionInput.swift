@@ -52,16 +52,12 @@ public struct SelectionInput: Sendable {
     func validate(for selector: SelectorInfo) throws(PruningError) {
         try check(embeddings, "visual token embeddings")
         if selector.needs.contains(.features) {
-            guard let features else {
-                throw .missingInput(selector: selector.name, need: .features)
-            }
+            let features = try selector.require(features, .features)
             try checkCount(features.rows, "vision features")
             try check(features, "vision features")
         }
         if selector.needs.contains(.classAttention) {
-            guard let classAttention else {
-                throw .missingInput(selector: selector.name, need: .classAttention)
-            }
+            let classAttention = try selector.require(classAttention, .classAttention)
             try checkCount(classAttention.count, "attention of the class token")
             guard classAttention.allSatisfy(\.isFinite) else {
                 throw .notFinite(input: "attention of the class token")

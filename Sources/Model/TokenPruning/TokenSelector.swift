@@ -20,6 +20,12 @@ public struct SelectorInfo: Sendable, Equatable {
         self.summary = summary
         self.needs = needs
     }
+
+    /// The input that the selector needs.
+    func require<Value>(_ value: Value?, _ need: SelectionNeed) throws(PruningError) -> Value {
+        guard let value else { throw .missingInput(selector: name, need: need) }
+        return value
+    }
 }
 
 /// The tokens that a selector kept.

@@ -33,7 +33,12 @@ public enum TokenSelectors {
     public static func all(_ options: SelectorOptions = SelectorOptions()) -> [any TokenSelector] {
         [
             TrimTokenator(metric: options.alignment, alignedShare: options.alignedShare),
+            MMTok(),
             DivPrune(),
+            CenPrune(),
+            Scope(),
+            CDPruner(),
+            VisionZip(),
             RandomSelector(seed: options.seed),
             UniformSelector(),
         ]

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// SCOPE (arXiv 2510.24214): keeps salient tokens that cover the others.
+public struct Scope: TokenSelector {
+    /// What is known of it without running it.
+    public let info = SelectorInfo(
+        "scope", "salient and covering the picture (SCOPE)", needs: [.features, .classAttention])
+
+    /// A selector without options.
+    public init() {}
+
+    /// A token covers another by the cosine of their features; its gain is weighted by the class
+    /// token's attention.
+    public func choose(
+        from input: SelectionInput, keep: Int, ops: TensorOps
+    ) throws(PruningError) -> [Int] {
+        let features = try info.require(input.features, .features)
+        let attention = try info.require(input.classAttention, .classAttention)
+        let units = try ops.unitRows(of: features, input: "vision features")
+        return coveringTokens(ops.gram(units), keep: keep, weights: attention, ops: ops)
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// The selection of VisionZip (arXiv 2412.04467): the tokens that the class token attends to most, and
+/// some of the others.
+///
+/// VisionZip also merges what it drops into those others, which a list of indices cannot express.
+public struct VisionZip: TokenSelector {
+    /// What is known of it without running it.
+    public let info = SelectorInfo(
+        "visionzip-select", "most attended by the class token, and some others (VisionZip)",
+        needs: [.classAttention])
+
+    /// A selector without options.
+    public init() {}
+
+    /// Of 64 tokens 54 are the most attended, 10 are taken from the others at equal distances.
+    public func choose(
+        from input: SelectionInput, keep: Int, ops: TensorOps
+    ) throws(PruningError) -> [Int] {
+        let attention = try info.require(input.classAttention, .classAttention)
+        let contextualCount = keep * 10 / 64
+        let dominant = attention.indicesOfLargest(keep - contextualCount)
+        let isDominant = Set(dominant)
+        let others = attention.indices.filter { !isDominant.contains($0) }
+        let distance = contextualCount > 0 ? others.count / contextualCount : 0
+        return dominant + (0..<contextualCount).map { others[$0 * distance] }
+    }
+}
