@@ -34,6 +34,14 @@ public struct GenerationStatistics: Sendable, Equatable {
     /// Nothing done yet.
     public init() {}
 
+    /// From the picture's pixels to the first token's scores.
+    public var firstTokenSeconds: Double {
+        tilingSeconds + visionSeconds + projectionSeconds + selectionSeconds + prefillSeconds
+    }
+
+    /// From the picture's pixels to the last token.
+    public var totalSeconds: Double { firstTokenSeconds + decodeSeconds }
+
     /// Generated tokens that went through the decoder, per second.
     public var decodeTokensPerSecond: Double {
         decodeSeconds > 0 ? Double(max(0, generatedTokens - 1)) / decodeSeconds : 0

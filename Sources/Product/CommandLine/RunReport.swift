@@ -67,10 +67,7 @@ struct RunReport: Encodable {
         }
         positions = statistics.usesCompactPositions ? "compact" : "original"
         lacksQuestion = answer.selections.contains(where: \.lacksQuestion)
-        let first =
-            input.seconds + statistics.tilingSeconds + statistics.visionSeconds
-            + statistics.projectionSeconds + statistics.selectionSeconds
-            + statistics.prefillSeconds
+        let first = input.seconds + statistics.firstTokenSeconds
         milliseconds = Timings(
             decodePicture: Self.milliseconds(input.seconds),
             tiles: Self.milliseconds(statistics.tilingSeconds),

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Foundation
+import TrimLLaVA
+
+/// `trimllava bench`: what pruning saves, against the unpruned model in the same process.
+struct BenchCommand: ParsableCommand {
+    /// How the results are printed.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case table, md, csv, json
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measures pruned runs against the unpruned one.",
+        discussion: """
+            Each setting answers the same question about the same pictures: once to warm up, then \
+            --repetitions times, the settings in turn. Times are medians; the spread is half the \
+            distance between the quartiles, of the time to the first token.
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+
+    @Option(
+        name: [.short, .long], parsing: .unconditional,
+        help: ArgumentHelp("The question.", valueName: "text"))
+    var prompt = LLaVA.defaultQuestion
+
+    @Option(help: ArgumentHelp("The prompt template.", valueName: "name"))
+    var template: ChatTemplate?
+
+    @Option(
+        help: ArgumentHelp(
+            "Budgets to measure, as for run; several with commas.", valueName: "budgets"))
+    var keep = "64"
+
+    @Option(
+        help: ArgumentHelp(
+            "Selectors to measure: \(TokenSelectors.names.joined(separator: ", ")).",
+            valueName: "names"))
+    var selector = TokenSelectors.names[0]
+
+    @Option(
+        name: [.customShort("n"), .long],
+        help: ArgumentHelp("Tokens of each answer.", valueName: "count"))
+    var maxTokens = 64
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Measured runs.", valueName: "count"))
+    var repetitions = 3
+
+    @Option(name: [.short, .long], help: "How results are printed.")
+    var output: Format = .table
+
+    @Option(
+        help: ArgumentHelp("Draw the times as an SVG file.", valueName: "file"),
+        completion: .file())
+    var plot: String?
+
+    @Flag(help: "Warn when other programs use the processor.")
+    var idleCheck = false
+
+    @Argument(
+        help: ArgumentHelp("JPEG, PNG or WebP files.", valueName: "picture"),
+        completion: .file())
+    var pictures: [String]
+
+    func validate() throws {
+        guard maxTokens >= 1, repetitions >= 1 else {
+            throw ValidationError("--max-tokens and --repetitions take numbers from 1")
+        }
+        _ = try settings()
+    }
+
+    func run() throws {
+        try TextInput.checkArguments()
+        var input = PictureInput(orients: true)
+        for path in pictures { try input.load(path) }
+        if idleCheck, let warning = SystemLoad.warning() { StandardError.print(warning) }
+        let llava = try model.load()
+        let runner = BenchRunner(
+            llava: llava, pictures: input.pictures, question: prompt, template: template,
+            maxTokens: maxTokens)
+        let isWatched = isatty(STDERR_FILENO) != 0
+        let results = try runner.run(try settings(), repetitions: repetitions) { message in
+            if isWatched { StandardError.print(message) }
+        }
+        let report = BenchReport(results)
+        switch output {
+        case .table: try writeOutput(report.table)
+        case .md: try writeOutput(report.markdown)
+        case .csv: try writeOutput(report.csv)
+        case .json: try writeOutput(try jsonText(report.rows, keys: .convertToSnakeCase) + "\n")
+        }
+        if let plot { try BenchPlot(report.rows).write(to: plot) }
+    }
+
+    /// The unpruned model first, then every selector at every budget.
+    private func settings() throws -> [PruningOptions?] {
+        let budgets = try keep.split(separator: ",").map { text in
+            do {
+                return try KeepBudget(parsing: String(text))
+            } catch {
+                throw ValidationError("\(error)")
+            }
+        }
+        let selectors = try selector.split(separator: ",").map { name in
+            do {
+                return try TokenSelectors.named(String(name)).info.name
+            } catch {
+                throw ValidationError("\(error)")
+            }
+        }
+        guard !budgets.isEmpty, !selectors.isEmpty else {
+            throw ValidationError("--keep and --selector need at least one value")
+        }
+        return [nil]
+            + budgets.flatMap { budget in
+                selectors.map { PruningOptions(budget: budget, selector: $0) }
+            }
+    }
+}

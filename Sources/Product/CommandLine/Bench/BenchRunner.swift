@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
+
+/// Answers one question at several settings, and measures each.
+struct BenchRunner {
+    let llava: LLaVA
+    let pictures: [Picture]
+    let question: String
+    let template: ChatTemplate?
+    let maxTokens: Int
+
+    /// One setting's answers.
+    struct Result {
+        /// Nil for the unpruned model.
+        let pruning: PruningOptions?
+        var statistics: [GenerationStatistics] = []
+        var peakBytes: [Int] = []
+    }
+
+    /// Measures the settings in turn, so that a drifting clock touches all alike.
+    func run(
+        _ settings: [PruningOptions?], repetitions: Int, onProgress: (String) -> Void
+    ) throws -> [Result] {
+        var results = settings.map { Result(pruning: $0) }
+        for index in results.indices {
+            onProgress("warming up \(index + 1) of \(results.count)")
+            _ = try answer(results[index].pruning)
+        }
+        for repetition in 0..<repetitions {
+            for index in results.indices {
+                onProgress(
+                    "run \(repetition + 1) of \(repetitions), setting \(index + 1) of "
+                        + "\(results.count)")
+                SystemLoad.resetPeakMemory()
+                results[index].statistics.append(try answer(results[index].pruning))
+                if let peak = SystemLoad.peakMemory() { results[index].peakBytes.append(peak) }
+            }
+        }
+        return results
+    }
+
+    private func answer(_ pruning: PruningOptions?) throws -> GenerationStatistics {
+        try llava.conversation(template: template).ask(
+            question, pictures: pictures,
+            options: GenerationOptions(
+                maxNewTokens: maxTokens, ignoresEndOfSequence: true, pruning: pruning)
+        ).statistics
+    }
+}

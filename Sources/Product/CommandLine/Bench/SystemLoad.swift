@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+
+/// What the operating system says of this machine and this process.
+enum SystemLoad {
+    /// A warning when other programs kept more than a tenth of a core busy over the last minute.
+    static func warning() -> String? {
+        var averages = [0.0]
+        guard getloadavg(&averages, 1) == 1, averages[0] > 0.1 else { return nil }
+        return String(
+            format: "warning: the machine is not idle (load %.2f over the last minute); "
+                + "times will be worse than they could be", averages[0])
+    }
+
+    /// Forgets the process's memory peak, where the system can (Linux).
+    static func resetPeakMemory() {
+        #if os(Linux)
+            guard let file = fopen("/proc/self/clear_refs", "w") else { return }
+            fputs("5", file)
+            fclose(file)
+        #endif
+    }
+
+    /// Most bytes of physical memory since the last reset, where the system tells (Linux).
+    static func peakMemory() -> Int? {
+        #if os(Linux)
+            guard let file = fopen("/proc/self/status", "r") else { return nil }
+            defer { fclose(file) }
+            var line = [CChar](repeating: 0, count: 256)
+            while fgets(&line, Int32(line.count), file) != nil {
+                let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+                guard text.hasPrefix("VmHWM:") else { continue }
+                return Int(text.filter(\.isNumber)).map { $0 * 1024 }
+            }
+        #endif
+        return nil
+    }
+}
