@@ -184,7 +184,12 @@ import Testing
         let missing = pair.changed { $0.text[tensor: name] = nil }
         #expect(try missing.refusal() == "text.gguf: tensor \(name) is missing")
         let shape = try #require(pair.text[tensor: name]).shape
-        for other in [shape.map { $0 + 1 }, shape.reversed() + [2], [shape[0], 1, 2]] {
+        // Of other sizes, and of the right size in other dimensions.
+        let others = [
+            shape.map { $0 + 1 }, [shape[0], 1, 2], [1] + shape, shape.reversed(),
+            [shape.reduce(1, *)],
+        ]
+        for other in others where other != shape {
             let wrong = pair.changed {
                 $0.text.set(name, shape: other, floats: gaussians(name, other.reduce(1, *), 1))
             }
