@@ -23,8 +23,8 @@ import TrimLLaVA
         let events = Mutex<[PromptProgress?]>([])
         _ = try LLaVA.llama3().conversation().ask(
             "Both", pictures: [picture("wide"), picture("small")], options: exactly(5),
-            onProgress: { event in events.withLock { $0.append(event) } },
-            onText: { _ in events.withLock { $0.append(nil) } })
+            onText: { _ in events.withLock { $0.append(nil) } },
+            onProgress: { event in events.withLock { $0.append(event) } })
         let seen = events.withLock(\.self)
         let progress = seen.prefix { $0 != nil }.compactMap(\.self)
         #expect(seen.dropFirst(progress.count).allSatisfy { $0 == nil })
@@ -53,8 +53,8 @@ import TrimLLaVA
             try libraryError {
                 _ = try conversation.ask(
                     question, pictures: pictures, recorder: recorder,
-                    onProgress: { Issue.record("\($0)") },
-                    onText: { Issue.record("\($0)") })
+                    onText: { Issue.record("\($0)") },
+                    onProgress: { Issue.record("\($0)") })
             }
         }
         guard

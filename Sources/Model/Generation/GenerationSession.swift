@@ -55,8 +55,8 @@ public final class GenerationSession {
     public func answer(
         _ prompt: [PromptPiece], pictures: [TileBatch], question: [TokenID] = [],
         options: GenerationOptions, cancellation: Cancellation = Cancellation(),
-        recorder: StageRecorder? = nil, onProgress: (PromptProgress) -> Void = { _ in },
-        onText: @escaping (String) -> Void = { _ in }
+        recorder: StageRecorder? = nil, onText: @escaping (String) -> Void = { _ in },
+        onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
         try check(prompt, pictures: pictures.map(\.geometry), options: options)
         let encoder = VisualEncoder(

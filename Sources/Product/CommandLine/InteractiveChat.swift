@@ -101,7 +101,7 @@ final class InteractiveChat {
             answer = try interrupts.cancelling(cancellation) {
                 try conversation.ask(
                     question, pictures: input.pictures, options: options,
-                    cancellation: cancellation, onProgress: progress.show, onText: stream.write)
+                    cancellation: cancellation, onText: stream.write, onProgress: progress.show)
             }
         } catch let error as LLaVAError {
             progress.erase()

@@ -98,11 +98,11 @@ struct RunCommand: ParsableCommand {
                 ? try llava.complete(
                     question, pictures: input.pictures, crop: prompt.crop,
                     options: options, cancellation: cancellation, recorder: recorder,
-                    onProgress: progress.show, onText: onText)
+                    onText: onText, onProgress: progress.show)
                 : try prompt.conversation(llava).ask(
                     question, pictures: input.pictures, options: options,
                     cancellation: cancellation, recorder: recorder,
-                    onProgress: progress.show, onText: onText)
+                    onText: onText, onProgress: progress.show)
         }
         interrupts.stop()
         progress.erase()

@@ -45,8 +45,8 @@ public final class Conversation {
         _ question: String, pictures: [Picture] = [],
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
-        onProgress: (PromptProgress) -> Void = { _ in },
-        onText: @escaping (String) -> Void = { _ in }
+        onText: @escaping (String) -> Void = { _ in },
+        onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         var options = options
         if !options.ignoresEndOfSequence { options.stopStrings += prompts.template.stopStrings }
@@ -61,8 +61,8 @@ public final class Conversation {
             return try session.answer(
                 pieces, about: pictures, crop: crop,
                 question: Self.questionTokens(question, llava.tokenizer), options: options,
-                cancellation: cancellation, recorder: recorder, onProgress: onProgress,
-                onText: onText)
+                cancellation: cancellation, recorder: recorder, onText: onText,
+                onProgress: onProgress)
         } catch {
             throw LLaVAError(error)
         }
@@ -84,7 +84,7 @@ extension GenerationSession {
         _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool,
         question: [TokenID] = [], options: GenerationOptions, cancellation: Cancellation,
         recorder: StageRecorder?,
-        onProgress: (PromptProgress) -> Void, onText: @escaping (String) -> Void
+        onText: @escaping (String) -> Void, onProgress: (PromptProgress) -> Void
     ) throws(GenerationError) -> Answer {
         let preprocessor = model.preprocessor(crop: crop)
         let geometries = pictures.map {
@@ -96,7 +96,7 @@ extension GenerationSession {
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
             prompt, pictures: tiles, question: question, options: options,
-            cancellation: cancellation, recorder: recorder, onProgress: onProgress, onText: onText)
+            cancellation: cancellation, recorder: recorder, onText: onText, onProgress: onProgress)
         answer.statistics.tilingSeconds = tilingSeconds
         return answer
     }

@@ -118,14 +118,14 @@ public final class LLaVA: Sendable {
         _ prompt: String, pictures: [Picture] = [], crop: Bool = false,
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
-        onProgress: (PromptProgress) -> Void = { _ in },
-        onText: @escaping (String) -> Void = { _ in }
+        onText: @escaping (String) -> Void = { _ in },
+        onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             let pieces = try tokenizer.rawPrompt(prompt, pictures: pictures.count)
             return try newSession().answer(
                 pieces, about: pictures, crop: crop, options: options, cancellation: cancellation,
-                recorder: recorder, onProgress: onProgress, onText: onText)
+                recorder: recorder, onText: onText, onProgress: onProgress)
         } catch {
             throw LLaVAError(error)
         }
