@@ -89,6 +89,8 @@ import TrimLLaVA
         #expect(try dump(["--prompt-file", file]).tokens == expected)
         #expect(try dump(["--prompt-file", "-"], input: Array(question.utf8)).tokens == expected)
         #expect(try dump(["--prompt=\(question)"]).tokens == expected)
+        let windows = try folder.write(Array("\(question)\r\n".utf8), to: "windows.txt")
+        #expect(try dump(["--prompt-file", windows]).tokens == expected)
         // An exact prompt keeps its last line end.
         #expect(
             try dump(["--raw", "--prompt-file", file]).tokens

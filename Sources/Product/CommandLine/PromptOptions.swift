@@ -65,7 +65,7 @@ struct PromptOptions: ParsableArguments {
     func text() throws -> String? {
         guard let promptFile else { return prompt }
         let text = try TextInput.file(promptFile)
-        let question = !raw && text.hasSuffix("\n") ? String(text.dropLast()) : text
+        let question = !raw && text.last?.isNewline == true ? String(text.dropLast()) : text
         guard !question.isEmpty else { throw EmptyPromptError(path: promptFile) }
         return question
     }
