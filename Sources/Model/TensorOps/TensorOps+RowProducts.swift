@@ -75,14 +75,18 @@ extension TensorOps {
 public func innerProduct(
     _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ count: Int
 ) -> Float {
-    // Eight registers of the x86-64 baseline: enough additions in flight to hide their latency.
-    var sums = SIMD32<Float>(repeating: 0)
+    // Two sums of four registers each of the x86-64 baseline: enough additions in flight to hide their
+    // latency.
+    var (even, odd) = (SIMD16<Float>(repeating: 0), SIMD16<Float>(repeating: 0))
     let (rawLeft, rawRight) = (UnsafeRawPointer(left), UnsafeRawPointer(right))
+    func product(_ index: Int) -> SIMD16<Float> {
+        rawLeft.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
+            * rawRight.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
+    }
     let vectorEnd = count / 32 * 32
     for index in stride(from: 0, to: vectorEnd, by: 32) {
-        sums +=
-            rawLeft.loadUnaligned(fromByteOffset: index * 4, as: SIMD32<Float>.self)
-            * rawRight.loadUnaligned(fromByteOffset: index * 4, as: SIMD32<Float>.self)
+        even += product(index)
+        odd += product(index + 16)
     }
-    return (vectorEnd..<count).reduce(sums.sum()) { $0 + left[$1] * right[$1] }
+    return (vectorEnd..<count).reduce((even + odd).sum()) { $0 + left[$1] * right[$1] }
 }
