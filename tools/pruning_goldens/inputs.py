@@ -39,8 +39,8 @@ CASES = [
     Case("random-64", 64, [1, 8, 32, 63]),
     Case("clustered-64", 64, [1, 8, 32, 63], kind="clustered"),
     Case("degenerate-64", 64, [1, 8, 32, 60], kind="degenerate"),
-    Case("random-576", 576, [64, 192]),
-    Case("clustered-576", 576, [64, 128], kind="clustered"),
+    Case("random-576", 576, [64, 192], width=20, feature_width=16),
+    Case("clustered-576", 576, [64, 128], kind="clustered", width=20, feature_width=16),
 ]
 
 
