@@ -2,8 +2,8 @@
 import COpenBLAS
 
 extension TensorOps {
-    /// Rows of one tile of a product: a multiple of every register tile of OpenBLAS, and the fastest
-    /// of 64…576 for the Gram matrix of 576 and of 2304 rows.
+    /// Rows of one tile of a product: as fast as any of 64…576 for the Gram matrix of 576 and of 2304
+    /// rows of 4096 numbers, and enough tiles for many threads.
     ///
     /// It does not depend on the number of threads, so neither do the results.
     private static let rowsPerTile = 96
@@ -12,14 +12,7 @@ extension TensorOps {
     ///
     /// Equal rows have equal products, wherever they stand.
     public func products(of rows: Activations, with vector: UnsafePointer<Float>) -> [Float] {
-        var products = [Float](repeating: 0, count: rows.rows)
-        products.withUnsafeMutableBufferPointer { buffer in
-            nonisolated(unsafe) let products = buffer
-            forEachRow(of: rows) { row, index in
-                products[index] = innerProduct(row, vector, rows.width)
-            }
-        }
-        return products
+        map(0..<rows.rows) { innerProduct(rows.row($0), vector, rows.width) }
     }
 
     /// The inner product of every row of `left` with every row of `right`: `L · Rᵀ`.
@@ -51,6 +44,23 @@ extension TensorOps {
             }
         }
         return result
+    }
+
+    /// A number for each of some indices, several at a time on all threads.
+    public func map(_ indices: some RandomAccessCollection<Int>, _ body: (Int) -> Float) -> [Float]
+    {
+        [Float](unsafeUninitializedCapacity: indices.count) { buffer, count in
+            nonisolated(unsafe) let numbers = buffer
+            let perChunk = max(16, indices.count / (4 * pool.threadCount))
+            let chunks = (indices.count + perChunk - 1) / perChunk
+            pool.forEach(chunks) { chunk, _ in
+                for place in (chunk * perChunk)..<min(indices.count, (chunk + 1) * perChunk) {
+                    let index = indices[indices.index(indices.startIndex, offsetBy: place)]
+                    numbers.initializeElement(at: place, to: body(index))
+                }
+            }
+            count = indices.count
+        }
     }
 
     private func tiles(of rows: Activations) -> [Range<Int>] {

@@ -32,10 +32,7 @@ extension TensorOps {
     func centredUnitRows(
         of rows: Activations, _ indices: [Int]? = nil, input: String
     ) throws(PruningError) -> Activations {
-        let centred = Activations(rows: indices?.count ?? rows.rows, width: rows.width)
-        forEachRow(of: centred) { row, index in
-            row.update(from: rows.row(indices?[index] ?? index), count: rows.width)
-        }
+        let centred = rows.gathering(indices ?? Array(0..<rows.rows))
         let lengths = squaredLengths(of: centred)
         let mean = mean(of: centred)
         forEachRow(of: centred) { row, index in
@@ -48,14 +45,7 @@ extension TensorOps {
 
     /// The inner product of every row with itself.
     func squaredLengths(of rows: Activations) -> [Float] {
-        var lengths = [Float](repeating: 0, count: rows.rows)
-        lengths.withUnsafeMutableBufferPointer { buffer in
-            nonisolated(unsafe) let lengths = buffer
-            forEachRow(of: rows) { row, index in
-                lengths[index] = innerProduct(row, row, rows.width)
-            }
-        }
-        return lengths
+        map(0..<rows.rows) { innerProduct(rows.row($0), rows.row($0), rows.width) }
     }
 
     /// The sum of all rows.

@@ -66,21 +66,3 @@ private func raise(
 ) {
     for index in 0..<count where values[index] > floor[index] { floor[index] = values[index] }
 }
-
-extension TensorOps {
-    /// A number for each of some indices, several at a time on all threads.
-    func map(_ indices: some RandomAccessCollection<Int>, _ body: (Int) -> Float) -> [Float] {
-        [Float](unsafeUninitializedCapacity: indices.count) { buffer, count in
-            nonisolated(unsafe) let numbers = buffer
-            let perChunk = max(16, indices.count / (4 * pool.threadCount))
-            let chunks = (indices.count + perChunk - 1) / perChunk
-            pool.forEach(chunks) { chunk, _ in
-                for place in (chunk * perChunk)..<min(indices.count, (chunk + 1) * perChunk) {
-                    let index = indices[indices.index(indices.startIndex, offsetBy: place)]
-                    numbers.initializeElement(at: place, to: body(index))
-                }
-            }
-            count = indices.count
-        }
-    }
-}

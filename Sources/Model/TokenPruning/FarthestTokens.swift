@@ -13,7 +13,7 @@ func farthestTokens(
     _ rows: Activations, keep: Int, weights: [Float], ops: TensorOps
 ) -> [Int] {
     let cosines = ops.gram(rows)
-    var nearest = (0..<rows.rows).map { token in
+    var nearest = ops.map(0..<rows.rows) { token in
         let row = cosines.row(token)
         return 1 - (0..<rows.rows).reduce(-Float.infinity) { $1 == token ? $0 : max($0, row[$1]) }
     }
