@@ -6,6 +6,19 @@ func module(_ layer: String, _ name: String, _ dependencies: [Target.Dependency]
     .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)")
 }
 
+/// The kernels compiled for one instruction set; `flags` are the C compiler's, which Swift's code
+/// generation follows.
+func kernels(_ name: String, flags: [String], sixRowTiles: Bool = false) -> Target {
+    .target(
+        name: "Kernels\(name)", dependencies: ["CVectorOps", "KernelInterface"],
+        path: "Sources/Kernels/Kernels\(name)",
+        swiftSettings: [
+            .unsafeFlags(flags.flatMap { ["-Xcc", $0] }),
+            // Without optimisation, vectors go through the standard library's generic code.
+            .unsafeFlags(["-O"], .when(configuration: .debug)),
+        ] + (sixRowTiles ? [.define("SIX_ROW_TILES")] : []))
+}
+
 /// A C library of the operating system.
 func systemLibrary(_ name: String, pkgConfig: String, debian: String, brew: String) -> Target {
     .systemLibrary(
@@ -25,6 +38,24 @@ let collections = Target.Dependency.product(
 let arguments = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
+// `.when` knows no architecture: this is the one that the manifest is evaluated on.
+#if arch(arm64)
+    let instructionSets = [
+        kernels("NEON", flags: ["-march=armv8.2-a+dotprod"], sixRowTiles: true)
+    ]
+#else
+    let avx2 = ["-mavx2", "-mfma", "-mf16c"]
+    let instructionSets = [
+        kernels("Baseline", flags: []),
+        kernels("AVX2", flags: avx2),
+        kernels("AVXVNNI", flags: avx2 + ["-mavxvnni"]),
+        // Ice Lake and later, Zen 4 and later; tuned for the latter, where it was measured.
+        kernels(
+            "AVX512VNNI", flags: ["-march=x86-64-v4", "-mavx512vnni", "-mtune=znver4"],
+            sixRowTiles: true),
+    ]
+#endif
+
 let package = Package(
     name: "TrimLLaVA",
     platforms: [.macOS(.v15)],
@@ -40,7 +71,12 @@ let package = Package(
         // Kernels: arithmetic on raw memory. Nothing here knows what a model is.
         module("Kernels", "CVectorOps"),
         module("Kernels", "BlockFormats", ["CVectorOps"]),
-        module("Kernels", "Kernels", ["CVectorOps", "BlockFormats"]),
+        module("Kernels", "KernelInterface"),
+        module("Kernels", "WeightPanels", ["BlockFormats", "CVectorOps", "KernelInterface"]),
+        module(
+            "Kernels", "Kernels",
+            ["CVectorOps", "KernelInterface", "WeightPanels"]
+                + instructionSets.map { .target(name: $0.name) }),
         module("Kernels", "WorkerPool", ["CVectorOps"]),
 
         // System: C libraries that Debian and Homebrew package.
@@ -58,7 +94,9 @@ let package = Package(
         module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP"]),
 
         // Model: layers, weights, and the generation of text.
-        module("Model", "TensorOps", ["Kernels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
+        module(
+            "Model", "TensorOps",
+            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
         module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
@@ -78,6 +116,7 @@ let package = Package(
         tests("Tokenization", ["GGUF"]),
         tests("Imaging", ["CPNG"]),
         tests("WorkerPool"),
+        tests("WeightPanels", ["BlockFormats", "Kernels"]),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests(
             "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
@@ -90,6 +129,6 @@ let package = Package(
             ]),
         tests("TrimLLaVA", ["BlockFormats"]),
         tests("TrimLLaVACommandLine"),
-    ],
+    ] + instructionSets,
     swiftLanguageModes: [.v6]
 )

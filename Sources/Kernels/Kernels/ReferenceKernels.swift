@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CVectorOps
+import KernelInterface
 
 extension KernelTable {
     /// Plain loops with sums in double precision: what every other table is compared with.
@@ -70,7 +71,8 @@ extension KernelTable {
         },
         floatsFromHalves: { source, out, count in
             for index in 0..<count { out[index] = float_from_half(source[index]) }
-        })
+        },
+        panels: .reference)
 }
 
 @inline(__always)

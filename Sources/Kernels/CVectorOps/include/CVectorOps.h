@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VECTOR_OP static inline __attribute__((always_inline))
+#include "ProcessorLevel.h"
+#include "VectorOps.h"
+#include "VectorTypes.h"
 
 /// The value of an IEEE half-precision number given by its bits.
 ///

@@ -10,7 +10,7 @@ public struct KernelTable: Sendable {
         @Sendable (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
 
     /// What `TRIMLLAVA_KERNELS` calls the table.
-    public let name: String
+    public var name: String
 
     /// `out = x / √(mean(x²) + ε) · weight` over one row (arXiv 1910.07467).
     public var rmsNorm:
@@ -63,31 +63,54 @@ public struct KernelTable: Sendable {
             _ sines: UnsafePointer<Float>, _ pairs: Int
         ) -> Void
 
-    /// The tables that this processor can run, fastest first; the reference is always last.
-    public static let available: [KernelTable] = [reference]
+    /// How products of quantised activations with weight panels are computed.
+    public var panels: PanelKernels
 
-    /// The table of that name, or the fastest one for `nil`.
-    ///
-    /// - Throws: `KernelError.unknownTable` when this processor has no such table.
-    public static func named(_ name: String?) throws(KernelError) -> KernelTable {
-        guard let name else { return available[0] }
-        guard let table = available.first(where: { $0.name == name }) else {
-            throw .unknownTable(name: name, available: available.map(\.name))
-        }
-        return table
-    }
-}
-
-/// What can be wrong with the choice of kernels.
-public enum KernelError: Error, Equatable, CustomStringConvertible {
-    /// No table of that name runs on this processor.
-    case unknownTable(name: String, available: [String])
-
-    /// One sentence for the user.
-    public var description: String {
-        switch self {
-        case .unknownTable(let name, let available):
-            "TRIMLLAVA_KERNELS=\(name): this processor runs \(available.joined(separator: ", "))"
-        }
+    /// A table with every kernel given.
+    public init(
+        name: String,
+        rmsNorm:
+            @escaping @Sendable (
+                UnsafePointer<Float>, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>, Int
+            ) -> Void,
+        layerNorm:
+            @escaping @Sendable (
+                UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Float,
+                UnsafeMutablePointer<Float>, Int
+            ) -> Void,
+        softmax: @escaping InPlace,
+        siluProduct:
+            @escaping @Sendable (
+                UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int
+            ) -> Void,
+        quickGELU: @escaping InPlace, gelu: @escaping InPlace,
+        rotateAdjacentPairs: @escaping Rotation, rotateHalves: @escaping Rotation,
+        add:
+            @escaping @Sendable (
+                UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int
+            ) -> Void,
+        halvesFromFloats:
+            @escaping @Sendable (
+                UnsafePointer<Float>, UnsafeMutablePointer<UInt16>, Int
+            ) -> Void,
+        floatsFromHalves:
+            @escaping @Sendable (
+                UnsafePointer<UInt16>, UnsafeMutablePointer<Float>, Int
+            ) -> Void,
+        panels: PanelKernels
+    ) {
+        self.name = name
+        self.rmsNorm = rmsNorm
+        self.layerNorm = layerNorm
+        self.softmax = softmax
+        self.siluProduct = siluProduct
+        self.quickGELU = quickGELU
+        self.gelu = gelu
+        self.rotateAdjacentPairs = rotateAdjacentPairs
+        self.rotateHalves = rotateHalves
+        self.add = add
+        self.halvesFromFloats = halvesFromFloats
+        self.floatsFromHalves = floatsFromHalves
+        self.panels = panels
     }
 }

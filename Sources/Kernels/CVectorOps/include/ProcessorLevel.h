@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// What an x86-64 processor, and its operating system, can run; each level includes those before it.
+enum ProcessorLevel {
+    PROCESSOR_BASELINE,
+    PROCESSOR_AVX2,
+    PROCESSOR_AVX_VNNI,
+    PROCESSOR_AVX512_VNNI,
+};
+
+/// This processor's level, by CPUID; the baseline on other architectures.
+enum ProcessorLevel processor_level(void);

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The vector primitives that Swift lacks, for the instruction set that this header is compiled for.
+#pragma once
+
+#include "VectorTypes.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+VECTOR_OP FloatVector float_from_int(IntVector values) {
+    return __builtin_convertvector(values, FloatVector);
+}
+
+/// `sum + a · b`, in one rounding where the instruction set has that.
+VECTOR_OP FloatVector multiply_add(FloatVector sum, FloatVector a, FloatVector b) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_elementwise_fma(a, b, sum);
+#else
+    return sum + a * b;
+#endif
+}
+
+/// The larger of each pair of numbers.
+VECTOR_OP IntVector larger_int(IntVector a, IntVector b) { return __builtin_elementwise_max(a, b); }
+
+/// The sum of all lanes, always in the same order.
+VECTOR_OP int32_t int_sum(IntVector values) { return __builtin_reduce_add(values); }
+
+/// The largest lane.
+VECTOR_OP int32_t int_max(IntVector values) { return __builtin_reduce_max(values); }
+
+/// The lowest byte of each lane, side by side.
+VECTOR_OP void store_low_bytes(IntVector values, void *out) {
+    typedef int8_t Bytes __attribute__((vector_size(LANE_COUNT)));
+    Bytes bytes = __builtin_convertvector(values, Bytes);
+    __builtin_memcpy(out, &bytes, sizeof bytes);
+}
+
+/// The low half of each lane, side by side.
+VECTOR_OP HalfVector low_halves(WordVector values) {
+    return __builtin_convertvector(values, HalfVector);
+}
+
+VECTOR_OP WordVector words_from_halves(HalfVector values) {
+    return __builtin_convertvector(values, WordVector);
+}
+
+/// Widens IEEE half-precision numbers, exactly.
+VECTOR_OP FloatVector floats_from_halves(HalfVector bits) {
+#if LANE_COUNT == 16
+    return (FloatVector)_mm512_cvtph_ps((__m256i)bits);
+#elif defined(__F16C__)
+    return (FloatVector)_mm256_cvtph_ps((__m128i)bits);
+#elif defined(__aarch64__)
+    return (FloatVector)vcvt_f32_f16((float16x4_t)bits);
+#else
+    // As float_from_half, in every lane.
+    WordVector words = words_from_halves(bits);
+    WordVector magnitude = (words & 0x7fff) << 13;
+    FloatVector scaled = (FloatVector)magnitude * 0x1p112f;
+    WordVector special = (WordVector)((IntVector)magnitude >= 0x0f800000) & 0x7f800000;
+    return (FloatVector)((WordVector)scaled | special | (words & 0x8000) << 16);
+#endif
+}
+
+/// Rounds to IEEE half precision, ties to even, overflow to infinity.
+VECTOR_OP HalfVector halves_from_floats(FloatVector values) {
+#if LANE_COUNT == 16
+    return (HalfVector)_mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(__F16C__)
+    return (HalfVector)_mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(__aarch64__)
+    return (HalfVector)vcvt_f16_f32((float32x4_t)values);
+#else
+    WordVector bits = (WordVector)values;
+    WordVector sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7fffffff;
+    // Normal halves: rebias the exponent by 112 and round off 13 bits of fraction.
+    WordVector normal = (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
+    // Subnormal ones: adding 0.5 makes the float unit round at the bit that stays.
+    WordVector subnormal = (WordVector)((FloatVector)magnitude + 0.5f) - 0x3f000000;
+    WordVector is_small = (WordVector)((IntVector)magnitude < 0x38800000);
+    WordVector half = (is_small & subnormal) | (~is_small & normal);
+    // 65520 and more round to infinity; NaN stays NaN, quiet, with the top of its payload.
+    WordVector is_large = (WordVector)((IntVector)magnitude >= 0x477ff000);
+    WordVector is_nan = (WordVector)((IntVector)magnitude > 0x7f800000);
+    half = (is_large & 0x7c00) | (~is_large & half);
+    half |= is_nan & (0x200 | ((magnitude >> 13) & 0x3ff));
+    return low_halves(half | sign);
+#endif
+}
+
+/// Whether `dot_bytes` takes all 256 values of its unsigned operand.
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || (defined(__SSE2__) && !defined(__AVX2__))
+#define BYTES_MAY_EXCEED_127 1
+#endif
+
+/// In each lane, adds the products of four unsigned bytes (at most 127) with four signed ones.
+VECTOR_OP IntVector dot_bytes(IntVector sum, IntVector unsigned_bytes, IntVector signed_bytes) {
+#if defined(__AVX512VNNI__) && LANE_COUNT == 16
+    return (IntVector)_mm512_dpbusd_epi32(
+        (__m512i)sum, (__m512i)unsigned_bytes, (__m512i)signed_bytes);
+#elif defined(__AVX512VNNI__)
+    return (IntVector)_mm256_dpbusd_epi32(
+        (__m256i)sum, (__m256i)unsigned_bytes, (__m256i)signed_bytes);
+#elif defined(__AVXVNNI__)
+    return (IntVector)_mm256_dpbusd_avx_epi32(
+        (__m256i)sum, (__m256i)unsigned_bytes, (__m256i)signed_bytes);
+#elif defined(__AVX2__)
+    // Pairs of products: at most 2 · 127 · 127, within 16 bits.
+    __m256i pairs = _mm256_maddubs_epi16((__m256i)unsigned_bytes, (__m256i)signed_bytes);
+    return sum + (IntVector)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#elif defined(__ARM_FEATURE_DOTPROD)
+    return (IntVector)vdotq_s32((int32x4_t)sum, (int8x16_t)unsigned_bytes, (int8x16_t)signed_bytes);
+#elif defined(__aarch64__)
+    int16x8_t low = vmull_s8(vget_low_s8((int8x16_t)unsigned_bytes),
+        vget_low_s8((int8x16_t)signed_bytes));
+    int16x8_t high = vmull_high_s8((int8x16_t)unsigned_bytes, (int8x16_t)signed_bytes);
+    return sum + (IntVector)vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high));
+#elif defined(__SSE2__)
+    __m128i a = (__m128i)unsigned_bytes, b = (__m128i)signed_bytes, zero = _mm_setzero_si128();
+    __m128i sign = _mm_cmpgt_epi8(zero, b);
+    __m128i low = _mm_madd_epi16(_mm_unpacklo_epi8(a, zero), _mm_unpacklo_epi8(b, sign));
+    __m128i high = _mm_madd_epi16(_mm_unpackhi_epi8(a, zero), _mm_unpackhi_epi8(b, sign));
+    __m128 even = _mm_shuffle_ps((__m128)low, (__m128)high, _MM_SHUFFLE(2, 0, 2, 0));
+    __m128 odd = _mm_shuffle_ps((__m128)low, (__m128)high, _MM_SHUFFLE(3, 1, 3, 1));
+    return sum + (IntVector)even + (IntVector)odd;
+#else
+    const uint8_t *a = (const uint8_t *)&unsigned_bytes;
+    const int8_t *b = (const int8_t *)&signed_bytes;
+    for (int byte = 0; byte < 4 * LANE_COUNT; byte++) sum[byte / 4] += a[byte] * b[byte];
+    return sum;
+#endif
+}
+
+/// In each lane, adds the products of four 8-bit weights, stored plus 128, with four signed bytes.
+///
+/// The 128 is taken off by starting from `wide_start`.
+VECTOR_OP IntVector dot_bytes_wide(IntVector sum, IntVector weights, IntVector signed_bytes) {
+#if defined(BYTES_MAY_EXCEED_127)
+    return dot_bytes(sum, weights, signed_bytes);
+#elif defined(__AVX2__)
+    // |w| · sign(a, w): pairs of products are at most 2 · 128 · 127, within 16 bits.
+    __m256i w = _mm256_xor_si256((__m256i)weights, _mm256_set1_epi8((char)0x80));
+    return dot_bytes(sum, (IntVector)_mm256_abs_epi8(w),
+        (IntVector)_mm256_sign_epi8((__m256i)signed_bytes, w));
+#elif defined(__aarch64__)
+    return dot_bytes(sum, weights ^ (int32_t)0x80808080, signed_bytes);
+#else
+    const uint8_t *a = (const uint8_t *)&weights;
+    const int8_t *b = (const int8_t *)&signed_bytes;
+    for (int byte = 0; byte < 4 * LANE_COUNT; byte++) sum[byte / 4] += (a[byte] - 128) * b[byte];
+    return sum;
+#endif
+}
+
+/// Where sums of `dot_bytes_wide` start, given minus the sum of the signed bytes.
+VECTOR_OP IntVector wide_start(IntVector negative_sum) {
+#if defined(BYTES_MAY_EXCEED_127)
+    return negative_sum << 7;
+#else
+    return (IntVector){0};
+#endif
+}
+
+/// In each lane, adds the products of two signed 16-bit numbers with two others.
+VECTOR_OP IntVector dot_pairs(IntVector sum, IntVector a, IntVector b) {
+#if defined(__AVX512VNNI__) && LANE_COUNT == 16
+    return (IntVector)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#elif defined(__AVX512VNNI__)
+    return (IntVector)_mm256_dpwssd_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
+#elif defined(__AVXVNNI__)
+    return (IntVector)_mm256_dpwssd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
+#elif defined(__AVX2__)
+    return sum + (IntVector)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return sum + (IntVector)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    // Each half as a signed 32-bit number.
+    return sum + ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+/// Replaces every byte, 0 to 15, by the byte of a table of 16 that it names.
+VECTOR_OP IntVector lookup_bytes(IntVector indices, const uint8_t *table) {
+#if LANE_COUNT == 16
+    __m512i entries = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table));
+    return (IntVector)_mm512_shuffle_epi8(entries, (__m512i)indices);
+#elif defined(__AVX2__)
+    __m256i entries = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+    return (IntVector)_mm256_shuffle_epi8(entries, (__m256i)indices);
+#elif defined(__aarch64__)
+    return (IntVector)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)indices);
+#else
+    uint8_t bytes[4 * LANE_COUNT];
+    __builtin_memcpy(bytes, &indices, sizeof bytes);
+    for (int byte = 0; byte < 4 * LANE_COUNT; byte++) bytes[byte] = table[bytes[byte]];
+    __builtin_memcpy(&indices, bytes, sizeof bytes);
+    return indices;
+#endif
+}
+
+/// The levels of IQ4_NL and IQ4_XS (`kvalues_iq4nl` of ggml) plus 128.
+static const uint8_t iq4_level_table[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181,
+    197, 217, 241};
+
+/// Twice the E2M1 numbers of the OCP microscaling format plus 128; code 8 is zero, as in ggml.
+static const uint8_t e2m1_level_table[16] = {128, 129, 130, 131, 132, 134, 136, 140, 128, 127, 126,
+    125, 124, 122, 120, 116};
+
+VECTOR_OP int32_t iq4_level(int32_t nibble) { return iq4_level_table[nibble]; }
+
+VECTOR_OP int32_t e2m1_level(int32_t nibble) { return e2m1_level_table[nibble]; }
+
+VECTOR_OP IntVector iq4_levels(IntVector nibbles) { return lookup_bytes(nibbles, iq4_level_table); }
+
+VECTOR_OP IntVector e2m1_levels(IntVector nibbles) {
+    return lookup_bytes(nibbles, e2m1_level_table);
+}

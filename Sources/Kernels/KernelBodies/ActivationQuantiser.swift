@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+internal import KernelInterface
+
+/// Rounds rows of activations to a tile of bytes.
+struct ActivationQuantiser<Scaling: BlockScaling> {
+    /// A row whose numbers are all below 2⁻¹⁰⁰ counts as zero: 127 over it would near infinity.
+    @inline(__always) private static var smallest: Int32 { 27 << 23 }
+    /// The bits of infinity; those of NaNs are larger.
+    @inline(__always) private static var infinity: Int32 { 0x7F80_0000 }
+    /// A block's scale is at most 2⁻²³ of its row's; 24 exponents are left to the weights' scales.
+    @inline(__always) private static var largestExponent: Int32 { 23 }
+
+    let tile: UnsafeMutableRawPointer
+    let rows: Int
+
+    @inline(__always)
+    func quantise(_ source: UnsafePointer<Float>, stride: Int, width: Int) {
+        for row in 0..<rows { quantise(source + row &* stride, row: row, width: width) }
+    }
+
+    @inline(__always)
+    private func quantise(_ source: UnsafePointer<Float>, row: Int, width: Int) {
+        let largest = Self.largestMagnitude(source, width)
+        let isFinite = largest < Self.infinity
+        // Products with a row that is not finite are NaN whatever its bytes, which are then zero.
+        let magnitude = isFinite && largest >= Self.smallest ? largest : 0
+        let scale = Float(bitPattern: UInt32(bitPattern: magnitude)) / 127
+        store(isFinite ? scale : .nan, at: row)
+        let superblocks = (width &+ 255) / 256
+        let partBytes = 4 &* ActivationWords.part(rows)
+        var part = tile + 4 &* ActivationWords.header
+        var sums = part + 4 &* superblocks &* partBytes
+        for superblock in 0..<superblocks {
+            withSuperblock(source, superblock, width) { values in
+                for index in 0..<4 {
+                    quantise(values + 64 &* index, row, magnitude, part, sums, index)
+                    part += partBytes
+                }
+            }
+            sums += 4 &* ActivationWords.superblockSums(rows)
+        }
+    }
+
+    /// Calls `body` with 256 numbers, zeros after the row's end.
+    @inline(__always)
+    private func withSuperblock(
+        _ source: UnsafePointer<Float>, _ superblock: Int, _ width: Int,
+        _ body: (UnsafePointer<Float>) -> Void
+    ) {
+        let start = 256 &* superblock
+        guard width &- start < 256 else { return body(source + start) }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { padded in
+            let base = padded.baseAddress.unsafelyUnwrapped
+            for index in 0..<256 {
+                base[index] = start &+ index < width ? source[start &+ index] : 0
+            }
+            body(base)
+        }
+    }
+
+    /// One part of a row.
+    @inline(__always)
+    private func quantise(
+        _ values: UnsafePointer<Float>, _ row: Int, _ rowMagnitude: Int32,
+        _ part: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer, _ index: Int
+    ) {
+        for block in 0..<2 {
+            let (factor, word, unit) = Self.scales(values + 32 &* block, rowMagnitude)
+            let target = part + 4 &* (ActivationWords.quad(8 &* block, rows) &+ row)
+            let (low, high) = roundBlock(values + 32 &* block, factor, target)
+            let sum = low &+ high
+            func place(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
+            place(ActivationWords.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
+            place(ActivationWords.negativeHalfSum(block, rows))
+                .storeBytes(of: 0 &- low, as: Int32.self)
+            place(ActivationWords.scale(block, rows)).storeBytes(of: word, as: Int32.self)
+            place(ActivationWords.blockSum(block, rows))
+                .storeBytes(of: Float(sum) * unit, as: Float.self)
+            storeSums(low, high, unit * ActivationWords.sumsPerUnit, row, sums, 2 &* index &+ block)
+        }
+    }
+
+    /// What a block's numbers are multiplied by, its stored scale, and that as a float.
+    @inline(__always)
+    private static func scales(
+        _ values: UnsafePointer<Float>, _ rowMagnitude: Int32
+    ) -> (factor: Float, word: Int32, unit: Float) {
+        let magnitude = largestMagnitude(values, 32)
+        guard rowMagnitude != 0 else { return (0, 0, 0) }
+        let rowLargest = Float(bitPattern: UInt32(bitPattern: rowMagnitude))
+        if Scaling.isPowerOfTwo {
+            // The difference of two floats' bits counts how often the smaller may be doubled.
+            let exponent = min((rowMagnitude &- magnitude) &>> 23, largestExponent)
+            let power = Float(bitPattern: UInt32(bitPattern: (127 &+ exponent) &<< 23))
+            return (127 / rowLargest * power, exponent &<< 23, 1 / power)
+        }
+        guard magnitude >= smallest else { return (0, 0, 0) }
+        let blockLargest = Float(bitPattern: UInt32(bitPattern: magnitude))
+        let unit = blockLargest / rowLargest
+        return (127 / blockLargest, Int32(bitPattern: unit.bitPattern), unit)
+    }
+
+    /// Rounds a block to bytes, quads `rows` words apart; returns the sums of its halves.
+    @inline(__always)
+    private func roundBlock(
+        _ values: UnsafePointer<Float>, _ factor: Float, _ quads: UnsafeMutableRawPointer
+    ) -> (low: Int32, high: Int32) {
+        var (low, high) = (IntVector(repeating: 0), IntVector(repeating: 0))
+        withUnsafeTemporaryAllocation(byteCount: 32, alignment: 32) { bytes in
+            let base = bytes.baseAddress.unsafelyUnwrapped
+            for vector in 0..<(32 / lane_count) {
+                let first = vector &* lane_count
+                let number =
+                    UnsafeRawPointer(values + first)
+                    .loadUnaligned(as: FloatVector.self) * FloatVector(repeating: factor)
+                // Adding 1.5 · 2²³ leaves the nearest integer in the low bits of the fraction.
+                let shifted = number + FloatVector(repeating: 12_582_912)
+                let rounded =
+                    unsafeBitCast(shifted, to: IntVector.self) &- IntVector(repeating: 0x4B40_0000)
+                if first < 16 { low = low &+ rounded } else { high = high &+ rounded }
+                store_low_bytes(rounded, base + first)
+            }
+            for quad in 0..<8 {
+                let word = base.loadUnaligned(fromByteOffset: 4 &* quad, as: Int32.self)
+                quads.storeBytes(of: word, toByteOffset: 4 &* quad &* rows, as: Int32.self)
+            }
+        }
+        return (int_sum(low), int_sum(high))
+    }
+
+    /// Stores a block's sums as 16-bit numbers, in the halves of words.
+    @inline(__always)
+    private func storeSums(
+        _ low: Int32, _ high: Int32, _ unit: Float, _ row: Int,
+        _ sums: UnsafeMutableRawPointer, _ block: Int
+    ) {
+        @inline(__always) func rounded(_ sum: Int32) -> UInt32 {
+            let shifted = Float(sum) * unit + 12_582_912
+            return shifted.bitPattern & 0xFFFF
+        }
+        let whole = UInt16(truncatingIfNeeded: rounded(low &+ high))
+        let offset = 4 &* ((block / 2) &* rows &+ row) &+ 2 &* (block % 2)
+        sums.storeBytes(of: whole, toByteOffset: offset, as: UInt16.self)
+        let pair = rounded(low) | rounded(high) &<< 16
+        sums.storeBytes(of: pair, toByteOffset: 4 &* ((4 &+ block) &* rows &+ row), as: UInt32.self)
+    }
+
+    @inline(__always)
+    private func store(_ value: Float, at word: Int) {
+        tile.storeBytes(of: value, toByteOffset: 4 &* word, as: Float.self)
+    }
+
+    /// The largest magnitude as the bits of a float, which order as numbers do; NaNs are largest.
+    @inline(__always)
+    private static func largestMagnitude(_ values: UnsafePointer<Float>, _ count: Int) -> Int32 {
+        var largest = IntVector(repeating: 0)
+        let raw = UnsafeRawPointer(values)
+        let mask = IntVector(repeating: 0x7FFF_FFFF)
+        let end = count / lane_count &* lane_count
+        var index = 0
+        while index < end {
+            let bits = raw.loadUnaligned(fromByteOffset: 4 &* index, as: IntVector.self)
+            largest = larger_int(largest, bits & mask)
+            index &+= lane_count
+        }
+        var result = int_max(largest)
+        while index < count {
+            let bits = Int32(bitPattern: values[index].bitPattern) & 0x7FFF_FFFF
+            result = max(result, bits)
+            index &+= 1
+        }
+        return result
+    }
+}
+
+/// The quantiser of one kind of scaling.
+func quantiser<Scaling: BlockScaling>(_ scaling: Scaling.Type) -> PanelKernels.Quantise {
+    { source, stride, rows, width, tile in
+        ActivationQuantiser<Scaling>(tile: tile, rows: rows)
+            .quantise(source, stride: stride, width: width)
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+
+// Panels of the formats with blocks of 32: a superblock is two blocks.
+
+/// Scales of two blocks as half-precision numbers at the start of a superblock.
+struct HalfScales {
+    let column: Column
+
+    @inline(__always) subscript(block: Int) -> FloatVector {
+        floats_from_halves(column.halves(at: 32 &* block))
+    }
+}
+
+/// The nibbles of Q4_0, scale · (q − 8).
+enum Q4_0Panel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 576 }
+    @inline(__always) static func scales(_ column: Column) -> HalfScales {
+        HalfScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block]
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: 64 &+ 64 &* pair)
+        return (integers(low), integers(high))
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        negativeSum &<< IntVector(repeating: 3)
+    }
+}
+
+/// The nibbles of Q4_1, scale · q + minimum.
+enum Q4_1Panel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 640 }
+    @inline(__always) static var minima: Minima { .perBlock }
+    @inline(__always) static func scales(_ column: Column) -> HalfScales {
+        HalfScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block]
+    }
+    @inline(__always) static func minimum(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block &+ 2]
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: 128 &+ 64 &* pair)
+        return (integers(low), integers(high))
+    }
+}
+
+/// Nibbles from `nibbleOffset` on with a fifth bit each from lines at `bitOffset`, one line per block.
+@inline(__always)
+func fiveBitWeights(
+    _ column: Column, nibblesAt nibbleOffset: Int, bitsAt bitOffset: Int, pair: Int
+) -> (even: IntVector, odd: IntVector) {
+    let (low, high) = column.nibbles(at: nibbleOffset &+ 64 &* pair)
+    let bits = column.words(at: bitOffset &+ 64 &* (pair / 4))
+    let mask = WordVector(repeating: 0x1010_1010)
+    let first = 2 &* (pair % 4)
+    // Bit q of a byte belongs to quad q of the block; as a fifth bit it is worth 16.
+    let even = first <= 4 ? bits &<< WordVector(repeating: UInt32(4 &- first)) : shifted(bits, 2)
+    let odd =
+        first < 4 ? bits &<< WordVector(repeating: UInt32(3 &- first)) : shifted(bits, first &- 3)
+    return (integers(low | even & mask), integers(high | odd & mask))
+}
+
+/// The five bits of Q5_0, scale · (q − 16).
+enum Q5_0Panel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 704 }
+    @inline(__always) static func scales(_ column: Column) -> HalfScales {
+        HalfScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block]
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        fiveBitWeights(column, nibblesAt: 64, bitsAt: 576, pair: pair)
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        negativeSum &<< IntVector(repeating: 4)
+    }
+}
+
+/// The five bits of Q5_1, scale · q + minimum.
+enum Q5_1Panel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 768 }
+    @inline(__always) static var minima: Minima { .perBlock }
+    @inline(__always) static func scales(_ column: Column) -> HalfScales {
+        HalfScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block]
+    }
+    @inline(__always) static func minimum(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block &+ 2]
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        fiveBitWeights(column, nibblesAt: 128, bitsAt: 640, pair: pair)
+    }
+}
+
+/// The bytes of Q8_0, scale · (q − 128).
+enum Q8_0Panel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 1088 }
+    @inline(__always) static func scales(_ column: Column) -> HalfScales {
+        HalfScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block]
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let offset = 64 &+ 128 &* pair
+        return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 64)))
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        wide_start(negativeSum)
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        dot_bytes_wide(sum, weights, quad)
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+
+/// How one kind of weight panel is read.
+///
+/// `PanelKind` tells the layouts. A panel holds 16 columns (outputs) of a matrix, superblock after superblock along the inputs. A
+/// part is 64 inputs; a pair is two quads of 4 inputs that lie in the same 64-byte line.
+protocol PanelFormat: SendableMetatype {
+    /// What is read once per superblock.
+    associatedtype Scales
+
+    /// Bytes of 16 columns of one superblock.
+    static var superblockBytes: Int { get }
+    /// Parts in a superblock: 1 or 4.
+    static var parts: Int { get }
+    /// Inputs that share a scale: 16 or 32.
+    static var blockLength: Int { get }
+    /// How values get a minimum added.
+    static var minima: Minima { get }
+    /// Whether a scale may be zero or tiny beside weights that are not.
+    static var mayScaleByZero: Bool { get }
+
+    static func scales(_ column: Column) -> Scales
+    /// The scale of one block of the superblock.
+    static func scale(_ scales: Scales, _ block: Int) -> FloatVector
+    /// The minimum of one block, where `minima` is `.perBlock`.
+    static func minimum(_ scales: Scales, _ block: Int) -> FloatVector
+    /// Two minima as 16-bit halves, where `minima` is per superblock.
+    static func minimumPair(_ scales: Scales, _ pair: Int) -> IntVector
+    /// The factor of these minima.
+    static func minimumScale(_ scales: Scales) -> FloatVector
+    /// The unsigned weights of two quads.
+    static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector)
+    /// Where a block's sum of products starts, given minus the sum of its activations.
+    static func start(_ negativeSum: IntVector) -> IntVector
+    static func dot(_ sum: IntVector, _ weights: IntVector, _ quad: IntVector) -> IntVector
+}
+
+/// What is added to `scale · q`.
+enum Minima {
+    /// Nothing: values are centred.
+    case none
+    /// A number per block.
+    case perBlock
+    /// `-minimumScale · m`, with integers m for each 32 inputs of a superblock of 256.
+    case perSuperblockOf32
+    /// The same for each 16 inputs.
+    case perSuperblockOf16
+}
+
+extension PanelFormat {
+    @inline(__always) static var parts: Int { 1 }
+    @inline(__always) static var blockLength: Int { 32 }
+    @inline(__always) static var minima: Minima { .none }
+    @inline(__always) static var mayScaleByZero: Bool { false }
+    @inline(__always) static func minimum(_ scales: Scales, _ block: Int) -> FloatVector {
+        FloatVector(repeating: 0)
+    }
+    @inline(__always) static func minimumPair(_ scales: Scales, _ pair: Int) -> IntVector {
+        IntVector(repeating: 0)
+    }
+    @inline(__always) static func minimumScale(_ scales: Scales) -> FloatVector {
+        FloatVector(repeating: 0)
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        IntVector(repeating: 0)
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        dot_bytes(sum, weights, quad)
+    }
+}
+
+/// One vector of neighbouring columns of a panel, at a superblock.
+struct Column {
+    let panel: UnsafeRawPointer
+    /// The first of its columns, 0 to 15.
+    let lane: Int
+
+    /// A word for each column from a line of 16 words at `offset`.
+    @inline(__always) func words(at offset: Int) -> WordVector {
+        panel.loadUnaligned(fromByteOffset: offset &+ 4 &* lane, as: WordVector.self)
+    }
+
+    /// Sixteen bits for each column from half a line at `offset`.
+    @inline(__always) func halves(at offset: Int) -> HalfVector {
+        panel.loadUnaligned(fromByteOffset: offset &+ 2 &* lane, as: HalfVector.self)
+    }
+
+    /// The low and the high nibbles of a line.
+    @inline(__always) func nibbles(at offset: Int) -> (low: WordVector, high: WordVector) {
+        let line = words(at: offset)
+        let mask = WordVector(repeating: 0x0F0F_0F0F)
+        return (line & mask, shifted(line, 4) & mask)
+    }
+}
+
+@inline(__always) func shifted(_ words: WordVector, _ bits: Int) -> WordVector {
+    words &>> WordVector(repeating: UInt32(truncatingIfNeeded: bits))
+}
+
+@inline(__always) func integers(_ words: WordVector) -> IntVector {
+    unsafeBitCast(words, to: IntVector.self)
+}
+
+/// How a block's scale is combined with that of a row's activations.
+protocol BlockScaling: SendableMetatype {
+    static var isPowerOfTwo: Bool { get }
+    /// - Parameter word: the activations' scale of the block, as the quantiser stores it.
+    static func combined(_ scale: FloatVector, _ word: UnsafeRawPointer) -> FloatVector
+}
+
+/// Activation scales are powers of two, stored as what to take off a float's exponent bits.
+enum PowerOfTwoScaling: BlockScaling {
+    @inline(__always) static var isPowerOfTwo: Bool { true }
+    @inline(__always) static func combined(
+        _ scale: FloatVector, _ word: UnsafeRawPointer
+    ) -> FloatVector {
+        let exponent = IntVector(repeating: word.loadUnaligned(as: Int32.self))
+        return unsafeBitCast(
+            unsafeBitCast(scale, to: IntVector.self) &- exponent, to: FloatVector.self)
+    }
+}
+
+/// Activation scales are any floats.
+enum FloatScaling: BlockScaling {
+    @inline(__always) static var isPowerOfTwo: Bool { false }
+    @inline(__always) static func combined(
+        _ scale: FloatVector, _ word: UnsafeRawPointer
+    ) -> FloatVector {
+        scale * FloatVector(repeating: word.loadUnaligned(as: Float.self))
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+internal import KernelInterface
+
+/// The products of a tile of quantised activations with a panel of 32 columns.
+///
+/// - Parameters:
+///   - rows: 1 to `rows_per_tile`, as `activations` was made for.
+///   - out: `[rows, 32]`, rows `outStride` numbers apart.
+@inline(__always)
+func multiplyPanel<Format: PanelFormat, Scaling: BlockScaling>(
+    _ format: Format.Type, _ scaling: Scaling.Type, rows: Int, _ panel: UnsafeRawPointer,
+    superblocks: Int, _ activations: UnsafeRawPointer, _ out: UnsafeMutablePointer<Float>,
+    outStride: Int
+) {
+    @inline(__always)
+    func sweep<let rows: Int>(_ tile: QuantisedTile<Format, Scaling, rows>.Type) {
+        var column = 0
+        while column < 32 {
+            tile.multiply(
+                panel, column: column, superblocks: superblocks, activations, out + column,
+                outStride: outStride)
+            column &+= 2 &* lane_count
+        }
+    }
+    switch rows {
+    case 1: sweep(QuantisedTile<Format, Scaling, 1>.self)
+    case 2: sweep(QuantisedTile<Format, Scaling, 2>.self)
+    case 3: sweep(QuantisedTile<Format, Scaling, 3>.self)
+    #if SIX_ROW_TILES
+        case 4: sweep(QuantisedTile<Format, Scaling, 4>.self)
+        case 5: sweep(QuantisedTile<Format, Scaling, 5>.self)
+        case 6: sweep(QuantisedTile<Format, Scaling, 6>.self)
+    #endif
+    default: break
+    }
+}
+
+/// The products with every kind of panel, in the order of `PanelKind`.
+func panelProducts<Scaling: BlockScaling>(
+    _ scaling: Scaling.Type
+) -> [PanelKernels.Product] {
+    @inline(__always)
+    func product<Format: PanelFormat>(_ format: Format.Type) -> PanelKernels.Product {
+        { rows, panel, superblocks, tile, out, outStride in
+            multiplyPanel(
+                format, scaling, rows: rows, panel, superblocks: superblocks, tile, out,
+                outStride: outStride)
+        }
+    }
+    return PanelKind.allCases.map { kind in
+        switch kind {
+        case .q4_0: product(Q4_0Panel.self)
+        case .q4_1: product(Q4_1Panel.self)
+        case .q5_0: product(Q5_0Panel.self)
+        case .q5_1: product(Q5_1Panel.self)
+        case .q8_0: product(Q8_0Panel.self)
+        case .iq4_nl: product(IQ4_NLPanel.self)
+        case .mxfp4: product(MXFP4Panel.self)
+        case .q2_K: product(Q2_KPanel.self)
+        case .q4_K: product(Q4_KPanel.self)
+        case .q5_K: product(Q5_KPanel.self)
+        case .q6_K: product(Q6_KPanel.self)
+        case .iq4_xs: product(IQ4_XSPanel.self)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+
+/// Where a tile of quantised activations keeps what, in words: `ActivationTile` tells the layout.
+enum ActivationWords {
+    @inline(__always) static var header: Int { 16 }
+
+    /// Words of one part.
+    @inline(__always) static func part(_ rows: Int) -> Int { 24 &* rows }
+    /// Minus the sum of a block of 32 bytes.
+    @inline(__always) static func negativeSum(_ block: Int, _ rows: Int) -> Int { block &* rows }
+    /// Minus the sum of the first 16 bytes of a block.
+    @inline(__always) static func negativeHalfSum(_ block: Int, _ rows: Int) -> Int {
+        (2 &+ block) &* rows
+    }
+    /// The scale of a block of 32.
+    @inline(__always) static func scale(_ block: Int, _ rows: Int) -> Int {
+        (4 &+ block) &* rows
+    }
+    /// The sum of a block of 32 in units of the row's scale, as a float.
+    @inline(__always) static func blockSum(_ block: Int, _ rows: Int) -> Int {
+        (6 &+ block) &* rows
+    }
+    /// Four signed bytes of each row.
+    @inline(__always) static func quad(_ quad: Int, _ rows: Int) -> Int { (8 &+ quad) &* rows }
+
+    /// Words of the sums of one superblock of 256: 4 pairs of blocks of 32, 8 pairs of 16.
+    @inline(__always) static func superblockSums(_ rows: Int) -> Int { 12 &* rows }
+    /// Block sums are stored as 16-bit integers of this many per unit of the row's scale: a block of 32
+    /// bytes sums to at most 32 · 127, so eighths fit.
+    @inline(__always) static var sumsPerUnit: Float { 8 }
+}
+
+extension UnsafeRawPointer {
+    @inline(__always) func word(_ index: Int) -> UnsafeRawPointer { self + 4 &* index }
+    @inline(__always) func broadcastInt(_ index: Int) -> IntVector {
+        IntVector(repeating: loadUnaligned(fromByteOffset: 4 &* index, as: Int32.self))
+    }
+    @inline(__always) func broadcastFloat(_ index: Int) -> FloatVector {
+        FloatVector(repeating: loadUnaligned(fromByteOffset: 4 &* index, as: Float.self))
+    }
+}
+
+/// The products of `rows` activation rows with two vectors of columns, over all inputs.
+///
+/// Every sum runs over the inputs in order, so it does not depend on the rows beside it.
+struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> {
+    /// Numbers for each row, and for each of the two vectors of columns.
+    typealias Sums = InlineArray<rows, FloatVector>
+    typealias Products = InlineArray<rows, IntVector>
+
+    /// - Parameters:
+    ///   - panel: 32 columns of weights, two halves of 16 in each superblock.
+    ///   - column: the first column of the tile.
+    ///   - activations: a tile of `rows` rows.
+    ///   - out: `[rows, 2 · lanes]`, rows `outStride` numbers apart.
+    @inline(__always)
+    static func multiply(
+        _ panel: UnsafeRawPointer, column: Int, superblocks: Int, _ activations: UnsafeRawPointer,
+        _ out: UnsafeMutablePointer<Float>, outStride: Int
+    ) {
+        var left = Sums(repeating: FloatVector(repeating: 0))
+        var right = left
+        var part = activations.word(ActivationWords.header)
+        let partBytes = 4 &* ActivationWords.part(rows)
+        var minima = part + superblocks &* Format.parts &* partBytes
+        var panel = panel
+        for _ in 0..<superblocks {
+            let (first, second) = columns(panel, column)
+            let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
+            for index in 0..<Format.parts {
+                for block in 0..<(64 / Format.blockLength) {
+                    let (leftProducts, rightProducts) = products(first, second, index, block, part)
+                    let scale = index &* (64 / Format.blockLength) &+ block
+                    let block32 = block &* Format.blockLength / 32
+                    add(leftProducts, firstScales, scale, part, block32, to: &left)
+                    add(rightProducts, secondScales, scale, part, block32, to: &right)
+                }
+                part += partBytes
+            }
+            if Format.minima == .perSuperblockOf32 || Format.minima == .perSuperblockOf16 {
+                subtractMinima(firstScales, minima, from: &left)
+                subtractMinima(secondScales, minima, from: &right)
+                minima += 4 &* ActivationWords.superblockSums(rows)
+            }
+            panel += 2 &* Format.superblockBytes
+        }
+        for row in 0..<rows {
+            let scale = activations.broadcastFloat(row)
+            let target = UnsafeMutableRawPointer(out + row &* outStride)
+            target.storeBytes(of: left[row] * scale, as: FloatVector.self)
+            target.storeBytes(
+                of: right[row] * scale, toByteOffset: 4 &* lane_count, as: FloatVector.self)
+        }
+    }
+
+    /// The tile's two vectors of columns at one superblock.
+    @inline(__always)
+    private static func columns(
+        _ panel: UnsafeRawPointer, _ first: Int
+    ) -> (Column, Column) {
+        @inline(__always) func column(_ place: Int) -> Column {
+            Column(panel: panel + place / 16 &* Format.superblockBytes, lane: place % 16)
+        }
+        return (column(first), column(first &+ lane_count))
+    }
+
+    /// The integer products of one block of a part.
+    @inline(__always)
+    private static func products(
+        _ first: Column, _ second: Column, _ part: Int, _ block: Int,
+        _ activations: UnsafeRawPointer
+    ) -> (Products, Products) {
+        var left = Products(repeating: IntVector(repeating: 0))
+        for row in 0..<rows {
+            left[row] = Format.start(negativeSum(activations, block, row: row))
+        }
+        var right = left
+        let pairs = Format.blockLength / 8
+        for index in 0..<pairs {
+            let pair = block &* pairs &+ index
+            let leftWeights = Format.weights(first, part: part, pair: pair)
+            let rightWeights = Format.weights(second, part: part, pair: pair)
+            let even = ActivationWords.quad(2 &* pair, rows)
+            for row in 0..<rows {
+                let quad = activations.broadcastInt(even &+ row)
+                left[row] = Format.dot(left[row], leftWeights.even, quad)
+                right[row] = Format.dot(right[row], rightWeights.even, quad)
+            }
+            for row in 0..<rows {
+                let quad = activations.broadcastInt(even &+ rows &+ row)
+                left[row] = Format.dot(left[row], leftWeights.odd, quad)
+                right[row] = Format.dot(right[row], rightWeights.odd, quad)
+            }
+        }
+        return (left, right)
+    }
+
+    /// Minus the sum of one block's activations.
+    @inline(__always)
+    private static func negativeSum(
+        _ activations: UnsafeRawPointer, _ block: Int, row: Int
+    ) -> IntVector {
+        let block32 = block &* Format.blockLength / 32
+        let whole = activations.broadcastInt(ActivationWords.negativeSum(block32, rows) &+ row)
+        guard Format.blockLength == 16 else { return whole }
+        let half = activations.broadcastInt(ActivationWords.negativeHalfSum(block32, rows) &+ row)
+        return block % 2 == 0 ? half : whole &- half
+    }
+
+    /// Adds a block's integer products, scaled, to the sums.
+    ///
+    /// - Parameters:
+    ///   - block: counted within the superblock.
+    ///   - block32: the block of 32 activations, counted within the part.
+    @inline(__always)
+    private static func add(
+        _ products: Products, _ scales: Format.Scales, _ block: Int,
+        _ activations: UnsafeRawPointer, _ block32: Int, to sums: inout Sums
+    ) {
+        let scale = Format.scale(scales, block)
+        for row in 0..<rows {
+            var combined = Scaling.combined(
+                scale, activations.word(ActivationWords.scale(block32, rows) &+ row))
+            if Format.mayScaleByZero { combined = zeroWhereTiny(scale, combined) }
+            sums[row] = multiply_add(sums[row], float_from_int(products[row]), combined)
+        }
+        guard Format.minima == .perBlock else { return }
+        let minimum = Format.minimum(scales, block)
+        for row in 0..<rows {
+            let sum = activations.broadcastFloat(ActivationWords.blockSum(block32, rows) &+ row)
+            sums[row] = multiply_add(sums[row], sum, minimum)
+        }
+    }
+
+    /// `combined` where `scale` can lose the largest exponent (23), zero elsewhere.
+    @inline(__always)
+    private static func zeroWhereTiny(
+        _ scale: FloatVector, _ combined: FloatVector
+    ) -> FloatVector {
+        let magnitude = unsafeBitCast(scale, to: IntVector.self) & IntVector(repeating: 0x7FFF_FFFF)
+        let isTiny = magnitude .< IntVector(repeating: 24 << 23)
+        return combined.replacing(with: FloatVector(repeating: 0), where: isTiny)
+    }
+
+    /// Takes the minima of a superblock, times the sums of their activations, off the sums.
+    @inline(__always)
+    private static func subtractMinima(
+        _ scales: Format.Scales, _ blockSums: UnsafeRawPointer, from sums: inout Sums
+    ) {
+        let (pairs, first) = Format.minima == .perSuperblockOf32 ? (4, 0) : (8, 4)
+        var products = Products(repeating: IntVector(repeating: 0))
+        for pair in 0..<pairs {
+            let minima = Format.minimumPair(scales, pair)
+            for row in 0..<rows {
+                let sum = blockSums.broadcastInt((first &+ pair) &* rows &+ row)
+                products[row] = dot_pairs(products[row], minima, sum)
+            }
+        }
+        let scale =
+            Format.minimumScale(scales)
+            * FloatVector(repeating: -1 / ActivationWords.sumsPerUnit)
+        for row in 0..<rows {
+            sums[row] = multiply_add(sums[row], float_from_int(products[row]), scale)
+        }
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+
+// Panels of the formats with superblocks of 256: half-precision factors over small integer scales.
+
+/// The factors and the eight 6-bit scales and minima of Q4_K and Q5_K.
+///
+/// They are read where they are used: registers are for sums.
+struct SixBitScales {
+    let column: Column
+
+    /// Four low bits of scale s are nibble s; its two high bits are in byte 1 (s < 4) or 3.
+    @inline(__always) func scale(_ block: Int) -> FloatVector {
+        let low = shifted(column.words(at: 64), 4 &* block) & WordVector(repeating: 15)
+        let high =
+            shifted(column.words(at: 192), 4 &+ 2 &* (block % 4) &+ 16 &* (block / 4))
+            & WordVector(repeating: 0x30)
+        return float_from_int(integers(low | high)) * floats_from_halves(column.halves(at: 0))
+    }
+
+    /// Minima 2p and 2p + 1 as 16-bit halves.
+    @inline(__always) func minimumPair(_ pair: Int) -> IntVector {
+        let low = shifted(column.words(at: 128), 4 &* pair) & WordVector(repeating: 0x000F_000F)
+        let high = shifted(column.words(at: 192), 2 &* pair) & WordVector(repeating: 0x0003_0003)
+        return integers(low | high &<< WordVector(repeating: 4))
+    }
+
+    @inline(__always) var minimumFactor: FloatVector {
+        floats_from_halves(column.halves(at: 32))
+    }
+}
+
+/// The nibbles of Q4_K, d · s · q − dmin · m.
+enum Q4_KPanel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 2304 }
+    @inline(__always) static var parts: Int { 4 }
+    @inline(__always) static var minima: Minima { .perSuperblockOf32 }
+    @inline(__always) static func scales(_ column: Column) -> SixBitScales {
+        SixBitScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: SixBitScales, _ block: Int) -> FloatVector {
+        scales.scale(block)
+    }
+    @inline(__always) static func minimumPair(_ scales: SixBitScales, _ pair: Int) -> IntVector {
+        scales.minimumPair(pair)
+    }
+    @inline(__always) static func minimumScale(_ scales: SixBitScales) -> FloatVector {
+        scales.minimumFactor
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: 256 &+ 512 &* part &+ 64 &* pair)
+        return (integers(low), integers(high))
+    }
+}
+
+/// The five bits of Q5_K, d · s · q − dmin · m.
+enum Q5_KPanel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 2816 }
+    @inline(__always) static var parts: Int { 4 }
+    @inline(__always) static var minima: Minima { .perSuperblockOf32 }
+    @inline(__always) static func scales(_ column: Column) -> SixBitScales {
+        SixBitScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: SixBitScales, _ block: Int) -> FloatVector {
+        scales.scale(block)
+    }
+    @inline(__always) static func minimumPair(_ scales: SixBitScales, _ pair: Int) -> IntVector {
+        scales.minimumPair(pair)
+    }
+    @inline(__always) static func minimumScale(_ scales: SixBitScales) -> FloatVector {
+        scales.minimumFactor
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        fiveBitWeights(
+            column, nibblesAt: 256 &+ 512 &* part, bitsAt: 2304 &+ 128 &* part, pair: pair)
+    }
+}
+
+/// The six bits of Q6_K, d · s · (q − 32), with a signed byte s for each 16 inputs.
+enum Q6_KPanel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 3392 }
+    @inline(__always) static var parts: Int { 4 }
+    @inline(__always) static var blockLength: Int { 16 }
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
+        let line = integers(column.words(at: 64 &+ 64 &* (block / 4)))
+        let left = IntVector(repeating: Int32(truncatingIfNeeded: 24 &- 8 &* (block % 4)))
+        let scale = float_from_int((line &<< left) &>> IntVector(repeating: 24))
+        return scale * floats_from_halves(column.halves(at: 0))
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: 320 &+ 512 &* part &+ 64 &* pair)
+        let bits = column.words(at: 2368 &+ 256 &* part &+ 64 &* (pair / 2))
+        let mask = WordVector(repeating: 0x3030_3030)
+        // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
+        let (even, odd) =
+            pair % 2 == 0
+            ? (bits, shifted(bits, 2))
+            : (bits &<< WordVector(repeating: 2), bits &<< WordVector(repeating: 4))
+        return (integers(low | even & mask), integers(high | odd & mask))
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        negativeSum &<< IntVector(repeating: 5)
+    }
+}
+
+/// The two bits of Q2_K, d · s · q − dmin · m, with 4-bit s and m for each 16 inputs.
+enum Q2_KPanel: PanelFormat {
+    @inline(__always) static var superblockBytes: Int { 1344 }
+    @inline(__always) static var parts: Int { 4 }
+    @inline(__always) static var blockLength: Int { 16 }
+    @inline(__always) static var minima: Minima { .perSuperblockOf16 }
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
+        let line = column.words(at: 64 &+ 64 &* (block / 8))
+        let scale = shifted(line, 4 &* (block % 8)) & WordVector(repeating: 15)
+        return float_from_int(integers(scale)) * floats_from_halves(column.halves(at: 0))
+    }
+    @inline(__always) static func minimumPair(_ column: Column, _ pair: Int) -> IntVector {
+        let line = column.words(at: 192 &+ 64 &* (pair / 4))
+        return integers(shifted(line, 4 &* (pair % 4)) & WordVector(repeating: 0x000F_000F))
+    }
+    @inline(__always) static func minimumScale(_ column: Column) -> FloatVector {
+        floats_from_halves(column.halves(at: 32))
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let line = column.words(at: 320 &+ 256 &* part &+ 64 &* (pair / 2))
+        let mask = WordVector(repeating: 0x0303_0303)
+        let first = 4 &* (pair % 2)
+        return (integers(shifted(line, first) & mask), integers(shifted(line, first &+ 2) & mask))
+    }
+}

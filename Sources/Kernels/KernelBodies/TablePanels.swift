@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+
+// Panels whose nibbles name one of 16 levels. A level is never zero, or a scale may be very small, so
+// that a zero scale cannot be told by the weights.
+
+@inline(__always)
+private func iq4Levels(_ column: Column, at offset: Int) -> (even: IntVector, odd: IntVector) {
+    let (low, high) = column.nibbles(at: offset)
+    return (iq4_levels(integers(low)), iq4_levels(integers(high)))
+}
+
+/// What the formats with tables share: weights are bytes plus 128.
+protocol TablePanel: PanelFormat {}
+
+extension TablePanel {
+    @inline(__always) static var mayScaleByZero: Bool { true }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        wide_start(negativeSum)
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        dot_bytes_wide(sum, weights, quad)
+    }
+}
+
+/// The nibbles of IQ4_NL, scale · level[q].
+enum IQ4_NLPanel: TablePanel {
+    @inline(__always) static var superblockBytes: Int { 576 }
+    @inline(__always) static func scales(_ column: Column) -> HalfScales {
+        HalfScales(column: column)
+    }
+    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block]
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        iq4Levels(column, at: 64 &+ 64 &* pair)
+    }
+}
+
+/// The nibbles of MXFP4, scale · level[q], with power-of-two scales as bfloat16 numbers.
+enum MXFP4Panel: TablePanel {
+    @inline(__always) static var superblockBytes: Int { 576 }
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ scales: Column, _ block: Int) -> FloatVector {
+        let words = words_from_halves(scales.halves(at: 32 &* block))
+        return unsafeBitCast(words &<< WordVector(repeating: 16), to: FloatVector.self)
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: 64 &+ 64 &* pair)
+        return (e2m1_levels(integers(low)), e2m1_levels(integers(high)))
+    }
+}
+
+/// The nibbles of IQ4_XS, d · (s − 32) · level[q], with a 6-bit s for each 32 inputs of 256.
+enum IQ4_XSPanel: TablePanel {
+    struct Scales {
+        let factor: FloatVector
+        let lowBits: WordVector
+        let highBits: WordVector
+    }
+
+    @inline(__always) static var superblockBytes: Int { 2176 }
+    @inline(__always) static var parts: Int { 4 }
+    @inline(__always) static func scales(_ column: Column) -> Scales {
+        Scales(
+            factor: floats_from_halves(column.halves(at: 0)), lowBits: column.words(at: 64),
+            highBits: words_from_halves(column.halves(at: 32)))
+    }
+    @inline(__always) static func scale(_ scales: Scales, _ block: Int) -> FloatVector {
+        let low = shifted(scales.lowBits, 4 &* block) & WordVector(repeating: 15)
+        let high = shifted(scales.highBits, 2 &* block) & WordVector(repeating: 3)
+        let scale = integers(low | high &<< WordVector(repeating: 4)) &- IntVector(repeating: 32)
+        return float_from_int(scale) * scales.factor
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, pair: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        iq4Levels(column, at: 128 &+ 512 &* part &+ 64 &* pair)
+    }
+}

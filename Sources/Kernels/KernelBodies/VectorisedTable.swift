@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+internal import KernelInterface
+
+/// The reference's table with every kernel that this instruction set does faster.
+func vectorisedTable(named name: String, over reference: KernelTable) -> KernelTable {
+    var table = reference
+    table.name = name
+    table.panels = PanelKernels(
+        rowsPerTile: rows_per_tile,
+        quantisers: [quantiser(FloatScaling.self), quantiser(PowerOfTwoScaling.self)],
+        products: panelProducts(FloatScaling.self) + panelProducts(PowerOfTwoScaling.self))
+    return table
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How activations are rounded to bytes.
+public enum ActivationScaling: Int, CaseIterable, Sendable {
+    /// Each block of 32 has a scale of its own, as in llama.cpp.
+    case perBlock
+    /// The scale of each block of 32 is its row's over a power of two.
+    case powerOfTwo
+}
+
+/// The kernels that multiply rows of activations by panels of quantised weights.
+public struct PanelKernels: Sendable {
+    /// Rounds `rows` rows, `stride` numbers apart, to a tile that `product` reads.
+    ///
+    /// A row with an infinity or a NaN gets a NaN for a scale, so that its products are NaN. A row whose
+    /// numbers are all below 2⁻¹⁰⁰ counts as zero.
+    public typealias Quantise =
+        @Sendable (
+            _ source: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ width: Int,
+            _ tile: UnsafeMutableRawPointer
+        ) -> Void
+    /// The products of a tile with one panel: `[rows, 32]`, rows `outStride` numbers apart.
+    public typealias Product =
+        @Sendable (
+            _ rows: Int, _ panel: UnsafeRawPointer, _ superblocks: Int,
+            _ tile: UnsafeRawPointer, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+        ) -> Void
+
+    /// The most rows of a tile.
+    public let rowsPerTile: Int
+    private let quantisers: [Quantise]
+    private let products: [Product]
+
+    /// Kernels for each case of `ActivationScaling`, and of `PanelKind` in each of them, in order.
+    public init(rowsPerTile: Int, quantisers: [Quantise], products: [Product]) {
+        precondition(quantisers.count == ActivationScaling.allCases.count)
+        precondition(products.count == quantisers.count * PanelKind.allCases.count)
+        self.rowsPerTile = rowsPerTile
+        self.quantisers = quantisers
+        self.products = products
+    }
+
+    /// The kernel that rounds activations.
+    public func quantise(_ scaling: ActivationScaling) -> Quantise { quantisers[scaling.rawValue] }
+
+    /// The kernel that multiplies.
+    public func product(_ kind: PanelKind, _ scaling: ActivationScaling) -> Product {
+        products[scaling.rawValue * PanelKind.allCases.count + kind.rawValue]
+    }
+}

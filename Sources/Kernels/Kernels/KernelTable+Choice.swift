@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import CVectorOps
+@_exported import KernelInterface
+
+#if arch(x86_64)
+    import KernelsAVX2
+    import KernelsAVX512VNNI
+    import KernelsAVXVNNI
+    import KernelsBaseline
+#elseif arch(arm64)
+    import KernelsNEON
+#endif
+
+extension KernelTable {
+    /// The tables of the instruction sets that this processor has, fastest first.
+    private static var instructionSetTables: [KernelTable] {
+        #if arch(x86_64)
+            let level = processor_level()
+            return [
+                level.rawValue >= PROCESSOR_AVX512_VNNI.rawValue
+                    ? KernelsAVX512VNNI.table(over: reference) : nil,
+                level.rawValue == PROCESSOR_AVX_VNNI.rawValue
+                    ? KernelsAVXVNNI.table(over: reference) : nil,
+                level.rawValue >= PROCESSOR_AVX2.rawValue
+                    ? KernelsAVX2.table(over: reference) : nil,
+                KernelsBaseline.table(over: reference),
+            ].compactMap { $0 }
+        #elseif arch(arm64)
+            return [KernelsNEON.table(over: reference)]
+        #else
+            return []
+        #endif
+    }
+
+    /// The tables that this processor can run, fastest first; the reference is always last.
+    public static let available: [KernelTable] = instructionSetTables + [reference]
+
+    /// The table of that name, or the fastest one for `nil`.
+    ///
+    /// - Throws: `KernelError.unknownTable` when this processor has no such table.
+    public static func named(_ name: String?) throws(KernelError) -> KernelTable {
+        guard let name else { return available[0] }
+        guard let table = available.first(where: { $0.name == name }) else {
+            throw .unknownTable(name: name, available: available.map(\.name))
+        }
+        return table
+    }
+}
+
+/// What can be wrong with the choice of kernels.
+public enum KernelError: Error, Equatable, CustomStringConvertible {
+    /// No table of that name runs on this processor.
+    case unknownTable(name: String, available: [String])
+
+    /// One sentence for the user.
+    public var description: String {
+        switch self {
+        case .unknownTable(let name, let available):
+            "TRIMLLAVA_KERNELS=\(name): this processor runs \(available.joined(separator: ", "))"
+        }
+    }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+import KernelInterface
+import WeightPanels
+
+extension PanelKernels {
+    /// Plain loops on the same tiles and panels, summed in double precision.
+    static let reference = PanelKernels(
+        rowsPerTile: 6,
+        quantisers: ActivationScaling.allCases.map { scaling -> Quantise in
+            { source, stride, rows, width, tile in
+                for row in 0..<rows {
+                    ReferenceTile(bytes: tile, rows: rows)
+                        .quantise(source + row * stride, row: row, width: width, scaling)
+                }
+            }
+        },
+        products: ActivationScaling.allCases.flatMap { scaling in
+            PanelKind.allCases.map { kind -> Product in
+                { rows, panel, superblocks, tile, out, outStride in
+                    ReferenceTile(bytes: UnsafeMutableRawPointer(mutating: tile), rows: rows)
+                        .multiply(panel, kind, superblocks, scaling, out, outStride)
+                }
+            }
+        })
+}
+
+/// A tile of quantised activations, as `ActivationTile` lays it out.
+private struct ReferenceTile {
+    let bytes: UnsafeMutableRawPointer
+    let rows: Int
+
+    func quantise(
+        _ values: UnsafePointer<Float>, row: Int, width: Int, _ scaling: ActivationScaling
+    ) {
+        let superblocks = (width + 255) / 256
+        let largest = (0..<width).reduce(Float(0)) { max($0, abs(values[$1])) }
+        let isFinite = (0..<width).allSatisfy { values[$0].isFinite }
+        let rowLargest = isFinite && largest >= 0x1p-100 ? largest : 0
+        bytes.storeBytes(
+            of: isFinite ? rowLargest / 127 : .nan, toByteOffset: 4 * row, as: Float.self)
+        for block in 0..<(8 * superblocks) {
+            let numbers = (0..<32).map { index in
+                32 * block + index < width ? values[32 * block + index] : 0
+            }
+            quantise(numbers, block: block, row, rowLargest, scaling, superblocks)
+        }
+    }
+
+    private func quantise(
+        _ numbers: [Float], block: Int, _ row: Int, _ rowLargest: Float,
+        _ scaling: ActivationScaling, _ superblocks: Int
+    ) {
+        let largest = rowLargest == 0 ? 0 : numbers.reduce(0) { max($0, abs($1)) }
+        var (factor, unit, word) = (Float(0), Float(0), UInt32(0))
+        switch scaling {
+        case .powerOfTwo where rowLargest > 0:
+            var exponent = 0
+            while exponent < 23,
+                largest * Float(sign: .plus, exponent: exponent + 1, significand: 1)
+                    <= rowLargest
+            { exponent += 1 }
+            let power = Float(sign: .plus, exponent: exponent, significand: 1)
+            (factor, unit, word) = (127 / rowLargest * power, 1 / power, UInt32(exponent) << 23)
+        case .perBlock where largest >= 0x1p-100:
+            unit = largest / rowLargest
+            (factor, word) = (127 / largest, unit.bitPattern)
+        default: break
+        }
+        let quantised = numbers.map {
+            factor == 0 ? 0 : Int(($0 * factor).rounded(.toNearestOrEven))
+        }
+        let low = quantised[..<16].reduce(0, +)
+        let sum = quantised.reduce(0, +)
+        let (part, inPart) = (block / 2, block % 2)
+        store(Int32(-sum), part, row, perRow: inPart)
+        store(Int32(-low), part, row, perRow: 2 + inPart)
+        store(word, part, row, perRow: 4 + inPart)
+        store(Float(sum) * unit, part, row, perRow: 6 + inPart)
+        for quad in 0..<8 {
+            for byte in 0..<4 {
+                bytes.storeBytes(
+                    of: Int8(quantised[4 * quad + byte]),
+                    toByteOffset: offset(part, 8 + 8 * inPart + quad, row) + byte, as: Int8.self)
+            }
+        }
+        func eighths(_ sum: Int) -> Int16 {
+            Int16((Float(sum) * unit * 8).rounded(.toNearestOrEven))
+        }
+        let sums = sumOffset(block / 8, superblocks)
+        let inSuperblock = block % 8
+        bytes.storeBytes(
+            of: eighths(sum),
+            toByteOffset: sums + 4 * (inSuperblock / 2 * rows + row) + inSuperblock % 2 * 2,
+            as: Int16.self)
+        for (half, value) in [low, sum - low].enumerated() {
+            bytes.storeBytes(
+                of: eighths(value),
+                toByteOffset: sums + 4 * ((4 + inSuperblock) * rows + row) + 2 * half,
+                as: Int16.self)
+        }
+    }
+
+    func multiply(
+        _ panel: UnsafeRawPointer, _ kind: PanelKind, _ superblocks: Int,
+        _ scaling: ActivationScaling, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+    ) {
+        var sums = [Double](repeating: 0, count: rows * PanelKind.columns)
+        for superblock in 0..<superblocks {
+            for column in 0..<PanelKind.columns {
+                let weights = ReferenceWeights(kind, panel, superblock, column)
+                for row in 0..<rows {
+                    let start = superblock * kind.superblockLength
+                    sums[row * PanelKind.columns + column] +=
+                        weights.values.indices.reduce(0.0) {
+                            $0 + weights.values[$1] * activation(start + $1, row, scaling)
+                        }
+                        - weights.minima.indices.reduce(0.0) {
+                            $0 + weights.minima[$1]
+                                * sum(superblock, of: superblocks, $1, row, kind)
+                        }
+                }
+            }
+        }
+        for row in 0..<rows {
+            let scale = bytes.load(fromByteOffset: 4 * row, as: Float.self)
+            for column in 0..<PanelKind.columns {
+                out[row * outStride + column] =
+                    Float(sums[row * PanelKind.columns + column]) * scale
+            }
+        }
+    }
+
+    /// A group's sum of activations, as it is stored for minima.
+    private func sum(
+        _ superblock: Int, of superblocks: Int, _ group: Int, _ row: Int, _ kind: PanelKind
+    ) -> Double {
+        guard kind.superblockLength == 256 else {
+            return Double(
+                bytes.load(fromByteOffset: offset(superblock, 6 + group, row), as: Float.self))
+        }
+        let words = PanelReader(kind).groupLength == 16 ? 4 + group / 2 : group / 2
+        let place =
+            offset(4 * superblocks, 0, 0)
+            + 4 * (superblock * ActivationTile.sumWordsPerRow * rows + words * rows + row)
+        return Double(bytes.load(fromByteOffset: place + group % 2 * 2, as: Int16.self)) / 8
+    }
+
+    /// A number of the tile in units of its row's scale.
+    private func activation(_ index: Int, _ row: Int, _ scaling: ActivationScaling) -> Double {
+        let (part, block) = (index / 64, index / 32 % 2)
+        let byte = bytes.load(
+            fromByteOffset: offset(part, 8 + index % 64 / 4, row) + index % 4, as: Int8.self)
+        let word = bytes.load(fromByteOffset: offset(part, 4 + block, row), as: UInt32.self)
+        switch scaling {
+        case .perBlock: return Double(byte) * Double(Float(bitPattern: word))
+        case .powerOfTwo:
+            return Double(byte) * Double(sign: .plus, exponent: -Int(word >> 23), significand: 1)
+        }
+    }
+
+    /// Where a word of a part is; `perRow` counts the words that a row has before it.
+    private func offset(_ part: Int, _ perRow: Int, _ row: Int) -> Int {
+        4
+            * (ActivationTile.headerWords + (part * ActivationTile.partWordsPerRow + perRow) * rows
+                + row)
+    }
+
+    private func sumOffset(_ superblock: Int, _ superblocks: Int) -> Int {
+        offset(4 * superblocks, 0, 0) + 4 * superblock * ActivationTile.sumWordsPerRow * rows
+    }
+
+    private func store<Word: BitwiseCopyable>(
+        _ value: Word, _ part: Int, _ row: Int, perRow: Int
+    ) {
+        bytes.storeBytes(of: value, toByteOffset: offset(part, perRow, row), as: Word.self)
+    }
+}
+
+/// One column's weights in a superblock, and the minima that were left out of them.
+private struct ReferenceWeights {
+    var values: [Double]
+    var minima: [Double] = []
+
+    init(_ kind: PanelKind, _ panel: UnsafeRawPointer, _ superblock: Int, _ column: Int) {
+        let reader = PanelReader(kind)
+        var decoded = [Float](repeating: 0, count: kind.superblockLength)
+        reader.decode(panel, superblock: superblock, column: column, into: &decoded)
+        values = decoded.map(Double.init)
+        guard [.q4_1, .q5_1, .q2_K, .q4_K, .q5_K].contains(kind) else { return }
+        for group in 0..<(values.count / reader.groupLength) {
+            let minimum = Double(
+                reader.minimum(panel, superblock: superblock, column: column, group: group))
+            minima.append(minimum)
+            for index in 0..<reader.groupLength {
+                values[group * reader.groupLength + index] += minimum
+            }
+        }
+    }
+}

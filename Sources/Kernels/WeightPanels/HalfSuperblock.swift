@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import KernelInterface
+
+/// Where 16 columns of a superblock keep their numbers; `PanelKind` tells the layouts.
+struct HalfSuperblock {
+    let kind: PanelKind
+    let start: UnsafeMutableRawPointer
+
+    /// Writes the numbers of one column.
+    func write(_ block: ColumnBlock, column: Int) {
+        switch kind {
+        case .q4_0, .iq4_nl, .mxfp4:
+            writeHalves(block.factors, 2, at: 0, column)
+            writeNibbles(block, 64, at: 64, column)
+        case .q4_1:
+            writeHalves(block.factors, 2, at: 0, column)
+            writeHalves(block.minimumFactors, 2, at: 64, column)
+            writeNibbles(block, 64, at: 128, column)
+        case .q5_0:
+            writeHalves(block.factors, 2, at: 0, column)
+            writeNibbles(block, 64, at: 64, column)
+            writeFifthBits(block, 64, at: 576, column)
+        case .q5_1:
+            writeHalves(block.factors, 2, at: 0, column)
+            writeHalves(block.minimumFactors, 2, at: 64, column)
+            writeNibbles(block, 64, at: 128, column)
+            writeFifthBits(block, 64, at: 640, column)
+        case .q8_0:
+            writeHalves(block.factors, 2, at: 0, column)
+            for quad in 0..<16 { writeWord(block.quad(quad), line: quad, at: 64, column) }
+        case .q4_K, .q5_K:
+            writeSixBitScales(block, column)
+            writeNibbles(block, 256, at: 256, column)
+            if kind == .q5_K { writeFifthBits(block, 256, at: 2304, column) }
+        case .q6_K: writeQ6_K(block, column)
+        case .q2_K: writeQ2_K(block, column)
+        case .iq4_xs: writeIQ4_XS(block, column)
+        }
+    }
+
+    private func writeSixBitScales(_ block: ColumnBlock, _ column: Int) {
+        writeHalves(block.factors, 1, at: 0, column)
+        writeHalves(block.minimumFactors, 1, at: 32, column)
+        var (lowScales, lowMinima, high) = (UInt32(0), UInt32(0), UInt32(0))
+        for group in 0..<8 {
+            let (scale, minimum) = (UInt32(block.scales[group]), UInt32(block.minima[group]))
+            // Minima go in pairs of 16-bit halves; high bits of scales to bytes 1 and 3.
+            let half = UInt32(group % 2 * 16)
+            lowScales |= (scale & 15) << UInt32(4 * group)
+            lowMinima |= (minimum & 15) << (half + UInt32(group / 2 * 4))
+            high |= (minimum >> 4) << (half + UInt32(group / 2 * 2))
+            high |= (scale >> 4) << UInt32(8 + group % 4 * 2 + group / 4 * 16)
+        }
+        for (line, word) in [lowScales, lowMinima, high].enumerated() {
+            writeWord(word, line: line, at: 64, column)
+        }
+    }
+
+    private func writeQ6_K(_ block: ColumnBlock, _ column: Int) {
+        writeHalves(block.factors, 1, at: 0, column)
+        for line in 0..<4 {
+            let word = (0..<4).reduce(UInt32(0)) {
+                $0 | UInt32(block.scales[4 * line + $1]) << UInt32(8 * $1)
+            }
+            writeWord(word, line: line, at: 64, column)
+        }
+        writeNibbles(block, 256, at: 320, column)
+        let upper: UInt32 = 0x3030_3030
+        for line in 0..<16 {
+            // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
+            let first = block.quad(4 * line) & upper
+            let second = (block.quad(4 * line + 1) & upper) << 2
+            let third = (block.quad(4 * line + 2) & upper) >> 2
+            let fourth = (block.quad(4 * line + 3) & upper) >> 4
+            writeWord(first | second | third | fourth, line: line, at: 2368, column)
+        }
+    }
+
+    private func writeQ2_K(_ block: ColumnBlock, _ column: Int) {
+        writeHalves(block.factors, 1, at: 0, column)
+        writeHalves(block.minimumFactors, 1, at: 32, column)
+        for line in 0..<2 {
+            var (scales, minima) = (UInt32(0), UInt32(0))
+            for group in 0..<8 {
+                scales |= UInt32(block.scales[8 * line + group]) << UInt32(4 * group)
+                minima |=
+                    UInt32(block.minima[8 * line + group])
+                    << UInt32(group % 2 * 16 + group / 2 * 4)
+            }
+            writeWord(scales, line: line, at: 64, column)
+            writeWord(minima, line: line, at: 192, column)
+        }
+        for line in 0..<16 {
+            let word = (0..<4).reduce(UInt32(0)) {
+                $0 | block.quad(4 * line + $1) << UInt32(2 * $1)
+            }
+            writeWord(word, line: line, at: 320, column)
+        }
+    }
+
+    private func writeIQ4_XS(_ block: ColumnBlock, _ column: Int) {
+        writeHalves(block.factors, 1, at: 0, column)
+        var (low, high) = (UInt32(0), UInt16(0))
+        for group in 0..<8 {
+            low |= UInt32(block.scales[group] & 15) << UInt32(4 * group)
+            high |= UInt16(block.scales[group] >> 4) << UInt16(2 * group)
+        }
+        start.storeBytes(of: high, toByteOffset: 32 + 2 * column, as: UInt16.self)
+        writeWord(low, line: 0, at: 64, column)
+        writeNibbles(block, 256, at: 128, column)
+    }
+
+    /// Numbers of 16 bits, each in half a line.
+    private func writeHalves(
+        _ halves: UnsafeMutablePointer<UInt16>, _ count: Int, at offset: Int, _ column: Int
+    ) {
+        for index in 0..<count {
+            start.storeBytes(
+                of: halves[index], toByteOffset: offset + 32 * index + 2 * column, as: UInt16.self)
+        }
+    }
+
+    /// Two quads in each word.
+    private func writeNibbles(_ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int) {
+        let mask: UInt32 = 0x0F0F_0F0F
+        for line in 0..<(count / 8) {
+            let word = block.quad(2 &* line) & mask | (block.quad(2 &* line &+ 1) & mask) &<< 4
+            writeWord(word, line: line, at: offset, column)
+        }
+    }
+
+    /// Bit q of byte b is the fifth bit of weight b of quad q in a block of 32.
+    private func writeFifthBits(_ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int) {
+        for line in 0..<(count / 32) {
+            let word = (0..<8).reduce(UInt32(0)) {
+                $0 | (block.quad(8 &* line &+ $1) &>> 4 & 0x0101_0101) &<< UInt32($1)
+            }
+            writeWord(word, line: line, at: offset, column)
+        }
+    }
+
+    @inline(__always)
+    private func writeWord(_ word: UInt32, line: Int, at offset: Int, _ column: Int) {
+        start.storeBytes(
+            of: word.littleEndian, toByteOffset: offset &+ 64 &* line &+ 4 &* column,
+            as: UInt32.self)
+    }
+}
+
+extension ColumnBlock {
+    /// Weights 4q to 4q + 3 as the bytes of a word.
+    @inline(__always)
+    func quad(_ index: Int) -> UInt32 {
+        UInt32(
+            littleEndian: UnsafeRawPointer(weights).loadUnaligned(
+                fromByteOffset: 4 &* index, as: UInt32.self))
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+public import BlockFormats
+public import KernelInterface
+
+/// Rearranges a file's blocks into the panels that kernels read, changing no number.
+public struct PanelPacker: Sendable {
+    /// How the file stores the matrix.
+    public let format: BlockFormat
+    /// The panels' layout.
+    public let kind: PanelKind
+    /// Inputs of the matrix: a multiple of the format's block length.
+    public let inputs: Int
+
+    /// A packer of rows of `inputs` weights; nil for float formats, which have no panels.
+    public init?(_ format: BlockFormat, inputs: Int) {
+        guard let kind = PanelKind(format) else { return nil }
+        precondition(inputs % format.blockLength == 0)
+        self.format = format
+        self.kind = kind
+        self.inputs = inputs
+    }
+
+    /// Bytes of one panel.
+    public var panelBytes: Int { kind.panelBytes(inputs) }
+
+    /// Packs the rows of up to 32 outputs, which lie one after the other, into one panel.
+    ///
+    /// - Returns: the first row that has a scale that is not finite, or nil when all are.
+    public func pack(
+        _ rows: UnsafeRawPointer, count: Int, into panel: UnsafeMutableRawPointer
+    ) -> Int? {
+        precondition(count <= PanelKind.columns)
+        let block = ColumnBlock()
+        defer { block.deallocate() }
+        let rowBytes = format.byteCount(of: inputs)
+        let perSuperblock = kind.superblockLength / format.blockLength
+        let blocks = inputs / format.blockLength
+        for superblock in 0..<kind.superblocks(inputs) {
+            let present = min(perSuperblock, blocks - superblock * perSuperblock)
+            for column in 0..<PanelKind.columns {
+                if present < perSuperblock || column >= count { block.clear() }
+                if column < count {
+                    let source =
+                        rows + column * rowBytes + superblock * perSuperblock * format.blockBytes
+                    take(source, present, block)
+                    guard block.isFinite || kind == .mxfp4 else { return column }
+                }
+                let half = panel + (2 * superblock + column / 16) * kind.halfSuperblockBytes
+                HalfSuperblock(kind: kind, start: half).write(block, column: column % 16)
+            }
+        }
+        return nil
+    }
+
+    private func take(_ source: UnsafeRawPointer, _ blocks: Int, _ block: ColumnBlock) {
+        guard format.blockLength == 32 else { return block.take(format, superblock: source) }
+        for index in 0..<blocks {
+            block.take(format, source + index * format.blockBytes, at: index)
+        }
+    }
+}
+
+extension PanelKind {
+    /// The panels that hold a format's weights; nil for floats.
+    ///
+    /// Q3_K's numbers are ones of Q6_K, which takes 1.9 times the bytes.
+    public init?(_ format: BlockFormat) {
+        switch format {
+        case .f32, .f16, .bf16: return nil
+        case .q4_0: self = .q4_0
+        case .q4_1: self = .q4_1
+        case .q5_0: self = .q5_0
+        case .q5_1: self = .q5_1
+        case .q8_0: self = .q8_0
+        case .q2_K: self = .q2_K
+        case .q3_K, .q6_K: self = .q6_K
+        case .q4_K: self = .q4_K
+        case .q5_K: self = .q5_K
+        case .iq4_nl: self = .iq4_nl
+        case .iq4_xs: self = .iq4_xs
+        case .mxfp4: self = .mxfp4
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+import CVectorOps
+public import KernelInterface
+
+/// Reads weights back out of panels, one by one: what kernels are compared with.
+public struct PanelReader: Sendable {
+    /// The panels' layout.
+    public let kind: PanelKind
+
+    /// A reader of panels of one kind.
+    public init(_ kind: PanelKind) { self.kind = kind }
+
+    /// The weights of one column in one superblock, as exact as a Float is.
+    ///
+    /// - Parameters:
+    ///   - column: 0 to 31.
+    ///   - out: room for `kind.superblockLength` numbers.
+    public func decode(
+        _ panel: UnsafeRawPointer, superblock: Int, column: Int,
+        into out: UnsafeMutablePointer<Float>
+    ) {
+        let half = half(panel, superblock, column)
+        for index in 0..<kind.superblockLength {
+            let group = index / groupLength
+            let weight = half.weight(kind, index)
+            out[index] =
+                half.scale(kind, group) * Float(weight - zeroPoint) - half.minimum(kind, group)
+        }
+    }
+
+    /// What has been taken off the weights of a group in `decode`.
+    public func minimum(
+        _ panel: UnsafeRawPointer, superblock: Int, column: Int, group: Int
+    ) -> Float {
+        half(panel, superblock, column).minimum(kind, group)
+    }
+
+    /// Inputs that share a scale: 16 or 32.
+    public var groupLength: Int { kind == .q6_K || kind == .q2_K ? 16 : 32 }
+
+    private func half(_ panel: UnsafeRawPointer, _ superblock: Int, _ column: Int) -> HalfReader {
+        HalfReader(
+            start: panel + (2 * superblock + column / 16) * kind.halfSuperblockBytes,
+            column: column % 16)
+    }
+    /// The stored weight that stands for zero.
+    private var zeroPoint: Int {
+        switch kind {
+        case .q4_0: 8
+        case .q5_0: 16
+        case .q6_K: 32
+        case .q8_0, .iq4_nl, .iq4_xs, .mxfp4: 128
+        case .q4_1, .q5_1, .q2_K, .q4_K, .q5_K: 0
+        }
+    }
+}
+
+/// One column of half a superblock.
+private struct HalfReader {
+    let start: UnsafeRawPointer
+    let column: Int
+
+    /// The stored weight, unsigned.
+    func weight(_ kind: PanelKind, _ index: Int) -> Int {
+        switch kind {
+        case .q4_0: nibble(index, at: 64)
+        case .q4_1: nibble(index, at: 128)
+        case .q5_0: nibble(index, at: 64) | fifthBit(index, at: 576)
+        case .q5_1: nibble(index, at: 128) | fifthBit(index, at: 640)
+        case .q8_0: byte(index / 4, index % 4, at: 64)
+        case .iq4_nl: level(iq4_level, nibble(index, at: 64))
+        case .mxfp4: level(e2m1_level, nibble(index, at: 64))
+        case .iq4_xs: level(iq4_level, nibble(index, at: 128))
+        case .q4_K: nibble(index, at: 256)
+        case .q5_K: nibble(index, at: 256) | fifthBit(index, at: 2304)
+        case .q6_K: nibble(index, at: 320) | upperBits(index)
+        case .q2_K: byte(index / 16, index % 4, at: 320) >> (2 * (index / 4 % 4)) & 3
+        }
+    }
+
+    /// A group's scale.
+    func scale(_ kind: PanelKind, _ group: Int) -> Float {
+        switch kind {
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: half(at: 32 * group)
+        case .mxfp4: Float(bitPattern: UInt32(bits(at: 32 * group)) << 16)
+        case .q4_K, .q5_K:
+            half(at: 0)
+                * Float(
+                    field(word(0, at: 64), 4 * group, 15)
+                        | field(word(2, at: 64), 8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
+        case .q6_K:
+            half(at: 0) * Float(Int8(truncatingIfNeeded: byte(group / 4, group % 4, at: 64)))
+        case .q2_K: half(at: 0) * Float(field(word(group / 8, at: 64), group % 8 * 4, 15))
+        case .iq4_xs:
+            half(at: 0)
+                * Float(
+                    (field(word(0, at: 64), 4 * group, 15)
+                        | (Int(bits(at: 32)) >> (2 * group) & 3) << 4) - 32)
+        }
+    }
+
+    /// What is taken off a group's weights.
+    func minimum(_ kind: PanelKind, _ group: Int) -> Float {
+        switch kind {
+        case .q4_1, .q5_1: -half(at: 64 + 32 * group)
+        case .q4_K, .q5_K:
+            half(at: 32)
+                * Float(
+                    field(word(1, at: 64), group % 2 * 16 + group / 2 * 4, 15)
+                        | field(word(2, at: 64), group % 2 * 16 + group / 2 * 2, 3) << 4)
+        case .q2_K:
+            half(at: 32)
+                * Float(field(word(group / 8, at: 192), group % 2 * 16 + group % 8 / 2 * 4, 15))
+        default: 0
+        }
+    }
+
+    private func nibble(_ index: Int, at offset: Int) -> Int {
+        byte(index / 8, index % 4, at: offset) >> (index / 4 % 2 * 4) & 15
+    }
+
+    private func fifthBit(_ index: Int, at offset: Int) -> Int {
+        (byte(index / 32, index % 4, at: offset) >> (index % 32 / 4) & 1) << 4
+    }
+
+    private func upperBits(_ index: Int) -> Int {
+        let shift = [4, 6, 2, 0][index / 4 % 4]
+        return (byte(index / 16, index % 4, at: 2368) >> shift & 3) << 4
+    }
+
+    private func level(_ table: (Int32) -> Int32, _ nibble: Int) -> Int {
+        Int(table(Int32(nibble)))
+    }
+
+    private func field(_ word: UInt32, _ shift: Int, _ mask: Int) -> Int {
+        Int(word >> UInt32(shift)) & mask
+    }
+
+    private func half(at offset: Int) -> Float { float_from_half(bits(at: offset)) }
+
+    private func bits(at offset: Int) -> UInt16 {
+        start.loadUnaligned(fromByteOffset: offset + 2 * column, as: UInt16.self)
+    }
+
+    private func byte(_ line: Int, _ byte: Int, at offset: Int) -> Int {
+        Int(start.load(fromByteOffset: offset + 64 * line + 4 * column + byte, as: UInt8.self))
+    }
+
+    private func word(_ line: Int, at offset: Int) -> UInt32 {
+        start.loadUnaligned(fromByteOffset: offset + 64 * line + 4 * column, as: UInt32.self)
+    }
+}

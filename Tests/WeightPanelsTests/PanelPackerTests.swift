@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import KernelInterface
+import TestSupport
+import Testing
+
+@testable import WeightPanels
+
+let quantisedFormats = BlockFormat.allCases.filter { $0.blockLength > 1 }
+
+/// Panels of random weights, and the blocks that they were made of.
+struct PackedSample {
+    let format: BlockFormat
+    let outputs: Int
+    let inputs: Int
+    let blocks: [UInt8]
+    let kind: PanelKind
+    let panels: [UInt64]
+    let firstBadRow: Int?
+
+    init(
+        _ format: BlockFormat, outputs: Int, inputs: Int, seed: UInt64 = 1,
+        changing change: (inout [UInt8]) -> Void = { _ in }
+    ) throws {
+        var random = SeededGenerator(seed: seed)
+        var blocks = format.randomBlocks(count: outputs * inputs, deviation: 0.05, using: &random)
+        change(&blocks)
+        let packer = try #require(PanelPacker(format, inputs: inputs))
+        let count = (outputs + 31) / 32
+        // Not zero, so that what the packer leaves unwritten shows.
+        var panels = [UInt64](repeating: .max, count: (count * packer.panelBytes + 64) / 8)
+        let rowBytes = format.byteCount(of: inputs)
+        var bad: Int?
+        panels.withUnsafeMutableBytes { target in
+            for panel in 0..<count {
+                let rows = min(32, outputs - 32 * panel)
+                let row = blocks.withUnsafeBytes { source in
+                    packer.pack(
+                        source.baseAddress.unsafelyUnwrapped + 32 * panel * rowBytes, count: rows,
+                        into: target.baseAddress.unsafelyUnwrapped + panel * packer.panelBytes)
+                }
+                if let row, bad == nil { bad = 32 * panel + row }
+            }
+        }
+        self.format = format
+        self.outputs = outputs
+        self.inputs = inputs
+        self.blocks = blocks
+        kind = packer.kind
+        self.panels = panels
+        firstBadRow = bad
+    }
+
+    func withPanel<Result>(_ index: Int, _ body: (UnsafeRawPointer) -> Result) -> Result {
+        panels.withUnsafeBytes {
+            body($0.baseAddress.unsafelyUnwrapped + index * kind.panelBytes(inputs))
+        }
+    }
+
+    /// The row's weights, read from its panel.
+    func row(_ output: Int) -> [Float] {
+        var values: [Float] = []
+        var superblock = [Float](repeating: 0, count: kind.superblockLength)
+        for index in 0..<kind.superblocks(inputs) {
+            withPanel(output / 32) {
+                PanelReader(kind).decode(
+                    $0, superblock: index, column: output % 32, into: &superblock)
+            }
+            values += superblock
+        }
+        return Array(values.prefix(inputs))
+    }
+}
+
+@Suite struct PanelPackerTests {
+    @Test(arguments: quantisedFormats, [1, 15, 16, 17, 31, 32, 33, 65])
+    func packingChangesNoNumber(format: BlockFormat, outputs: Int) throws {
+        for blocks in [1, 2, 3, 5] {
+            let sample = try PackedSample(
+                format, outputs: outputs, inputs: blocks * format.blockLength,
+                seed: UInt64(outputs))
+            #expect(sample.firstBadRow == nil)
+            let expected = format.decoded(sample.blocks)
+            for output in 0..<outputs {
+                #expect(
+                    sample.row(output)
+                        == Array(
+                            expected[(output * sample.inputs)..<((output + 1) * sample.inputs)]))
+            }
+        }
+    }
+
+    @Test(arguments: quantisedFormats.filter { $0 != .mxfp4 })
+    func zeroScalesMakeZeroWeights(format: BlockFormat) throws {
+        let sample = try PackedSample(format, outputs: 3, inputs: 4 * format.blockLength) {
+            blocks in
+            // All bytes of some blocks, and the scales at either end of the others.
+            for block in 0..<(blocks.count / format.blockBytes) where block % 2 == 0 {
+                for byte in 0..<format.blockBytes { blocks[block * format.blockBytes + byte] = 0 }
+            }
+        }
+        let expected = format.decoded(sample.blocks)
+        for output in 0..<3 {
+            #expect(
+                sample.row(output)
+                    == Array(expected[(output * sample.inputs)..<((output + 1) * sample.inputs)]))
+        }
+    }
+
+    @Test(arguments: quantisedFormats.filter { $0 != .mxfp4 })
+    func aScaleThatIsNotFiniteIsFound(format: BlockFormat) throws {
+        let inputs = 2 * format.blockLength
+        let scaleOffset: Int =
+            switch format {
+            case .q2_K: 80
+            case .q3_K: 108
+            case .q6_K: 208
+            default: 0
+            }
+        for bits: [UInt8] in [[0x00, 0x7C], [0x01, 0xFE]] {
+            let sample = try PackedSample(format, outputs: 40, inputs: inputs) { blocks in
+                let place = 37 * format.byteCount(of: inputs) + format.blockBytes + scaleOffset
+                blocks.replaceSubrange(place..<(place + 2), with: bits)
+            }
+            #expect(sample.firstBadRow == 37)
+        }
+    }
+
+    @Test(arguments: quantisedFormats)
+    func panelsTakeLittleMoreThanTheFile(format: BlockFormat) throws {
+        let packer = try #require(PanelPacker(format, inputs: 4096))
+        let growth = Double(packer.panelBytes) / Double(32 * format.byteCount(of: 4096))
+        let allowed: Double = format == .q3_K ? 1.93 : format == .mxfp4 ? 1.06 : 1.01
+        #expect(growth <= allowed)
+    }
+
+    @Test(arguments: [BlockFormat.f32, .f16, .bf16])
+    func floatsHaveNoPanels(format: BlockFormat) {
+        #expect(PanelPacker(format, inputs: 64) == nil)
+    }
+}

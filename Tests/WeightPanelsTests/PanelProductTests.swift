@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import Kernels
+import TestSupport
+import Testing
+
+/// Rows of activations in a tile, as a table's quantiser makes it.
+struct SampleTile {
+    let rows: Int
+    var words: [UInt64]
+
+    init(_ kernels: PanelKernels, _ values: [Float], width: Int, _ scaling: ActivationScaling) {
+        rows = values.count / width
+        words = [UInt64](
+            repeating: 0, count: ActivationTile.byteCount(rows: rows, width: width) / 8 + 1)
+        words.withUnsafeMutableBytes { tile in
+            values.withUnsafeBufferPointer { source in
+                kernels.quantise(scaling)(
+                    source.baseAddress.unsafelyUnwrapped, width, rows, width,
+                    tile.baseAddress.unsafelyUnwrapped)
+            }
+        }
+    }
+
+    /// The products with one panel of a sample: `[rows, 32]`.
+    func products(
+        _ kernels: PanelKernels, _ sample: PackedSample, panel: Int, _ scaling: ActivationScaling
+    ) -> [Float] {
+        var out = [Float](repeating: .nan, count: rows * 32)
+        words.withUnsafeBytes { tile in
+            sample.withPanel(panel) {
+                kernels.product(sample.kind, scaling)(
+                    rows, $0, sample.kind.superblocks(sample.inputs),
+                    tile.baseAddress.unsafelyUnwrapped, &out, 32)
+            }
+        }
+        return out
+    }
+}
+
+/// Normally distributed rows, some with numbers thirty times as large, some with none but zeros.
+func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
+    var random = SeededGenerator(seed: seed)
+    return (0..<(rows * width)).map { index in
+        let value = random.nextGaussian()
+        if index % 97 == 3 { return 30 * value }
+        return index / 32 % 5 == 4 ? 0 : value
+    }
+}
+
+let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
+
+@Suite struct PanelProductTests {
+    @Test(arguments: vectorisedTables.map(\.name), ActivationScaling.allCases)
+    func activationsRoundAsTheReferenceRoundsThem(table: String, scaling: ActivationScaling) throws
+    {
+        let kernels = try KernelTable.named(table).panels
+        for rows in 1...kernels.rowsPerTile {
+            for width in [1, 31, 32, 33, 64, 255, 256, 257, 544] {
+                let values = activations(rows: rows, width: width, seed: UInt64(width))
+                let tile = SampleTile(kernels, values, width: width, scaling)
+                let expected = SampleTile(
+                    KernelTable.reference.panels, values, width: width, scaling)
+                #expect(tile.words == expected.words, "\(rows) rows of \(width)")
+            }
+        }
+    }
+
+    @Test(arguments: vectorisedTables.map(\.name), quantisedFormats)
+    func productsMatchTheReference(table: String, format: BlockFormat) throws {
+        let kernels = try KernelTable.named(table).panels
+        for blocks in [1, 2, 3, 9] {
+            let width = blocks * format.blockLength
+            let sample = try PackedSample(format, outputs: 32, inputs: width, seed: UInt64(blocks))
+            for scaling in ActivationScaling.allCases {
+                for rows in 1...kernels.rowsPerTile {
+                    let values = activations(rows: rows, width: width, seed: UInt64(rows))
+                    let tile = SampleTile(kernels, values, width: width, scaling)
+                    let products = tile.products(kernels, sample, panel: 0, scaling)
+                    let expected = tile.products(
+                        KernelTable.reference.panels, sample, panel: 0, scaling)
+                    let bound = roundingBound(sample, values, rows: rows)
+                    for index in products.indices {
+                        #expect(
+                            abs(products[index] - expected[index]) <= bound[index],
+                            "\(rows) rows of \(width), \(scaling), \(index)")
+                    }
+                }
+            }
+        }
+    }
+
+    /// A sum of n blocks, each with a rounding for its scale, product and sum, of at most three times
+    /// the magnitude that its products have.
+    private func roundingBound(
+        _ sample: PackedSample, _ values: [Float], rows: Int
+    ) -> [Float] {
+        let weights = (0..<32).map { sample.row($0) }
+        let blocks = Float(sample.inputs / 16 + 4)
+        return (0..<(rows * 32)).map { index in
+            let row = values[(index / 32 * sample.inputs)..<((index / 32 + 1) * sample.inputs)]
+            let largest = row.reduce(0) { max($0, abs($1)) }
+            // Weights less their minimum may be as large as the largest weight minus the smallest.
+            let column = weights[index % 32]
+            let spread = 2 * column.reduce(0) { max($0, abs($1)) }
+            let magnitude = row.reduce(0) { $0 + (abs($1) + largest / 127) * spread }
+            return 3 * blocks * .ulpOfOne * magnitude
+        }
+    }
+
+    @Test(arguments: vectorisedTables.map(\.name), quantisedFormats)
+    func aRowDoesNotDependOnItsNeighbours(table: String, format: BlockFormat) throws {
+        let kernels = try KernelTable.named(table).panels
+        let width = 3 * format.blockLength
+        let sample = try PackedSample(format, outputs: 32, inputs: width)
+        let values = activations(rows: kernels.rowsPerTile, width: width, seed: 5)
+        for scaling in ActivationScaling.allCases {
+            for rows in 1...kernels.rowsPerTile {
+                let together = SampleTile(
+                    kernels, Array(values.prefix(rows * width)), width: width, scaling
+                ).products(kernels, sample, panel: 0, scaling)
+                for row in 0..<rows {
+                    let alone = SampleTile(
+                        kernels, Array(values[(row * width)..<((row + 1) * width)]), width: width,
+                        scaling
+                    ).products(kernels, sample, panel: 0, scaling)
+                    #expect(Array(together[(32 * row)..<(32 * row + 32)]) == alone)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: KernelTable.available.map(\.name), quantisedFormats)
+    func aRowThatIsNotFiniteYieldsNaNAndOthersDoNot(table: String, format: BlockFormat) throws {
+        let kernels = try KernelTable.named(table).panels
+        let width = format.blockLength
+        let sample = try PackedSample(format, outputs: 32, inputs: width)
+        for bad in [Float.nan, .infinity, -.infinity] {
+            var values = activations(rows: 3, width: width, seed: 3)
+            values[width + 7] = bad
+            for scaling in ActivationScaling.allCases {
+                let products = SampleTile(kernels, values, width: width, scaling)
+                    .products(kernels, sample, panel: 0, scaling)
+                #expect(products[0..<32].allSatisfy { $0.isFinite })
+                #expect(products[32..<64].allSatisfy { $0.isNaN })
+                #expect(products[64..<96].allSatisfy { $0.isFinite })
+            }
+        }
+    }
+
+    @Test(arguments: KernelTable.available.map(\.name), quantisedFormats)
+    func extremeMagnitudesAndBlocksStayExact(table: String, format: BlockFormat) throws {
+        let kernels = try KernelTable.named(table).panels
+        let width = 2 * max(64, format.blockLength)
+        let sample = try PackedSample(format, outputs: 32, inputs: width, seed: 9) { blocks in
+            // Every third block is zero in all its bits, and so is its scale.
+            for block in stride(from: 0, to: blocks.count / format.blockBytes, by: 3) {
+                for byte in 0..<format.blockBytes { blocks[block * format.blockBytes + byte] = 0 }
+            }
+        }
+        for scaling in ActivationScaling.allCases {
+            for magnitude: Float in [0, 0x1p-149, 0x1p-120, 1e-20, 1e20] {
+                // Blocks from the row's largest down to a 2^-60th of it.
+                let values = (0..<width).map { index in
+                    magnitude * Float(sign: .plus, exponent: -(index / 32 * 20), significand: 1)
+                }
+                let tile = SampleTile(kernels, values, width: width, scaling)
+                let products = tile.products(kernels, sample, panel: 0, scaling)
+                let expected = tile.products(
+                    KernelTable.reference.panels, sample, panel: 0, scaling)
+                let bound = roundingBound(sample, values, rows: 1)
+                for index in products.indices {
+                    #expect(products[index].isFinite)
+                    #expect(abs(products[index] - expected[index]) <= bound[index])
+                }
+            }
+        }
+    }
+}
