@@ -56,7 +56,8 @@ struct RunJSON: Decodable {
             [
                 "run", "-m", golden.textPath, "--mmproj", golden.projectorPath,
                 "--raw", "--prompt", facts.prompt, "--ignore-eos", "-n", "\(facts.steps)",
-                "--kv-cache", "f32", "--context", "\(facts.context)",
+                "--activations", "float", "--vision-precision", "float", "--kv-cache", "f32",
+                "--context", "\(facts.context)",
                 "--dump", folder.path + "/deep/dump", "--json",
             ] + (facts.layout == "crop" ? ["--crop"] : []) + golden.picturePaths())
     }

@@ -9,7 +9,10 @@ import TrimLLaVA
     @Test func exactPromptsGiveTheGoldenTokens() throws {
         let golden = try #require(GoldenCase.all.first { $0.name == "two-pictures-pad" })
         let facts = try golden.facts()
-        let llava = try LLaVA(golden: golden.model, options: LoadOptions(cacheFormat: .f32))
+        let llava = try LLaVA(
+            golden: golden.model,
+            options: LoadOptions(
+                activationMode: .float, visionPrecision: .float, cacheFormat: .f32))
         let answer = try llava.complete(
             facts.prompt,
             pictures: try golden.picturePaths().map { try PictureDecoder.load(path: $0) },

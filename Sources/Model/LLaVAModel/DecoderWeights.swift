@@ -29,7 +29,7 @@ extension TensorLoader {
     private static let vocabularyLimit = 1 << 24
 
     func decoderWeights(
-        _ config: DecoderConfig, context: Int
+        _ config: DecoderConfig, context: Int, _ ops: TensorOps
     ) throws(ModelError) -> DecoderWeights {
         let width = config.width
         let vocabulary = try outputs(
@@ -37,7 +37,7 @@ extension TensorLoader {
         let embedding = try matrix(
             TensorNames.tokenEmbedding, inputs: width, outputs: vocabulary)
         var layers: [DecoderLayer] = []
-        for index in 0..<config.layerCount { layers.append(try decoderLayer(index, config)) }
+        for index in 0..<config.layerCount { layers.append(try decoderLayer(index, config, ops)) }
         let output =
             contains("\(TensorNames.output).weight")
             ? try linear(TensorNames.output, inputs: width, outputs: vocabulary)
@@ -45,11 +45,11 @@ extension TensorLoader {
         return DecoderWeights(
             tokenEmbedding: embedding, layers: layers,
             outputNorm: try vector("\(TensorNames.outputNorm).weight", count: width),
-            output: output, rotary: try rotaryEmbedding(config, context: context))
+            output: try packed(output, ops), rotary: try rotaryEmbedding(config, context: context))
     }
 
     private func decoderLayer(
-        _ index: Int, _ config: DecoderConfig
+        _ index: Int, _ config: DecoderConfig, _ ops: TensorOps
     ) throws(ModelError) -> DecoderLayer {
         let width = config.width
         func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
@@ -58,15 +58,18 @@ extension TensorLoader {
         return DecoderLayer(
             attentionNorm: try vector(
                 "\(name(TensorNames.Decoder.attentionNorm)).weight", count: width),
-            query: query, key: key, value: value,
-            attentionOutput: try linear(
-                name(TensorNames.Decoder.attentionOutput), inputs: config.attention.queryWidth,
-                outputs: width),
+            query: try packed(query, ops), key: try packed(key, ops), value: try packed(value, ops),
+            attentionOutput: try packed(
+                linear(
+                    name(TensorNames.Decoder.attentionOutput), inputs: config.attention.queryWidth,
+                    outputs: width), ops),
             feedForwardNorm: try vector(
                 "\(name(TensorNames.Decoder.feedForwardNorm)).weight", count: width),
-            gate: gate, up: up,
-            down: try linear(
-                name(TensorNames.Decoder.down), inputs: config.feedForwardWidth, outputs: width))
+            gate: try packed(gate, ops), up: try packed(up, ops),
+            down: try packed(
+                linear(
+                    name(TensorNames.Decoder.down), inputs: config.feedForwardWidth,
+                    outputs: width), ops))
     }
 
     /// Three matrices, or one whose rows are the queries, then the keys, then the values.

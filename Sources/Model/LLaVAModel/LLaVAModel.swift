@@ -27,24 +27,28 @@ public final class LLaVAModel: Sendable {
     /// rows with the published grids) and an answer.
     public static let defaultContext = 4096
 
-    /// Checks both files and finds every tensor; no tensor data is read but small vectors.
+    /// Checks both files, finds every tensor and rearranges the matrices that need it.
     ///
-    /// - Parameter context: most rows of a sequence; nil for `defaultContext`, or the trained
-    ///   context where that is shorter.
+    /// - Parameters:
+    ///   - context: most rows of a sequence; nil for `defaultContext`, or the trained context where
+    ///     that is shorter.
+    ///   - visionPrecision: how vision tower and projector compute.
     public init(
-        text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil
+        text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil,
+        visionPrecision: VisionPrecision = .float
     ) throws(ModelError) {
         self.ops = ops
         let textConfig = try DecoderConfig(text.metadata)
         self.context = try Self.checked(context, textConfig, text)
         let textLoader = TensorLoader(text)
-        let weights = try textLoader.decoderWeights(textConfig, context: self.context)
+        let weights = try textLoader.decoderWeights(textConfig, context: self.context, ops)
         decoder = Decoder(textConfig, weights, ops)
 
         let visionLoader = TensorLoader(projectorFile)
         let config = try VisionConfig(projectorFile)
-        vision = VisionTower(config, try visionLoader.visionWeights(config), ops)
-        projector = try Projector(config, visionLoader, ops)
+        vision = VisionTower(
+            config, try visionLoader.visionWeights(config, visionPrecision, ops), ops)
+        projector = try Projector(config, visionLoader, visionPrecision, ops)
         guard projector.outputWidth == textConfig.width else {
             throw .widthMismatch(
                 projector: projectorFile.path, projectorWidth: projector.outputWidth,

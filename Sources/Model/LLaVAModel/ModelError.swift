@@ -17,6 +17,10 @@ public enum ModelError: Error, Equatable {
     case widthMismatch(projector: String, projectorWidth: Int, text: String, textWidth: Int)
     /// The system does not grant the memory of a KV cache.
     case cacheTooLarge(rows: Int, bytesPerRow: Int)
+    /// A weight's scale is an infinity or a NaN.
+    case weightNotFinite(file: String, tensor: String, row: Int)
+    /// The system does not grant the memory of a matrix.
+    case weightsTooLarge(file: String, tensor: String, bytes: Int)
     /// A layer computed an infinity or a NaN.
     case notFinite(place: String)
     /// The run was cancelled.
@@ -47,6 +51,10 @@ extension ModelError: CustomStringConvertible {
             there is no memory for a KV cache of \(rows) rows, \(bytesPerRow) bytes each; see \
             --context
             """
+        case .weightNotFinite(let file, let tensor, let row):
+            "\(file): row \(row) of tensor \(tensor) has a scale that is not finite"
+        case .weightsTooLarge(let file, let tensor, let bytes):
+            "\(file): there is no memory for the \(bytes) bytes of tensor \(tensor)"
         case .notFinite(let place):
             "\(place) computed a number that is not finite; the weights are damaged or out of range"
         case .cancelled:

@@ -17,18 +17,25 @@ public final class Projector: Sendable {
     private let epsilon: Float
     private let ops: TensorOps
 
-    init(_ config: VisionConfig, _ loader: TensorLoader, _ ops: TensorOps) throws(ModelError) {
+    init(
+        _ config: VisionConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) throws(ModelError) {
         self.ops = ops
         epsilon = config.epsilon
         let first = TensorNames.Projector.layer(0)
         let limit = DecoderConfig.widthLimit
         let inner = try loader.outputs(of: first, inputs: config.featureWidth, upTo: limit)
-        let entry = Step.linear(
-            try loader.linear(first, inputs: config.featureWidth, outputs: inner))
+        func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws(ModelError) -> LinearLayer
+        {
+            let layer = try loader.linear(name, inputs: inputs, outputs: outputs)
+            return precision == .int8 ? try loader.rounded(layer, ops) : layer
+        }
+        let entry = Step.linear(try linear(first, config.featureWidth, inner))
         func second(_ index: Int) throws(ModelError) -> LinearLayer {
             let name = TensorNames.Projector.layer(index)
             let outputs = try loader.outputs(of: name, inputs: inner, upTo: limit)
-            return try loader.linear(name, inputs: inner, outputs: outputs)
+            return try linear(name, inner, outputs)
         }
         switch config.projector {
         case .linear:

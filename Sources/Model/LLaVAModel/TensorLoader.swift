@@ -27,7 +27,7 @@ final class TensorLoader {
         }
         return WeightMatrix(
             name: tensor.name, format: tensor.format, outputs: outputs, inputs: inputs,
-            bytes: bytes, owner: file)
+            bytes: bytes, owner: file, isMapped: true)
     }
 
     /// `name.weight` and, where there is one, `name.bias`.
@@ -35,6 +35,35 @@ final class TensorLoader {
         LinearLayer(
             weight: try matrix(name, inputs: inputs, outputs: outputs),
             bias: try vector(ifPresent: "\(name).bias", count: outputs))
+    }
+
+    /// The layer with its weights in panels, as the text model's products read them.
+    ///
+    /// Layers of floats, and all of them where activations stay floats, are left as they are.
+    func packed(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
+        guard ops.activationMode != .float else { return layer }
+        return try packed(layer) { matrix throws(PackingError) in try ops.pack(matrix) }
+    }
+
+    /// The layer with its weights rounded to bytes; where their shape forbids that, as it is.
+    func rounded(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
+        try packed(layer) { matrix throws(PackingError) in try ops.packRounded(matrix) }
+    }
+
+    private func packed(
+        _ layer: LinearLayer, _ pack: (WeightMatrix) throws(PackingError) -> PackedMatrix?
+    ) throws(ModelError) -> LinearLayer {
+        do {
+            return LinearLayer(
+                weight: layer.weight, bias: layer.bias, packed: try pack(layer.weight))
+        } catch {
+            switch error {
+            case .notFinite(let tensor, let row):
+                throw .weightNotFinite(file: file.path, tensor: tensor, row: row)
+            case .noMemory(let tensor, let bytes):
+                throw .weightsTooLarge(file: file.path, tensor: tensor, bytes: bytes)
+            }
+        }
     }
 
     /// `name.weight` and `name.bias` of a layer normalisation.

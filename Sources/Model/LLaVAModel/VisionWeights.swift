@@ -13,6 +13,29 @@ struct VisionBlock: Sendable {
     let contract: LinearLayer  // [width, feedForwardWidth]
 }
 
+/// How the products of the vision tower and the projector are computed.
+public enum VisionPrecision: String, CaseIterable, Sendable {
+    /// Weights and activations rounded to bytes, with scales for each 32.
+    case int8
+    /// Exact weights times 32-bit activations, by OpenBLAS: the accuracy reference.
+    case float
+}
+
+extension VisionBlock {
+    /// The block with its weights as a precision has them.
+    func prepared(
+        for precision: VisionPrecision, by loader: TensorLoader, _ ops: TensorOps
+    ) throws(ModelError) -> VisionBlock {
+        guard precision == .int8 else { return self }
+        return VisionBlock(
+            attentionNorm: attentionNorm, query: try loader.rounded(query, ops),
+            key: try loader.rounded(key, ops), value: try loader.rounded(value, ops),
+            attentionOutput: try loader.rounded(attentionOutput, ops),
+            feedForwardNorm: feedForwardNorm, expand: try loader.rounded(expand, ops),
+            contract: try loader.rounded(contract, ops))
+    }
+}
+
 /// The weights of a CLIP vision tower.
 struct VisionWeights: Sendable {
     let classEmbedding: [Float]  // [width]
@@ -32,10 +55,15 @@ extension TensorLoader {
         return count
     }
 
-    func visionWeights(_ config: VisionConfig) throws(ModelError) -> VisionWeights {
+    func visionWeights(
+        _ config: VisionConfig, _ precision: VisionPrecision, _ ops: TensorOps
+    ) throws(ModelError) -> VisionWeights {
         let width = config.width
         var blocks: [VisionBlock] = []
-        for index in 0..<config.blockCount { blocks.append(try visionBlock(index, config)) }
+        for index in 0..<config.blockCount {
+            let block = try visionBlock(index, config)
+            blocks.append(try block.prepared(for: precision, by: self, ops))
+        }
         skip { $0.hasPrefix("\(TensorNames.Vision.postNorm).") || $0.hasPrefix("v.blk.") }
         return VisionWeights(
             classEmbedding: try vector(TensorNames.Vision.classEmbedding, count: width),

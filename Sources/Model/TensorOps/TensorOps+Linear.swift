@@ -13,6 +13,12 @@ extension TensorOps {
 
     /// The products of several layers with one input, in one fork-join.
     public func linear(_ layers: [LinearLayer], _ input: Activations) -> [Activations] {
+        let packed = layers.compactMap { layer in layer.packed.map { (layer, $0) } }
+        guard packed.isEmpty else {
+            return packed.count == layers.count
+                ? packedLinear(packed, input, activationMode.scaling ?? .powerOfTwo)
+                : layers.map { linear([$0], input)[0] }
+        }
         let results = layers.map { Activations(rows: input.rows, width: $0.weight.outputs) }
         guard input.rows > 0 else { return results }
         let chunks = layers.indices.flatMap { index in

@@ -7,6 +7,10 @@ import WorkerPool
 public enum ActivationMode: String, CaseIterable, Sendable {
     /// Exactly decoded weights times 32-bit activations, by OpenBLAS: the accuracy reference.
     case float
+    /// Activations rounded to bytes with a scale for each 32, as in llama.cpp.
+    case per32
+    /// Activations rounded to bytes whose scale, for each 32, is their row's over a power of two.
+    case pow2
 }
 
 /// The layers' arithmetic on whole activation matrices: kernels times the pool's threads.
@@ -18,6 +22,7 @@ public final class TensorOps: Sendable {
     /// How matrix products treat activations.
     public let activationMode: ActivationMode
     let scratch: ThreadScratch
+    let buffers = ReusedBuffers()
 
     /// Operations with the given kernels and threads.
     public init(kernels: KernelTable, pool: WorkerPool, activationMode: ActivationMode = .float) {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A weight matrix where its file has it: one row per output, quantised along the inputs.
 public struct WeightMatrix: Sendable {
     /// The tensor's name in the file.
@@ -14,11 +20,14 @@ public struct WeightMatrix: Sendable {
 
     private nonisolated(unsafe) let bytes: UnsafeRawPointer  // [outputs, inputs] in blocks
     private let owner: any AnyObject & Sendable
+    private let isMapped: Bool
 
     /// A view of `bytes`, which `owner` keeps alive.
+    ///
+    /// - Parameter isMapped: whether they are a file's, which the system can read again.
     public init(
         name: String, format: BlockFormat, outputs: Int, inputs: Int, bytes: UnsafeRawPointer,
-        owner: any AnyObject & Sendable
+        owner: any AnyObject & Sendable, isMapped: Bool = false
     ) {
         precondition(inputs % format.blockLength == 0)
         self.name = name
@@ -27,6 +36,7 @@ public struct WeightMatrix: Sendable {
         self.inputs = inputs
         self.bytes = bytes
         self.owner = owner
+        self.isMapped = isMapped
     }
 
     /// A float matrix with the given numbers.
@@ -45,7 +55,7 @@ public struct WeightMatrix: Sendable {
         precondition(range.lowerBound >= 0 && range.upperBound <= outputs)
         return WeightMatrix(
             name: name, format: format, outputs: range.count, inputs: inputs,
-            bytes: bytes + range.lowerBound * rowBytes, owner: owner)
+            bytes: bytes + range.lowerBound * rowBytes, owner: owner, isMapped: isMapped)
     }
 
     /// Decodes rows exactly into `out`, which has room for `range.count · inputs` numbers.
@@ -63,25 +73,44 @@ public struct WeightMatrix: Sendable {
         return (bytes + row * rowBytes).assumingMemoryBound(to: Float.self)
     }
 
+    /// The bytes of a row and those after it.
+    func storedRow(_ index: Int) -> UnsafeRawPointer { bytes + index * rowBytes }
+
+    /// Tells the system that the file's pages are not needed soon.
+    ///
+    /// They stay readable, and come back from the file when they are read.
+    func releasePages() {
+        let page = Int(getpagesize())
+        let first = (Int(bitPattern: bytes) + page - 1) / page * page
+        let end = (Int(bitPattern: bytes) + byteCount) / page * page
+        guard first < end, let start = UnsafeMutableRawPointer(bitPattern: first) else { return }
+        // Only a mapped file may be let go: other memory would lose its content.
+        if isMapped { madvise(start, end - first, MADV_DONTNEED) }
+    }
+
     private var rowBytes: Int { format.byteCount(of: inputs) }
 }
 
 /// A linear layer: `y = W x + b`.
 public struct LinearLayer: Sendable {
-    /// W.
+    /// W as the file has it.
     public let weight: WeightMatrix  // [outputs, inputs]
     /// b, where the layer has one.
     public let bias: [Float]?  // [outputs]
+    /// W in panels, where products take it from there.
+    public let packed: PackedMatrix?
 
     /// A layer of `weight` and, optionally, as many biases as it has outputs.
-    public init(weight: WeightMatrix, bias: [Float]? = nil) {
+    public init(weight: WeightMatrix, bias: [Float]? = nil, packed: PackedMatrix? = nil) {
         precondition(bias.map { $0.count == weight.outputs } ?? true)
         self.weight = weight
         self.bias = bias
+        self.packed = packed
     }
 
-    /// The outputs in `range` as a layer of their own, sharing the weights.
+    /// The outputs in `range` as a layer of their own, sharing the weights; not for packed layers.
     public func rows(_ range: Range<Int>) -> LinearLayer {
-        LinearLayer(weight: weight.rows(range), bias: bias.map { Array($0[range]) })
+        precondition(packed == nil)
+        return LinearLayer(weight: weight.rows(range), bias: bias.map { Array($0[range]) })
     }
 }

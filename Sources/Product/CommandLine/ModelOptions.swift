@@ -33,7 +33,11 @@ struct ModelOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp("How matrix products treat activations.", valueName: "mode"))
-    var activations: ActivationMode = .float
+    var activations: ActivationMode = .pow2
+
+    @Option(
+        help: ArgumentHelp("How vision tower and projector compute.", valueName: "precision"))
+    var visionPrecision: VisionPrecision = .int8
 
     @Option(help: ArgumentHelp("How the KV cache stores numbers.", valueName: "format"))
     var kvCache: CacheFormat = .f16
@@ -55,11 +59,12 @@ struct ModelOptions: ParsableArguments {
             text: model, projector: mmproj,
             options: LoadOptions(
                 threadCount: threads, context: context, activationMode: activations,
-                cacheFormat: kvCache))
+                visionPrecision: visionPrecision, cacheFormat: kvCache))
         for warning in llava.warnings { StandardError.report("warning: \(warning)") }
         return llava
     }
 }
 
 extension ActivationMode: ExpressibleByArgument {}
+extension VisionPrecision: ExpressibleByArgument {}
 extension CacheFormat: ExpressibleByArgument {}

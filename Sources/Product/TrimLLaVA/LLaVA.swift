@@ -24,6 +24,8 @@ public struct LoadOptions: Sendable {
     public var context: Int?
     /// How matrix products treat activations.
     public var activationMode: ActivationMode
+    /// How vision tower and projector compute.
+    public var visionPrecision: VisionPrecision
     /// How the KV cache stores numbers.
     public var cacheFormat: CacheFormat
     /// The name of a kernel table; nil for what the environment's `TRIMLLAVA_KERNELS` says, or the
@@ -35,12 +37,14 @@ public struct LoadOptions: Sendable {
 
     /// All cores and the model's defaults, unless given.
     public init(
-        threadCount: Int? = nil, context: Int? = nil, activationMode: ActivationMode = .float,
-        cacheFormat: CacheFormat = .f16, kernels: String? = nil
+        threadCount: Int? = nil, context: Int? = nil, activationMode: ActivationMode = .pow2,
+        visionPrecision: VisionPrecision = .int8, cacheFormat: CacheFormat = .f16,
+        kernels: String? = nil
     ) {
         self.threadCount = threadCount
         self.context = context
         self.activationMode = activationMode
+        self.visionPrecision = visionPrecision
         self.cacheFormat = cacheFormat
         self.kernels = kernels
     }
@@ -66,7 +70,7 @@ public final class LLaVA: Sendable {
     /// What is odd about the files but does not keep them from running.
     public var warnings: [String] { model.warnings }
 
-    /// Maps both files and checks them.
+    /// Maps both files, checks them and rearranges the weights.
     ///
     /// - Parameters:
     ///   - text: path of the text model.
@@ -84,7 +88,8 @@ public final class LLaVA: Sendable {
                 pool: WorkerPool(threadCount: options.threadCount ?? PhysicalCores.count()),
                 activationMode: options.activationMode)
             model = try LLaVAModel(
-                text: textFile, projector: projectorFile, ops: ops, context: options.context)
+                text: textFile, projector: projectorFile, ops: ops, context: options.context,
+                visionPrecision: options.visionPrecision)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             template = ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
             cacheFormat = options.cacheFormat

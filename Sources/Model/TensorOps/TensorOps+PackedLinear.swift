@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+
+extension ActivationMode {
+    /// How activations are rounded; nil where they are not.
+    var scaling: ActivationScaling? {
+        switch self {
+        case .float: nil
+        case .per32: .perBlock
+        case .pow2: .powerOfTwo
+        }
+    }
+}
+
+/// Rows of activations rounded to bytes, in tiles that kernels read.
+struct QuantisedRows {
+    let scaling: ActivationScaling
+    let width: Int
+    /// First rows of the tiles, and the number of rows as the last.
+    let starts: [Int]
+    let buffer: ReusedBuffer
+    let tileBytes: Int
+
+    var tileCount: Int { starts.count - 1 }
+
+    func rows(ofTile index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
+
+    func tile(_ index: Int) -> UnsafeMutableRawPointer { buffer.start + index * tileBytes }
+}
+
+extension TensorOps {
+    /// Work on one index of a job: more than a hundred times what handing it out costs.
+    private static let multiplicationsPerChunk = 1 << 19
+
+    /// Rounds rows to bytes, in tiles as equal as the rows allow.
+    func quantised(_ input: Activations, _ scaling: ActivationScaling) -> QuantisedRows {
+        let most = kernels.panels.rowsPerTile
+        let tiles = (input.rows + most - 1) / most
+        // 64 bytes: tiles start on cache lines of their own.
+        let tileBytes = (ActivationTile.byteCount(rows: most, width: input.width) + 63) / 64 * 64
+        let rows = QuantisedRows(
+            scaling: scaling, width: input.width,
+            starts: (0...tiles).map { $0 * input.rows / tiles },
+            buffer: buffers.take(tiles * tileBytes), tileBytes: tileBytes)
+        let quantise = kernels.panels.quantise(scaling)
+        pool.forEach(tiles) { tile, _ in
+            let range = rows.rows(ofTile: tile)
+            quantise(
+                input.row(range.lowerBound), input.width, range.count, input.width, rows.tile(tile))
+        }
+        return rows
+    }
+
+    /// The products of packed layers with one input, in one fork-join.
+    func packedLinear(
+        _ layers: [(layer: LinearLayer, matrix: PackedMatrix)], _ input: Activations,
+        _ scaling: ActivationScaling
+    ) -> [Activations] {
+        let results = layers.map { Activations(rows: input.rows, width: $0.matrix.outputs) }
+        guard input.rows > 0 else { return results }
+        let rows = quantised(input, scaling)
+        defer { buffers.giveBack(rows.buffer) }
+        let chunks = layers.indices.flatMap { index -> [(layer: Int, panels: Range<Int>)] in
+            let matrix = layers[index].matrix
+            precondition(input.width == matrix.inputs, "a layer takes \(matrix.inputs) inputs")
+            let perPanel = PanelKind.columns * matrix.inputs * input.rows
+            let panels = max(1, Self.multiplicationsPerChunk / perPanel)
+            return stride(from: 0, to: matrix.panelCount, by: panels).map {
+                (index, $0..<min($0 + panels, matrix.panelCount))
+            }
+        }
+        pool.forEach(chunks.count) { chunk, thread in
+            let (index, panels) = chunks[chunk]
+            for panel in panels {
+                multiply(
+                    layers[index].matrix, panel, layers[index].layer.bias, rows,
+                    into: results[index],
+                    thread)
+            }
+        }
+        return results
+    }
+
+    /// All rows by one panel.
+    private func multiply(
+        _ matrix: PackedMatrix, _ index: Int, _ bias: [Float]?, _ rows: QuantisedRows,
+        into result: Activations, _ thread: Int
+    ) {
+        let outputs = matrix.outputs(ofPanel: index)
+        let product = kernels.panels.product(matrix.kind, rows.scaling)
+        // A panel that is not full writes all its columns beside the result.
+        let isFull = outputs.count == PanelKind.columns
+        let edge = isFull ? nil : scratch.floats(PanelKind.columns * 8, thread: thread)
+        for tile in 0..<rows.tileCount {
+            let range = rows.rows(ofTile: tile)
+            let target = result.row(range.lowerBound) + outputs.lowerBound
+            product(
+                range.count, matrix.panel(index), matrix.superblocks, rows.tile(tile),
+                edge ?? target, isFull ? result.width : PanelKind.columns)
+            for row in 0..<range.count {
+                let values = target + row * result.width
+                if let edge {
+                    values.update(from: edge + row * PanelKind.columns, count: outputs.count)
+                }
+                if let bias {
+                    for column in 0..<outputs.count {
+                        values[column] += bias[outputs.lowerBound + column]
+                    }
+                }
+            }
+        }
+    }
+}
