@@ -59,24 +59,15 @@ enum MXFP4Panel: TablePanel {
 
 /// The nibbles of IQ4_XS, d · (s − 32) · level[q], with a 6-bit s for each 32 inputs of 256.
 enum IQ4_XSPanel: TablePanel {
-    struct Scales {
-        let factor: FloatVector
-        let lowBits: WordVector
-        let highBits: WordVector
-    }
-
     @inline(__always) static var superblockBytes: Int { 2176 }
     @inline(__always) static var parts: Int { 4 }
-    @inline(__always) static func scales(_ column: Column) -> Scales {
-        Scales(
-            factor: floats_from_halves(column.halves(at: 0)), lowBits: column.words(at: 64),
-            highBits: words_from_halves(column.halves(at: 32)))
-    }
-    @inline(__always) static func scale(_ scales: Scales, _ block: Int) -> FloatVector {
-        let low = shifted(scales.lowBits, 4 &* block) & WordVector(repeating: 15)
-        let high = shifted(scales.highBits, 2 &* block) & WordVector(repeating: 3)
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
+        let low = shifted(column.words(at: 64), 4 &* block) & WordVector(repeating: 15)
+        let bits = words_from_halves(column.halves(at: 32))
+        let high = shifted(bits, 2 &* block) & WordVector(repeating: 3)
         let scale = integers(low | high &<< WordVector(repeating: 4)) &- IntVector(repeating: 32)
-        return float_from_int(scale) * scales.factor
+        return float_from_int(scale) * floats_from_halves(column.halves(at: 0))
     }
     @inline(__always) static func weights(
         _ column: Column, part: Int, pair: Int
