@@ -72,8 +72,10 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
             let sum = low &+ high
             func place(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
             place(ActivationWords.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
-            place(ActivationWords.negativeHalfSum(block, rows))
-                .storeBytes(of: 0 &- low, as: Int32.self)
+            place(ActivationWords.negativeHalfSum(2 &* block, rows))
+                .storeBytes(of: -32 &* low, as: Int32.self)
+            place(ActivationWords.negativeHalfSum(2 &* block &+ 1, rows))
+                .storeBytes(of: -32 &* high, as: Int32.self)
             place(ActivationWords.scale(block, rows)).storeBytes(of: word, as: Int32.self)
             place(ActivationWords.blockSum(block, rows))
                 .storeBytes(of: Float(sum) * unit, as: Float.self)

@@ -22,9 +22,9 @@ enum Q4_0Panel: PanelFormat {
         scales[block]
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 64 &+ 64 &* pair)
+        let (low, high) = column.nibbles(at: 64 &+ 64 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
@@ -46,9 +46,9 @@ enum Q4_1Panel: PanelFormat {
         scales[block &+ 2]
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 128 &+ 64 &* pair)
+        let (low, high) = column.nibbles(at: 128 &+ 64 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
 }
@@ -56,17 +56,15 @@ enum Q4_1Panel: PanelFormat {
 /// Nibbles from `nibbleOffset` on with a fifth bit each from lines at `bitOffset`, one line per block.
 @inline(__always)
 func fiveBitWeights(
-    _ column: Column, nibblesAt nibbleOffset: Int, bitsAt bitOffset: Int, pair: Int
+    _ column: Column, nibblesAt nibbleOffset: Int, bitsAt bitOffset: Int, block: Int, index: Int
 ) -> (even: IntVector, odd: IntVector) {
-    let (low, high) = column.nibbles(at: nibbleOffset &+ 64 &* pair)
-    let bits = column.words(at: bitOffset &+ 64 &* (pair / 4))
+    let (low, high) = column.nibbles(at: nibbleOffset &+ 64 &* (4 &* block &+ index))
+    let bits = column.words(at: bitOffset &+ 64 &* block)
     let mask = WordVector(repeating: 0x1010_1010)
-    let first = 2 &* (pair % 4)
     // Bit q of a byte belongs to quad q of the block; as a fifth bit it is worth 16.
-    let even = first <= 4 ? bits &<< WordVector(repeating: UInt32(4 &- first)) : shifted(bits, 2)
-    let odd =
-        first < 4 ? bits &<< WordVector(repeating: UInt32(3 &- first)) : shifted(bits, first &- 3)
-    return (integers(low | even & mask), integers(high | odd & mask))
+    let even = moved(bits, from: 2 &* index, to: 4) & mask
+    let odd = moved(bits, from: 2 &* index &+ 1, to: 4) & mask
+    return (integers(low | even), integers(high | odd))
 }
 
 /// The five bits of Q5_0, scale · (q − 16).
@@ -79,9 +77,9 @@ enum Q5_0Panel: PanelFormat {
         scales[block]
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, nibblesAt: 64, bitsAt: 576, pair: pair)
+        fiveBitWeights(column, nibblesAt: 64, bitsAt: 576, block: block, index: index)
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         negativeSum &<< IntVector(repeating: 4)
@@ -102,9 +100,9 @@ enum Q5_1Panel: PanelFormat {
         scales[block &+ 2]
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, nibblesAt: 128, bitsAt: 640, pair: pair)
+        fiveBitWeights(column, nibblesAt: 128, bitsAt: 640, block: block, index: index)
     }
 }
 
@@ -118,9 +116,9 @@ enum Q8_0Panel: PanelFormat {
         scales[block]
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let offset = 64 &+ 128 &* pair
+        let offset = 64 &+ 128 &* (4 &* block &+ index)
         return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 64)))
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {

@@ -29,11 +29,16 @@ protocol PanelFormat: SendableMetatype {
     static func minimumPair(_ scales: Scales, _ pair: Int) -> IntVector
     /// The factor of these minima.
     static func minimumScale(_ scales: Scales) -> FloatVector
-    /// The unsigned weights of two quads.
+    /// The unsigned weights of a pair.
+    ///
+    /// - Parameters:
+    ///   - block: counted within the part.
+    ///   - index: the pair's place in the block; a literal, so that masks and shifts are known.
     static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector)
-    /// Where a block's sum of products starts, given minus the sum of its activations.
+    /// Where a block's sum of products starts, given minus the sum of its activations, or minus 32
+    /// times that where blocks have 16.
     static func start(_ negativeSum: IntVector) -> IntVector
     static func dot(_ sum: IntVector, _ weights: IntVector, _ quad: IntVector) -> IntVector
 }
@@ -90,6 +95,11 @@ struct Column {
         panel.loadUnaligned(fromByteOffset: offset &+ 2 &* lane, as: HalfVector.self)
     }
 
+    /// A signed byte for each column from a quarter of a line at `offset`.
+    @inline(__always) func signedBytes(at offset: Int) -> IntVector {
+        ints_from_bytes(panel + (offset &+ lane))
+    }
+
     /// The low and the high nibbles of a line.
     @inline(__always) func nibbles(at offset: Int) -> (low: WordVector, high: WordVector) {
         let line = words(at: offset)
@@ -100,6 +110,13 @@ struct Column {
 
 @inline(__always) func shifted(_ words: WordVector, _ bits: Int) -> WordVector {
     words &>> WordVector(repeating: UInt32(truncatingIfNeeded: bits))
+}
+
+/// The bits of every word shifted so that bit `source` comes to `target`.
+@inline(__always) func moved(_ words: WordVector, from source: Int, to target: Int) -> WordVector {
+    if source > target { return shifted(words, source &- target) }
+    return source == target
+        ? words : words &<< WordVector(repeating: UInt32(truncatingIfNeeded: target &- source))
 }
 
 @inline(__always) func integers(_ words: WordVector) -> IntVector {

@@ -6,23 +6,23 @@ enum ActivationWords {
     @inline(__always) static var header: Int { 16 }
 
     /// Words of one part.
-    @inline(__always) static func part(_ rows: Int) -> Int { 24 &* rows }
+    @inline(__always) static func part(_ rows: Int) -> Int { 26 &* rows }
     /// Minus the sum of a block of 32 bytes.
     @inline(__always) static func negativeSum(_ block: Int, _ rows: Int) -> Int { block &* rows }
-    /// Minus the sum of the first 16 bytes of a block.
+    /// Minus 32 times the sum of a block of 16 bytes.
     @inline(__always) static func negativeHalfSum(_ block: Int, _ rows: Int) -> Int {
         (2 &+ block) &* rows
     }
     /// The scale of a block of 32.
     @inline(__always) static func scale(_ block: Int, _ rows: Int) -> Int {
-        (4 &+ block) &* rows
+        (6 &+ block) &* rows
     }
     /// The sum of a block of 32 in units of the row's scale, as a float.
     @inline(__always) static func blockSum(_ block: Int, _ rows: Int) -> Int {
-        (6 &+ block) &* rows
+        (8 &+ block) &* rows
     }
     /// Four signed bytes of each row.
-    @inline(__always) static func quad(_ quad: Int, _ rows: Int) -> Int { (8 &+ quad) &* rows }
+    @inline(__always) static func quad(_ quad: Int, _ rows: Int) -> Int { (10 &+ quad) &* rows }
 
     /// Words of the sums of one superblock of 256: 4 pairs of blocks of 32, 8 pairs of 16.
     @inline(__always) static func superblockSums(_ rows: Int) -> Int { 12 &* rows }
@@ -116,24 +116,32 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
             left[row] = Format.start(negativeSum(activations, block, row: row))
         }
         var right = left
-        let pairs = Format.blockLength / 8
-        for index in 0..<pairs {
-            let pair = block &* pairs &+ index
-            let leftWeights = Format.weights(first, part: part, pair: pair)
-            let rightWeights = Format.weights(second, part: part, pair: pair)
-            let even = ActivationWords.quad(2 &* pair, rows)
-            for row in 0..<rows {
-                let quad = activations.broadcastInt(even &+ row)
-                left[row] = Format.dot(left[row], leftWeights.even, quad)
-                right[row] = Format.dot(right[row], rightWeights.even, quad)
-            }
-            for row in 0..<rows {
-                let quad = activations.broadcastInt(even &+ rows &+ row)
-                left[row] = Format.dot(left[row], leftWeights.odd, quad)
-                right[row] = Format.dot(right[row], rightWeights.odd, quad)
-            }
+        for index in 0..<(Format.blockLength / 8) {
+            addPair(index, first, second, part, block, activations, &left, &right)
         }
         return (left, right)
+    }
+
+    /// Adds the products of two quads.
+    @inline(__always)
+    private static func addPair(
+        _ index: Int, _ first: Column, _ second: Column, _ part: Int, _ block: Int,
+        _ activations: UnsafeRawPointer, _ left: inout Products, _ right: inout Products
+    ) {
+        let leftWeights = Format.weights(first, part: part, block: block, index: index)
+        let rightWeights = Format.weights(second, part: part, block: block, index: index)
+        let pair = block &* (Format.blockLength / 8) &+ index
+        let even = ActivationWords.quad(2 &* pair, rows)
+        for row in 0..<rows {
+            let quad = activations.broadcastInt(even &+ row)
+            left[row] = Format.dot(left[row], leftWeights.even, quad)
+            right[row] = Format.dot(right[row], rightWeights.even, quad)
+        }
+        for row in 0..<rows {
+            let quad = activations.broadcastInt(even &+ rows &+ row)
+            left[row] = Format.dot(left[row], leftWeights.odd, quad)
+            right[row] = Format.dot(right[row], rightWeights.odd, quad)
+        }
     }
 
     /// Minus the sum of one block's activations.
@@ -141,11 +149,11 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
     private static func negativeSum(
         _ activations: UnsafeRawPointer, _ block: Int, row: Int
     ) -> IntVector {
-        let block32 = block &* Format.blockLength / 32
-        let whole = activations.broadcastInt(ActivationWords.negativeSum(block32, rows) &+ row)
-        guard Format.blockLength == 16 else { return whole }
-        let half = activations.broadcastInt(ActivationWords.negativeHalfSum(block32, rows) &+ row)
-        return block % 2 == 0 ? half : whole &- half
+        let first =
+            Format.blockLength == 16
+            ? ActivationWords.negativeHalfSum(block, rows)
+            : ActivationWords.negativeSum(block, rows)
+        return activations.broadcastInt(first &+ row)
     }
 
     /// Adds a block's integer products, scaled, to the sums.

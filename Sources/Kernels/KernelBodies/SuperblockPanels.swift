@@ -48,9 +48,9 @@ enum Q4_KPanel: PanelFormat {
         scales.minimumFactor
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 256 &+ 512 &* part &+ 64 &* pair)
+        let (low, high) = column.nibbles(at: 256 &+ 512 &* part &+ 64 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
 }
@@ -73,10 +73,11 @@ enum Q5_KPanel: PanelFormat {
         scales.minimumFactor
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         fiveBitWeights(
-            column, nibblesAt: 256 &+ 512 &* part, bitsAt: 2304 &+ 128 &* part, pair: pair)
+            column, nibblesAt: 256 &+ 512 &* part, bitsAt: 2304 &+ 128 &* part, block: block,
+            index: index)
     }
 }
 
@@ -87,26 +88,22 @@ enum Q6_KPanel: PanelFormat {
     @inline(__always) static var blockLength: Int { 16 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        let line = integers(column.words(at: 64 &+ 64 &* (block / 4)))
-        let left = IntVector(repeating: Int32(truncatingIfNeeded: 24 &- 8 &* (block % 4)))
-        let scale = float_from_int((line &<< left) &>> IntVector(repeating: 24))
+        let scale = float_from_int(column.signedBytes(at: 64 &+ 16 &* block))
         return scale * floats_from_halves(column.halves(at: 0))
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 320 &+ 512 &* part &+ 64 &* pair)
-        let bits = column.words(at: 2368 &+ 256 &* part &+ 64 &* (pair / 2))
+        let (low, high) = column.nibbles(at: 320 &+ 512 &* part &+ 64 &* (2 &* block &+ index))
+        let bits = column.words(at: 2368 &+ 256 &* part &+ 64 &* block)
         let mask = WordVector(repeating: 0x3030_3030)
         // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
-        let (even, odd) =
-            pair % 2 == 0
-            ? (bits, shifted(bits, 2))
-            : (bits &<< WordVector(repeating: 2), bits &<< WordVector(repeating: 4))
-        return (integers(low | even & mask), integers(high | odd & mask))
+        let even = moved(bits, from: index == 0 ? 4 : 2, to: 4) & mask
+        let odd = moved(bits, from: index == 0 ? 6 : 0, to: 4) & mask
+        return (integers(low | even), integers(high | odd))
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        negativeSum &<< IntVector(repeating: 5)
+        negativeSum
     }
 }
 
@@ -130,11 +127,11 @@ enum Q2_KPanel: PanelFormat {
         floats_from_halves(column.halves(at: 32))
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let line = column.words(at: 320 &+ 256 &* part &+ 64 &* (pair / 2))
+        let line = column.words(at: 320 &+ 256 &* part &+ 64 &* block)
         let mask = WordVector(repeating: 0x0303_0303)
-        let first = 4 &* (pair % 2)
+        let first = 4 &* index
         return (integers(shifted(line, first) & mask), integers(shifted(line, first &+ 2) & mask))
     }
 }

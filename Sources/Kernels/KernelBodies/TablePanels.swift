@@ -35,9 +35,9 @@ enum IQ4_NLPanel: TablePanel {
         scales[block]
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        iq4Levels(column, at: 64 &+ 64 &* pair)
+        iq4Levels(column, at: 64 &+ 64 &* (4 &* block &+ index))
     }
 }
 
@@ -50,9 +50,9 @@ enum MXFP4Panel: TablePanel {
         return unsafeBitCast(words &<< WordVector(repeating: 16), to: FloatVector.self)
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 64 &+ 64 &* pair)
+        let (low, high) = column.nibbles(at: 64 &+ 64 &* (4 &* block &+ index))
         return (e2m1_levels(integers(low)), e2m1_levels(integers(high)))
     }
 }
@@ -70,8 +70,8 @@ enum IQ4_XSPanel: TablePanel {
         return float_from_int(scale) * floats_from_halves(column.halves(at: 0))
     }
     @inline(__always) static func weights(
-        _ column: Column, part: Int, pair: Int
+        _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        iq4Levels(column, at: 128 &+ 512 &* part &+ 64 &* pair)
+        iq4Levels(column, at: 128 &+ 512 &* part &+ 64 &* (4 &* block &+ index))
     }
 }

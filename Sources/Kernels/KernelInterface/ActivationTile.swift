@@ -2,12 +2,12 @@
 
 /// The layout of a tile of quantised activations, in words of four bytes; r is the tile's row.
 ///
-/// Header: 16 words, word r the row's scale. Then for each 64 inputs a part of 24 words per row:
+/// Header: 16 words, word r the row's scale. Then for each 64 inputs a part of 26 words per row:
 ///
 ///     [2][rows]   minus the sum of a block of 32 bytes, Int32
-///     [2][rows]   minus the sum of its first 16 bytes, Int32
-///     [2][rows]   the block's scale: a float times the row's, or the exponent bits to take off
-///     [2][rows]   the sum of the block in units of the row's scale, Float
+///     [4][rows]   minus 32 times the sum of a block of 16 bytes, Int32
+///     [2][rows]   the scale of a block of 32: a float times the row's, or the exponent bits to take off
+///     [2][rows]   its sum in units of the row's scale, Float
 ///     [16][rows]  quads of four signed bytes
 ///
 /// Then for each 256 inputs, block sums in eighths of the row's scale, as pairs of Int16:
@@ -20,7 +20,7 @@ public enum ActivationTile {
     /// Words before the first part.
     public static let headerWords = 16
     /// Words of a part, for each row.
-    public static let partWordsPerRow = 24
+    public static let partWordsPerRow = 26
     /// Words of the block sums of 256 inputs, for each row.
     public static let sumWordsPerRow = 12
 

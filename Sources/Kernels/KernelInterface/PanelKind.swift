@@ -18,7 +18,7 @@
 /// | q4_K | 256 | ½ factor; ½ minimum factor; 3 six-bit scales and minima; 32 nibbles |
 /// | q5_K | 256 | as q4_K; 8 fifth bits |
 /// | iq4_xs | 256 | ½ factor; ½ + 1 six-bit scales; 32 nibbles |
-/// | q6_K | 256 | ½ factor; ½ empty; 4 signed bytes as scales; 32 nibbles; 16 upper bit pairs |
+/// | q6_K | 256 | ½ factor; ½ empty; 4 of scales, a byte for each column; 32 nibbles; 16 upper bit pairs |
 /// | q2_K | 256 | ½ factor; ½ minimum factor; 2 scales; 2 minima; 16 bit pairs |
 public enum PanelKind: Int, CaseIterable, Sendable {
     case q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4, q2_K, q4_K, q5_K, q6_K, iq4_xs

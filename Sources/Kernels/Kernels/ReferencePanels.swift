@@ -73,14 +73,15 @@ private struct ReferenceTile {
         let sum = quantised.reduce(0, +)
         let (part, inPart) = (block / 2, block % 2)
         store(Int32(-sum), part, row, perRow: inPart)
-        store(Int32(-low), part, row, perRow: 2 + inPart)
-        store(word, part, row, perRow: 4 + inPart)
-        store(Float(sum) * unit, part, row, perRow: 6 + inPart)
+        store(Int32(-32 * low), part, row, perRow: 2 + 2 * inPart)
+        store(Int32(32 * (low - sum)), part, row, perRow: 3 + 2 * inPart)
+        store(word, part, row, perRow: 6 + inPart)
+        store(Float(sum) * unit, part, row, perRow: 8 + inPart)
         for quad in 0..<8 {
             for byte in 0..<4 {
                 bytes.storeBytes(
                     of: Int8(quantised[4 * quad + byte]),
-                    toByteOffset: offset(part, 8 + 8 * inPart + quad, row) + byte, as: Int8.self)
+                    toByteOffset: offset(part, 10 + 8 * inPart + quad, row) + byte, as: Int8.self)
             }
         }
         func eighths(_ sum: Int) -> Int16 {
@@ -136,7 +137,7 @@ private struct ReferenceTile {
     ) -> Double {
         guard kind.superblockLength == 256 else {
             return Double(
-                bytes.load(fromByteOffset: offset(superblock, 6 + group, row), as: Float.self))
+                bytes.load(fromByteOffset: offset(superblock, 8 + group, row), as: Float.self))
         }
         let words = PanelReader(kind).groupLength == 16 ? 4 + group / 2 : group / 2
         let place =
@@ -149,8 +150,8 @@ private struct ReferenceTile {
     private func activation(_ index: Int, _ row: Int, _ scaling: ActivationScaling) -> Double {
         let (part, block) = (index / 64, index / 32 % 2)
         let byte = bytes.load(
-            fromByteOffset: offset(part, 8 + index % 64 / 4, row) + index % 4, as: Int8.self)
-        let word = bytes.load(fromByteOffset: offset(part, 4 + block, row), as: UInt32.self)
+            fromByteOffset: offset(part, 10 + index % 64 / 4, row) + index % 4, as: Int8.self)
+        let word = bytes.load(fromByteOffset: offset(part, 6 + block, row), as: UInt32.self)
         switch scaling {
         case .perBlock: return Double(byte) * Double(Float(bitPattern: word))
         case .powerOfTwo:

@@ -58,11 +58,9 @@ struct HalfSuperblock {
 
     private func writeQ6_K(_ block: ColumnBlock, _ column: Int) {
         writeHalves(block.factors, 1, at: 0, column)
-        for line in 0..<4 {
-            let word = (0..<4).reduce(UInt32(0)) {
-                $0 | UInt32(block.scales[4 * line + $1]) << UInt32(8 * $1)
-            }
-            writeWord(word, line: line, at: 64, column)
+        for group in 0..<16 {
+            start.storeBytes(
+                of: block.scales[group], toByteOffset: 64 + 16 * group + column, as: UInt8.self)
         }
         writeNibbles(block, 256, at: 320, column)
         let upper: UInt32 = 0x3030_3030

@@ -89,7 +89,8 @@ private struct HalfReader {
                     field(word(0, at: 64), 4 * group, 15)
                         | field(word(2, at: 64), 8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
         case .q6_K:
-            half(at: 0) * Float(Int8(truncatingIfNeeded: byte(group / 4, group % 4, at: 64)))
+            half(at: 0)
+                * Float(start.load(fromByteOffset: 64 + 16 * group + column, as: Int8.self))
         case .q2_K: half(at: 0) * Float(field(word(group / 8, at: 64), group % 8 * 4, 15))
         case .iq4_xs:
             half(at: 0)

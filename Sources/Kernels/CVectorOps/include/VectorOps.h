@@ -40,6 +40,14 @@ VECTOR_OP void store_low_bytes(IntVector values, void *out) {
     __builtin_memcpy(out, &bytes, sizeof bytes);
 }
 
+/// Neighbouring signed bytes, one in each lane.
+VECTOR_OP IntVector ints_from_bytes(const void *bytes) {
+    typedef int8_t Bytes __attribute__((vector_size(LANE_COUNT)));
+    Bytes loaded;
+    __builtin_memcpy(&loaded, bytes, sizeof loaded);
+    return __builtin_convertvector(loaded, IntVector);
+}
+
 /// The low half of each lane, side by side.
 VECTOR_OP HalfVector low_halves(WordVector values) {
     return __builtin_convertvector(values, HalfVector);
