@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+import MachinePeaks
+
+/// Prints a column of rates for each number of threads.
+func printPeaks(_ peaks: [Peaks]) {
+    func instruction(_ unit: String, _ peak: KeyPath<Peaks, InstructionPeak?>) -> [String] {
+        let name = peaks.first?[keyPath: peak]?.instruction ?? "this processor has none"
+        return ["\(unit), \(name)"]
+            + peaks.map { $0[keyPath: peak].map { decimal($0.gigaOperations) } ?? "-" }
+    }
+    printTable([
+        ["peak"] + peaks.map { $0.threads == 1 ? "1 thread" : "\($0.threads) threads" },
+        instruction("int8 GOPS", \.int8),
+        instruction("f32 GFLOPS", \.fma),
+        instruction("bf16 GFLOPS", \.bf16),
+        ["streaming read GB/s"] + peaks.map { decimal($0.streamingRead) },
+    ])
+}
