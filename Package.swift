@@ -41,7 +41,8 @@ let package = Package(
         module("Kernels", "CVectorOps"),
         module("Kernels", "BlockFormats", ["CVectorOps"]),
         module("Kernels", "Kernels", ["CVectorOps", "BlockFormats"]),
-        module("Kernels", "WorkerPool", ["CVectorOps"]),
+        module("Kernels", "CClosure"),
+        module("Kernels", "WorkerPool", ["CClosure", "CVectorOps"]),
 
         // System: C libraries that Debian and Homebrew package.
         systemLibrary(
@@ -77,7 +78,7 @@ let package = Package(
         tests("GGUF"),
         tests("Tokenization", ["GGUF"]),
         tests("Imaging", ["CPNG"]),
-        tests("WorkerPool"),
+        tests("WorkerPool", ["CVectorOps"]),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests(
             "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
