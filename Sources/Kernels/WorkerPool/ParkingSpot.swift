@@ -24,7 +24,7 @@ final class ParkingSpot: Sendable {
         while !spin(until: condition) { park(unless: condition) }
     }
 
-    /// Wakes the thread if it is parked. Whoever made the condition hold calls this afterwards.
+    /// Wakes the thread if it is parked; to be called after making its condition hold.
     @inline(__always)
     func wake() {
         if parked.value.load(ordering: .sequentiallyConsistent) { wakeParked() }
