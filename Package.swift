@@ -31,6 +31,8 @@ let package = Package(
     products: [
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
         .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),
+        // For this repository's benchmarks alone: changes without notice.
+        .library(name: "TrimLLaVAInternals", targets: ["WorkerPool"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

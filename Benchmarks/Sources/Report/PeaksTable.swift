@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import MachinePeaks
 
-/// Prints a column of rates for each number of threads.
-func printPeaks(_ peaks: [Peaks]) {
+/// Prints the machine's peaks for one thread and for `threads`.
+func printPeaks(threads: Int) {
+    let peaks = (threads > 1 ? [1, threads] : [1]).map(MachinePeaks.measure)
     func instruction(_ unit: String, _ peak: KeyPath<Peaks, InstructionPeak?>) -> [String] {
         let name = peaks.first?[keyPath: peak]?.instruction ?? "this processor has none"
         return ["\(unit), \(name)"]

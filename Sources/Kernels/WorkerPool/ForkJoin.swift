@@ -39,6 +39,8 @@ final class ForkJoin: @unchecked Sendable {
 
     /// Calls `body` for every index below `count`, which is positive; one job at a time.
     func run(_ count: Int, _ body: (_ index: Int, _ thread: Int) -> Void) {
+        precondition(
+            unfinished.value.load(ordering: .acquiring) == 0, "WorkerPool: a job within a job")
         job = Job(count: count, body: BorrowedBody(body))
         unfinished.value.store(count, ordering: .relaxed)
         untaken.value.store(count, ordering: .sequentiallyConsistent)
