@@ -62,6 +62,8 @@ let package = Package(
     products: [
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
         .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),
+        // For this repository's benchmarks alone: changes without notice.
+        .library(name: "TrimLLaVAInternals", targets: ["WorkerPool"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -77,7 +79,8 @@ let package = Package(
             "Kernels", "Kernels",
             ["CVectorOps", "KernelInterface", "WeightPanels"]
                 + instructionSets.map { .target(name: $0.name) }),
-        module("Kernels", "WorkerPool", ["CVectorOps"]),
+        module("Kernels", "CClosure"),
+        module("Kernels", "WorkerPool", ["CClosure", "CVectorOps"]),
 
         // System: C libraries that Debian and Homebrew package.
         systemLibrary(
@@ -115,7 +118,7 @@ let package = Package(
         tests("GGUF"),
         tests("Tokenization", ["GGUF"]),
         tests("Imaging", ["CPNG"]),
-        tests("WorkerPool"),
+        tests("WorkerPool", ["CVectorOps"]),
         tests("WeightPanels", ["BlockFormats", "Kernels"]),
         tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
         tests(

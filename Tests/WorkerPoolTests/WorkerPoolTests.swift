@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
 import Synchronization
-import TestSupport
 import Testing
 
 @testable import WorkerPool
@@ -46,18 +45,6 @@ import Testing
         #expect(clashes.value.load(ordering: .relaxed) == 0)
     }
 
-    /// Pauses around the spinning time make the workers park at every possible moment.
-    @Test func parkedWorkersNeverMissAJob() {
-        let pool = WorkerPool(threadCount: 3)
-        var random = SeededGenerator(seed: 7)
-        let total = AtomicBox()
-        for _ in 0..<20_000 {
-            pool.forEach(3) { index, _ in total.value.add(index + 1, ordering: .relaxed) }
-            if random.next() % 4 == 0 { usleep(UInt32(random.next() % 120)) }
-        }
-        #expect(total.value.load(ordering: .relaxed) == 20_000 * 6)
-    }
-
     @Test func callersOnSeveralThreadsTakeTurns() {
         let pool = WorkerPool(threadCount: 2)
         let total = AtomicBox()
@@ -69,26 +56,41 @@ import Testing
         #expect(total.value.load(ordering: .relaxed) == 8 * 200 * 5)
     }
 
+    /// Results need no atomics: a job's end orders all its writes before what the caller reads.
+    @Test func resultsOfOneJobFeedTheNext() {
+        let pool = WorkerPool(threadCount: 3)
+        let count = 64
+        let values = UnsafeMutablePointer<Int>.allocate(capacity: 2 * count)
+        values.initialize(repeating: 1, count: 2 * count)
+        defer { values.deallocate() }
+        for round in 0..<5_000 {
+            let source = values + round % 2 * count
+            let target = values + (round + 1) % 2 * count
+            pool.forEach(count) { index, _ in target[index] = source[count - 1 - index] &+ index }
+        }
+        var expected = [Int](repeating: 1, count: count)
+        for _ in 0..<5_000 { expected = zip(0..., expected.reversed()).map { $0 &+ $1 } }
+        #expect((0..<count).map { values[$0] } == expected)
+    }
+
+    @Test func workersEndWithThePool() {
+        weak var forkJoin: ForkJoin?
+        do {
+            let pool = WorkerPool(threadCount: 4)
+            pool.forEach(100) { _, _ in }
+            forkJoin = pool.forkJoin
+        }
+        // Workers hold their half of the pool until they have returned.
+        for _ in 0..<1000 where forkJoin != nil { usleep(10_000) }
+        #expect(forkJoin == nil)
+    }
+
     @Test func idleWorkersPark() {
         let pool = WorkerPool(threadCount: 4)
         pool.forEach(8) { _, _ in }
         // Other tests may hold the cores for a while; parking only takes spinning to its end.
-        for _ in 0..<1000 where pool.parkedWorkerCount < 3 { usleep(10_000) }
-        #expect(pool.parkedWorkerCount == 3)
-    }
-
-    #if os(Linux)
-        @Test func affinityListsAreRead() {
-            #expect(PhysicalCores.processors(inList: "\t0-3,8,10-11") == [0, 1, 2, 3, 8, 10, 11])
-            #expect(PhysicalCores.processors(inList: "5") == [5])
-            #expect(PhysicalCores.processors(inList: "").isEmpty)
-        }
-    #endif
-
-    @Test func coreCountIsPositiveAndWithinTheMachine() {
-        let count = PhysicalCores.count()
-        #expect(count >= 1)
-        #expect(count <= Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        for _ in 0..<1000 where pool.forkJoin.parkedWorkerCount < 3 { usleep(10_000) }
+        #expect(pool.forkJoin.parkedWorkerCount == 3)
     }
 }
 

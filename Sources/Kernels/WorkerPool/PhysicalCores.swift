@@ -7,13 +7,13 @@
 
 /// How many cores this process may really use.
 public enum PhysicalCores {
-    /// Physical cores inside the affinity mask and the cgroup's quota; at least 1.
+    /// Physical cores inside the affinity mask and the control groups' quota; at least 1.
     ///
     /// Two hardware threads of a core share its vector units, so they count once.
     public static func count() -> Int {
         #if os(Linux)
             let cores = Set(allowedProcessors().map(coreName))
-            return max(1, min(cores.count, cgroupQuota() ?? cores.count))
+            return max(1, min(cores.count, ControlGroups(root: "/").wholeCores() ?? cores.count))
         #else
             return performanceCores()
         #endif
@@ -47,33 +47,6 @@ public enum PhysicalCores {
             return lines(topology + "core_cpus_list").first
                 ?? lines(topology + "thread_siblings_list").first ?? "\(processor)"
         }
-
-        /// Whole cores that the cgroup (version 2, then 1) grants per period, if it limits them.
-        private static func cgroupQuota() -> Int? {
-            var quota: Double?
-            var period: Double?
-            if let line = lines("/sys/fs/cgroup/cpu.max").first {
-                let fields = line.split(separator: " ")
-                quota = fields.first.flatMap { Double($0) }
-                period = fields.last.flatMap { Double($0) }
-            } else {
-                quota = lines("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").first.flatMap { Double($0) }
-                period = lines("/sys/fs/cgroup/cpu/cpu.cfs_period_us").first.flatMap { Double($0) }
-            }
-            guard let quota, let period, quota > 0, period > 0 else { return nil }
-            return max(1, Int(quota / period))
-        }
-
-        /// The lines of a small file of the kernel; none when it cannot be read.
-        private static func lines(_ path: String) -> [String] {
-            guard let file = fopen(path, "r") else { return [] }
-            defer { fclose(file) }
-            var buffer = [UInt8](repeating: 0, count: 16_384)
-            let count = fread(&buffer, 1, buffer.count, file)
-            return buffer[..<count].split(separator: UInt8(ascii: "\n")).map {
-                String(decoding: $0, as: UTF8.self)
-            }
-        }
     #else
         private static func performanceCores() -> Int {
             var count: Int32 = 0
@@ -86,3 +59,16 @@ public enum PhysicalCores {
         }
     #endif
 }
+
+#if os(Linux)
+    /// The lines of a small file of the kernel; none when it cannot be read.
+    func lines(_ path: String) -> [String] {
+        guard let file = fopen(path, "r") else { return [] }
+        defer { fclose(file) }
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        let count = fread(&buffer, 1, buffer.count, file)
+        return buffer[..<count].split(separator: UInt8(ascii: "\n")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
+#endif

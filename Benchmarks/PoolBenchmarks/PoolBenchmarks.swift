@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import Benchmark
+import ForkJoins
+import WorkerPool
+
+/// The time of one fork-join of one tile per thread: empty, and 20 µs long.
+let benchmarks: @Sendable () -> Void = {
+    let threads = PhysicalCores.count()
+    for forkJoin in ForkJoin.all(threads: threads) {
+        for microseconds in [0.0, 20.0] {
+            Benchmark(
+                "\(forkJoin.name), \(threads) tiles of \(Int(microseconds)) µs",
+                configuration: .init(
+                    metrics: [.wallClock, .cpuTotal], warmupIterations: 100,
+                    maxDuration: .seconds(2), maxIterations: 20_000)
+            ) { benchmark in
+                let tiles = SyntheticTiles(count: threads, microseconds: microseconds)
+                benchmark.startMeasurement()
+                forkJoin(tiles.job)
+                benchmark.stopMeasurement()
+            }
+        }
+    }
+}
