@@ -63,7 +63,9 @@ let package = Package(
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
         .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),
         // For this repository's benchmarks alone: changes without notice.
-        .library(name: "TrimLLaVAInternals", targets: ["WorkerPool"]),
+        .library(
+            name: "TrimLLaVAInternals",
+            targets: ["BlockFormats", "Kernels", "WeightPanels", "WorkerPool"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -9,6 +9,7 @@ import WorkerPool
         "peaks": printPeaks,
         "pool": printForkJoins,
         "contention": printContention,
+        "products": printProducts,
     ]
 
     static func main() {

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import Foundation
+import Kernels
+import MachinePeaks
+import WorkerPool
+
+/// Products of quantised rows with a packed matrix, spread over threads as the model does it.
+final class ProductSample: @unchecked Sendable {
+    let outputs: Int
+    let inputs: Int
+    let kind: PanelKind
+    private let kernels: PanelKernels
+    private let pool: WorkerPool
+    private let panels: UnsafeMutableRawPointer
+    private let rows: Int
+    private let values: UnsafeMutablePointer<Float>  // [rows, inputs]
+    private let tiles: UnsafeMutableRawPointer
+    private let tileBytes: Int
+    private let starts: [Int]
+    private let result: UnsafeMutablePointer<Float>  // [rows, outputs]
+
+    init(
+        _ kind: PanelKind, outputs: Int, inputs: Int, rows: Int, _ kernels: PanelKernels,
+        _ pool: WorkerPool
+    ) {
+        self.outputs = outputs
+        self.inputs = inputs
+        self.kind = kind
+        self.kernels = kernels
+        self.pool = pool
+        self.rows = rows
+        // Weights of zero under scales of one: kernels take as long for any numbers.
+        let byteCount = (outputs + 31) / 32 * kind.panelBytes(inputs)
+        panels = .allocate(byteCount: byteCount, alignment: 1 << 21)
+        #if os(Linux)
+            _ = madvise(panels, byteCount, Int32(MADV_HUGEPAGE))
+        #endif
+        panels.initializeMemory(as: UInt8.self, repeating: 0x3C, count: byteCount)
+        values = .allocate(capacity: rows * inputs)
+        for index in 0..<(rows * inputs) { values[index] = Float(index % 255) - 127 }
+        tileBytes =
+            (ActivationTile.byteCount(rows: kernels.rowsPerTile, width: inputs) + 63) / 64 * 64
+        let count = (rows + kernels.rowsPerTile - 1) / kernels.rowsPerTile
+        starts = (0...count).map { $0 * rows / count }
+        tiles = .allocate(byteCount: count * tileBytes, alignment: 64)
+        result = .allocate(capacity: rows * outputs)
+    }
+
+    deinit {
+        panels.deallocate()
+        values.deallocate()
+        tiles.deallocate()
+        result.deallocate()
+    }
+
+    func quantise(_ scaling: ActivationScaling) {
+        let kernel = kernels.quantise(scaling)
+        pool.forEach(starts.count - 1) { tile, _ in
+            kernel(
+                values + starts[tile] * inputs, inputs, starts[tile + 1] - starts[tile], inputs,
+                tiles + tile * tileBytes)
+        }
+    }
+
+    func multiply(_ scaling: ActivationScaling) {
+        let kernel = kernels.product(kind, scaling)
+        let perChunk = max(1, (1 << 19) / (32 * inputs * rows))
+        let count = outputs / 32
+        pool.forEach((count + perChunk - 1) / perChunk) { chunk, _ in
+            for panel in (chunk * perChunk)..<min(count, (chunk + 1) * perChunk) {
+                for tile in 0..<(starts.count - 1) {
+                    kernel(
+                        starts[tile + 1] - starts[tile], panels + panel * kind.panelBytes(inputs),
+                        kind.superblocks(inputs), tiles + tile * tileBytes,
+                        result + starts[tile] * outputs + 32 * panel, outputs)
+                }
+            }
+        }
+    }
+
+    /// Multiplications and additions of one product.
+    var operations: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
+    /// Bytes of the weights.
+    var weightBytes: Double { Double(outputs / 32 * kind.panelBytes(inputs)) }
+}
+
+/// The matrices of a LLaMA-7B layer and of a CLIP-L block, outputs by inputs.
+private let shapes = [
+    (4096, 4096), (11008, 4096), (4096, 11008), (1024, 1024), (4096, 1024), (1024, 4096),
+]
+
+/// Prints the rate of every kernel's products as a part of the machine's peaks.
+///
+/// Few rows are bound by reading weights, many by multiplying: both parts are shown. Peaks are
+/// measured again for each kind of panel, as clocks drift.
+func printProducts(threads: Int) {
+    let kernels = KernelTable.available[0]
+    let pool = WorkerPool(threadCount: threads)
+    print("kernels: \(kernels.name), activations: powers of two, \(threads) threads")
+    var rows = [["GOPS (% of peak)"] + [1, 2, 4, 6, 16, 64, 128, 576].map { "M=\($0)" }]
+    var reading = [["GB/s (% of streaming)"] + [1, 2, 4, 6].map { "M=\($0)" }]
+    for kind in PanelKind.allCases {
+        let peaks = MachinePeaks.measure(threads: threads)
+        for (outputs, inputs) in shapes {
+            let name = "\(kind) \(outputs)×\(inputs)"
+            let rates = [1, 2, 4, 6, 16, 64, 128, 576].map { count -> (Double, Double) in
+                let sample = ProductSample(
+                    kind, outputs: outputs, inputs: inputs, rows: count, kernels.panels, pool)
+                sample.quantise(.powerOfTwo)
+                let seconds = fastest { sample.multiply(.powerOfTwo) }
+                return (sample.operations / seconds * 1e-9, sample.weightBytes / seconds * 1e-9)
+            }
+            rows.append(
+                [name] + rates.map { share($0.0, of: peaks.int8?.gigaOperations) })
+            reading.append([name] + rates.prefix(4).map { share($0.1, of: peaks.streamingRead) })
+        }
+    }
+    printTable(rows)
+    printTable(reading)
+    printQuantiser(kernels.panels, pool)
+}
+
+/// Prints what rounding activations takes beside the product that it is for.
+private func printQuantiser(_ kernels: PanelKernels, _ pool: WorkerPool) {
+    var rows = [["rounding 576 rows", "ns per number and thread", "% of a q4_0 product of 4096"]]
+    for scaling in ActivationScaling.allCases {
+        for inputs in [4096, 11008] {
+            let sample = ProductSample(
+                .q4_0, outputs: 4096, inputs: inputs, rows: 576, kernels, pool)
+            let seconds = fastest { sample.quantise(scaling) }
+            let product = fastest { sample.multiply(scaling) }
+            let numbers = 576 * Double(inputs) / Double(pool.threadCount)
+            rows.append([
+                "\(scaling), \(inputs) inputs", decimal(seconds / numbers * 1e9, digits: 2),
+                decimal(100 * seconds / product),
+            ])
+        }
+    }
+    printTable(rows)
+}
+
+private func share(_ rate: Double, of peak: Double?) -> String {
+    guard let peak else { return decimal(rate, digits: 0) }
+    return "\(decimal(rate, digits: 0)) (\(decimal(100 * rate / peak, digits: 0)))"
+}
+
+/// The shortest of several runs, in seconds: what is left when nobody interferes.
+private func fastest(_ body: () -> Void) -> Double {
+    body()
+    var best = Double.infinity
+    let start = ContinuousClock.now
+    var runs = 0
+    while runs < 5 || (runs < 200 && start.duration(to: .now) < .milliseconds(150)) {
+        best = min(best, ContinuousClock().measure(body) / .seconds(1))
+        runs += 1
+    }
+    return best
+}
