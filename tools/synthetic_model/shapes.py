@@ -53,6 +53,9 @@ SHAPES = {
     "llava-1.5-7b": ModelShape(
         TextShape(4096, 32, 32, 32, 11008, 32000, context=4096, rope_base=1e4), CLIP_LARGE
     ),
+    "llava-1.5-7b-4-layers": ModelShape(
+        TextShape(4096, 4, 32, 32, 11008, 32000, context=4096, rope_base=1e4), CLIP_LARGE
+    ),
     "llava-1.5-13b": ModelShape(
         TextShape(5120, 40, 40, 40, 13824, 32000, context=4096, rope_base=1e4), CLIP_LARGE
     ),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -131,6 +132,12 @@ def test_shapes_have_the_real_parameter_counts(name: str, parameters: int) -> No
     file = text_file(name, SHAPES[name].text, "Q4_0", seed=0)
     assert sum(math.prod(tensor.shape) for tensor in file.tensors) == parameters
     assert len(file.tensors) == 3 + 9 * SHAPES[name].text.layers
+
+
+def test_four_layers_differ_from_the_whole_model_in_their_number_only() -> None:
+    whole, short = SHAPES["llava-1.5-7b"], SHAPES["llava-1.5-7b-4-layers"]
+    assert replace(short.text, layers=whole.text.layers) == whole.text
+    assert (short.text.layers, short.vision) == (4, whole.vision)
 
 
 def test_q4_0_keeps_the_output_matrix_finer() -> None:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TrimLLaVA, by `trimllava run --json`: every figure comes from a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from functools import partial
+
+from . import processes
+from .errors import ComparisonError
+from .models import model_files
+from .workload import (
+    CONTEXT,
+    DECODE,
+    DECODE_CONTEXT,
+    DECODE_TOKENS,
+    FIRST_TOKEN,
+    LOAD,
+    PEAK,
+    PREFILL_TOKENS,
+    QUESTION,
+    VISION,
+    Figures,
+    Run,
+    Workload,
+    prefill,
+)
+
+# One token of the made-up vocabulary with the space before it; a raw prompt also gets <s>.
+WORD = "the"
+GIBIBYTE = 2**30
+
+
+class TrimLLaVA:
+    name = "TrimLLaVA"
+
+    def __init__(self, run: Run) -> None:
+        self.folders, self.options = run.folders, run.options
+
+    def install(self) -> None:
+        build = ["swift", "build", "-c", "release", "--package-path", self.folders.repository]
+        processes.install([*build, "--product", "trimllava"])
+        shown = subprocess.run(
+            [*build, "--show-bin-path"], check=True, capture_output=True, text=True
+        )
+        self.program = f"{shown.stdout.strip()}/trimllava"
+
+    def prepare(self, workload: Workload) -> None:
+        model_files(self.folders, workload)
+
+    def tune(self, workload: Workload) -> None:
+        """Nothing: measured as it is by default, or as the options say."""
+
+    def version(self) -> str:
+        described = subprocess.run(
+            ["git", "-C", self.folders.repository, "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+        )
+        return f"TrimLLaVA {described.stdout.strip()}".rstrip()
+
+    def settings(self) -> str:
+        options = " ".join(self.options.trimllava_options) or "default options"
+        return f"`trimllava run --json`, {options}; vision tower from the F16 file"
+
+    def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
+        prefills = [partial(self.prefill, workload, tokens) for tokens in PREFILL_TOKENS]
+        return [*prefills, partial(self.decode, workload), partial(self.picture, workload)]
+
+    def prefill(self, workload: Workload, tokens: int) -> Figures:
+        report, _ = self.run(workload, *self.raw_prompt(tokens), "--max-tokens", "1")
+        self.check_rows(report, tokens)
+        return Figures.of({prefill(tokens): tokens / (report["milliseconds"]["prefill"] / 1e3)})
+
+    def decode(self, workload: Workload) -> Figures:
+        # The first token is the prefill's.
+        count = DECODE_TOKENS + 1
+        report, _ = self.run(
+            workload, *self.raw_prompt(DECODE_CONTEXT), "--max-tokens", str(count), "--ignore-eos"
+        )
+        self.check_rows(report, DECODE_CONTEXT)
+        return Figures.of({DECODE: report["tokens_per_second"]})
+
+    def picture(self, workload: Workload) -> Figures:
+        report, finished = self.run(
+            workload, str(self.folders.picture), "--prompt", QUESTION, "--max-tokens", "1"
+        )
+        times = {name: value / 1e3 for name, value in report["milliseconds"].items()}
+        return Figures.of(
+            {
+                VISION: times["vision"] + times["project"],
+                FIRST_TOKEN: times["time_to_first_token"],
+                LOAD: finished.seconds - times["total"],
+                PEAK: finished.peak_bytes / GIBIBYTE,
+            }
+        )
+
+    def raw_prompt(self, tokens: int) -> list[str]:
+        return ["--raw", "--prompt", " ".join([WORD] * (tokens - 1))]
+
+    def run(self, workload: Workload, *arguments: str) -> tuple[dict, processes.Finished]:
+        files = model_files(self.folders, workload)
+        finished = processes.measure(
+            [
+                *(self.program, "run", "--json"),
+                *("--model", files.text, "--mmproj", files.mmproj),
+                *("--threads", str(self.options.threads), "--context", str(CONTEXT)),
+                *self.options.trimllava_options,
+                *arguments,
+            ]
+        )
+        return json.loads(finished.output), finished
+
+    def check_rows(self, report: dict, tokens: int) -> None:
+        if report["tokens"]["prompt"] != tokens:
+            raise ComparisonError(
+                f"trimllava read {report['tokens']['prompt']} tokens, expected {tokens}"
+            )

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: models, token counts, and the figures that a runtime reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+PREFILL_TOKENS = (64, 128, 640)
+DECODE_CONTEXT = 128
+DECODE_TOKENS = 16
+CONTEXT = 1024  # rows of the KV cache, where a runtime takes a limit
+QUESTION = "What is in this picture?"
+
+VISION, FIRST_TOKEN, LOAD, PEAK = "vision", "first_token", "load", "peak"
+DECODE = "decode"
+
+
+def prefill(tokens: int) -> str:
+    return f"prefill_{tokens}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measured quantity with its name in the table and its unit."""
+
+    title: str
+    unit: str
+    more_is_better: bool = False
+
+
+QUANTITIES = {
+    VISION: Quantity("vision encode, one 336 × 336 tile", "s"),
+    **{
+        prefill(tokens): Quantity(f"prefill, {tokens} tokens", "tokens/s", more_is_better=True)
+        for tokens in PREFILL_TOKENS
+    },
+    DECODE: Quantity(f"decode at context {DECODE_CONTEXT}", "tokens/s", more_is_better=True),
+    FIRST_TOKEN: Quantity("time to first token, one picture", "s"),
+    LOAD: Quantity("load, files in the page cache", "s"),
+    PEAK: Quantity("peak memory (RSS), one picture", "GiB"),
+}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A model: a shape of tools/make-synthetic-model and the format of its text part."""
+
+    shape: str
+    layers: int
+    text_type: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.shape}-{self.text_type}"
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("llava-1.5-7b-4-layers", 4, "Q4_0"),
+        Workload("llava-1.5-7b", 32, "Q4_0"),
+        Workload("llava-1.5-7b", 32, "Q4_K_M"),
+    )
+}
+
+
+@dataclass
+class Figures:
+    """Samples by quantity, and what has to be said about some of them."""
+
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: dict[str, float], notes: dict[str, str] | None = None) -> Figures:
+        """One sample of each quantity."""
+        return cls({quantity: [value] for quantity, value in values.items()}, notes or {})
+
+    def merge(self, other: Figures) -> None:
+        for quantity, values in other.samples.items():
+            self.samples.setdefault(quantity, []).extend(values)
+        self.notes |= other.notes
+
+
+@dataclass(frozen=True)
+class Folders:
+    repository: Path
+    work: Path
+
+    @property
+    def picture(self) -> Path:
+        return self.repository / "tools/samples/chelsea.png"
+
+
+@dataclass(frozen=True)
+class MeasuringOptions:
+    threads: int
+    repetitions: int
+    trimllava_options: list[str]
+    accepts_busy: bool
+    lock: Path | None
+
+
+@dataclass(frozen=True)
+class Run:
+    folders: Folders
+    options: MeasuringOptions
+
+
+class Runtime(Protocol):
+    """A program that runs LLaVA. Everything that it needs goes below `run.folders.work`."""
+
+    name: str
+
+    def install(self) -> None:
+        """Builds or installs the program, unless it is there already."""
+
+    def prepare(self, workload: Workload) -> None:
+        """Makes the workload's model files, unless they are there already."""
+
+    def tune(self, workload: Workload) -> None:
+        """Finds the fastest settings for the workload, on an idle machine."""
+
+    def version(self) -> str:
+        """Name and version, for the table."""
+
+    def settings(self) -> str:
+        """How it is run, in one line."""
+
+    def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
+        """Short measurements that each give a sample of some quantities."""

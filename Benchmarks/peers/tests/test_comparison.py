@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The comparison's arithmetic, and its measuring of processes and of others' load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from comparison import machine, processes
+from comparison.errors import ComparisonError
+from comparison.openvino_genai import OpenVINOGenAI
+from comparison.quiet import undisturbed
+from comparison.report import advantage, markdown, spread
+from comparison.schedule import Column, Results
+from comparison.trimllava import TrimLLaVA
+from comparison.workload import (
+    DECODE,
+    QUANTITIES,
+    VISION,
+    WORKLOADS,
+    Figures,
+    Folders,
+    MeasuringOptions,
+    Run,
+    prefill,
+)
+
+OPTIONS = MeasuringOptions(2, 1, [], accepts_busy=True, lock=None)
+RUN = Run(Folders(Path("/repository"), Path("/work")), OPTIONS)
+MEBIBYTE = 2**20
+
+
+def test_spread_is_half_the_distance_between_the_quartiles() -> None:
+    assert spread([5.0, 1.0, 2.0, 4.0, 3.0]) == 1.0
+    assert spread([7.0]) == 0.0
+
+
+def test_a_ratio_above_one_is_ours_to_gain() -> None:
+    assert advantage(QUANTITIES[VISION], ours=[1.0], theirs=[2.0]) == 2.0
+    assert advantage(QUANTITIES[DECODE], ours=[10.0], theirs=[5.0]) == 2.0
+
+
+def test_table_has_medians_ratios_and_stars() -> None:
+    ours = Figures.of({VISION: 1.0})
+    ours.merge(Figures.of({VISION: 3.0}))
+    ours.merge(Figures.of({VISION: 1.5}))
+    theirs = Figures.of({VISION: 4.5}, {VISION: "half a tile"})
+    columns = [Column(TrimLLaVA(RUN), ours), Column(OpenVINOGenAI(RUN), theirs)]
+    text = markdown(Results("a machine", OPTIONS, {WORKLOADS["llava-1.5-7b-Q4_0"]: columns}))
+    assert "| 1.50 ± 0.50 | 4.50 ± 0.00 \\* | 3.00 |" in text
+    assert "half a tile" in text
+
+
+def test_openvino_is_scaled_from_the_difference_of_its_decoders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runtime = OpenVINOGenAI(RUN)
+    runtime.vision_settings = ("float16.xml", {})
+
+    def decoder(layers: int) -> dict:  # 1 s, and 0.5 s for each layer
+        seconds = 1 + 0.5 * layers
+        return {"prefill": {"64": seconds, "128": seconds, "640": seconds}, "decode": seconds}
+
+    monkeypatch.setattr(runtime, "decoder", decoder)
+    monkeypatch.setattr(runtime, "time", lambda *_: ({"vision": 0.25}, None))
+    figures = runtime.scaled_picture(32)
+    assert figures.samples[DECODE] == [pytest.approx(1 / 17)]
+    assert figures.samples[prefill(640)] == [pytest.approx(640 / 17)]
+    assert "scaled to 32 layers" in figures.notes[DECODE]
+
+
+def test_process_is_measured() -> None:
+    code = (
+        "import sys, time; x = b'1' * (200 << 20); print('loaded', file=sys.stderr, flush=True);"
+        "time.sleep(0.3); print('answer', flush=True); time.sleep(0.2)"
+    )
+    finished = processes.measure([sys.executable, "-c", code])
+    assert finished.output == "answer\n"
+    assert [line.text for line in finished.messages] == ["loaded"]
+    assert finished.first_output_seconds - finished.messages[0].seconds == pytest.approx(
+        0.3, abs=0.1
+    )
+    assert finished.seconds >= finished.first_output_seconds + 0.2
+    assert finished.peak_bytes > 200 * MEBIBYTE
+
+
+def test_process_ends_at_a_line() -> None:
+    code = "import sys, time; print('loaded', file=sys.stderr, flush=True); time.sleep(60)"
+    assert processes.measure([sys.executable, "-c", code], stop_at="loaded").seconds < 30
+
+
+def test_failure_tells_the_command_and_its_last_words() -> None:
+    with pytest.raises(ComparisonError, match="ended with 3:\nno such model"):
+        processes.measure(
+            [sys.executable, "-c", "import sys; print('no such model', file=sys.stderr); exit(3)"]
+        )
+
+
+def test_own_children_are_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, children, clock = iter([100.0, 110.0]), iter([5.0, 13.0]), iter([0.0, 4.0])
+    monkeypatch.setattr(machine, "busy_seconds", lambda: next(busy))
+    monkeypatch.setattr(machine, "child_seconds", lambda: next(children))
+    monkeypatch.setattr(machine.time, "monotonic", lambda: next(clock))
+    watch = machine.OthersWatch()
+    assert watch.busy_cores() == (10 - 8) / 4
+
+
+def test_work_of_children_is_seen_by_the_system_and_by_us() -> None:
+    busy, ours = machine.busy_seconds(), machine.child_seconds()
+    code = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert machine.child_seconds() - ours >= 0.5
+    assert machine.busy_seconds() - busy >= 0.45  # ticks of 10 ms, rounded for each processor
+
+
+def test_disturbed_measurements_are_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = iter([0.5, 0.3, 0.0])
+
+    class Watch:
+        def busy_cores(self) -> float:
+            return next(loads)
+
+    monkeypatch.setattr(machine, "OthersWatch", Watch)
+    monkeypatch.setattr(machine, "wait_until_idle", lambda _: None)
+    samples = iter([1, 2, 3])
+    options = MeasuringOptions(2, 1, [], accepts_busy=False, lock=None)
+    assert undisturbed(lambda: next(samples), options) == 3
