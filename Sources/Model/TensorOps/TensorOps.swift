@@ -23,6 +23,7 @@ public final class TensorOps: Sendable {
     public let activationMode: ActivationMode
     let scratch: ThreadScratch
     let buffers = ReusedBuffers()
+    let panelMemory = PanelMemory()
 
     /// Operations with the given kernels and threads.
     public init(kernels: KernelTable, pool: WorkerPool, activationMode: ActivationMode = .float) {
