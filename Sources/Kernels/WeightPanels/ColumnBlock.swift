@@ -67,27 +67,27 @@ extension ColumnBlock {
         }
         factors[index] = format == .mxfp4 ? bfloatScale(block.byte(0)) : block.half(0)
         if format == .q4_1 || format == .q5_1 { minimumFactors[index] = block.half(2) }
-        let zero: UInt8? =
-            switch format {
-            case .q4_0: 8
-            case .q5_0: 16
-            case .q8_0: 128
-            case .q4_1, .q5_1: 0
-            default: nil
-            }
-        if let zero, factors[index] & 0x7FFF == 0 { setZero(weights, 32, zero, &factors[index]) }
+        if factors[index] & 0x7FFF == 0, let zero = zeroPoint(format) {
+            weights.update(repeating: zero, count: 32)
+            factors[index] = 0x3C00
+        }
     }
 
+    /// The stored weight that stands for zero, in the formats whose scale may be zero.
+    ///
     /// Weights under a zero scale are zero; zero weights under a scale of one are the same numbers, and
     /// leave kernels a scale whose exponent they may change.
-    private func setZero(
-        _ weights: UnsafeMutablePointer<UInt8>, _ count: Int, _ zero: UInt8, _ factor: inout UInt16
-    ) {
-        weights.update(repeating: zero, count: count)
-        factor = 0x3C00
+    private func zeroPoint(_ format: BlockFormat) -> UInt8? {
+        switch format {
+        case .q4_0: 8
+        case .q5_0: 16
+        case .q8_0: 128
+        case .q4_1, .q5_1: 0
+        default: nil
+        }
     }
 
-    /// Does the same for a superblock, whose scale may be zero in its factor or in its integers.
+    /// Does the same for a superblock, whose scales may be zero in their factor or in their integers.
     private func setZeroGroups(of length: Int, _ zero: UInt8) {
         let factorIsZero = factors[0] & 0x7FFF == 0
         for group in 0..<(256 / length) where factorIsZero || scales[group] == 0 {
@@ -106,10 +106,15 @@ extension ColumnBlock {
     private func takeNibbles(
         _ source: UnsafeRawPointer, _ weights: UnsafeMutablePointer<UInt8>, count: Int = 16
     ) {
-        for index in 0..<count {
-            let pair = source.byte(index)
-            weights[index] = pair & 15
-            weights[index &+ count] = pair &>> 4
+        // Eight bytes at a time: no byte depends on its neighbours.
+        let (low, high) = (
+            UnsafeMutableRawPointer(weights), UnsafeMutableRawPointer(weights + count)
+        )
+        let mask: UInt64 = 0x0F0F_0F0F_0F0F_0F0F
+        for offset in stride(from: 0, to: count, by: 8) {
+            let pairs = source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            low.storeBytes(of: pairs & mask, toByteOffset: offset, as: UInt64.self)
+            high.storeBytes(of: pairs &>> 4 & mask, toByteOffset: offset, as: UInt64.self)
         }
     }
 
@@ -118,9 +123,13 @@ extension ColumnBlock {
     ) {
         takeNibbles(source, weights)
         let bits = UInt32(littleEndian: bits.loadUnaligned(as: UInt32.self))
-        for index in 0..<32 {
-            let bit = (bits &>> UInt32(truncatingIfNeeded: index)) & 1
-            weights[index] |= UInt8(truncatingIfNeeded: bit) &<< 4
+        for quad in 0..<8 {
+            let four = (bits &>> UInt32(truncatingIfNeeded: 4 &* quad)) & 15
+            // Bit i of `four` is bit 8i of its product with 1 + 2^7 + 2^14 + 2^21.
+            let spread = (four &* 0x0020_4081) & 0x0101_0101
+            let word = UnsafeMutableRawPointer(weights + 4 &* quad)
+            let low = word.loadUnaligned(as: UInt32.self)
+            word.storeBytes(of: low | (spread &<< 4).littleEndian, as: UInt32.self)
         }
     }
 }

@@ -89,8 +89,9 @@ struct HalfSuperblock {
             writeWord(minima, line: line, at: 192, column)
         }
         for line in 0..<16 {
-            let word = (0..<4).reduce(UInt32(0)) {
-                $0 | block.quad(4 * line + $1) << UInt32(2 * $1)
+            var word: UInt32 = 0
+            for quad in 0..<4 {
+                word |= block.quad(4 &* line &+ quad) &<< UInt32(truncatingIfNeeded: 2 &* quad)
             }
             writeWord(word, line: line, at: 320, column)
         }
@@ -130,8 +131,10 @@ struct HalfSuperblock {
     /// Bit q of byte b is the fifth bit of weight b of quad q in a block of 32.
     private func writeFifthBits(_ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int) {
         for line in 0..<(count / 32) {
-            let word = (0..<8).reduce(UInt32(0)) {
-                $0 | (block.quad(8 &* line &+ $1) &>> 4 & 0x0101_0101) &<< UInt32($1)
+            var word: UInt32 = 0
+            for quad in 0..<8 {
+                let bits = block.quad(8 &* line &+ quad) &>> 4 & 0x0101_0101
+                word |= bits &<< UInt32(truncatingIfNeeded: quad)
             }
             writeWord(word, line: line, at: offset, column)
         }

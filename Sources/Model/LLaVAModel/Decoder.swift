@@ -19,7 +19,7 @@ public final class Decoder: Sendable {
 
     /// The embedding rows of some tokens, each below `vocabularySize`.
     public func embed(_ tokens: [Int32]) -> Activations {
-        let rows = Activations(rows: tokens.count, width: config.width)
+        let rows = ops.activations(rows: tokens.count, width: config.width)
         for (row, token) in tokens.enumerated() {
             weights.tokenEmbedding.decode(rows: Int(token)..<(Int(token) + 1), into: rows.row(row))
         }

@@ -79,7 +79,7 @@ public final class LLaVAModel: Sendable {
         onClassAttention: (([Float]) -> Void)? = nil, onProgress: (Double) -> Void = { _ in }
     ) throws(ModelError) -> Activations {
         let config = vision.config
-        let result = Activations(
+        let result = ops.activations(
             rows: tiles.count * config.patchCount, width: config.featureWidth)
         let pixelsPerTile = 3 * tiles.side * tiles.side
         for tile in 0..<tiles.count {

@@ -30,7 +30,7 @@ public final class VisionTower: Sendable {
         onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) -> Activations {
         let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
-        let features = Activations(rows: config.patchCount, width: config.featureWidth)
+        let features = ops.activations(rows: config.patchCount, width: config.featureWidth)
         collect(hidden, ofLayer: 0, into: features)
         for (index, block) in weights.blocks.enumerated() {
             try cancellation.check()
@@ -46,7 +46,7 @@ public final class VisionTower: Sendable {
     /// The class token, then the patches, each plus its position.
     private func embed(_ pixels: ArraySlice<Float>) -> Activations {
         let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
-        let hidden = Activations(rows: 1 + patches.rows, width: config.width)
+        let hidden = ops.activations(rows: 1 + patches.rows, width: config.width)
         hidden.row(0).update(from: weights.classEmbedding, count: config.width)
         hidden.row(1).update(from: patches.values, count: patches.rows * config.width)
         ops.kernels.add(hidden.values, weights.positionEmbedding, hidden.rows * config.width)
@@ -58,7 +58,7 @@ public final class VisionTower: Sendable {
         let (side, tile) = (config.patchSide, config.tileSide)
         precondition(pixels.count == 3 * tile * tile)
         let perSide = tile / side
-        let rows = Activations(rows: perSide * perSide, width: 3 * side * side)
+        let rows = ops.activations(rows: perSide * perSide, width: 3 * side * side)
         pixels.withUnsafeBufferPointer { source in
             guard let base = source.baseAddress else { return }
             for patch in 0..<rows.rows {

@@ -9,14 +9,22 @@ public final class Activations: @unchecked Sendable {
     /// The numbers.
     public let values: UnsafeMutablePointer<Float>  // [rows, width]
 
+    private let buffer: ReusedBuffer
+    private let origin: ReusedBuffers?
+
     /// Allocates `rows · width` numbers without setting them.
-    public init(rows: Int, width: Int) {
+    public convenience init(rows: Int, width: Int) {
+        self.init(rows: rows, width: width, from: nil)
+    }
+
+    /// Takes `rows · width` numbers, not set to anything, from `origin`, which gets their memory back.
+    init(rows: Int, width: Int, from origin: ReusedBuffers?) {
         self.rows = rows
         self.width = width
-        // 64 bytes: a cache line, and the widest vector register.
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: max(1, rows * width) * MemoryLayout<Float>.stride, alignment: 64)
-        values = memory.bindMemory(to: Float.self, capacity: rows * width)
+        self.origin = origin
+        let byteCount = rows * width * MemoryLayout<Float>.stride
+        buffer = origin?.take(byteCount) ?? ReusedBuffer(byteCount: byteCount)
+        values = buffer.start.bindMemory(to: Float.self, capacity: rows * width)
     }
 
     /// Copies `values`, which must hold a whole number of rows.
@@ -30,7 +38,9 @@ public final class Activations: @unchecked Sendable {
         }
     }
 
-    deinit { values.deallocate() }
+    deinit {
+        if let origin { origin.giveBack(buffer) } else { buffer.start.deallocate() }
+    }
 
     /// The first number of a row.
     public func row(_ index: Int) -> UnsafeMutablePointer<Float> {

@@ -102,12 +102,12 @@ extension TensorOps {
     ) throws(PackingError) -> PackedMatrix {
         let count = (outputs + PanelKind.columns - 1) / PanelKind.columns
         let bytes = kind.panelBytes(inputs)
-        guard let memory = PanelMemory(byteCount: count * bytes) else {
+        guard let memory = panelMemory.take(count * bytes) else {
             throw .noMemory(tensor: name, bytes: count * bytes)
         }
         let packed = PackedMatrix(
             kind: kind, outputs: outputs, inputs: inputs, panels: UnsafeRawPointer(memory.start),
-            owner: memory)
+            owner: memory.owner)
         let firstBadRow = LowestValue()
         pool.forEach(count) { index, thread in
             let range = packed.outputs(ofPanel: index)

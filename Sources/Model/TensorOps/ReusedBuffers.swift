@@ -5,43 +5,67 @@ import Synchronization
 struct ReusedBuffer: @unchecked Sendable {
     let start: UnsafeMutableRawPointer
     let byteCount: Int
+
+    /// Allocates at least one byte.
+    init(byteCount: Int) {
+        self.byteCount = max(1, byteCount)
+        // 64 bytes: a cache line, and the widest vector register.
+        start = .allocate(byteCount: self.byteCount, alignment: 64)
+    }
 }
 
 /// Memory that is asked for over and over: pages that were touched once are not given back to the system
 /// between two layers.
 final class ReusedBuffers: Sendable {
-    private let idle = Mutex<[ReusedBuffer]>([])
+    private struct State {
+        /// Those that nobody uses, the longest idle first.
+        var idle: [ReusedBuffer] = []
+        var idleBytes = 0
+        var usedBytes = 0
+        var mostUsedBytes = 0
+    }
 
-    /// Buffers that are kept while nobody uses them.
-    private static let most = 32
+    private let state = Mutex(State())
+
+    /// Bytes that are kept while nobody uses them.
+    var idleBytes: Int { state.withLock { $0.idleBytes } }
 
     deinit {
-        for buffer in idle.withLock({ $0 }) { buffer.start.deallocate() }
+        for buffer in state.withLock({ $0.idle }) { buffer.start.deallocate() }
     }
 
     /// At least `byteCount` bytes, not set to anything.
     func take(_ byteCount: Int) -> ReusedBuffer {
-        let found = idle.withLock { idle -> ReusedBuffer? in
-            let fitting = idle.indices.filter { idle[$0].byteCount >= byteCount }
-            guard let best = fitting.min(by: { idle[$0].byteCount < idle[$1].byteCount }),
-                // A much larger one is kept for those who need it.
-                idle[best].byteCount <= 2 * byteCount + 4096
-            else { return nil }
-            return idle.remove(at: best)
+        let found = state.withLock { state -> ReusedBuffer? in
+            let fitting = state.idle.indices.filter { state.idle[$0].byteCount >= byteCount }
+            let best = fitting.min { state.idle[$0].byteCount < state.idle[$1].byteCount }
+            // A much larger one is kept for those who need it.
+            guard let best, state.idle[best].byteCount <= 2 * byteCount + 4096 else { return nil }
+            state.idleBytes -= state.idle[best].byteCount
+            return state.idle.remove(at: best)
         }
-        // 64 bytes: a cache line, and the widest vector register.
-        return found
-            ?? ReusedBuffer(
-                start: .allocate(byteCount: max(1, byteCount), alignment: 64),
-                byteCount: max(1, byteCount))
+        let buffer = found ?? ReusedBuffer(byteCount: byteCount)
+        state.withLock { state in
+            state.usedBytes += buffer.byteCount
+            state.mostUsedBytes = max(state.mostUsedBytes, state.usedBytes)
+        }
+        return buffer
     }
 
-    /// Keeps a buffer for the next one who asks.
+    /// Keeps a buffer for the next one who asks: idle buffers may take as much memory as was ever used
+    /// at once.
     func giveBack(_ buffer: ReusedBuffer) {
-        let surplus = idle.withLock { idle -> ReusedBuffer? in
-            idle.append(buffer)
-            return idle.count > Self.most ? idle.removeFirst() : nil
+        let surplus = state.withLock { state -> [ReusedBuffer] in
+            state.usedBytes -= buffer.byteCount
+            state.idle.append(buffer)
+            state.idleBytes += buffer.byteCount
+            var surplus: [ReusedBuffer] = []
+            while state.idleBytes > state.mostUsedBytes {
+                surplus.append(state.idle.removeFirst())
+                state.idleBytes -= surplus[surplus.count - 1].byteCount
+            }
+            return surplus
         }
-        surplus?.start.deallocate()
+        for buffer in surplus { buffer.start.deallocate() }
     }
 }

@@ -53,7 +53,7 @@ extension TensorOps {
         _ shape: AttentionShape, mask: AttentionMask
     ) -> Activations {
         precondition(queries.width == shape.queryWidth)
-        let result = Activations(rows: queries.rows, width: queries.width)
+        let result = activations(rows: queries.rows, width: queries.width)
         let blocks = (queries.rows + Self.queriesPerBlock - 1) / Self.queriesPerBlock
         pool.forEach(blocks * shape.keyValueHeads) { task, thread in
             let first = task / shape.keyValueHeads * Self.queriesPerBlock

@@ -27,7 +27,7 @@ extension TensorOps {
     /// Root-mean-square normalisation of every row.
     public func rmsNorm(_ input: Activations, weight: [Float], epsilon: Float) -> Activations {
         precondition(input.width == weight.count)
-        let result = Activations(rows: input.rows, width: input.width)
+        let result = activations(rows: input.rows, width: input.width)
         forEachRow(of: input) { row, index in
             kernels.rmsNorm(row, weight, epsilon, result.row(index), input.width)
         }
@@ -37,7 +37,7 @@ extension TensorOps {
     /// Layer normalisation of every row.
     public func layerNorm(_ input: Activations, _ norm: LayerNorm, epsilon: Float) -> Activations {
         precondition(input.width == norm.weight.count)
-        let result = Activations(rows: input.rows, width: input.width)
+        let result = activations(rows: input.rows, width: input.width)
         forEachRow(of: input) { row, index in
             kernels.layerNorm(
                 row, norm.weight, norm.bias, epsilon, result.row(index), input.width)

@@ -19,7 +19,7 @@ extension TensorOps {
                 ? packedLinear(packed, input, activationMode.scaling ?? .powerOfTwo)
                 : layers.map { linear([$0], input)[0] }
         }
-        let results = layers.map { Activations(rows: input.rows, width: $0.weight.outputs) }
+        let results = layers.map { activations(rows: input.rows, width: $0.weight.outputs) }
         guard input.rows > 0 else { return results }
         let chunks = layers.indices.flatMap { index in
             stride(from: 0, to: layers[index].weight.outputs, by: Self.outputsPerChunk).map {

@@ -56,7 +56,7 @@ extension TensorOps {
         _ layers: [(layer: LinearLayer, matrix: PackedMatrix)], _ input: Activations,
         _ scaling: ActivationScaling
     ) -> [Activations] {
-        let results = layers.map { Activations(rows: input.rows, width: $0.matrix.outputs) }
+        let results = layers.map { activations(rows: input.rows, width: $0.matrix.outputs) }
         guard input.rows > 0 else { return results }
         let rows = quantised(input, scaling)
         defer { buffers.giveBack(rows.buffer) }

@@ -18,7 +18,7 @@ extension TensorOps {
     /// The inner product of every row of `left` with every row of `right`: `L · Rᵀ`.
     public func products(of left: Activations, with right: Activations) -> Activations {
         precondition(left.width == right.width)
-        let result = Activations(rows: left.rows, width: right.rows)
+        let result = activations(rows: left.rows, width: right.rows)
         let (down, across) = (tiles(of: left), tiles(of: right))
         pool.forEach(down.count * across.count) { task, _ in
             multiply(
@@ -31,7 +31,7 @@ extension TensorOps {
     ///
     /// Half of it is computed, the rest is copied.
     public func gram(_ rows: Activations) -> Activations {
-        let result = Activations(rows: rows.rows, width: rows.rows)
+        let result = activations(rows: rows.rows, width: rows.rows)
         let tiles = tiles(of: rows)
         let pairs = tiles.indices.flatMap { lower in (0...lower).map { (lower, $0) } }
         pool.forEach(pairs.count) { task, _ in

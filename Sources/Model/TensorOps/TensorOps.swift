@@ -23,6 +23,7 @@ public final class TensorOps: Sendable {
     public let activationMode: ActivationMode
     let scratch: ThreadScratch
     let buffers = ReusedBuffers()
+    let panelMemory = PanelMemory()
 
     /// Operations with the given kernels and threads.
     public init(kernels: KernelTable, pool: WorkerPool, activationMode: ActivationMode = .float) {
@@ -35,6 +36,11 @@ public final class TensorOps: Sendable {
 
     /// OpenBLAS must not start threads of its own below ours.
     private static let useOneThreadPerProduct: Void = openblas_set_num_threads(1)
+
+    /// Activations that are not set to anything, in memory that earlier ones have left.
+    public func activations(rows: Int, width: Int) -> Activations {
+        Activations(rows: rows, width: width, from: buffers)
+    }
 
     /// Calls `body` with every row of `activations`, several rows at a time on all threads.
     public func forEachRow(
@@ -67,8 +73,10 @@ final class ThreadScratch: @unchecked Sendable {
     func floats(_ count: Int, thread: Int) -> UnsafeMutablePointer<Float> {
         if let base = buffers[thread].baseAddress, buffers[thread].count >= count { return base }
         buffers[thread].deallocate()
-        let base = UnsafeMutablePointer<Float>.allocate(capacity: max(1, count))
-        buffers[thread] = UnsafeMutableBufferPointer(start: base, count: max(1, count))
+        // Half as much again: attention asks for a little more with every token.
+        let capacity = max(1, count + count / 2)
+        let base = UnsafeMutablePointer<Float>.allocate(capacity: capacity)
+        buffers[thread] = UnsafeMutableBufferPointer(start: base, count: capacity)
         return base
     }
 }

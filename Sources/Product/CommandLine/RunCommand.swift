@@ -108,7 +108,7 @@ struct RunCommand: ParsableCommand {
         progress.erase()
         if let folder, let recorder { try folder.write(recorder) }
         try writePruneMap(llava, input, result)
-        let report = RunReport(result, about: input)
+        let report = RunReport(result, about: input, loadSeconds: llava.loadSeconds)
         if json { try writeOutput(report.json()) } else { try stream.finish() }
         if !quiet, !json { StandardError.print(report.summary) }
         if result.stopReason == .cancelled { throw ExitCode(Interrupts.exitCode) }

@@ -37,6 +37,8 @@ struct RunReport: Encodable {
         let total: Double
     }
 
+    /// From the paths to a model that runs; nil where that was reported before.
+    let loadSeconds: Double?
     let text: String
     let stopReason: String
     let pictures: [String]
@@ -49,8 +51,9 @@ struct RunReport: Encodable {
     /// Whether a selector that looks at the question had none to look at.
     let lacksQuestion: Bool
 
-    init(_ answer: Answer, about input: PictureInput) {
+    init(_ answer: Answer, about input: PictureInput, loadSeconds: Double? = nil) {
         let statistics = answer.statistics
+        self.loadSeconds = loadSeconds.map { ($0 * 1000).rounded() / 1000 }
         text = answer.text
         stopReason = answer.stopReason.rawValue
         pictures = input.names
@@ -92,7 +95,7 @@ struct RunReport: Encodable {
         let times = milliseconds
         return """
 
-            picture  \(Self.text(times.decodePicture + times.tiles)), \
+            \(loadText)picture  \(Self.text(times.decodePicture + times.tiles)), \
             vision \(Self.text(times.vision)), projector \(Self.text(times.project))\(pruningText)
             prefill  \(Self.text(times.prefill)) for \(tokens.prompt) rows, \
             \(tokens.visual) of them visual tokens; first token after \
@@ -101,6 +104,10 @@ struct RunReport: Encodable {
             \(String(format: "%.2f", tokensPerSecond)) tokens/s; ended by \(stopReason)
             KV cache \(cache.rows) rows, \(byteCountText(cache.bytes))\(savingText)
             """
+    }
+
+    private var loadText: String {
+        loadSeconds.map { "load     \(Self.text($0 * 1000))\n" } ?? ""
     }
 
     private var isPruned: Bool { tokens.visual < tokens.unprunedVisual }

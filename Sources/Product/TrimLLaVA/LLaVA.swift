@@ -66,6 +66,8 @@ public final class LLaVA: Sendable {
     public let template: ChatTemplate?
     /// How its KV caches store numbers.
     public let cacheFormat: CacheFormat
+    /// What loading it took, in seconds.
+    public let loadSeconds: Double
 
     /// What is odd about the files but does not keep them from running.
     public var warnings: [String] { model.warnings }
@@ -79,6 +81,7 @@ public final class LLaVA: Sendable {
     public init(
         text: String, projector: String, options: LoadOptions = LoadOptions()
     ) throws(LLaVAError) {
+        let start = ContinuousClock.now
         do {
             try Self.check(threadCount: options.threadCount)
             let textFile = try GGUFFile(path: text)
@@ -93,6 +96,7 @@ public final class LLaVA: Sendable {
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             template = ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
             cacheFormat = options.cacheFormat
+            loadSeconds = (ContinuousClock.now - start) / .seconds(1)
         } catch {
             throw LLaVAError(error)
         }
