@@ -13,6 +13,9 @@ final class ProductSample: @unchecked Sendable {
     private let kernels: PanelKernels
     private let pool: WorkerPool
     private let panels: UnsafeMutableRawPointer
+    /// Matrices beside each other: few rows read weights from memory, as a model of many layers does.
+    private let copies: Int
+    private var copy = 0
     private let rows: Int
     private let values: UnsafeMutablePointer<Float>  // [rows, inputs]
     private let tiles: UnsafeMutableRawPointer
@@ -31,7 +34,9 @@ final class ProductSample: @unchecked Sendable {
         self.pool = pool
         self.rows = rows
         // Weights of zero under scales of one: kernels take as long for any numbers.
-        let byteCount = (outputs + 31) / 32 * kind.panelBytes(inputs)
+        let matrixBytes = outputs / 32 * kind.panelBytes(inputs)
+        copies = rows <= 6 ? max(1, Self.bytesBeyondCaches / matrixBytes) : 1
+        let byteCount = copies * matrixBytes
         panels = .allocate(byteCount: byteCount, alignment: 1 << 21)
         #if os(Linux)
             _ = madvise(panels, byteCount, Int32(MADV_HUGEPAGE))
@@ -46,6 +51,9 @@ final class ProductSample: @unchecked Sendable {
         tiles = .allocate(byteCount: count * tileBytes, alignment: 64)
         result = .allocate(capacity: rows * outputs)
     }
+
+    /// Several times the last-level cache of a processor.
+    private static let bytesBeyondCaches = 256 << 20
 
     deinit {
         panels.deallocate()
@@ -67,11 +75,13 @@ final class ProductSample: @unchecked Sendable {
         let kernel = kernels.product(kind, scaling)
         let perChunk = max(1, (1 << 19) / (32 * inputs * rows))
         let count = outputs / 32
+        let first = panels + copy * count * kind.panelBytes(inputs)
+        copy = (copy + 1) % copies
         pool.forEach((count + perChunk - 1) / perChunk) { chunk, _ in
             for panel in (chunk * perChunk)..<min(count, (chunk + 1) * perChunk) {
                 for tile in 0..<(starts.count - 1) {
                     kernel(
-                        starts[tile + 1] - starts[tile], panels + panel * kind.panelBytes(inputs),
+                        starts[tile + 1] - starts[tile], first + panel * kind.panelBytes(inputs),
                         kind.superblocks(inputs), tiles + tile * tileBytes,
                         result + starts[tile] * outputs + 32 * panel, outputs)
                 }

@@ -109,24 +109,18 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         _ values: UnsafePointer<Float>, _ factor: Float, _ quads: UnsafeMutableRawPointer
     ) -> (low: Int32, high: Int32) {
         var (low, high) = (IntVector(repeating: 0), IntVector(repeating: 0))
-        withUnsafeTemporaryAllocation(byteCount: 32, alignment: 32) { bytes in
-            let base = bytes.baseAddress.unsafelyUnwrapped
-            for vector in 0..<(32 / lane_count) {
-                let first = vector &* lane_count
-                let number =
-                    UnsafeRawPointer(values + first)
-                    .loadUnaligned(as: FloatVector.self) * FloatVector(repeating: factor)
-                // Adding 1.5 · 2²³ leaves the nearest integer in the low bits of the fraction.
-                let shifted = number + FloatVector(repeating: 12_582_912)
-                let rounded =
-                    unsafeBitCast(shifted, to: IntVector.self) &- IntVector(repeating: 0x4B40_0000)
-                if first < 16 { low = low &+ rounded } else { high = high &+ rounded }
-                store_low_bytes(rounded, base + first)
-            }
-            for quad in 0..<8 {
-                let word = base.loadUnaligned(fromByteOffset: 4 &* quad, as: Int32.self)
-                quads.storeBytes(of: word, toByteOffset: 4 &* quad &* rows, as: Int32.self)
-            }
+        let words = quads.assumingMemoryBound(to: Int32.self)
+        for vector in 0..<(32 / lane_count) {
+            let first = vector &* lane_count
+            let number =
+                UnsafeRawPointer(values + first)
+                .loadUnaligned(as: FloatVector.self) * FloatVector(repeating: factor)
+            // Adding 1.5 · 2²³ leaves the nearest integer in the low bits of the fraction.
+            let shifted = number + FloatVector(repeating: 12_582_912)
+            let rounded =
+                unsafeBitCast(shifted, to: IntVector.self) &- IntVector(repeating: 0x4B40_0000)
+            if first < 16 { low = low &+ rounded } else { high = high &+ rounded }
+            store_quads(rounded, words + first / 4 &* rows, rows)
         }
         return (int_sum(low), int_sum(high))
     }

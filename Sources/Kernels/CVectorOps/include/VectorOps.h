@@ -33,11 +33,13 @@ VECTOR_OP int32_t int_sum(IntVector values) { return __builtin_reduce_add(values
 /// The largest lane.
 VECTOR_OP int32_t int_max(IntVector values) { return __builtin_reduce_max(values); }
 
-/// The lowest byte of each lane, side by side.
-VECTOR_OP void store_low_bytes(IntVector values, void *out) {
+/// Stores the lowest byte of each lane, four together in words that are `stride` words apart.
+VECTOR_OP void store_quads(IntVector values, int32_t *out, long stride) {
     typedef int8_t Bytes __attribute__((vector_size(LANE_COUNT)));
     Bytes bytes = __builtin_convertvector(values, Bytes);
-    __builtin_memcpy(out, &bytes, sizeof bytes);
+    int32_t quads[LANE_COUNT / 4];
+    __builtin_memcpy(quads, &bytes, sizeof bytes);
+    for (long quad = 0; quad < LANE_COUNT / 4; quad++) out[quad * stride] = quads[quad];
 }
 
 /// Neighbouring signed bytes, one in each lane.
