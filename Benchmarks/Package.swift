@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 /// Benchmarks of the harness: `swift package benchmark` finds them by their folder, beside this file.
