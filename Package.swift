@@ -117,6 +117,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["BlockFormats"], path: "Tests/TestSupport",
             resources: [.copy("Fixtures")]),
         tests("BlockFormats"),
+        tests("Kernels"),
         tests("GGUF"),
         tests("Tokenization", ["GGUF"]),
         tests("Imaging", ["CPNG"]),

@@ -17,36 +17,6 @@ import Testing
         AttentionShape(heads: 6, keyValueHeads: 2, headWidth: 10),
     ]
 
-    /// The definition, in double precision.
-    private func expected(
-        _ queries: [Float], _ keys: [Float], _ values: [Float], _ shape: AttentionShape,
-        visible: (Int) -> Int
-    ) -> [Double] {
-        let rows = queries.count / shape.queryWidth
-        var result = [Double](repeating: 0, count: queries.count)
-        for row in 0..<rows {
-            for head in 0..<shape.heads {
-                let source = head / (shape.heads / shape.keyValueHeads) * shape.headWidth
-                let target = row * shape.queryWidth + head * shape.headWidth
-                let scores = (0..<visible(row)).map { token in
-                    (0..<shape.headWidth).reduce(0.0) { sum, index in
-                        sum + Double(queries[target + index])
-                            * Double(keys[token * shape.keyValueWidth + source + index])
-                    } / Double(shape.headWidth).squareRoot()
-                }
-                let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
-                let sum = weights.reduce(0, +)
-                for index in 0..<shape.headWidth {
-                    result[target + index] = weights.indices.reduce(0.0) { total, token in
-                        total + weights[token] / sum
-                            * Double(values[token * shape.keyValueWidth + source + index])
-                    }
-                }
-            }
-        }
-        return result
-    }
-
     private func isClose(_ result: Activations, _ expected: [Double], tolerance: Double) -> Bool {
         zip(result.array, expected).allSatisfy { abs(Double($0) - $1) <= tolerance }
     }
@@ -64,7 +34,7 @@ import Testing
         // Weights sum to 1 and values stay below 6, so the error is a few roundings of 6.
         #expect(
             isClose(
-                result, expected(queries, keys, values, shape) { _ in rows },
+                result, attentionDefinition(queries, keys, values, shape) { _ in rows },
                 tolerance: 6 * 64 * Double(Float.ulpOfOne)))
     }
 
@@ -90,7 +60,9 @@ import Testing
                 Activations(queries, width: shape.queryWidth), keys: .cached(cached[0]),
                 values: .cached(cached[1]), tokens: tokens, shape,
                 mask: .causal(firstRow: rows.cached))
-            let definition = expected(queries, keys, values, shape) { rows.cached + $0 + 1 }
+            let definition = attentionDefinition(queries, keys, values, shape) {
+                rows.cached + $0 + 1
+            }
             #expect(isClose(result, definition, tolerance: tolerance))
         }
     }
@@ -109,7 +81,7 @@ import Testing
             for column in 0..<shape.keyValueWidth {
                 values[token * shape.keyValueWidth + column] = 1
             }
-            let attended = expected(queries, keys, values, shape) { _ in tokens }
+            let attended = attentionDefinition(queries, keys, values, shape) { _ in tokens }
             let total = (0..<shape.heads).reduce(0.0) { sum, head in
                 sum + attended[row * shape.queryWidth + head * shape.headWidth]
             }

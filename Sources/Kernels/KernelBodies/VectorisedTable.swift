@@ -6,6 +6,18 @@ internal import KernelInterface
 func vectorisedTable(named name: String, over reference: KernelTable) -> KernelTable {
     var table = reference
     table.name = name
+    table.vectoriseNormalisations()
+    table.vectoriseSoftmax()
+    table.vectoriseActivationFunctions()
+    table.vectoriseRotations()
+    table.vectoriseHalfPrecision()
+    table.add = { sum, addend, count in
+        forEachVector(count) { first, lanes in
+            (FloatVector.load(sum + first, lanes) + .load(addend + first, lanes))
+                .store(sum + first, lanes)
+        }
+    }
+    table.attention = attentionKernels()
     table.panels = PanelKernels(
         rowsPerTile: rows_per_tile,
         quantisers: [quantiser(FloatScaling.self), quantiser(PowerOfTwoScaling.self)],

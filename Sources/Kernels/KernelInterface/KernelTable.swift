@@ -63,6 +63,9 @@ public struct KernelTable: Sendable {
             _ sines: UnsafePointer<Float>, _ pairs: Int
         ) -> Void
 
+    /// How queries attend to keys and values.
+    public var attention: AttentionKernels
+
     /// How products of quantised activations with weight panels are computed.
     public var panels: PanelKernels
 
@@ -97,7 +100,7 @@ public struct KernelTable: Sendable {
             @escaping @Sendable (
                 UnsafePointer<UInt16>, UnsafeMutablePointer<Float>, Int
             ) -> Void,
-        panels: PanelKernels
+        attention: AttentionKernels, panels: PanelKernels
     ) {
         self.name = name
         self.rmsNorm = rmsNorm
@@ -111,6 +114,7 @@ public struct KernelTable: Sendable {
         self.add = add
         self.halvesFromFloats = halvesFromFloats
         self.floatsFromHalves = floatsFromHalves
+        self.attention = attention
         self.panels = panels
     }
 }

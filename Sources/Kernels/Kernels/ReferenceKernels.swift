@@ -50,7 +50,8 @@ extension KernelTable {
         gelu: { values, count in
             let inverseRootOfTwo = Float(0.5).squareRoot()
             for index in 0..<count {
-                values[index] *= 0.5 * (1 + erff(values[index] * inverseRootOfTwo))
+                // 1 + erf(x) = erfc(-x), which keeps its digits where erf(x) is near -1.
+                values[index] *= 0.5 * erfcf(-values[index] * inverseRootOfTwo)
             }
         },
         rotateAdjacentPairs: { head, cosines, sines, pairs in
@@ -72,7 +73,7 @@ extension KernelTable {
         floatsFromHalves: { source, out, count in
             for index in 0..<count { out[index] = float_from_half(source[index]) }
         },
-        panels: .reference)
+        attention: referenceAttention, panels: .reference)
 }
 
 @inline(__always)

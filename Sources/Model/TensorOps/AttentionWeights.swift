@@ -10,21 +10,19 @@ extension TensorOps {
         precondition(queries.width == shape.queryWidth && keys.width == shape.keyValueWidth)
         let query = queries.row(row)
         let scale = 1 / Float(shape.headWidth).squareRoot()
-        let group = shape.heads / shape.keyValueHeads
-        var totals = [Float](repeating: 0, count: keys.rows)
-        var scores = totals
-        for head in 0..<shape.heads {
-            let (first, source) = (head * shape.headWidth, head / group * shape.headWidth)
+        let weights = Activations(rows: shape.heads, width: keys.rows)
+        forEachRow(of: weights) { scores, head in
+            let source = head / shape.group * shape.headWidth
             for token in 0..<keys.rows {
-                let key = keys.row(token) + source
                 scores[token] =
-                    scale * (0..<shape.headWidth).reduce(0) { $0 + query[first + $1] * key[$1] }
+                    scale
+                    * innerProduct(
+                        query + head * shape.headWidth, keys.row(token) + source, shape.headWidth)
             }
-            scores.withUnsafeMutableBufferPointer { buffer in
-                if let base = buffer.baseAddress { kernels.softmax(base, buffer.count) }
-            }
-            for token in 0..<keys.rows { totals[token] += scores[token] }
+            kernels.softmax(scores, keys.rows)
         }
+        var totals = [Float](repeating: 0, count: keys.rows)
+        for head in 0..<shape.heads { kernels.add(&totals, weights.row(head), keys.rows) }
         return totals
     }
 }

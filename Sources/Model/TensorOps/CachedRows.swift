@@ -59,19 +59,11 @@ public final class CachedRows: @unchecked Sendable {
         }
     }
 
-    /// Reads some columns of a row that was written before.
-    func read(
-        _ row: Int, _ columns: Range<Int>, into out: UnsafeMutablePointer<Float>,
-        _ kernels: KernelTable
-    ) {
-        assert(row < capacity && columns.upperBound <= width)
-        let source = bytes + (row * width + columns.lowerBound) * format.byteWidth
-        switch format {
-        case .f16:
-            kernels.floatsFromHalves(
-                source.assumingMemoryBound(to: UInt16.self), out, columns.count)
-        case .f32:
-            out.update(from: source.assumingMemoryBound(to: Float.self), count: columns.count)
-        }
+    /// The numbers of every row from `column` on, starting with row `first`.
+    func head(_ column: Int, from first: Int) -> HeadRows {
+        assert(first < capacity && column < width)
+        return HeadRows(
+            start: bytes + (first * width + column) * format.byteWidth, stride: width,
+            areHalves: format == .f16)
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import COpenBLAS
+import Kernels
 
 /// The keys or the values that attention reads: one row per token, all heads side by side.
 public enum AttendedRows: Sendable {
@@ -7,6 +7,17 @@ public enum AttendedRows: Sendable {
     case floats(Activations)  // [tokens, keyValueHeads · headWidth]
     /// Rows of a cache.
     case cached(CachedRows)  // [tokens, keyValueHeads · headWidth]
+
+    /// The numbers of every token from `column` on, starting with token `first`.
+    func head(_ column: Int, from first: Int) -> HeadRows {
+        switch self {
+        case .floats(let rows):
+            HeadRows(
+                start: UnsafeRawPointer(rows.values + first * rows.width + column),
+                stride: rows.width, areHalves: false)
+        case .cached(let rows): rows.head(column, from: first)
+        }
+    }
 }
 
 /// The shape of an attention layer.
@@ -30,6 +41,8 @@ public struct AttentionShape: Sendable, Equatable {
     public var queryWidth: Int { heads * headWidth }
     /// Numbers per token in the keys, and in the values.
     public var keyValueWidth: Int { keyValueHeads * headWidth }
+    /// Query heads on one key-value head.
+    public var group: Int { heads / keyValueHeads }
 }
 
 /// Which rows a query sees.
@@ -41,84 +54,20 @@ public enum AttentionMask: Sendable, Equatable {
 }
 
 extension TensorOps {
-    /// Query rows whose scores one thread holds at a time.
-    private static let queriesPerBlock = 64
-
     /// `softmax(Q Kᵀ / √headWidth) V` for every head (arXiv 1706.03762).
     ///
-    /// Memory grows linearly with `tokens`: a thread holds the keys and values of one head and the
-    /// scores of one block of queries.
+    /// A row's result depends, bit for bit, on its query and on the keys and values that it sees, and on
+    /// nothing else: not on the rows beside it, nor on the threads.
     public func attention(
         _ queries: Activations, keys: AttendedRows, values: AttendedRows, tokens: Int,
         _ shape: AttentionShape, mask: AttentionMask
     ) -> Activations {
         precondition(queries.width == shape.queryWidth)
         let result = activations(rows: queries.rows, width: queries.width)
-        let blocks = (queries.rows + Self.queriesPerBlock - 1) / Self.queriesPerBlock
-        pool.forEach(blocks * shape.keyValueHeads) { task, thread in
-            let first = task / shape.keyValueHeads * Self.queriesPerBlock
-            let rows = first..<min(first + Self.queriesPerBlock, queries.rows)
-            attend(
-                queries, rows, keys, values, tokens, shape,
-                keyValueHead: task % shape.keyValueHeads, mask, result, thread)
-        }
+        AttentionPass(
+            queries: queries.values, rows: queries.rows, keys: keys, values: values,
+            tokens: tokens, shape: shape, mask: mask, result: result.values
+        ).run(self)
         return result
-    }
-
-    private func attend(
-        _ queries: Activations, _ rows: Range<Int>, _ keys: AttendedRows, _ values: AttendedRows,
-        _ tokens: Int, _ shape: AttentionShape, keyValueHead: Int, _ mask: AttentionMask,
-        _ result: Activations, _ thread: Int
-    ) {
-        let headWidth = shape.headWidth
-        func visibleRows(_ row: Int) -> Int {
-            switch mask {
-            case .none: tokens
-            case .causal(let firstRow): firstRow + row + 1
-            }
-        }
-        let visible = visibleRows(rows.upperBound - 1)
-        precondition(visible <= tokens)
-        let memory = scratch.floats(
-            visible * (2 * headWidth + rows.count), thread: thread)
-        let (headValues, scores) = (memory + visible * headWidth, memory + 2 * visible * headWidth)
-        let columns = (keyValueHead * headWidth)..<((keyValueHead + 1) * headWidth)
-        copy(keys, visible, columns, into: memory)
-        copy(values, visible, columns, into: headValues)
-
-        let group = shape.heads / shape.keyValueHeads
-        for head in (keyValueHead * group)..<((keyValueHead + 1) * group) {
-            let offset = rows.lowerBound * queries.width + head * headWidth
-            cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows.count), Int32(visible),
-                Int32(headWidth), 1 / Float(headWidth).squareRoot(), queries.values + offset,
-                Int32(queries.width), memory, Int32(headWidth), 0, scores, Int32(visible))
-            for row in rows {
-                let rowScores = scores + (row - rows.lowerBound) * visible
-                kernels.softmax(rowScores, visibleRows(row))
-                let hidden = visible - visibleRows(row)
-                (rowScores + visibleRows(row)).update(repeating: 0, count: hidden)
-            }
-            cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rows.count), Int32(headWidth),
-                Int32(visible), 1, scores, Int32(visible), headValues, Int32(headWidth), 0,
-                result.values + offset, Int32(result.width))
-        }
-    }
-
-    /// Gathers one head's numbers of the first `count` tokens.
-    private func copy(
-        _ source: AttendedRows, _ count: Int, _ columns: Range<Int>,
-        into out: UnsafeMutablePointer<Float>
-    ) {
-        for token in 0..<count {
-            let target = out + token * columns.count
-            switch source {
-            case .floats(let rows):
-                target.update(from: rows.row(token) + columns.lowerBound, count: columns.count)
-            case .cached(let rows):
-                rows.read(token, columns, into: target, kernels)
-            }
-        }
     }
 }

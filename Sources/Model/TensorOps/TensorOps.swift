@@ -24,6 +24,7 @@ public final class TensorOps: Sendable {
     let scratch: ThreadScratch
     let buffers = ReusedBuffers()
     let panelMemory = PanelMemory()
+    let callScratch = CallScratch()
 
     /// Operations with the given kernels and threads.
     public init(kernels: KernelTable, pool: WorkerPool, activationMode: ActivationMode = .float) {
@@ -69,13 +70,16 @@ final class ThreadScratch: @unchecked Sendable {
         buffers.deallocate()
     }
 
-    /// At least `count` floats for `thread` alone, until its next call.
+    /// At least `count` floats for `thread` alone, until its next call; aligned for vectors.
     func floats(_ count: Int, thread: Int) -> UnsafeMutablePointer<Float> {
         if let base = buffers[thread].baseAddress, buffers[thread].count >= count { return base }
         buffers[thread].deallocate()
         // Half as much again: attention asks for a little more with every token.
         let capacity = max(1, count + count / 2)
-        let base = UnsafeMutablePointer<Float>.allocate(capacity: capacity)
+        // 64 bytes: a cache line, and the widest vector register.
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: capacity * MemoryLayout<Float>.stride, alignment: 64)
+        let base = memory.bindMemory(to: Float.self, capacity: capacity)
         buffers[thread] = UnsafeMutableBufferPointer(start: base, count: capacity)
         return base
     }

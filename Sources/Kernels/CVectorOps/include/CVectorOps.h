@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "FloatOps.h"
 #include "ProcessorLevel.h"
+#include "Transpose.h"
 #include "VectorOps.h"
 #include "VectorTypes.h"
 

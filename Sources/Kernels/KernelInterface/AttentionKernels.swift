@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where the keys or the values of one head lie, one row per token.
+public struct HeadRows {
+    /// The first number of the first token.
+    public let start: UnsafeRawPointer
+    /// Numbers from one token to the next.
+    public let stride: Int
+    /// Whether numbers are IEEE half precision, else single.
+    public let areHalves: Bool
+
+    /// Rows `stride` numbers apart.
+    public init(start: UnsafeRawPointer, stride: Int, areHalves: Bool) {
+        self.start = start
+        self.stride = stride
+        self.areHalves = areHalves
+    }
+}
+
+/// One block of a sequence's tokens, and the queries of one key-value head that see some of them.
+public struct AttentionBlock {
+    /// The queries, times what scores are scaled by.
+    public let queries: UnsafePointer<Float>  // [queryCount, width]
+    /// At least 1.
+    public let queryCount: Int
+    /// Numbers per head.
+    public let width: Int
+    /// Keys of the block.
+    public let keys: HeadRows  // [tokens, width]
+    /// Values of the block.
+    public let values: HeadRows  // [tokens, width]
+    /// 1 to `AttentionKernels.tokensPerBlock`.
+    public let tokens: Int
+    /// Tokens of the block that the first query sees, at least 1; more than `tokens` means all.
+    public let visibleToFirst: Int
+    /// So many queries see equally many tokens, the next as many one more.
+    public let queriesPerToken: Int
+
+    /// A block of tokens with the queries that see it.
+    public init(
+        queries: UnsafePointer<Float>, queryCount: Int, width: Int, keys: HeadRows,
+        values: HeadRows, tokens: Int, visibleToFirst: Int, queriesPerToken: Int
+    ) {
+        self.queries = queries
+        self.queryCount = queryCount
+        self.width = width
+        self.keys = keys
+        self.values = values
+        self.tokens = tokens
+        self.visibleToFirst = visibleToFirst
+        self.queriesPerToken = queriesPerToken
+    }
+
+    /// Tokens of the block that a query sees.
+    @inlinable
+    public func visibleTokens(_ query: Int) -> Int {
+        min(tokens, visibleToFirst + query / queriesPerToken)
+    }
+}
+
+/// The kernels of attention with a running softmax (arXiv 2205.14135).
+///
+/// Tokens are walked in blocks that are counted from the sequence's first token. What a query gets
+/// depends, bit for bit, on nothing but itself and the tokens that it sees: not on the queries beside
+/// it, nor on whether blocks are added one after the other or merged later in the same order.
+public struct AttentionKernels: Sendable {
+    /// Tokens of every block but a sequence's last.
+    ///
+    /// A block's keys and values of 128 numbers, widened, take 128 KB: they stay in a core's second-level
+    /// cache while its queries walk over them.
+    @inlinable public static var tokensPerBlock: Int { 128 }
+
+    /// Numbers of one query's running result: the largest score, the sum of the weights, 14 unused ones,
+    /// then the weighted sum of the values. All zeros mean that nothing was seen.
+    @inlinable
+    public static func stateWidth(_ width: Int) -> Int { sumOffset + paddedWidth(width) }
+    /// Where the weighted sum starts.
+    @inlinable public static var sumOffset: Int { 16 }
+    /// The next multiple of 16, the most lanes of a vector.
+    @inlinable
+    public static func paddedWidth(_ width: Int) -> Int { (width + 15) / 16 * 16 }
+
+    /// Queries whose scores are held at a time: while a panel of keys or values is in the first-level
+    /// cache, it serves all of them. A multiple of the rows of every register tile.
+    @inlinable public static var queriesPerBatch: Int { 24 }
+
+    /// Numbers of memory that `attend` needs.
+    public static func scratchCount(_ width: Int) -> Int {
+        // Keys and values, then scores and sums.
+        2 * tokensPerBlock * paddedWidth(width)
+            + queriesPerBatch * (tokensPerBlock + paddedWidth(width))
+    }
+
+    /// Adds what the queries see in one block to their running results.
+    public let attend:
+        @Sendable (
+            _ block: AttentionBlock, _ states: UnsafeMutablePointer<Float>,
+            _ scratch: UnsafeMutablePointer<Float>
+        ) -> Void
+    /// Adds the running result of later blocks to that of earlier ones.
+    public let merge:
+        @Sendable (
+            _ later: UnsafePointer<Float>, _ state: UnsafeMutablePointer<Float>, _ width: Int
+        ) -> Void
+    /// Divides the weighted sum by the sum of the weights.
+    public let finish:
+        @Sendable (
+            _ state: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ width: Int
+        ) -> Void
+
+    /// The kernels of one instruction set.
+    public init(
+        attend:
+            @escaping @Sendable (
+                AttentionBlock, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>
+            ) -> Void,
+        merge:
+            @escaping @Sendable (
+                UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int
+            ) -> Void,
+        finish:
+            @escaping @Sendable (
+                UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int
+            ) -> Void
+    ) {
+        self.attend = attend
+        self.merge = merge
+        self.finish = finish
+    }
+}

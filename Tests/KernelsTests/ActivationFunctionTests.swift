@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+@Suite struct ActivationFunctionTests {
+    /// Numbers that reach every branch: both tails, the middle, and zero.
+    static let numbers =
+        uniforms(4001, in: -40...40, seed: 1) + uniforms(4001, in: -2...2, seed: 2)
+        + [0, -0.0, 1e-30, -1e-30, 100, -100, 1e38, -1e38]
+
+    /// Within `ulps` roundings, down to the smallest normal number.
+    private func isClose(_ value: Float, _ expected: Double, ulps: Double) -> Bool {
+        abs(Double(value) - expected)
+            <= ulps * ulp * abs(expected) + Double(Float.leastNormalMagnitude)
+    }
+
+    @Test(arguments: tableNames)
+    func siluProductMatchesItsDefinition(table: String) throws {
+        let kernels = try KernelTable.named(table)
+        let up = uniforms(Self.numbers.count, in: -3...3, seed: 3)
+        let result = try #require(
+            changed(Self.numbers) { kernels.siluProduct($0, up, Self.numbers.count) })
+        for (index, x) in Self.numbers.enumerated() {
+            let exact = Double(x) / (1 + exp(-Double(x))) * Double(up[index])
+            #expect(isClose(result[index], exact, ulps: 6), "x = \(x)")
+        }
+    }
+
+    @Test(arguments: tableNames)
+    func quickGELUMatchesItsDefinition(table: String) throws {
+        let kernels = try KernelTable.named(table)
+        let result = try #require(
+            changed(Self.numbers) { kernels.quickGELU($0, Self.numbers.count) })
+        for (index, x) in Self.numbers.enumerated() {
+            let exact = Double(x) / (1 + exp(-1.702 * Double(x)))
+            // The exponent, 1.702 x, is rounded, and so is 1.702.
+            #expect(isClose(result[index], exact, ulps: 6 + 2 * abs(Double(x))), "x = \(x)")
+        }
+    }
+
+    @Test(arguments: tableNames)
+    func geluMatchesItsDefinition(table: String) throws {
+        let kernels = try KernelTable.named(table)
+        let result = try #require(changed(Self.numbers) { kernels.gelu($0, Self.numbers.count) })
+        for (index, x) in Self.numbers.enumerated() {
+            let exact = Double(x) * 0.5 * erfc(-Double(x) * 0.5.squareRoot())
+            // Where erfc is small it is e to a power near -x²/2, which is rounded.
+            let exponent = x < 0 ? min(Double(x) * Double(x), 200) : 0
+            #expect(isClose(result[index], exact, ulps: 8 + exponent), "x = \(x)")
+        }
+    }
+
+    @Test(arguments: tableNames, oddLengths)
+    func lengthsDoNotMatter(table: String, length: Int) throws {
+        let kernels = try KernelTable.named(table)
+        let (numbers, up) = (Array(Self.numbers[..<length]), Array(Self.numbers[1...length]))
+        for index in 0..<length {
+            let single = changed([numbers[index]]) { kernels.gelu($0, 1) }
+            let whole = changed(numbers) { kernels.gelu($0, length) }
+            #expect(whole?[index] == single?[0])
+        }
+        let product = try #require(changed(numbers) { kernels.siluProduct($0, up, length) })
+        let sum = try #require(changed(numbers) { kernels.add($0, up, length) })
+        for index in 0..<length {
+            let single = changed([numbers[index]]) { kernels.siluProduct($0, [up[index]], 1) }
+            #expect(product[index] == single?[0])
+            #expect(sum[index] == numbers[index] + up[index])
+        }
+    }
+
+    @Test(arguments: tableNames)
+    func whatIsNotFiniteStaysSo(table: String) throws {
+        let kernels = try KernelTable.named(table)
+        for length in [1, 5, 21] {
+            for place in [0, length - 1] {
+                var numbers = [Float](repeating: 1, count: length)
+                numbers[place] = .nan
+                #expect(changed(numbers) { kernels.gelu($0, length) }?[place].isNaN == true)
+                #expect(changed(numbers) { kernels.quickGELU($0, length) }?[place].isNaN == true)
+                let ones = [Float](repeating: 1, count: length)
+                for (gate, up) in [(numbers, ones), (ones, numbers)] {
+                    let product = changed(gate) { kernels.siluProduct($0, up, length) }
+                    #expect(product?[place].isNaN == true)
+                }
+                numbers[place] = .infinity
+                #expect(changed(numbers) { kernels.gelu($0, length) }?[place] == .infinity)
+                #expect(changed(numbers) { kernels.quickGELU($0, length) }?[place] == .infinity)
+            }
+        }
+    }
+}
