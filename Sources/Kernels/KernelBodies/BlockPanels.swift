@@ -8,13 +8,13 @@ struct HalfScales {
     let column: Column
 
     @inline(__always) subscript(block: Int) -> FloatVector {
-        floats_from_halves(column.halves(at: 32 &* block))
+        floats_from_halves(column.halves(at: 64 &* block))
     }
 }
 
 /// The nibbles of Q4_0, scale · (q − 8).
 enum Q4_0Panel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 576 }
+    @inline(__always) static var superblockBytes: Int { 1152 }
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
     }
@@ -24,7 +24,7 @@ enum Q4_0Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 64 &+ 64 &* (4 &* block &+ index))
+        let (low, high) = column.nibbles(at: 128 &+ 128 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
@@ -34,7 +34,7 @@ enum Q4_0Panel: PanelFormat {
 
 /// The nibbles of Q4_1, scale · q + minimum.
 enum Q4_1Panel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 640 }
+    @inline(__always) static var superblockBytes: Int { 1280 }
     @inline(__always) static var minima: Minima { .perBlock }
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
@@ -48,7 +48,7 @@ enum Q4_1Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 128 &+ 64 &* (4 &* block &+ index))
+        let (low, high) = column.nibbles(at: 256 &+ 128 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
 }
@@ -58,8 +58,8 @@ enum Q4_1Panel: PanelFormat {
 func fiveBitWeights(
     _ column: Column, nibblesAt nibbleOffset: Int, bitsAt bitOffset: Int, block: Int, index: Int
 ) -> (even: IntVector, odd: IntVector) {
-    let (low, high) = column.nibbles(at: nibbleOffset &+ 64 &* (4 &* block &+ index))
-    let bits = column.words(at: bitOffset &+ 64 &* block)
+    let (low, high) = column.nibbles(at: nibbleOffset &+ 128 &* (4 &* block &+ index))
+    let bits = column.words(at: bitOffset &+ 128 &* block)
     let mask = WordVector(repeating: 0x1010_1010)
     // Bit q of a byte belongs to quad q of the block; as a fifth bit it is worth 16.
     let even = moved(bits, from: 2 &* index, to: 4) & mask
@@ -69,7 +69,7 @@ func fiveBitWeights(
 
 /// The five bits of Q5_0, scale · (q − 16).
 enum Q5_0Panel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 704 }
+    @inline(__always) static var superblockBytes: Int { 1408 }
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
     }
@@ -79,7 +79,7 @@ enum Q5_0Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, nibblesAt: 64, bitsAt: 576, block: block, index: index)
+        fiveBitWeights(column, nibblesAt: 128, bitsAt: 1152, block: block, index: index)
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         negativeSum &<< IntVector(repeating: 4)
@@ -88,7 +88,7 @@ enum Q5_0Panel: PanelFormat {
 
 /// The five bits of Q5_1, scale · q + minimum.
 enum Q5_1Panel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 768 }
+    @inline(__always) static var superblockBytes: Int { 1536 }
     @inline(__always) static var minima: Minima { .perBlock }
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
@@ -102,13 +102,13 @@ enum Q5_1Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, nibblesAt: 128, bitsAt: 640, block: block, index: index)
+        fiveBitWeights(column, nibblesAt: 256, bitsAt: 1280, block: block, index: index)
     }
 }
 
 /// The bytes of Q8_0, scale · (q − 128).
 enum Q8_0Panel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 1088 }
+    @inline(__always) static var superblockBytes: Int { 2176 }
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
     }
@@ -118,8 +118,8 @@ enum Q8_0Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let offset = 64 &+ 128 &* (4 &* block &+ index)
-        return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 64)))
+        let offset = 128 &+ 256 &* (4 &* block &+ index)
+        return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 128)))
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         wide_start(negativeSum)

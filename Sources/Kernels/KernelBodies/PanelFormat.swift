@@ -9,7 +9,7 @@ protocol PanelFormat: SendableMetatype {
     /// What is read once per superblock.
     associatedtype Scales
 
-    /// Bytes of 16 columns of one superblock.
+    /// Bytes of one superblock.
     static var superblockBytes: Int { get }
     /// Parts in a superblock: 1 or 4.
     static var parts: Int { get }
@@ -82,10 +82,10 @@ extension PanelFormat {
 /// One vector of neighbouring columns of a panel, at a superblock.
 struct Column {
     let panel: UnsafeRawPointer
-    /// The first of its columns, 0 to 15.
+    /// The first of its columns, 0 to 31.
     let lane: Int
 
-    /// A word for each column from a line of 16 words at `offset`.
+    /// A word for each column from a line of 32 words at `offset`.
     @inline(__always) func words(at offset: Int) -> WordVector {
         panel.loadUnaligned(fromByteOffset: offset &+ 4 &* lane, as: WordVector.self)
     }

@@ -50,7 +50,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
     typealias Products = InlineArray<rows, IntVector>
 
     /// - Parameters:
-    ///   - panel: 32 columns of weights, two halves of 16 in each superblock.
+    ///   - panel: 32 columns of weights.
     ///   - column: the first column of the tile.
     ///   - activations: a tile of `rows` rows.
     ///   - out: `[rows, 2 · lanes]`, rows `outStride` numbers apart.
@@ -66,7 +66,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
         var minima = part + superblocks &* Format.parts &* partBytes
         var panel = panel
         for _ in 0..<superblocks {
-            let (first, second) = columns(panel, column)
+            let first = Column(panel: panel, lane: column)
+            let second = Column(panel: panel, lane: column &+ lane_count)
             let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
             for index in 0..<Format.parts {
                 for block in 0..<(64 / Format.blockLength) {
@@ -83,7 +84,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
                 subtractMinima(secondScales, minima, from: &right)
                 minima += 4 &* ActivationWords.superblockSums(rows)
             }
-            panel += 2 &* Format.superblockBytes
+            panel += Format.superblockBytes
         }
         for row in 0..<rows {
             let scale = activations.broadcastFloat(row)
@@ -92,17 +93,6 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
             target.storeBytes(
                 of: right[row] * scale, toByteOffset: 4 &* lane_count, as: FloatVector.self)
         }
-    }
-
-    /// The tile's two vectors of columns at one superblock.
-    @inline(__always)
-    private static func columns(
-        _ panel: UnsafeRawPointer, _ first: Int
-    ) -> (Column, Column) {
-        @inline(__always) func column(_ place: Int) -> Column {
-            Column(panel: panel + place / 16 &* Format.superblockBytes, lane: place % 16)
-        }
-        return (column(first), column(first &+ lane_count))
     }
 
     /// The integer products of one block of a part.

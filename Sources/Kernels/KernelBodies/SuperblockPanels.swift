@@ -11,28 +11,28 @@ struct SixBitScales {
 
     /// Four low bits of scale s are nibble s; its two high bits are in byte 1 (s < 4) or 3.
     @inline(__always) func scale(_ block: Int) -> FloatVector {
-        let low = shifted(column.words(at: 64), 4 &* block) & WordVector(repeating: 15)
+        let low = shifted(column.words(at: 128), 4 &* block) & WordVector(repeating: 15)
         let high =
-            shifted(column.words(at: 192), 4 &+ 2 &* (block % 4) &+ 16 &* (block / 4))
+            shifted(column.words(at: 384), 4 &+ 2 &* (block % 4) &+ 16 &* (block / 4))
             & WordVector(repeating: 0x30)
         return float_from_int(integers(low | high)) * floats_from_halves(column.halves(at: 0))
     }
 
     /// Minima 2p and 2p + 1 as 16-bit halves.
     @inline(__always) func minimumPair(_ pair: Int) -> IntVector {
-        let low = shifted(column.words(at: 128), 4 &* pair) & WordVector(repeating: 0x000F_000F)
-        let high = shifted(column.words(at: 192), 2 &* pair) & WordVector(repeating: 0x0003_0003)
+        let low = shifted(column.words(at: 256), 4 &* pair) & WordVector(repeating: 0x000F_000F)
+        let high = shifted(column.words(at: 384), 2 &* pair) & WordVector(repeating: 0x0003_0003)
         return integers(low | high &<< WordVector(repeating: 4))
     }
 
     @inline(__always) var minimumFactor: FloatVector {
-        floats_from_halves(column.halves(at: 32))
+        floats_from_halves(column.halves(at: 64))
     }
 }
 
 /// The nibbles of Q4_K, d · s · q − dmin · m.
 enum Q4_KPanel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 2304 }
+    @inline(__always) static var superblockBytes: Int { 4608 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var minima: Minima { .perSuperblockOf32 }
     @inline(__always) static func scales(_ column: Column) -> SixBitScales {
@@ -50,14 +50,14 @@ enum Q4_KPanel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 256 &+ 512 &* part &+ 64 &* (4 &* block &+ index))
+        let (low, high) = column.nibbles(at: 512 &+ 1024 &* part &+ 128 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
 }
 
 /// The five bits of Q5_K, d · s · q − dmin · m.
 enum Q5_KPanel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 2816 }
+    @inline(__always) static var superblockBytes: Int { 5632 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var minima: Minima { .perSuperblockOf32 }
     @inline(__always) static func scales(_ column: Column) -> SixBitScales {
@@ -76,26 +76,26 @@ enum Q5_KPanel: PanelFormat {
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         fiveBitWeights(
-            column, nibblesAt: 256 &+ 512 &* part, bitsAt: 2304 &+ 128 &* part, block: block,
+            column, nibblesAt: 512 &+ 1024 &* part, bitsAt: 4608 &+ 256 &* part, block: block,
             index: index)
     }
 }
 
 /// The six bits of Q6_K, d · s · (q − 32), with a signed byte s for each 16 inputs.
 enum Q6_KPanel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 3392 }
+    @inline(__always) static var superblockBytes: Int { 6784 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var blockLength: Int { 16 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        let scale = float_from_int(column.signedBytes(at: 64 &+ 16 &* block))
+        let scale = float_from_int(column.signedBytes(at: 128 &+ 32 &* block))
         return scale * floats_from_halves(column.halves(at: 0))
     }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 320 &+ 512 &* part &+ 64 &* (2 &* block &+ index))
-        let bits = column.words(at: 2368 &+ 256 &* part &+ 64 &* block)
+        let (low, high) = column.nibbles(at: 640 &+ 1024 &* part &+ 128 &* (2 &* block &+ index))
+        let bits = column.words(at: 4736 &+ 512 &* part &+ 128 &* block)
         let mask = WordVector(repeating: 0x3030_3030)
         // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
         let even = moved(bits, from: index == 0 ? 4 : 2, to: 4) & mask
@@ -109,27 +109,27 @@ enum Q6_KPanel: PanelFormat {
 
 /// The two bits of Q2_K, d · s · q − dmin · m, with 4-bit s and m for each 16 inputs.
 enum Q2_KPanel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 1344 }
+    @inline(__always) static var superblockBytes: Int { 2688 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var blockLength: Int { 16 }
     @inline(__always) static var minima: Minima { .perSuperblockOf16 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        let line = column.words(at: 64 &+ 64 &* (block / 8))
+        let line = column.words(at: 128 &+ 128 &* (block / 8))
         let scale = shifted(line, 4 &* (block % 8)) & WordVector(repeating: 15)
         return float_from_int(integers(scale)) * floats_from_halves(column.halves(at: 0))
     }
     @inline(__always) static func minimumPair(_ column: Column, _ pair: Int) -> IntVector {
-        let line = column.words(at: 192 &+ 64 &* (pair / 4))
+        let line = column.words(at: 384 &+ 128 &* (pair / 4))
         return integers(shifted(line, 4 &* (pair % 4)) & WordVector(repeating: 0x000F_000F))
     }
     @inline(__always) static func minimumScale(_ column: Column) -> FloatVector {
-        floats_from_halves(column.halves(at: 32))
+        floats_from_halves(column.halves(at: 64))
     }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let line = column.words(at: 320 &+ 256 &* part &+ 64 &* block)
+        let line = column.words(at: 640 &+ 512 &* part &+ 128 &* block)
         let mask = WordVector(repeating: 0x0303_0303)
         let first = 4 &* index
         return (integers(shifted(line, first) & mask), integers(shifted(line, first &+ 2) & mask))

@@ -27,7 +27,7 @@ extension TablePanel {
 
 /// The nibbles of IQ4_NL, scale · level[q].
 enum IQ4_NLPanel: TablePanel {
-    @inline(__always) static var superblockBytes: Int { 576 }
+    @inline(__always) static var superblockBytes: Int { 1152 }
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
     }
@@ -37,34 +37,34 @@ enum IQ4_NLPanel: TablePanel {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        iq4Levels(column, at: 64 &+ 64 &* (4 &* block &+ index))
+        iq4Levels(column, at: 128 &+ 128 &* (4 &* block &+ index))
     }
 }
 
 /// The nibbles of MXFP4, scale · level[q], with power-of-two scales as bfloat16 numbers.
 enum MXFP4Panel: TablePanel {
-    @inline(__always) static var superblockBytes: Int { 576 }
+    @inline(__always) static var superblockBytes: Int { 1152 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ scales: Column, _ block: Int) -> FloatVector {
-        let words = words_from_halves(scales.halves(at: 32 &* block))
+        let words = words_from_halves(scales.halves(at: 64 &* block))
         return unsafeBitCast(words &<< WordVector(repeating: 16), to: FloatVector.self)
     }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 64 &+ 64 &* (4 &* block &+ index))
+        let (low, high) = column.nibbles(at: 128 &+ 128 &* (4 &* block &+ index))
         return (e2m1_levels(integers(low)), e2m1_levels(integers(high)))
     }
 }
 
 /// The nibbles of IQ4_XS, d · (s − 32) · level[q], with a 6-bit s for each 32 inputs of 256.
 enum IQ4_XSPanel: TablePanel {
-    @inline(__always) static var superblockBytes: Int { 2176 }
+    @inline(__always) static var superblockBytes: Int { 4352 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        let low = shifted(column.words(at: 64), 4 &* block) & WordVector(repeating: 15)
-        let bits = words_from_halves(column.halves(at: 32))
+        let low = shifted(column.words(at: 128), 4 &* block) & WordVector(repeating: 15)
+        let bits = words_from_halves(column.halves(at: 64))
         let high = shifted(bits, 2 &* block) & WordVector(repeating: 3)
         let scale = integers(low | high &<< WordVector(repeating: 4)) &- IntVector(repeating: 32)
         return float_from_int(scale) * floats_from_halves(column.halves(at: 0))
@@ -72,6 +72,6 @@ enum IQ4_XSPanel: TablePanel {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        iq4Levels(column, at: 128 &+ 512 &* part &+ 64 &* (4 &* block &+ index))
+        iq4Levels(column, at: 256 &+ 1024 &* part &+ 128 &* (4 &* block &+ index))
     }
 }

@@ -2,12 +2,13 @@
 
 /// A layout of quantised weights in panels of 32 columns (outputs).
 ///
-/// A panel is a run of superblocks along the inputs; a superblock has two halves of 16 columns, each a
-/// run of lines. A line of 64 bytes has a word of four bytes for each column: the weights of four inputs
-/// (a quad), of two quads in its low and high nibbles, or fields of bits. Half a line has 16 bits for each
-/// column. All instruction sets read the same panels.
+/// A panel is a run of superblocks along the inputs, a superblock a run of lines. A line of 128 bytes has a
+/// word of four bytes for each column: the weights of four inputs (a quad), of two quads in its low and
+/// high nibbles, or fields of bits. Half a line has 16 bits for each column, a quarter 8. Kernels read a
+/// superblock from front to back, so that the processor fetches ahead. All instruction sets read the
+/// same panels.
 ///
-/// | kind | inputs | lines of a half superblock |
+/// | kind | inputs | lines of a superblock |
 /// |---|---|---|
 /// | q4_0, iq4_nl | 64 | ½ + ½ scales of two blocks; 8 nibbles |
 /// | mxfp4 | 64 | ½ + ½ scales as bfloat16; 8 nibbles |
@@ -18,7 +19,7 @@
 /// | q4_K | 256 | ½ factor; ½ minimum factor; 3 six-bit scales and minima; 32 nibbles |
 /// | q5_K | 256 | as q4_K; 8 fifth bits |
 /// | iq4_xs | 256 | ½ factor; ½ + 1 six-bit scales; 32 nibbles |
-/// | q6_K | 256 | ½ factor; ½ empty; 4 of scales, a byte for each column; 32 nibbles; 16 upper bit pairs |
+/// | q6_K | 256 | ½ factor; ½ empty; 16 times ¼ scales; 32 nibbles; 16 upper bit pairs |
 /// | q2_K | 256 | ½ factor; ½ minimum factor; 2 scales; 2 minima; 16 bit pairs |
 public enum PanelKind: Int, CaseIterable, Sendable {
     case q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4, q2_K, q4_K, q5_K, q6_K, iq4_xs
@@ -34,19 +35,19 @@ public enum PanelKind: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Bytes of 16 columns of a superblock; a multiple of a cache line.
-    public var halfSuperblockBytes: Int {
+    /// Bytes of a superblock; a multiple of a cache line.
+    public var superblockBytes: Int {
         switch self {
-        case .q4_0, .iq4_nl, .mxfp4: 576
-        case .q4_1: 640
-        case .q5_0: 704
-        case .q5_1: 768
-        case .q8_0: 1088
-        case .q2_K: 1344
-        case .q4_K: 2304
-        case .q5_K: 2816
-        case .q6_K: 3392
-        case .iq4_xs: 2176
+        case .q4_0, .iq4_nl, .mxfp4: 1152
+        case .q4_1: 1280
+        case .q5_0: 1408
+        case .q5_1: 1536
+        case .q8_0: 2176
+        case .q2_K: 2688
+        case .q4_K: 4608
+        case .q5_K: 5632
+        case .q6_K: 6784
+        case .iq4_xs: 4352
         }
     }
 
@@ -57,6 +58,6 @@ public enum PanelKind: Int, CaseIterable, Sendable {
 
     /// Bytes of one panel of `inputs` inputs.
     public func panelBytes(_ inputs: Int) -> Int {
-        superblocks(inputs) * 2 * halfSuperblockBytes
+        superblocks(inputs) * superblockBytes
     }
 }

@@ -45,8 +45,8 @@ public struct PanelPacker: Sendable {
                     take(source, present, block)
                     guard block.isFinite || kind == .mxfp4 else { return column }
                 }
-                let half = panel + (2 * superblock + column / 16) * kind.halfSuperblockBytes
-                HalfSuperblock(kind: kind, start: half).write(block, column: column % 16)
+                SuperblockWriter(kind: kind, start: panel + superblock * kind.superblockBytes)
+                    .write(block, column: column)
             }
         }
         return nil

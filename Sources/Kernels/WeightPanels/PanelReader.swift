@@ -19,12 +19,13 @@ public struct PanelReader: Sendable {
         _ panel: UnsafeRawPointer, superblock: Int, column: Int,
         into out: UnsafeMutablePointer<Float>
     ) {
-        let half = half(panel, superblock, column)
+        let numbers = numbers(panel, superblock, column)
         for index in 0..<kind.superblockLength {
             let group = index / groupLength
-            let weight = half.weight(kind, index)
+            let weight = numbers.weight(kind, index)
             out[index] =
-                half.scale(kind, group) * Float(weight - zeroPoint) - half.minimum(kind, group)
+                numbers.scale(kind, group) * Float(weight - zeroPoint)
+                - numbers.minimum(kind, group)
         }
     }
 
@@ -32,17 +33,18 @@ public struct PanelReader: Sendable {
     public func minimum(
         _ panel: UnsafeRawPointer, superblock: Int, column: Int, group: Int
     ) -> Float {
-        half(panel, superblock, column).minimum(kind, group)
+        numbers(panel, superblock, column).minimum(kind, group)
     }
 
     /// Inputs that share a scale: 16 or 32.
     public var groupLength: Int { kind == .q6_K || kind == .q2_K ? 16 : 32 }
 
-    private func half(_ panel: UnsafeRawPointer, _ superblock: Int, _ column: Int) -> HalfReader {
-        HalfReader(
-            start: panel + (2 * superblock + column / 16) * kind.halfSuperblockBytes,
-            column: column % 16)
+    private func numbers(
+        _ panel: UnsafeRawPointer, _ superblock: Int, _ column: Int
+    ) -> ColumnReader {
+        ColumnReader(start: panel + superblock * kind.superblockBytes, column: column)
     }
+
     /// The stored weight that stands for zero.
     private var zeroPoint: Int {
         switch kind {
@@ -55,63 +57,63 @@ public struct PanelReader: Sendable {
     }
 }
 
-/// One column of half a superblock.
-private struct HalfReader {
+/// One column of a superblock.
+private struct ColumnReader {
     let start: UnsafeRawPointer
     let column: Int
 
     /// The stored weight, unsigned.
     func weight(_ kind: PanelKind, _ index: Int) -> Int {
         switch kind {
-        case .q4_0: nibble(index, at: 64)
-        case .q4_1: nibble(index, at: 128)
-        case .q5_0: nibble(index, at: 64) | fifthBit(index, at: 576)
-        case .q5_1: nibble(index, at: 128) | fifthBit(index, at: 640)
-        case .q8_0: byte(index / 4, index % 4, at: 64)
-        case .iq4_nl: level(iq4_level, nibble(index, at: 64))
-        case .mxfp4: level(e2m1_level, nibble(index, at: 64))
-        case .iq4_xs: level(iq4_level, nibble(index, at: 128))
-        case .q4_K: nibble(index, at: 256)
-        case .q5_K: nibble(index, at: 256) | fifthBit(index, at: 2304)
-        case .q6_K: nibble(index, at: 320) | upperBits(index)
-        case .q2_K: byte(index / 16, index % 4, at: 320) >> (2 * (index / 4 % 4)) & 3
+        case .q4_0: nibble(index, at: 128)
+        case .q4_1: nibble(index, at: 256)
+        case .q5_0: nibble(index, at: 128) | fifthBit(index, at: 1152)
+        case .q5_1: nibble(index, at: 256) | fifthBit(index, at: 1280)
+        case .q8_0: byte(index / 4, index % 4, at: 128)
+        case .iq4_nl: level(iq4_level, nibble(index, at: 128))
+        case .mxfp4: level(e2m1_level, nibble(index, at: 128))
+        case .iq4_xs: level(iq4_level, nibble(index, at: 256))
+        case .q4_K: nibble(index, at: 512)
+        case .q5_K: nibble(index, at: 512) | fifthBit(index, at: 4608)
+        case .q6_K: nibble(index, at: 640) | upperBits(index)
+        case .q2_K: byte(index / 16, index % 4, at: 640) >> (2 * (index / 4 % 4)) & 3
         }
     }
 
     /// A group's scale.
     func scale(_ kind: PanelKind, _ group: Int) -> Float {
         switch kind {
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: half(at: 32 * group)
-        case .mxfp4: Float(bitPattern: UInt32(bits(at: 32 * group)) << 16)
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: half(at: 64 * group)
+        case .mxfp4: Float(bitPattern: UInt32(bits(at: 64 * group)) << 16)
         case .q4_K, .q5_K:
             half(at: 0)
                 * Float(
-                    field(word(0, at: 64), 4 * group, 15)
-                        | field(word(2, at: 64), 8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
+                    field(word(0, at: 128), 4 * group, 15)
+                        | field(word(2, at: 128), 8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
         case .q6_K:
             half(at: 0)
-                * Float(start.load(fromByteOffset: 64 + 16 * group + column, as: Int8.self))
-        case .q2_K: half(at: 0) * Float(field(word(group / 8, at: 64), group % 8 * 4, 15))
+                * Float(start.load(fromByteOffset: 128 + 32 * group + column, as: Int8.self))
+        case .q2_K: half(at: 0) * Float(field(word(group / 8, at: 128), group % 8 * 4, 15))
         case .iq4_xs:
             half(at: 0)
                 * Float(
-                    (field(word(0, at: 64), 4 * group, 15)
-                        | (Int(bits(at: 32)) >> (2 * group) & 3) << 4) - 32)
+                    (field(word(0, at: 128), 4 * group, 15)
+                        | (Int(bits(at: 64)) >> (2 * group) & 3) << 4) - 32)
         }
     }
 
     /// What is taken off a group's weights.
     func minimum(_ kind: PanelKind, _ group: Int) -> Float {
         switch kind {
-        case .q4_1, .q5_1: -half(at: 64 + 32 * group)
+        case .q4_1, .q5_1: -half(at: 128 + 64 * group)
         case .q4_K, .q5_K:
-            half(at: 32)
+            half(at: 64)
                 * Float(
-                    field(word(1, at: 64), group % 2 * 16 + group / 2 * 4, 15)
-                        | field(word(2, at: 64), group % 2 * 16 + group / 2 * 2, 3) << 4)
+                    field(word(1, at: 128), group % 2 * 16 + group / 2 * 4, 15)
+                        | field(word(2, at: 128), group % 2 * 16 + group / 2 * 2, 3) << 4)
         case .q2_K:
-            half(at: 32)
-                * Float(field(word(group / 8, at: 192), group % 2 * 16 + group % 8 / 2 * 4, 15))
+            half(at: 64)
+                * Float(field(word(group / 8, at: 384), group % 2 * 16 + group % 8 / 2 * 4, 15))
         default: 0
         }
     }
@@ -126,7 +128,7 @@ private struct HalfReader {
 
     private func upperBits(_ index: Int) -> Int {
         let shift = [4, 6, 2, 0][index / 4 % 4]
-        return (byte(index / 16, index % 4, at: 2368) >> shift & 3) << 4
+        return (byte(index / 16, index % 4, at: 4736) >> shift & 3) << 4
     }
 
     private func level(_ table: (Int32) -> Int32, _ nibble: Int) -> Int {
@@ -144,10 +146,10 @@ private struct HalfReader {
     }
 
     private func byte(_ line: Int, _ byte: Int, at offset: Int) -> Int {
-        Int(start.load(fromByteOffset: offset + 64 * line + 4 * column + byte, as: UInt8.self))
+        Int(start.load(fromByteOffset: offset + 128 * line + 4 * column + byte, as: UInt8.self))
     }
 
     private func word(_ line: Int, at offset: Int) -> UInt32 {
-        start.loadUnaligned(fromByteOffset: offset + 64 * line + 4 * column, as: UInt32.self)
+        start.loadUnaligned(fromByteOffset: offset + 128 * line + 4 * column, as: UInt32.self)
     }
 }

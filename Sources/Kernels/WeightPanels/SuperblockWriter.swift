@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import KernelInterface
 
-/// Where 16 columns of a superblock keep their numbers; `PanelKind` tells the layouts.
-struct HalfSuperblock {
+/// Where 32 columns of a superblock keep their numbers; `PanelKind` tells the layouts.
+struct SuperblockWriter {
     let kind: PanelKind
     let start: UnsafeMutableRawPointer
 
@@ -11,27 +11,27 @@ struct HalfSuperblock {
         switch kind {
         case .q4_0, .iq4_nl, .mxfp4:
             writeHalves(block.factors, 2, at: 0, column)
-            writeNibbles(block, 64, at: 64, column)
+            writeNibbles(block, 64, at: 128, column)
         case .q4_1:
             writeHalves(block.factors, 2, at: 0, column)
-            writeHalves(block.minimumFactors, 2, at: 64, column)
-            writeNibbles(block, 64, at: 128, column)
+            writeHalves(block.minimumFactors, 2, at: 128, column)
+            writeNibbles(block, 64, at: 256, column)
         case .q5_0:
             writeHalves(block.factors, 2, at: 0, column)
-            writeNibbles(block, 64, at: 64, column)
-            writeFifthBits(block, 64, at: 576, column)
+            writeNibbles(block, 64, at: 128, column)
+            writeFifthBits(block, 64, at: 1152, column)
         case .q5_1:
             writeHalves(block.factors, 2, at: 0, column)
-            writeHalves(block.minimumFactors, 2, at: 64, column)
-            writeNibbles(block, 64, at: 128, column)
-            writeFifthBits(block, 64, at: 640, column)
+            writeHalves(block.minimumFactors, 2, at: 128, column)
+            writeNibbles(block, 64, at: 256, column)
+            writeFifthBits(block, 64, at: 1280, column)
         case .q8_0:
             writeHalves(block.factors, 2, at: 0, column)
-            for quad in 0..<16 { writeWord(block.quad(quad), line: quad, at: 64, column) }
+            for quad in 0..<16 { writeWord(block.quad(quad), line: quad, at: 128, column) }
         case .q4_K, .q5_K:
             writeSixBitScales(block, column)
-            writeNibbles(block, 256, at: 256, column)
-            if kind == .q5_K { writeFifthBits(block, 256, at: 2304, column) }
+            writeNibbles(block, 256, at: 512, column)
+            if kind == .q5_K { writeFifthBits(block, 256, at: 4608, column) }
         case .q6_K: writeQ6_K(block, column)
         case .q2_K: writeQ2_K(block, column)
         case .iq4_xs: writeIQ4_XS(block, column)
@@ -40,7 +40,7 @@ struct HalfSuperblock {
 
     private func writeSixBitScales(_ block: ColumnBlock, _ column: Int) {
         writeHalves(block.factors, 1, at: 0, column)
-        writeHalves(block.minimumFactors, 1, at: 32, column)
+        writeHalves(block.minimumFactors, 1, at: 64, column)
         var (lowScales, lowMinima, high) = (UInt32(0), UInt32(0), UInt32(0))
         for group in 0..<8 {
             let (scale, minimum) = (UInt32(block.scales[group]), UInt32(block.minima[group]))
@@ -52,7 +52,7 @@ struct HalfSuperblock {
             high |= (scale >> 4) << UInt32(8 + group % 4 * 2 + group / 4 * 16)
         }
         for (line, word) in [lowScales, lowMinima, high].enumerated() {
-            writeWord(word, line: line, at: 64, column)
+            writeWord(word, line: line, at: 128, column)
         }
     }
 
@@ -60,9 +60,9 @@ struct HalfSuperblock {
         writeHalves(block.factors, 1, at: 0, column)
         for group in 0..<16 {
             start.storeBytes(
-                of: block.scales[group], toByteOffset: 64 + 16 * group + column, as: UInt8.self)
+                of: block.scales[group], toByteOffset: 128 + 32 * group + column, as: UInt8.self)
         }
-        writeNibbles(block, 256, at: 320, column)
+        writeNibbles(block, 256, at: 640, column)
         let upper: UInt32 = 0x3030_3030
         for line in 0..<16 {
             // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
@@ -70,13 +70,13 @@ struct HalfSuperblock {
             let second = (block.quad(4 * line + 1) & upper) << 2
             let third = (block.quad(4 * line + 2) & upper) >> 2
             let fourth = (block.quad(4 * line + 3) & upper) >> 4
-            writeWord(first | second | third | fourth, line: line, at: 2368, column)
+            writeWord(first | second | third | fourth, line: line, at: 4736, column)
         }
     }
 
     private func writeQ2_K(_ block: ColumnBlock, _ column: Int) {
         writeHalves(block.factors, 1, at: 0, column)
-        writeHalves(block.minimumFactors, 1, at: 32, column)
+        writeHalves(block.minimumFactors, 1, at: 64, column)
         for line in 0..<2 {
             var (scales, minima) = (UInt32(0), UInt32(0))
             for group in 0..<8 {
@@ -85,15 +85,15 @@ struct HalfSuperblock {
                     UInt32(block.minima[8 * line + group])
                     << UInt32(group % 2 * 16 + group / 2 * 4)
             }
-            writeWord(scales, line: line, at: 64, column)
-            writeWord(minima, line: line, at: 192, column)
+            writeWord(scales, line: line, at: 128, column)
+            writeWord(minima, line: line, at: 384, column)
         }
         for line in 0..<16 {
             var word: UInt32 = 0
             for quad in 0..<4 {
                 word |= block.quad(4 &* line &+ quad) &<< UInt32(truncatingIfNeeded: 2 &* quad)
             }
-            writeWord(word, line: line, at: 320, column)
+            writeWord(word, line: line, at: 640, column)
         }
     }
 
@@ -104,9 +104,9 @@ struct HalfSuperblock {
             low |= UInt32(block.scales[group] & 15) << UInt32(4 * group)
             high |= UInt16(block.scales[group] >> 4) << UInt16(2 * group)
         }
-        start.storeBytes(of: high, toByteOffset: 32 + 2 * column, as: UInt16.self)
-        writeWord(low, line: 0, at: 64, column)
-        writeNibbles(block, 256, at: 128, column)
+        start.storeBytes(of: high, toByteOffset: 64 + 2 * column, as: UInt16.self)
+        writeWord(low, line: 0, at: 128, column)
+        writeNibbles(block, 256, at: 256, column)
     }
 
     /// Numbers of 16 bits, each in half a line.
@@ -115,7 +115,7 @@ struct HalfSuperblock {
     ) {
         for index in 0..<count {
             start.storeBytes(
-                of: halves[index], toByteOffset: offset + 32 * index + 2 * column, as: UInt16.self)
+                of: halves[index], toByteOffset: offset + 64 * index + 2 * column, as: UInt16.self)
         }
     }
 
@@ -143,7 +143,7 @@ struct HalfSuperblock {
     @inline(__always)
     private func writeWord(_ word: UInt32, line: Int, at offset: Int, _ column: Int) {
         start.storeBytes(
-            of: word.littleEndian, toByteOffset: offset &+ 64 &* line &+ 4 &* column,
+            of: word.littleEndian, toByteOffset: offset &+ 128 &* line &+ 4 &* column,
             as: UInt32.self)
     }
 }
