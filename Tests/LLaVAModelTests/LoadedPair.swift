@@ -13,11 +13,13 @@ let testOps = TensorOps(kernels: .reference, pool: WorkerPool(threadCount: 2))
 
 extension TinyPair {
     /// The model that the two files make.
-    func load(context: Int? = nil) throws -> LLaVAModel {
+    func load(
+        _ ops: TensorOps = testOps, context: Int? = nil, visionPrecision: VisionPrecision = .float
+    ) throws -> LLaVAModel {
         try withPaths { text, projector in
             try LLaVAModel(
-                text: GGUFFile(path: text), projector: GGUFFile(path: projector), ops: testOps,
-                context: context)
+                text: GGUFFile(path: text), projector: GGUFFile(path: projector), ops: ops,
+                context: context, visionPrecision: visionPrecision)
         }
     }
 

@@ -48,13 +48,11 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
     }
 }
 
-let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
-
 @Suite struct PanelProductTests {
-    @Test(arguments: vectorisedTables.map(\.name), ActivationScaling.allCases)
+    @Test(arguments: vectorisedTables, ActivationScaling.allCases)
     func activationsRoundAsTheReferenceRoundsThem(table: String, scaling: ActivationScaling) throws
     {
-        let kernels = try KernelTable.named(table).panels
+        let kernels = try testedTable(table).panels
         for rows in 1...kernels.rowsPerTile {
             for width in [1, 31, 32, 33, 64, 255, 256, 257, 544] {
                 let values = activations(rows: rows, width: width, seed: UInt64(width))
@@ -66,9 +64,9 @@ let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
         }
     }
 
-    @Test(arguments: vectorisedTables.map(\.name), quantisedFormats)
+    @Test(arguments: vectorisedTables, quantisedFormats)
     func productsMatchTheReference(table: String, format: BlockFormat) throws {
-        let kernels = try KernelTable.named(table).panels
+        let kernels = try testedTable(table).panels
         for blocks in [1, 2, 3, 9] {
             let width = blocks * format.blockLength
             let sample = try PackedSample(format, outputs: 32, inputs: width, seed: UInt64(blocks))
@@ -108,9 +106,9 @@ let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
         }
     }
 
-    @Test(arguments: vectorisedTables.map(\.name), quantisedFormats)
+    @Test(arguments: vectorisedTables, quantisedFormats)
     func aRowDoesNotDependOnItsNeighbours(table: String, format: BlockFormat) throws {
-        let kernels = try KernelTable.named(table).panels
+        let kernels = try testedTable(table).panels
         let width = 3 * format.blockLength
         let sample = try PackedSample(format, outputs: 32, inputs: width)
         let values = activations(rows: kernels.rowsPerTile, width: width, seed: 5)
@@ -130,9 +128,9 @@ let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
         }
     }
 
-    @Test(arguments: KernelTable.available.map(\.name), quantisedFormats)
+    @Test(arguments: testedTables.map(\.name), quantisedFormats)
     func aRowThatIsNotFiniteYieldsNaNAndOthersDoNot(table: String, format: BlockFormat) throws {
-        let kernels = try KernelTable.named(table).panels
+        let kernels = try testedTable(table).panels
         let width = format.blockLength
         let sample = try PackedSample(format, outputs: 32, inputs: width)
         for bad in [Float.nan, .infinity, -.infinity] {
@@ -148,9 +146,9 @@ let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
         }
     }
 
-    @Test(arguments: KernelTable.available.map(\.name), quantisedFormats)
+    @Test(arguments: testedTables.map(\.name), quantisedFormats)
     func extremeMagnitudesAndBlocksStayExact(table: String, format: BlockFormat) throws {
-        let kernels = try KernelTable.named(table).panels
+        let kernels = try testedTable(table).panels
         let width = 2 * max(64, format.blockLength)
         let sample = try PackedSample(format, outputs: 32, inputs: width, seed: 9) { blocks in
             // Every third block is zero in all its bits, and so is its scale.

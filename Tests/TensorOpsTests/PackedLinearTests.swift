@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import Kernels
+import TestSupport
+import Testing
+import WorkerPool
+
+@testable import TensorOps
+
+private let quantisedFormats = BlockFormat.allCases.filter { $0.blockLength > 1 }
+private let vectorisedTables = KernelTable.available.filter { $0.name != "reference" }
+
+@Suite struct PackedLinearTests {
+    /// A layer of random weights and biases, its matrix packed.
+    private func layer(
+        _ format: BlockFormat, outputs: Int, inputs: Int, _ ops: TensorOps
+    ) throws -> LinearLayer {
+        var random = SeededGenerator(seed: UInt64(outputs))
+        let bytes = format.randomBlocks(
+            count: outputs * inputs, deviation: 0.05, using: &random)
+        let storage = Activations(rows: 1, width: bytes.count / 4 + 1)
+        UnsafeMutableRawPointer(storage.values).copyMemory(
+            from: bytes, byteCount: bytes.count)
+        let matrix = WeightMatrix(
+            name: "w", format: format, outputs: outputs, inputs: inputs,
+            bytes: UnsafeRawPointer(storage.values), owner: storage)
+        return LinearLayer(
+            weight: matrix, bias: gaussians(outputs, seed: 2), packed: try ops.pack(matrix))
+    }
+
+    /// Products of rows that are given in chunks.
+    private func products(
+        _ ops: TensorOps, _ layer: LinearLayer, _ input: Activations, rowsPerChunk: Int
+    ) -> [Float] {
+        stride(from: 0, to: input.rows, by: rowsPerChunk).flatMap { first in
+            let rows = first..<min(first + rowsPerChunk, input.rows)
+            return ops.linear(layer, input.copy(rows: rows)).array
+        }
+    }
+
+    @Test(arguments: quantisedFormats, [ActivationMode.per32, .pow2])
+    func aRowsProductsDoNotDependOnThreadsOrChunks(
+        format: BlockFormat, mode: ActivationMode
+    ) throws {
+        // Three panels, one of them partly empty; a partly empty superblock of 64.
+        let (outputs, inputs) = (67, format.blockLength == 32 ? 224 : 512)
+        let input = Activations(gaussians(200 * inputs, seed: 1), width: inputs)
+        for table in vectorisedTables {
+            func ops(_ threads: Int) -> TensorOps {
+                TensorOps(
+                    kernels: table, pool: WorkerPool(threadCount: threads), activationMode: mode)
+            }
+            let layer = try layer(format, outputs: outputs, inputs: inputs, ops(1))
+            let expected = ops(1).linear(layer, input).array
+            for threads in 1...3 {
+                let ops = ops(threads)
+                for rowsPerChunk in [1, 7, 64, 200] {
+                    let isEqual =
+                        products(ops, layer, input, rowsPerChunk: rowsPerChunk) == expected
+                    #expect(
+                        isEqual, "\(table.name), \(threads) threads, \(rowsPerChunk) rows"
+                    )
+                }
+            }
+        }
+    }
+
+    @Test(arguments: quantisedFormats, [ActivationMode.per32, .pow2])
+    func packedProductsAreNearExactOnes(format: BlockFormat, mode: ActivationMode) throws {
+        for (rows, outputs) in [(0, 1), (1, 1), (2, 31), (7, 32), (13, 33), (5, 97)] {
+            let inputs = format.blockLength == 32 ? 96 : 256
+            let ops = TensorOps(
+                kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: 2),
+                activationMode: mode)
+            let layer = try layer(format, outputs: outputs, inputs: inputs, ops)
+            let input = Activations(gaussians(rows * inputs, seed: 3), width: inputs)
+            let found = ops.linear(layer, input)
+            #expect(found.rows == rows && found.width == outputs)
+            let exact = ops.linear(LinearLayer(weight: layer.weight, bias: layer.bias), input)
+            var weights = [Float](repeating: 0, count: outputs * inputs)
+            layer.weight.decode(rows: 0..<outputs, into: &weights)
+            for row in 0..<rows {
+                let largest = (0..<inputs).reduce(Float(0)) { max($0, abs(input.row(row)[$1])) }
+                for output in 0..<outputs {
+                    let magnitude = weights[(output * inputs)..<((output + 1) * inputs)]
+                        .reduce(Float(0)) { $0 + abs($1) }
+                    // Each activation is off by at most half of a 127th of the row's largest; a block
+                    // sum of minima by a sixteenth of that. Rounding of floats is far below.
+                    let bound = 1.1 * magnitude * largest / 254
+                    #expect(abs(found.row(row)[output] - exact.row(row)[output]) <= bound)
+                }
+            }
+        }
+    }
+}

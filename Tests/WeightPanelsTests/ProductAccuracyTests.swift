@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import Kernels
+import TestSupport
+import Testing
+
+/// What rounding activations to bytes costs: products of every format against exact ones.
+@Suite struct ProductAccuracyTests {
+    /// The rows that models have: normally distributed, and the same with a few channels that are
+    /// 30 times as large.
+    enum RowKind: CaseIterable {
+        case gaussian, outliers
+
+        /// How much less accurate scales of powers of two may be than any scales.
+        ///
+        /// A power of two is between the best scale and its double, so the ratio is below 2; about
+        /// √(7/3) = 1.53 where it is anything in between.
+        var allowedRatio: Double { self == .gaussian ? 1.6 : 1.45 }
+    }
+
+    private static let inputs = 2048
+    private static let rows = 256
+    private static let columns = 8
+
+    private func values(_ kind: RowKind) -> [Float] {
+        var random = SeededGenerator(seed: 11)
+        return (0..<(Self.rows * Self.inputs)).map { index in
+            // 4 channels of 2048, in blocks of their own.
+            let isOutlier = kind == .outliers && index % 512 == 77
+            return (isOutlier ? 30 : 1) * random.nextGaussian()
+        }
+    }
+
+    /// The scale of each block's bytes: what one of them is worth.
+    private func units(_ row: ArraySlice<Float>, _ scaling: ActivationScaling) -> [Double] {
+        func largest(_ numbers: ArraySlice<Float>) -> Double {
+            Double(numbers.reduce(0) { max($0, abs($1)) })
+        }
+        let rowLargest = largest(row)
+        return stride(from: row.startIndex, to: row.endIndex, by: 32).map { start in
+            var unit = largest(row[start..<(start + 32)])
+            if scaling == .powerOfTwo {
+                // The smallest half, quarter, … of the row's largest that is not below the block's.
+                let blockLargest = unit
+                unit = rowLargest
+                while unit / 2 >= blockLargest { unit /= 2 }
+            }
+            return unit / 127
+        }
+    }
+
+    /// The root-mean-square error of all products over their root mean square, and what uniformly
+    /// distributed rounding errors of the activations would make it.
+    private func error(
+        _ sample: PackedSample, _ values: [Float], _ scaling: ActivationScaling
+    ) -> (measured: Double, expected: Double) {
+        let kernels = testedTables[0].panels
+        let inputs = Self.inputs
+        let weights = (0..<Self.columns).map { sample.row($0).map(Double.init) }
+        var (power, measured, expected) = (0.0, 0.0, 0.0)
+        for row in 0..<Self.rows {
+            let slice = values[(row * inputs)..<((row + 1) * inputs)]
+            let products = SampleTile(kernels, Array(slice), width: inputs, scaling)
+                .products(kernels, sample, panel: 0, scaling)
+            let units = units(slice, scaling)
+            for column in 0..<Self.columns {
+                let weights = weights[column]
+                let exact = zip(weights, slice).reduce(0.0) { $0 + $1.0 * Double($1.1) }
+                let difference = Double(products[column]) - exact
+                power += exact * exact
+                measured += difference * difference
+                // A uniform error of at most half a unit has the variance unit²/12.
+                expected += weights.indices.reduce(0.0) {
+                    let unit = units[$1 / 32]
+                    return $0 + weights[$1] * weights[$1] * unit * unit / 12
+                }
+            }
+        }
+        return ((measured / power).squareRoot(), (expected / power).squareRoot())
+    }
+
+    @Test(arguments: quantisedFormats, RowKind.allCases)
+    func powersOfTwoCostLittle(format: BlockFormat, kind: RowKind) throws {
+        let sample = try PackedSample(format, outputs: 32, inputs: Self.inputs, seed: 3)
+        let values = values(kind)
+        let block = error(sample, values, .perBlock)
+        let power = error(sample, values, .powerOfTwo)
+        // 256 rows estimate a deviation to 1/√(2 · 256) = 4.4 %, their columns having errors in common
+        // where weights are not centred; 15 % is more than three of these.
+        #expect(abs(block.measured / block.expected - 1) < 0.15)
+        #expect(abs(power.measured / power.expected - 1) < 0.15)
+        #expect(power.measured / block.measured <= kind.allowedRatio)
+    }
+}
