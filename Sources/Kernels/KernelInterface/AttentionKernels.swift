@@ -70,8 +70,10 @@ public struct AttentionKernels: Sendable {
     /// cache while its queries walk over them.
     @inlinable public static var tokensPerBlock: Int { 128 }
 
-    /// Numbers of one query's running result: the largest score, the sum of the weights, 14 unused ones,
-    /// then the weighted sum of the values. All zeros mean that nothing was seen.
+    /// Numbers of one query's running result.
+    ///
+    /// They are the largest score, the sum of the weights, 14 unused ones, and the weighted sum of the
+    /// values. All zeros mean that nothing was seen.
     @inlinable
     public static func stateWidth(_ width: Int) -> Int { sumOffset + paddedWidth(width) }
     /// Where the weighted sum starts.
@@ -80,8 +82,10 @@ public struct AttentionKernels: Sendable {
     @inlinable
     public static func paddedWidth(_ width: Int) -> Int { (width + 15) / 16 * 16 }
 
-    /// Queries whose scores are held at a time: while a panel of keys or values is in the first-level
-    /// cache, it serves all of them. A multiple of the rows of every register tile.
+    /// Queries whose scores are held at a time.
+    ///
+    /// While a panel of keys or values is in the first-level cache, it serves all of them. A multiple of
+    /// the rows of every register tile.
     @inlinable public static var queriesPerBatch: Int { 24 }
 
     /// Numbers of memory that `attend` needs.

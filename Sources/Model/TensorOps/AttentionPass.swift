@@ -12,14 +12,16 @@ struct AttentionPass {
     let mask: AttentionMask
     let result: UnsafeMutablePointer<Float>  // [rows, heads · headWidth]
 
-    /// Queries of a key-value head that walk over the tokens together: keys and values are widened once
-    /// for all of them, and the results of 96 fit the second-level cache beside a block. A multiple of
-    /// the rows of a register tile.
+    /// Queries of a key-value head that walk over the tokens together.
+    ///
+    /// Keys and values are widened once for all of them, and the results of 96 fit the second-level cache
+    /// beside a block.
     private static let queriesPerTask = 96
     /// With no more queries of a key-value head than this, blocks of tokens are spread over the threads.
     private static let mostSpreadQueries = 12
-    /// Heads that one task of a spread pass reads at most. They lie side by side in memory, so that its
-    /// pages and the processor's prefetching are used well.
+    /// Heads that one task of a spread pass reads at most.
+    ///
+    /// They lie side by side in memory, so that its pages and the processor's prefetching are used well.
     private static let mostHeadsPerTask = 8
 
     /// Computes `result`.
