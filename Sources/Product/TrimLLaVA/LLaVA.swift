@@ -201,7 +201,7 @@ public final class LLaVA: Sendable {
             expected: "\(allowed.lowerBound) to \(allowed.upperBound)")
     }
 
-    private static var kernelsFromEnvironment: String? {
+    static var kernelsFromEnvironment: String? {
         getenv("TRIMLLAVA_KERNELS").map { String(cString: $0) }
     }
 }
