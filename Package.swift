@@ -114,7 +114,7 @@ let package = Package(
         module(
             "Model", "TensorOps",
             ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
-        module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging"]),
+        module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging", "BlockFormats"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
 

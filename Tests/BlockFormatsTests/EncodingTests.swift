@@ -45,6 +45,31 @@ import Testing
         #expect(blocks[36...].allSatisfy { $0 == 0 })
     }
 
+    /// The same arithmetic as gguf-py's, so the same bytes.
+    @Test func fourBitsAreThoseOfTheIndependentEncoder() throws {
+        let numbers = try NPYArray(fixture: "blocks/Q4_0.unrounded.npy").floats
+        let expected = try NPYArray(fixture: "blocks/Q4_0.rounded.npy").uint8s
+        try #require(expected.count == BlockFormat.q4_0.byteCount(of: numbers.count))
+        let blocks = [UInt8](unsafeUninitializedCapacity: expected.count) { buffer, count in
+            count = buffer.count
+            if let target = UnsafeMutableRawBufferPointer(buffer).baseAddress {
+                encodeQ4_0(numbers, count: numbers.count, into: target)
+            }
+        }
+        #expect(blocks.indices.first { blocks[$0] != expected[$0] } == nil)
+    }
+
+    @Test(arguments: [Float.infinity, -.infinity, .nan])
+    func fourBitsOfWhatIsNotFiniteHaveNoFiniteScale(number: Float) {
+        var numbers = [Float](repeating: 1, count: 32)
+        numbers[7] = number
+        var block = [UInt8](repeating: 0, count: 18)
+        block.withUnsafeMutableBytes { target in
+            if let base = target.baseAddress { encodeQ4_0(numbers, count: 32, into: base) }
+        }
+        #expect(block[1] & 0x7C == 0x7C)
+    }
+
     private func encoded(_ numbers: [Float]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: numbers.count / 32 * 34) { buffer, count in
             count = buffer.count

@@ -23,6 +23,8 @@ import Testing
         return model
     }()
 
+    private let weights = WeightMemory(packedBytes: 3_000_000_000, mappedBytes: 1_000_000_000)
+
     private func vision(_ model: TinyModel) throws -> VisionConfig {
         let metadata = try model.projectorMetadata().metadata()
         return try VisionConfig(metadata, storedBlocks: 23, projectorLayers: [0, 2])
@@ -33,7 +35,7 @@ import Testing
     ) throws -> MemoryEstimate {
         MemoryEstimate(
             text: try DecoderConfig(vicuna.textMetadata().metadata()), vocabulary: 32000,
-            vision: try vision(clip), weightBytes: 4_000_000_000, context: context,
+            vision: try vision(clip), weights: weights, context: context,
             visualTokens: visualTokens, keptTokens: keptTokens, sequences: sequences, format: .f16)
     }
 

@@ -14,6 +14,19 @@ import TrimLLaVA
             ProgressLine.text(.encoding(picture: 1, of: 3, done: 1))
                 == "looking at picture 2 of 3: 100 %")
         #expect(ProgressLine.text(.reading(done: 0.5)) == "reading the prompt: 50 %")
+        #expect(ProgressLine.text(.packing(done: 0.299)) == "packing the weights: 29 %")
+        #expect(ProgressLine.text(.storing(done: 1)) == "writing the packed weights: 100 %")
+    }
+
+    @Test func waitsAsLongAsItIsTold() {
+        var written = ""
+        let line = ProgressLine(isEnabled: true, patience: .milliseconds(300)) { written += $0 }
+        usleep(210_000)
+        line.show(LoadProgress.packing(done: 0.1))
+        #expect(written == "")
+        usleep(100_000)
+        line.show(LoadProgress.packing(done: 0.2))
+        #expect(written == "\rpacking the weights: 20 %\u{1B}[K")
     }
 
     @Test func showsOnlyWhatLastsAndTakesItAway() {

@@ -50,13 +50,13 @@ import Testing
 
     @Test func answerAndTimingsGoToTheirOwnStreams() throws {
         let outcome = try ToolProcess.run(Self.short)
-        #expect(outcome.errors.hasPrefix("\npicture  "))
+        #expect(outcome.errors.hasPrefix("\nload  "))
         #expect(outcome.errors.contains("200 tokens"))
         #expect(outcome.errors.hasSuffix(" bytes\n") || outcome.errors.hasSuffix("iB\n"))
         #expect(!outcome.errors.contains("\r"), "progress belongs on terminals only")
         #expect(try ToolProcess.run(Self.short + ["--quiet"]).errors == "")
         let merged = try ToolProcess.shell(#""$@" 2>&1"#, Self.short)
-        #expect(merged.text.hasPrefix(outcome.text + "\npicture  "))
+        #expect(merged.text.hasPrefix(outcome.text + "\nload  "))
     }
 
     @Test func aFullDiskIsAnErrorAtOnce() throws {

@@ -20,6 +20,11 @@ public final class GGUFFile: Sendable {
     /// Bytes of all parts.
     public let byteCount: Int
 
+    /// What tells this version of the file from others, part by part.
+    public var identities: [FileIdentity] { parts.map(\.identity) }
+
+    private let parts: [GGUFPart]
+
     /// Positions in `tensors` by the bytes of the name.
     private let positions: [[UInt8]: Int]
 
@@ -45,6 +50,7 @@ public final class GGUFFile: Sendable {
         metadata = first.metadata
         self.tensors = tensors
         self.positions = positions
+        self.parts = parts
         byteCount = parts.reduce(0) { $0 + $1.file.bytes.count }
     }
 

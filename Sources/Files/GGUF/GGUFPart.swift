@@ -7,6 +7,9 @@ struct GGUFPart {
     let metadata: GGUFMetadata
     let tensors: [GGUFTensor]
 
+    /// Bytes of magic, metadata and tensor table.
+    private let headerBytes: Int
+
     /// Maps a file and checks everything that its header says.
     init(path: String) throws(GGUFError) {
         let file = try MappedFile(path: path)
@@ -22,6 +25,14 @@ struct GGUFPart {
         tensors = try GGUFPart.place(entries, headerBytes: reader.offset, alignment, file)
         self.metadata = metadata
         self.file = file
+        headerBytes = reader.offset
+    }
+
+    var identity: FileIdentity {
+        FileIdentity(
+            byteCount: file.bytes.count, modificationTime: file.modificationTime, inode: file.inode,
+            header: fingerprint(
+                of: UnsafeRawBufferPointer(rebasing: file.bytes.prefix(headerBytes))))
     }
 
     /// The alignment of the tensor data in bytes, a power of two.

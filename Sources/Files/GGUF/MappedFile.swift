@@ -16,6 +16,12 @@ final class MappedFile: @unchecked Sendable {
     /// The bytes of the file, never written, valid while this object lives.
     let bytes: UnsafeRawBufferPointer
 
+    /// When the file was changed last, in nanoseconds since 1970.
+    let modificationTime: Int
+
+    /// The file's number in its file system.
+    let inode: UInt64
+
     /// Maps a regular, non-empty file.
     init(path: String) throws(GGUFError) {
         guard !path.utf8.contains(0) else {
@@ -27,13 +33,21 @@ final class MappedFile: @unchecked Sendable {
             throw .unreadable(file: path, reason: "cannot open the file: \(systemMessage())")
         }
         defer { close(descriptor) }
-        let count = try MappedFile.regularFileSize(descriptor, path)
+        let status = try MappedFile.regularFileStatus(descriptor, path)
+        let count = Int(status.st_size)
         guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0),
             address != MAP_FAILED
         else {
             throw .unreadable(file: path, reason: "cannot map the file: \(systemMessage())")
         }
         self.path = path
+        inode = UInt64(status.st_ino)
+        #if os(Linux)
+            let time = status.st_mtim
+        #else
+            let time = status.st_mtimespec
+        #endif
+        modificationTime = time.tv_sec &* 1_000_000_000 &+ time.tv_nsec
         bytes = UnsafeRawBufferPointer(start: address, count: count)
     }
 
@@ -41,9 +55,9 @@ final class MappedFile: @unchecked Sendable {
         munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
     }
 
-    private static func regularFileSize(
+    private static func regularFileStatus(
         _ descriptor: Int32, _ path: String
-    ) throws(GGUFError) -> Int {
+    ) throws(GGUFError) -> stat {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw .unreadable(file: path, reason: "cannot examine the file: \(systemMessage())")
@@ -56,7 +70,7 @@ final class MappedFile: @unchecked Sendable {
         guard status.st_size > 0 else {
             throw .unreadable(file: path, reason: "the file is empty")
         }
-        return Int(status.st_size)
+        return status
     }
 }
 

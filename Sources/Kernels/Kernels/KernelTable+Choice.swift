@@ -35,6 +35,16 @@ extension KernelTable {
     /// The tables that this processor can run, fastest first; the reference is always last.
     public static let available: [KernelTable] = instructionSetTables + [reference]
 
+    /// The instruction sets that tables are chosen by, and whether this processor has them.
+    public static let processorFeatures: [(name: String, isPresent: Bool)] =
+        sequence(first: Int32(0)) { $0 + 1 }.lazy
+        .map { index in
+            processor_feature_name(index).map {
+                (String(cString: $0), processor_has_feature(index) != 0)
+            }
+        }
+        .prefix { $0 != nil }.compactMap(\.self)
+
     /// The table of that name, or the fastest one for `nil`.
     ///
     /// - Throws: `KernelError.unknownTable` when this processor has no such table.

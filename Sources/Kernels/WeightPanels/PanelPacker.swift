@@ -61,6 +61,10 @@ public struct PanelPacker: Sendable {
 }
 
 extension PanelKind {
+    /// The version of all layouts, raised by whoever changes one of them or their raw values: panels that
+    /// were kept in files are then packed again.
+    public static let layoutVersion: UInt32 = 1
+
     /// The panels that hold a format's weights; nil for floats.
     ///
     /// Q3_K's numbers are ones of Q6_K, which takes 1.9 times the bytes.

@@ -11,11 +11,30 @@ public enum PhysicalCores {
     ///
     /// Two hardware threads of a core share its vector units, so they count once.
     public static func count() -> Int {
+        let limits = limits()
+        return max(1, min(limits.cores, limits.quota ?? limits.cores))
+    }
+
+    /// What `count` goes by.
+    public struct Limits: Sendable {
+        /// Hardware threads inside the affinity mask.
+        public let hardwareThreads: Int
+        /// Physical cores inside the affinity mask.
+        public let cores: Int
+        /// Whole cores that the control groups leave to this process; nil without a limit.
+        public let quota: Int?
+    }
+
+    /// What limits this process now.
+    public static func limits() -> Limits {
         #if os(Linux)
-            let cores = Set(allowedProcessors().map(coreName))
-            return max(1, min(cores.count, ControlGroups(root: "/").wholeCores() ?? cores.count))
+            let processors = allowedProcessors()
+            return Limits(
+                hardwareThreads: processors.count, cores: Set(processors.map(coreName)).count,
+                quota: ControlGroups(root: "/").wholeCores())
         #else
-            return performanceCores()
+            let cores = performanceCores()
+            return Limits(hardwareThreads: cores, cores: cores, quota: nil)
         #endif
     }
 

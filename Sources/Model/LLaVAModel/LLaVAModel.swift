@@ -33,18 +33,28 @@ public final class LLaVAModel: Sendable {
     ///   - context: most rows of a sequence; nil for `defaultContext`, or the trained context where
     ///     that is shorter.
     ///   - visionPrecision: how vision tower and projector compute.
+    ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
     public init(
         text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil,
-        visionPrecision: VisionPrecision = .float
+        visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
+        onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
         self.ops = ops
         let textConfig = try DecoderConfig(text.metadata)
         self.context = try Self.checked(context, textConfig, text)
-        let textLoader = TensorLoader(text)
+        var packedBytes = 0
+        let allBytes = Double(text.byteCount + projectorFile.byteCount)
+        let onPacked = { (bytes: Int) in
+            packedBytes += bytes
+            onProgress(.packing(done: min(1, Double(packedBytes) / allBytes)))
+        }
+        let textLoader = TensorLoader(
+            text, packing, rounding: packing.floatEncoding?.rawValue ?? "none", onPacked: onPacked)
         let weights = try textLoader.decoderWeights(textConfig, context: self.context, ops)
         decoder = Decoder(textConfig, weights, ops)
 
-        let visionLoader = TensorLoader(projectorFile)
+        let visionLoader = TensorLoader(
+            projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
         let config = try VisionConfig(projectorFile)
         vision = VisionTower(
             config, try visionLoader.visionWeights(config, visionPrecision, ops), ops)
@@ -57,6 +67,9 @@ public final class LLaVAModel: Sendable {
         newline = try visionLoader.newline(config, width: textConfig.width)
         padding = try Self.preprocessor(config, .padToSquare, projectorFile)
         cropping = try Self.preprocessor(config, .centerCrop, projectorFile)
+        for loader in [textLoader, visionLoader] {
+            loader.saveCache { onProgress(.storing(done: $0)) }
+        }
         warnings = [textLoader, visionLoader].flatMap(\.warnings)
     }
 
@@ -166,7 +179,7 @@ extension TensorLoader {
         throw .missingTensor(file: file.path, name: TensorNames.Projector.newline[0])
     }
 
-    fileprivate var warnings: [String] {
+    var unusedTensorWarnings: [String] {
         let names = untakenNames
         guard !names.isEmpty else { return [] }
         let shown = names.prefix(4).joined(separator: ", ")

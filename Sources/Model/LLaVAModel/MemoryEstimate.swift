@@ -4,8 +4,8 @@ import TensorOps
 
 /// The memory that a run needs, by formula.
 public struct MemoryEstimate: Sendable, Equatable {
-    /// The weights of both files, which stay mapped.
-    public let weightBytes: Int
+    /// The weights of both files.
+    public let weights: WeightMemory
     /// KV cache rows of one sequence that uses its whole context.
     public let cacheRowsPerSequence: Int
     /// The same without pruning.
@@ -26,7 +26,7 @@ public struct MemoryEstimate: Sendable, Equatable {
         boundedProduct(sequences, unprunedCacheRowsPerSequence, bytesPerCacheRow)
     }
     /// Everything together.
-    public var totalBytes: Int { weightBytes + cacheBytes + activationBytes }
+    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes }
 
     /// The memory of `sequences` sequences of up to `context` rows.
     ///
@@ -34,10 +34,10 @@ public struct MemoryEstimate: Sendable, Equatable {
     ///   - visualTokens: rows of one unpruned picture.
     ///   - keptTokens: rows of it that stay when visual tokens are pruned; nil for all.
     public init(
-        text: DecoderConfig, vocabulary: Int, vision: VisionConfig?, weightBytes: Int,
+        text: DecoderConfig, vocabulary: Int, vision: VisionConfig?, weights: WeightMemory,
         context: Int, visualTokens: Int, keptTokens: Int?, sequences: Int, format: CacheFormat
     ) {
-        self.weightBytes = weightBytes
+        self.weights = weights
         self.sequences = sequences
         unprunedCacheRowsPerSequence = context
         let dropped = visualTokens - min(visualTokens, keptTokens ?? visualTokens)

@@ -5,9 +5,29 @@ import TensorOps
 /// Takes tensors out of a file by name and checks their shapes; remembers which were taken.
 final class TensorLoader {
     let file: GGUFFile
+    private let packing: PackingOptions
+    private let cache: PanelCache?
+    private let onPacked: (_ bytes: Int) -> Void
     private var taken: Set<String> = []
 
-    init(_ file: GGUFFile) { self.file = file }
+    /// - Parameters:
+    ///   - rounding: how the file's matrices are rounded, for the cache.
+    ///   - onPacked: called with the file's bytes of each matrix that is packed, or found packed.
+    init(
+        _ file: GGUFFile, _ packing: PackingOptions = PackingOptions(), rounding: String = "",
+        onPacked: @escaping (_ bytes: Int) -> Void = { _ in }
+    ) {
+        self.file = file
+        self.packing = packing
+        self.onPacked = onPacked
+        cache = packing.cacheFolder.map { PanelCache(folder: $0, of: file, rounding: rounding) }
+    }
+
+    /// Writes what was packed to the cache, where there is one.
+    func saveCache(onProgress: (Double) -> Void) { cache?.save(onProgress: onProgress) }
+
+    /// What is odd about the file and its cache.
+    var warnings: [String] { unusedTensorWarnings + (cache?.warnings ?? []) }
 
     /// Tensors of the file that nothing asked for.
     var untakenNames: [String] { file.tensors.map(\.name).filter { !taken.contains($0) } }
@@ -39,23 +59,41 @@ final class TensorLoader {
 
     /// The layer with its weights in panels, as the text model's products read them.
     ///
-    /// Layers of floats, and all of them where activations stay floats, are left as they are.
+    /// Layers of floats are left as they are, unless they are to be rounded, and all of them where
+    /// activations stay floats.
     func packed(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
         guard ops.activationMode != .float else { return layer }
-        return try packed(layer) { matrix throws(PackingError) in try ops.pack(matrix) }
+        if let encoding = packing.floatEncoding, layer.weight.format.blockLength == 1 {
+            return try packed(layer, roundedTo: encoding, ops)
+        }
+        return try packed(layer, roundedTo: nil, ops)
     }
 
     /// The layer with its weights rounded to bytes; where their shape forbids that, as it is.
     func rounded(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
-        try packed(layer) { matrix throws(PackingError) in try ops.packRounded(matrix) }
+        try packed(layer, roundedTo: .q8_0, ops)
     }
 
     private func packed(
-        _ layer: LinearLayer, _ pack: (WeightMatrix) throws(PackingError) -> PackedMatrix?
+        _ layer: LinearLayer, roundedTo encoding: BlockEncoding?, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
-        do {
-            return LinearLayer(
-                weight: layer.weight, bias: layer.bias, packed: try pack(layer.weight))
+        let weight = layer.weight
+        defer { onPacked(weight.byteCount) }
+        guard let shape = PackedShape(packing: weight, roundedTo: encoding?.format) else {
+            return layer
+        }
+        if let found = cache?.matrix(weight, shape) {
+            return LinearLayer(weight: weight, bias: layer.bias, packed: found)
+        }
+        do throws(PackingError) {
+            let packed =
+                if let encoding {
+                    try ops.packRounded(weight, to: encoding)
+                } else {
+                    try ops.pack(weight)
+                }
+            if let packed { cache?.add(packed, for: weight) }
+            return LinearLayer(weight: weight, bias: layer.bias, packed: packed)
         } catch {
             switch error {
             case .notFinite(let tensor, let row):

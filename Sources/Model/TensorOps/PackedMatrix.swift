@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import BlockFormats
+public import BlockFormats
 public import Kernels
 import WeightPanels
 
-/// A weight matrix in the panels that kernels read.
-public final class PackedMatrix: @unchecked Sendable {
+/// The size of a packed matrix and the layout of its panels.
+public struct PackedShape: Sendable, Equatable {
     /// The panels' layout.
     public let kind: PanelKind
     /// Rows of the matrix.
@@ -12,30 +12,80 @@ public final class PackedMatrix: @unchecked Sendable {
     /// Columns of the matrix.
     public let inputs: Int
 
-    let superblocks: Int
-    private let panelBytes: Int
-    private let panels: UnsafeRawPointer  // [⌈outputs / 32⌉] panels
-    private let owner: any AnyObject & Sendable
+    /// Changes whenever panels of an earlier version are to be read no more.
+    public static let layoutVersion = PanelKind.layoutVersion
 
-    /// A view of `panels`, which `owner` keeps alive.
-    init(
-        kind: PanelKind, outputs: Int, inputs: Int, panels: UnsafeRawPointer,
-        owner: any AnyObject & Sendable
-    ) {
+    init(kind: PanelKind, outputs: Int, inputs: Int) {
         self.kind = kind
         self.outputs = outputs
         self.inputs = inputs
-        self.panels = panels
-        self.owner = owner
-        superblocks = kind.superblocks(inputs)
-        panelBytes = kind.panelBytes(inputs)
+    }
+
+    /// A shape that a file names; nil if no such matrix can be.
+    ///
+    /// - Parameter kind: the raw value of a `PanelKind`.
+    public init?(kind: Int, outputs: Int, inputs: Int) {
+        // 2^30 on either side is more than any model has, and no product of it overflows.
+        guard let kind = PanelKind(rawValue: kind), (1...1 << 30).contains(outputs),
+            (1...1 << 30).contains(inputs)
+        else { return nil }
+        self.init(kind: kind, outputs: outputs, inputs: inputs)
+    }
+
+    /// The shape of a matrix of the given format.
+    ///
+    /// Nil where there are no panels: for floats, and for rows that are no whole number of blocks.
+    public init?(_ format: BlockFormat, outputs: Int, inputs: Int) {
+        guard inputs % format.blockLength == 0, let kind = PanelKind(format) else { return nil }
+        self.init(kind: kind, outputs: outputs, inputs: inputs)
+    }
+
+    /// The shape of a matrix after packing, in the format it has or rounded to another.
+    public init?(packing matrix: WeightMatrix, roundedTo format: BlockFormat? = nil) {
+        self.init(format ?? matrix.format, outputs: matrix.outputs, inputs: matrix.inputs)
     }
 
     /// Panels of 32 outputs; the last may be partly empty.
     var panelCount: Int { (outputs + PanelKind.columns - 1) / PanelKind.columns }
 
     /// Bytes that the panels take.
-    public var byteCount: Int { panelCount * panelBytes }
+    public var byteCount: Int { panelCount * kind.panelBytes(inputs) }
+}
+
+/// A weight matrix in the panels that kernels read.
+public final class PackedMatrix: @unchecked Sendable {
+    /// Its size and layout.
+    public let shape: PackedShape
+
+    let superblocks: Int
+    private let panelBytes: Int
+    private let panels: UnsafeRawPointer  // [⌈outputs / 32⌉] panels
+    private let owner: any AnyObject & Sendable
+
+    /// A view of `shape.byteCount` bytes of panels, aligned to cache lines, which `owner` keeps alive.
+    public init(
+        _ shape: PackedShape, panels: UnsafeRawPointer, owner: any AnyObject & Sendable
+    ) {
+        self.shape = shape
+        self.panels = panels
+        self.owner = owner
+        superblocks = shape.kind.superblocks(shape.inputs)
+        panelBytes = shape.kind.panelBytes(shape.inputs)
+    }
+
+    /// The panels' layout.
+    public var kind: PanelKind { shape.kind }
+    /// Rows of the matrix.
+    public var outputs: Int { shape.outputs }
+    /// Columns of the matrix.
+    public var inputs: Int { shape.inputs }
+
+    /// All panels.
+    public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: panels, count: shape.byteCount)
+    }
+
+    var panelCount: Int { shape.panelCount }
 
     func panel(_ index: Int) -> UnsafeRawPointer { panels + index * panelBytes }
 
@@ -60,35 +110,36 @@ extension TensorOps {
     /// - Returns: nil for a matrix of floats, which has no panels.
     /// - Throws: `PackingError`.
     public func pack(_ matrix: WeightMatrix) throws(PackingError) -> PackedMatrix? {
-        guard let packer = PanelPacker(matrix.format, inputs: matrix.inputs) else { return nil }
-        let packed = try pack(
-            name: matrix.name, kind: packer.kind, outputs: matrix.outputs, inputs: matrix.inputs
-        ) { outputs, panel, _ in
+        guard let shape = PackedShape(packing: matrix),
+            let packer = PanelPacker(matrix.format, inputs: matrix.inputs)
+        else { return nil }
+        let packed = try pack(name: matrix.name, shape) { outputs, panel, _ in
             packer.pack(matrix.storedRow(outputs.lowerBound), count: outputs.count, into: panel)
         }
         matrix.releasePages()
         return packed
     }
 
-    /// Rounds a matrix to bytes with a scale for each 32 inputs, on all threads, and lets go of the
-    /// file's pages.
+    /// Rounds a matrix to blocks of another format, on all threads, and lets go of the file's pages.
     ///
-    /// - Returns: nil where the inputs are not a multiple of 32.
+    /// - Parameter encoding: what floats are rounded to.
+    /// - Returns: nil where the inputs are not a multiple of the format's block length.
     /// - Throws: `PackingError`.
-    public func packRounded(_ matrix: WeightMatrix) throws(PackingError) -> PackedMatrix? {
-        guard matrix.format != .q8_0 else { return try pack(matrix) }
-        guard matrix.inputs % BlockFormat.q8_0.blockLength == 0,
-            let packer = PanelPacker(.q8_0, inputs: matrix.inputs)
+    public func packRounded(
+        _ matrix: WeightMatrix, to encoding: BlockEncoding = .q8_0
+    ) throws(PackingError) -> PackedMatrix? {
+        guard matrix.format != encoding.format else { return try pack(matrix) }
+        guard let shape = PackedShape(packing: matrix, roundedTo: encoding.format),
+            let packer = PanelPacker(encoding.format, inputs: matrix.inputs)
         else { return nil }
-        let rowBytes = BlockFormat.q8_0.byteCount(of: matrix.inputs)
-        let packed = try pack(
-            name: matrix.name, kind: packer.kind, outputs: matrix.outputs, inputs: matrix.inputs
-        ) { outputs, panel, thread in
-            let floats = scratch.floats(outputs.count * matrix.inputs, thread: thread)
+        let rowBytes = encoding.format.byteCount(of: matrix.inputs)
+        let packed = try pack(name: matrix.name, shape) { outputs, panel, thread in
+            let count = outputs.count * matrix.inputs
+            let floats = scratch.floats(count, thread: thread)
             let blocks = buffers.take(outputs.count * rowBytes)
             defer { buffers.giveBack(blocks) }
             matrix.decode(rows: outputs, into: floats)
-            encodeQ8_0(floats, count: outputs.count * matrix.inputs, into: blocks.start)
+            encoding.encode(floats, count: count, into: blocks.start)
             return packer.pack(blocks.start, count: outputs.count, into: panel)
         }
         matrix.releasePages()
@@ -97,21 +148,19 @@ extension TensorOps {
 
     /// Calls `fill` for every panel on all threads; it returns the first bad row, counted in the panel.
     func pack(
-        name: String, kind: PanelKind, outputs: Int, inputs: Int,
+        name: String, _ shape: PackedShape,
         fill: (_ outputs: Range<Int>, _ panel: UnsafeMutableRawPointer, _ thread: Int) -> Int?
     ) throws(PackingError) -> PackedMatrix {
-        let count = (outputs + PanelKind.columns - 1) / PanelKind.columns
-        let bytes = kind.panelBytes(inputs)
-        guard let memory = panelMemory.take(count * bytes) else {
-            throw .noMemory(tensor: name, bytes: count * bytes)
+        guard let memory = panelMemory.take(shape.byteCount) else {
+            throw .noMemory(tensor: name, bytes: shape.byteCount)
         }
         let packed = PackedMatrix(
-            kind: kind, outputs: outputs, inputs: inputs, panels: UnsafeRawPointer(memory.start),
-            owner: memory.owner)
+            shape, panels: UnsafeRawPointer(memory.start), owner: memory.owner)
+        let panelBytes = shape.kind.panelBytes(shape.inputs)
         let firstBadRow = LowestValue()
-        pool.forEach(count) { index, thread in
+        pool.forEach(shape.panelCount) { index, thread in
             let range = packed.outputs(ofPanel: index)
-            if let row = fill(range, memory.start + index * bytes, thread) {
+            if let row = fill(range, memory.start + index * panelBytes, thread) {
                 firstBadRow.lower(to: range.lowerBound + row)
             }
         }

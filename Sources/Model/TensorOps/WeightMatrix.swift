@@ -17,6 +17,8 @@ public struct WeightMatrix: Sendable {
     public let outputs: Int
     /// Columns; a multiple of the format's block length.
     public let inputs: Int
+    /// Which of the tensor's rows is the matrix's first; not 0 in a part of fused layers.
+    public let firstRow: Int
 
     private nonisolated(unsafe) let bytes: UnsafeRawPointer  // [outputs, inputs] in blocks
     private let owner: any AnyObject & Sendable
@@ -27,7 +29,7 @@ public struct WeightMatrix: Sendable {
     /// - Parameter isMapped: whether they are a file's, which the system can read again.
     public init(
         name: String, format: BlockFormat, outputs: Int, inputs: Int, bytes: UnsafeRawPointer,
-        owner: any AnyObject & Sendable, isMapped: Bool = false
+        owner: any AnyObject & Sendable, isMapped: Bool = false, firstRow: Int = 0
     ) {
         precondition(inputs % format.blockLength == 0)
         self.name = name
@@ -37,6 +39,7 @@ public struct WeightMatrix: Sendable {
         self.bytes = bytes
         self.owner = owner
         self.isMapped = isMapped
+        self.firstRow = firstRow
     }
 
     /// A float matrix with the given numbers.
@@ -55,7 +58,8 @@ public struct WeightMatrix: Sendable {
         precondition(range.lowerBound >= 0 && range.upperBound <= outputs)
         return WeightMatrix(
             name: name, format: format, outputs: range.count, inputs: inputs,
-            bytes: bytes + range.lowerBound * rowBytes, owner: owner, isMapped: isMapped)
+            bytes: bytes + range.lowerBound * rowBytes, owner: owner, isMapped: isMapped,
+            firstRow: firstRow + range.lowerBound)
     }
 
     /// Decodes rows exactly into `out`, which has room for `range.count · inputs` numbers.

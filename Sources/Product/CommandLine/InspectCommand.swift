@@ -2,15 +2,19 @@
 import ArgumentParser
 import TrimLLaVA
 
-/// `trimllava inspect`: what a GGUF file holds.
+/// `trimllava inspect`: what a GGUF file holds, or what of this machine is used.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Prints the metadata and the tensors of a GGUF file.",
+        abstract:
+            "Prints what a GGUF file holds, or how this processor is used.",
         discussion: "A split file is named by its first part.")
 
     @Argument(help: ArgumentHelp("A GGUF file.", valueName: "file"), completion: .file())
-    var path: String
+    var path: String?
+
+    @Flag(help: "Print which kernels run on this processor and on how many threads, and why.")
+    var cpu = false
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -24,12 +28,17 @@ struct InspectCommand: ParsableCommand {
     @OptionGroup(title: "Memory") var memory: MemoryOptions
 
     func validate() throws {
+        if (path == nil) != cpu { throw ValidationError("give a GGUF file, or --cpu") }
         if let arrayLimit, arrayLimit < 0 {
             throw ValidationError("--array-limit is \(arrayLimit), expected at least 0")
         }
     }
 
     func run() throws {
+        guard let path else {
+            let report = try ProcessorReport()
+            return try writeOutput(json ? report.json() : report.text)
+        }
         let file = try GGUFFile(path: path)
         if memory.memory {
             let report = MemoryReport(try memory.estimate(file))

@@ -28,6 +28,17 @@ struct MemoryOptions: ParsableArguments {
     @Option(help: "How the KV cache stores numbers.")
     var kvCache: CacheFormat = .f16
 
+    @Option(help: ArgumentHelp("How matrix products treat activations.", valueName: "mode"))
+    var activations: ActivationMode = .pow2
+
+    @Option(
+        help: ArgumentHelp("How vision tower and projector compute.", valueName: "precision"))
+    var visionPrecision: VisionPrecision = .int8
+
+    @Option(
+        help: ArgumentHelp("What float matrices of the text are rounded to.", valueName: "format"))
+    var quantize: BlockEncoding?
+
     /// Beyond this the numbers mean nothing, and products of them might not fit 64 bits.
     private static let largestCount = 1 << 20
 
@@ -50,7 +61,11 @@ struct MemoryOptions: ParsableArguments {
         let vision = try projector.map { try VisionConfig($0) }
         return MemoryEstimate(
             text: text, vocabulary: file.tensor("token_embd.weight")?.shape.last ?? 0,
-            vision: vision, weightBytes: file.byteCount + (projector?.byteCount ?? 0),
+            vision: vision,
+            weights: WeightMemory(
+                text: file, projector: projector, visionBlocks: vision?.blockCount ?? 0,
+                activationMode: activations, visionPrecision: visionPrecision,
+                floatEncoding: quantize),
             context: context ?? min(LLaVAModel.defaultContext, text.contextLength),
             visualTokens: vision?.largestVisualTokenCount ?? 0, keptTokens: keep,
             sequences: parallel, format: kvCache)

@@ -5,6 +5,7 @@ import TrimLLaVA
 /// The memory that runs of a model need, for people and for scripts.
 struct MemoryReport: Encodable {
     let weightBytes: Int
+    let packedWeightBytes: Int
     let sequences: Int
     let cacheRowsPerSequence: Int
     let bytesPerCacheRow: Int
@@ -14,7 +15,8 @@ struct MemoryReport: Encodable {
     let totalBytes: Int
 
     init(_ estimate: MemoryEstimate) {
-        weightBytes = estimate.weightBytes
+        weightBytes = estimate.weights.byteCount
+        packedWeightBytes = estimate.weights.packedBytes
         sequences = estimate.sequences
         cacheRowsPerSequence = estimate.cacheRowsPerSequence
         bytesPerCacheRow = estimate.bytesPerCacheRow
@@ -28,11 +30,18 @@ struct MemoryReport: Encodable {
         try jsonText(self, keys: .convertToSnakeCase) + "\n"
     }
 
+    private var weightText: String {
+        let mapped = byteCountText(weightBytes - packedWeightBytes)
+        return packedWeightBytes == 0
+            ? "the files, mapped"
+            : "\(byteCountText(packedWeightBytes)) rearranged, \(mapped) as the files have them"
+    }
+
     /// Each part with the formula behind it.
     var text: String {
         let rows = "\(sequences) × \(cacheRowsPerSequence) rows × \(bytesPerCacheRow) bytes"
         var table = [
-            ["weights", byteCountText(weightBytes), "the files, mapped"],
+            ["weights", byteCountText(weightBytes), weightText],
             ["KV cache", byteCountText(cacheBytes), rows],
         ]
         if unprunedCacheBytes != cacheBytes {

@@ -42,6 +42,19 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How the KV cache stores numbers.", valueName: "format"))
     var kvCache: CacheFormat = .f16
 
+    @Option(
+        help: ArgumentHelp(
+            "Keep packed weights in a folder, so that the next start is quick.",
+            valueName: "folder"),
+        completion: .directory)
+    var packCache: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Round the text model's F32, F16 and BF16 matrices: smaller and faster, less exact.",
+            valueName: "format"))
+    var quantize: BlockEncoding?
+
     func validate() throws {
         let allowed = 1...LoadOptions.maximumThreadCount
         if let threads, !allowed.contains(threads) {
@@ -51,20 +64,29 @@ struct ModelOptions: ParsableArguments {
         if let context, context < 1 {
             throw ValidationError("--context is \(context), expected 1 or more")
         }
+        if quantize != nil, activations == .float {
+            throw ValidationError("--quantize goes without --activations float")
+        }
+        if packCache?.isEmpty == true { throw ValidationError("--pack-cache is empty") }
     }
 
     /// Loads the model; its warnings go to stderr.
-    func load() throws -> LLaVA {
+    func load(quiet: Bool = false) throws -> LLaVA {
+        let line = ProgressLine(quiet: quiet, patience: .seconds(1))
+        defer { line.erase() }
         let llava = try LLaVA(
             text: model, projector: mmproj,
             options: LoadOptions(
                 threadCount: threads, context: context, activationMode: activations,
-                visionPrecision: visionPrecision, cacheFormat: kvCache))
+                visionPrecision: visionPrecision, cacheFormat: kvCache, packCache: packCache,
+                floatEncoding: quantize), onProgress: line.show)
+        line.erase()
         for warning in llava.warnings { StandardError.report("warning: \(warning)") }
         return llava
     }
 }
 
 extension ActivationMode: ExpressibleByArgument {}
+extension BlockEncoding: ExpressibleByArgument {}
 extension VisionPrecision: ExpressibleByArgument {}
 extension CacheFormat: ExpressibleByArgument {}

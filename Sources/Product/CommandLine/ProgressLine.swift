@@ -2,32 +2,45 @@
 import Foundation
 import TrimLLaVA
 
-/// A line on a terminal that says what is being waited for, until the answer begins.
+/// A line on a terminal that says what is being waited for.
 final class ProgressLine {
-    /// Faster changes could not be read; what is over sooner is not worth a line.
-    private static let interval = Duration.milliseconds(200)
+    /// Faster changes could not be read.
+    static let interval = Duration.milliseconds(200)
 
     private let isEnabled: Bool
     private let write: (String) -> Void
-    private var lastChange = ContinuousClock.now
+    private var nextChange: ContinuousClock.Instant
     private var isShown = false
 
     /// A line on standard error, if that is a terminal.
-    convenience init(quiet: Bool) {
-        self.init(isEnabled: !quiet && isatty(STDERR_FILENO) != 0, write: StandardError.write)
+    ///
+    /// - Parameter patience: what is over sooner is not worth a line.
+    convenience init(quiet: Bool, patience: Duration = interval) {
+        self.init(
+            isEnabled: !quiet && isatty(STDERR_FILENO) != 0, patience: patience,
+            write: StandardError.write)
     }
 
-    init(isEnabled: Bool, write: @escaping (String) -> Void) {
+    init(
+        isEnabled: Bool, patience: Duration = interval, write: @escaping (String) -> Void
+    ) {
         self.isEnabled = isEnabled
         self.write = write
+        nextChange = .now + patience
     }
 
-    /// Replaces what the line says.
-    func show(_ progress: PromptProgress) {
-        guard isEnabled, ContinuousClock.now - lastChange >= Self.interval else { return }
-        lastChange = ContinuousClock.now
+    /// Says how far a prompt is.
+    func show(_ progress: PromptProgress) { show(Self.text(progress)) }
+
+    /// Says how far a model is.
+    func show(_ progress: LoadProgress) { show(Self.text(progress)) }
+
+    private func show(_ text: @autoclosure () -> String) {
+        let now = ContinuousClock.now
+        guard isEnabled, now >= nextChange else { return }
+        nextChange = now + Self.interval
         isShown = true
-        write("\r\(Self.text(progress))\u{1B}[K")
+        write("\r\(text())\u{1B}[K")
     }
 
     /// Takes the line away, so that other text can stand there.
@@ -35,6 +48,13 @@ final class ProgressLine {
         guard isShown else { return }
         isShown = false
         write("\r\u{1B}[K")
+    }
+
+    static func text(_ progress: LoadProgress) -> String {
+        switch progress {
+        case .packing(let done): "packing the weights: \(Int(done * 100)) %"
+        case .storing(let done): "writing the packed weights: \(Int(done * 100)) %"
+        }
     }
 
     static func text(_ progress: PromptProgress) -> String {

@@ -49,7 +49,7 @@ struct PruneMapCommand: ParsableCommand {
         guard let options = pruning.options else { return }
         let picture = try PictureDecoder.load(
             path: picture, applyOrientation: !ignoreOrientation)
-        let llava = try model.load()
+        let llava = try model.load(quiet: quiet)
         let progress = ProgressLine(quiet: quiet)
         defer { progress.erase() }
         let selection = try llava.selection(

@@ -73,7 +73,7 @@ struct RunCommand: ParsableCommand {
         let folder = try dump.map { path in try DumpFolder(path: path) }
         var input = PictureInput(orients: !prompt.ignoreOrientation)
         for path in pictures { try input.load(path) }
-        let llava = try model.load()
+        let llava = try model.load(quiet: quiet)
         if interactive {
             let chat = try InteractiveChat(
                 options, input, quiet: quiet, restart: { try prompt.conversation(llava) })

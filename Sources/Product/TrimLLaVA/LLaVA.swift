@@ -28,6 +28,12 @@ public struct LoadOptions: Sendable {
     public var visionPrecision: VisionPrecision
     /// How the KV cache stores numbers.
     public var cacheFormat: CacheFormat
+    /// A folder where packed weights are kept for the next start; nil to pack them at every start.
+    public var packCache: String?
+    /// What the text model's float matrices are rounded to; nil to compute with floats.
+    ///
+    /// Without effect where activations stay floats.
+    public var floatEncoding: BlockEncoding?
     /// The name of a kernel table; nil for what the environment's `TRIMLLAVA_KERNELS` says, or the
     /// fastest.
     public var kernels: String?
@@ -39,13 +45,15 @@ public struct LoadOptions: Sendable {
     public init(
         threadCount: Int? = nil, context: Int? = nil, activationMode: ActivationMode = .pow2,
         visionPrecision: VisionPrecision = .int8, cacheFormat: CacheFormat = .f16,
-        kernels: String? = nil
+        packCache: String? = nil, floatEncoding: BlockEncoding? = nil, kernels: String? = nil
     ) {
         self.threadCount = threadCount
         self.context = context
         self.activationMode = activationMode
         self.visionPrecision = visionPrecision
         self.cacheFormat = cacheFormat
+        self.packCache = packCache
+        self.floatEncoding = floatEncoding
         self.kernels = kernels
     }
 }
@@ -77,9 +85,11 @@ public final class LLaVA: Sendable {
     /// - Parameters:
     ///   - text: path of the text model.
     ///   - projector: path of the vision tower and projector that belong to it, the mmproj file.
+    ///   - onProgress: called, on this thread, as matrices are rearranged and written to a cache.
     /// - Throws: `LLaVAError`.
     public init(
-        text: String, projector: String, options: LoadOptions = LoadOptions()
+        text: String, projector: String, options: LoadOptions = LoadOptions(),
+        onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(LLaVAError) {
         let start = ContinuousClock.now
         do {
@@ -92,7 +102,10 @@ public final class LLaVA: Sendable {
                 activationMode: options.activationMode)
             model = try LLaVAModel(
                 text: textFile, projector: projectorFile, ops: ops, context: options.context,
-                visionPrecision: options.visionPrecision)
+                visionPrecision: options.visionPrecision,
+                packing: PackingOptions(
+                    cacheFolder: options.packCache, floatEncoding: options.floatEncoding),
+                onProgress: onProgress)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             template = ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
             cacheFormat = options.cacheFormat
@@ -201,7 +214,7 @@ public final class LLaVA: Sendable {
             expected: "\(allowed.lowerBound) to \(allowed.upperBound)")
     }
 
-    private static var kernelsFromEnvironment: String? {
+    static var kernelsFromEnvironment: String? {
         getenv("TRIMLLAVA_KERNELS").map { String(cString: $0) }
     }
 }

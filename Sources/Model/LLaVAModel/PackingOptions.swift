@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+public import TensorOps
+
+/// What happens to matrices on their way into panels.
+public struct PackingOptions: Sendable {
+    /// A folder where packed matrices are kept from one start to the next; nil to pack at every start.
+    public var cacheFolder: String?
+    /// What the text model's float matrices are rounded to; nil to compute with floats.
+    public var floatEncoding: BlockEncoding?
+
+    /// No cache and no rounding, unless given.
+    public init(cacheFolder: String? = nil, floatEncoding: BlockEncoding? = nil) {
+        self.cacheFolder = cacheFolder
+        self.floatEncoding = floatEncoding
+    }
+}
+
+/// How far the loading of a model has come.
+public enum LoadProgress: Sendable, Equatable {
+    /// Matrices are rearranged; `done` goes from 0 to 1.
+    case packing(done: Double)
+    /// Packed matrices are written to the cache; `done` goes from 0 to 1, once for each file.
+    case storing(done: Double)
+}

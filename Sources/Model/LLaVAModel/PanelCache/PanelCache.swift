@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TensorOps
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The packed matrices of one GGUF file, kept in a file of a cache folder from one start to the next.
+///
+/// Whatever is wrong with the cache is a warning: the matrices are packed again.
+final class PanelCache {
+    /// What is odd about the cache.
+    private(set) var warnings: [String] = []
+
+    private let path: String
+    private let source: String
+    private let stored: StoredPanels?
+    private var matrices: [StoredPanels.NamedMatrix] = []
+    /// Whether a matrix was asked for that the stored file lacks.
+    private var isIncomplete = false
+
+    /// The cache of `file` in `folder`, which is made if it does not exist.
+    ///
+    /// - Parameter rounding: how the matrices are rounded before they are packed.
+    init(folder: String, of file: GGUFFile, rounding: String) {
+        let name = file.path.split(separator: "/").last ?? "model"
+        let place = fingerprint(of: "\(Self.absolutePath(file.path)) \(rounding)")
+        let digits = String(place, radix: 16)
+        path = "\(folder)/\(name)-\(digits).panels"
+        source = Self.description(of: file, rounding)
+        mkdir(folder, 0o777)
+        do {
+            stored = try StoredPanels(path: path, source: source)
+        } catch {
+            stored = nil
+            switch error {
+            case .missing: break
+            case .stale:
+                warnings.append("\(path): made of an earlier \(file.path); packing it again")
+            case .damaged: warnings.append("\(path): damaged; packing \(file.path) again")
+            case .unreadable(let reason): warnings.append("\(path): cannot be read: \(reason)")
+            }
+        }
+    }
+
+    /// The matrix as it was packed before.
+    func matrix(_ weight: WeightMatrix, _ shape: PackedShape) -> PackedMatrix? {
+        guard let found = stored?.matrix(weight, shape) else {
+            isIncomplete = true
+            return nil
+        }
+        matrices.append((weight.name, weight.firstRow, found))
+        return found
+    }
+
+    /// Takes a matrix that was packed because the cache lacks it.
+    func add(_ packed: PackedMatrix, for weight: WeightMatrix) {
+        matrices.append((weight.name, weight.firstRow, packed))
+    }
+
+    /// Writes all matrices to the cache, if it lacks one.
+    ///
+    /// - Parameter onProgress: called with the part that is written, 0 to 1.
+    func save(onProgress: (Double) -> Void) {
+        guard isIncomplete, !matrices.isEmpty else { return }
+        do {
+            try StoredPanels.write(
+                matrices, source: source, to: path, onProgress: onProgress)
+        } catch {
+            warnings.append(
+                "\(path): cannot be written: \(error.reason); weights are packed at every start")
+        }
+    }
+
+    /// What the panels depend on.
+    private static func description(of file: GGUFFile, _ rounding: String) -> String {
+        let parts = file.identities.map { part in
+            "\(part.byteCount) bytes, changed at \(part.modificationTime), inode \(part.inode), "
+                + "header \(String(part.header, radix: 16))"
+        }
+        return (parts + ["rounding \(rounding)"]).joined(separator: "; ")
+    }
+
+    private static func absolutePath(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}

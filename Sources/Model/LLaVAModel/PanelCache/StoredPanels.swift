@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TensorOps
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A cache file, mapped read-only: its matrices live as long as this object.
+///
+/// Another process replaces the file by another one and never writes into it.
+final class StoredPanels: @unchecked Sendable {
+    /// Why a file is not used.
+    enum Refusal: Error, Equatable {
+        /// There is none.
+        case missing
+        /// It cannot be read.
+        case unreadable(reason: String)
+        /// It is not what a writer made: cut short, changed, or of another version of this program.
+        case damaged
+        /// It was made of another file, or an earlier version of it.
+        case stale
+    }
+
+    private let bytes: UnsafeRawBufferPointer
+    private let entries: [String: [PanelCacheEntry]]
+
+    /// Maps a cache file of the given source.
+    init(path: String, source: String) throws(Refusal) {
+        bytes = try Self.map(path)
+        guard let index = PanelCacheIndex(bytes) else {
+            munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+            throw .damaged
+        }
+        guard index.source == source else {
+            munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+            throw .stale
+        }
+        entries = Dictionary(grouping: index.entries, by: \.name)
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+    /// The panels of a matrix; nil if the file has none of it in that shape.
+    func matrix(_ weight: WeightMatrix, _ shape: PackedShape) -> PackedMatrix? {
+        let entry = entries[weight.name]?.first {
+            $0.firstRow == weight.firstRow && $0.shape == shape
+        }
+        guard let entry, let start = bytes.baseAddress else { return nil }
+        return PackedMatrix(shape, panels: start + entry.offset, owner: self)
+    }
+
+    private static func map(_ path: String) throws(Refusal) -> UnsafeRawBufferPointer {
+        // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            let isMissing = errno == ENOENT || errno == ENOTDIR
+            throw isMissing ? .missing : .unreadable(reason: systemMessage())
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .unreadable(reason: systemMessage()) }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { throw .damaged }
+        let count = Int(status.st_size)
+        guard let address = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0),
+            address != MAP_FAILED
+        else { throw .unreadable(reason: systemMessage()) }
+        // All of it is read in order, layer by layer: a slow disk may begin at once.
+        madvise(address, count, Int32(MADV_WILLNEED))
+        return UnsafeRawBufferPointer(start: address, count: count)
+    }
+}
+
+/// The operating system's text for the last failed call.
+func systemMessage() -> String { String(cString: strerror(errno)) }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+public import GGUF
+public import TensorOps
+
+/// The memory of a pair's weights once a model is loaded.
+public struct WeightMemory: Sendable, Equatable {
+    /// Matrices in panels.
+    public private(set) var packedBytes = 0
+    /// What is read as the files have it: token embeddings, norms, biases, and matrices that are not packed.
+    public private(set) var mappedBytes = 0
+
+    /// Everything together.
+    public var byteCount: Int { packedBytes + mappedBytes }
+
+    init(packedBytes: Int, mappedBytes: Int) {
+        self.packedBytes = packedBytes
+        self.mappedBytes = mappedBytes
+    }
+
+    /// The memory of a text model and, where given, of vision tower and projector.
+    ///
+    /// - Parameters:
+    ///   - activationMode: matrices are not packed where activations stay floats.
+    ///   - visionPrecision: the same for vision tower and projector.
+    ///   - floatEncoding: what the text model's float matrices are rounded to.
+    public init(
+        text: GGUFFile, projector: GGUFFile? = nil, visionBlocks: Int = 0,
+        activationMode: ActivationMode = .pow2, visionPrecision: VisionPrecision = .int8,
+        floatEncoding: BlockEncoding? = nil
+    ) {
+        let embedding = "\(TensorNames.tokenEmbedding).weight"
+        let isTied = text.tensor("\(TensorNames.output).weight") == nil
+        for tensor in text.tensors {
+            let isEmbedding = tensor.name == embedding
+            let isPacked = activationMode != .float && (!isEmbedding || isTied)
+            let isRounded = tensor.format.blockLength == 1
+            add(
+                tensor,
+                packedAs: isPacked ? (isRounded ? floatEncoding?.format : tensor.format) : nil,
+                isRead: isEmbedding)
+        }
+        for tensor in projector?.tensors ?? [] where tensor.isRead(visionBlocks: visionBlocks) {
+            let isLayer = tensor.name.hasPrefix("v.blk.") || tensor.name.hasPrefix("mm.")
+            add(tensor, packedAs: isLayer && visionPrecision == .int8 ? .q8_0 : nil)
+        }
+    }
+
+    /// - Parameter isRead: whether rows are read from the file although the matrix is packed.
+    private mutating func add(
+        _ tensor: GGUFTensor, packedAs format: BlockFormat?, isRead: Bool = false
+    ) {
+        let shape = tensor.shape
+        let packed =
+            if shape.count == 2, let format {
+                PackedShape(format, outputs: shape[1], inputs: shape[0])
+            } else {
+                PackedShape?.none
+            }
+        packedBytes += packed?.byteCount ?? 0
+        if packed == nil || isRead { mappedBytes += tensor.byteCount }
+    }
+}
+
+extension GGUFTensor {
+    /// Whether it belongs to one of the first blocks of the vision tower, or to none.
+    fileprivate func isRead(visionBlocks: Int) -> Bool {
+        let parts = name.split(separator: ".")
+        guard parts.count > 2, parts[0] == "v", parts[1] == "blk" else { return true }
+        return Int(parts[2]).map { $0 < visionBlocks } ?? true
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+public import BlockFormats
+
+/// The formats that floats can be rounded to.
+public enum BlockEncoding: String, CaseIterable, Sendable {
+    /// Bytes: the error is a 250th of a block's largest number.
+    case q8_0
+    /// Four bits: the error is a 16th of a block's largest number.
+    case q4_0
+
+    /// The format of the blocks.
+    public var format: BlockFormat {
+        switch self {
+        case .q8_0: .q8_0
+        case .q4_0: .q4_0
+        }
+    }
+
+    /// Rounds `count` numbers, a multiple of 32, to `format.byteCount(of: count)` bytes.
+    public func encode(
+        _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutableRawPointer
+    ) {
+        switch self {
+        case .q8_0: encodeQ8_0(source, count: count, into: destination)
+        case .q4_0: encodeQ4_0(source, count: count, into: destination)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+/// `--pack-cache` and `--quantize`, as a user meets them.
+@Suite struct PackCacheTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private let run =
+        ModelFiles.vicuna.run
+        + ["--template", "vicuna", "-n", "8", "--ignore-eos", "-q", picturePath("square")]
+
+    private func names() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    }
+
+    @Test func startsAtTheSameTimeDoNotDisturbEachOther() throws {
+        let expected = try ToolProcess.run(run)
+        let options = ["--pack-cache", folder.path]
+        let starts = try (0..<4).map { _ in try ToolProcess(run + options) }
+        for start in starts {
+            let outcome = try start.finish()
+            #expect(outcome.code == 0 && outcome.errors == "")
+            #expect(outcome.text == expected.text)
+        }
+        #expect(try names().allSatisfy { $0.hasSuffix(".panels") })
+        // The tower's; the text model is one of floats.
+        #expect(try names().count == 1)
+        let last = try ToolProcess.run(run + options)
+        #expect(last.text == expected.text && last.errors == "")
+    }
+
+    @Test func aFullDiskIsAWarning() throws {
+        let expected = try ToolProcess.run(run)
+        // Files of at most 4 KB, and no signal for more.
+        let outcome = try ToolProcess.shell(
+            #"trap '' XFSZ; ulimit -f 8; exec "$@""#, run + ["--pack-cache", folder.path])
+        #expect(outcome.code == 0 && outcome.text == expected.text)
+        #expect(outcome.errors.contains("warning: \(folder.path)/"))
+        #expect(outcome.errors.contains("cannot be written"))
+        #expect(try names().isEmpty)
+    }
+
+    @Test func roundedTextModelsHaveACacheOfTheirOwn() throws {
+        let options = ["--pack-cache", folder.path, "--quantize"]
+        let q8 = try ToolProcess.run(run + options + ["q8_0"])
+        let q4 = try ToolProcess.run(run + options + ["q4_0"])
+        #expect(q8.code == 0 && q4.code == 0 && q8.errors == "" && q4.errors == "")
+        // Two of the text model, one of the tower.
+        #expect(try names().count == 3)
+        #expect(try ToolProcess.run(run + options + ["q8_0"]).text == q8.text)
+        #expect(try ToolProcess.run(run + options + ["q4_0"]).text == q4.text)
+    }
+
+    @Test func roundingNeedsRoundedActivations() throws {
+        let outcome = try ToolProcess.run(run + ["--quantize", "q8_0", "--activations", "float"])
+        #expect(outcome.code == 2 && outcome.errors.contains("--quantize goes without"))
+    }
+}

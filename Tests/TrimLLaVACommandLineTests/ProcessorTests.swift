@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+/// `inspect --cpu`.
+@Suite struct ProcessorTests {
+    @Test func tellsWhatIsChosenAndWhy() throws {
+        let outcome = try ToolProcess.run(["inspect", "--cpu", "--json"])
+        #expect(outcome.code == 0)
+        let json = try #require(
+            try JSONSerialization.jsonObject(with: Data(outcome.output)) as? [String: Any])
+        let available = try #require(json["available_kernels"] as? [String])
+        #expect(json["kernels"] as? String == available.first && available.last == "reference")
+        #expect(json["requested_kernels"] == nil)
+        let (threads, cores) = (json["threads"] as? Int, json["physical_cores"] as? Int)
+        #expect(try #require(threads) >= 1 && threads.unsafelyUnwrapped <= (try #require(cores)))
+        #if os(Linux) && arch(x86_64)
+            // The kernel's list is an independent one.
+            let cpuinfo = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
+            let line = try #require(cpuinfo.split(separator: "\n").first { $0.hasPrefix("flags") })
+            let flags = Set(line.split(separator: " ").map { String($0).replacing("_", with: "") })
+            for (name, isPresent) in try #require(json["features"] as? [String: Bool]) {
+                #expect(flags.contains(name) == isPresent, "\(name)")
+            }
+        #endif
+    }
+
+    @Test func theEnvironmentChooses() throws {
+        let outcome = try ToolProcess.run(
+            ["inspect", "--cpu"], environment: ["TRIMLLAVA_KERNELS": "reference"])
+        #expect(outcome.code == 0 && outcome.text.contains("what TRIMLLAVA_KERNELS asks for"))
+        let unknown = try ToolProcess.run(
+            ["inspect", "--cpu"], environment: ["TRIMLLAVA_KERNELS": "z80"])
+        #expect(unknown.code == 1 && unknown.errors.contains("TRIMLLAVA_KERNELS=z80"))
+    }
+
+    @Test func takesEitherAFileOrTheProcessor() throws {
+        #expect(try ToolProcess.run(["inspect"]).code == 2)
+        #expect(try ToolProcess.run(["inspect", "--cpu", ModelFiles.llama3.text]).code == 2)
+    }
+}
