@@ -70,7 +70,8 @@ def cell(column: Column, name: str) -> str:
     if not samples:
         return ABSENT
     mark = " \\*" if name in column.figures.notes else ""
-    return f"{number(median(samples))} ± {number(spread(samples))}{mark}"
+    scatter = f" ± {number(spread(samples))}" if len(samples) > 1 else ""
+    return f"{number(median(samples))}{scatter}{mark}"
 
 
 def ratio_cell(quantity: Quantity, name: str, ours: Column, theirs: Column) -> str:
