@@ -53,13 +53,13 @@ enum Q4_1Panel: PanelFormat {
     }
 }
 
-/// Nibbles from `nibbleOffset` on with a fifth bit each from lines at `bitOffset`, one line per block.
+/// Blocks of five lines from `offset` on: one of fifth bits, four of nibbles.
 @inline(__always)
 func fiveBitWeights(
-    _ column: Column, nibblesAt nibbleOffset: Int, bitsAt bitOffset: Int, block: Int, index: Int
+    _ column: Column, at offset: Int, block: Int, index: Int
 ) -> (even: IntVector, odd: IntVector) {
-    let (low, high) = column.nibbles(at: nibbleOffset &+ 128 &* (4 &* block &+ index))
-    let bits = column.words(at: bitOffset &+ 128 &* block)
+    let bits = column.words(at: offset &+ 640 &* block)
+    let (low, high) = column.nibbles(at: offset &+ 640 &* block &+ 128 &* (index &+ 1))
     let mask = WordVector(repeating: 0x1010_1010)
     // Bit q of a byte belongs to quad q of the block; as a fifth bit it is worth 16.
     let even = moved(bits, from: 2 &* index, to: 4) & mask
@@ -79,7 +79,7 @@ enum Q5_0Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, nibblesAt: 128, bitsAt: 1152, block: block, index: index)
+        fiveBitWeights(column, at: 128, block: block, index: index)
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         negativeSum &<< IntVector(repeating: 4)
@@ -102,7 +102,7 @@ enum Q5_1Panel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, nibblesAt: 256, bitsAt: 1280, block: block, index: index)
+        fiveBitWeights(column, at: 256, block: block, index: index)
     }
 }
 

@@ -75,9 +75,7 @@ enum Q5_KPanel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(
-            column, nibblesAt: 512 &+ 1024 &* part, bitsAt: 4608 &+ 256 &* part, block: block,
-            index: index)
+        fiveBitWeights(column, at: 512 &+ 1280 &* part, block: block, index: index)
     }
 }
 
@@ -94,8 +92,9 @@ enum Q6_KPanel: PanelFormat {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 640 &+ 1024 &* part &+ 128 &* (2 &* block &+ index))
-        let bits = column.words(at: 4736 &+ 512 &* part &+ 128 &* block)
+        let start = 640 &+ 384 &* (4 &* part &+ block)
+        let bits = column.words(at: start)
+        let (low, high) = column.nibbles(at: start &+ 128 &* (index &+ 1))
         let mask = WordVector(repeating: 0x3030_3030)
         // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
         let even = moved(bits, from: index == 0 ? 4 : 2, to: 4) & mask

@@ -13,13 +13,13 @@
 /// | q4_0, iq4_nl | 64 | ½ + ½ scales of two blocks; 8 nibbles |
 /// | mxfp4 | 64 | ½ + ½ scales as bfloat16; 8 nibbles |
 /// | q4_1 | 64 | ½ + ½ scales; ½ + ½ minima; 8 nibbles |
-/// | q5_0 | 64 | ½ + ½ scales; 8 nibbles; 2 fifth bits |
-/// | q5_1 | 64 | ½ + ½ scales; ½ + ½ minima; 8 nibbles; 2 fifth bits |
+/// | q5_0 | 64 | ½ + ½ scales; 2 times 1 fifth bits and 4 nibbles |
+/// | q5_1 | 64 | ½ + ½ scales; ½ + ½ minima; 2 times 1 fifth bits and 4 nibbles |
 /// | q8_0 | 64 | ½ + ½ scales; 16 bytes, plus 128 |
 /// | q4_K | 256 | ½ factor; ½ minimum factor; 3 six-bit scales and minima; 32 nibbles |
-/// | q5_K | 256 | as q4_K; 8 fifth bits |
+/// | q5_K | 256 | scales as q4_K; 8 times 1 fifth bits and 4 nibbles |
 /// | iq4_xs | 256 | ½ factor; ½ + 1 six-bit scales; 32 nibbles |
-/// | q6_K | 256 | ½ factor; ½ empty; 16 times ¼ scales; 32 nibbles; 16 upper bit pairs |
+/// | q6_K | 256 | ½ factor; ½ empty; 16 times ¼ scales; 16 times 1 upper bits and 2 nibbles |
 /// | q2_K | 256 | ½ factor; ½ minimum factor; 2 scales; 2 minima; 16 bit pairs |
 public enum PanelKind: Int, CaseIterable, Sendable {
     case q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4, q2_K, q4_K, q5_K, q6_K, iq4_xs

@@ -67,15 +67,15 @@ private struct ColumnReader {
         switch kind {
         case .q4_0: nibble(index, at: 128)
         case .q4_1: nibble(index, at: 256)
-        case .q5_0: nibble(index, at: 128) | fifthBit(index, at: 1152)
-        case .q5_1: nibble(index, at: 256) | fifthBit(index, at: 1280)
+        case .q5_0: fiveBits(index, at: 128)
+        case .q5_1: fiveBits(index, at: 256)
         case .q8_0: byte(index / 4, index % 4, at: 128)
         case .iq4_nl: level(iq4_level, nibble(index, at: 128))
         case .mxfp4: level(e2m1_level, nibble(index, at: 128))
         case .iq4_xs: level(iq4_level, nibble(index, at: 256))
         case .q4_K: nibble(index, at: 512)
-        case .q5_K: nibble(index, at: 512) | fifthBit(index, at: 4608)
-        case .q6_K: nibble(index, at: 640) | upperBits(index)
+        case .q5_K: fiveBits(index, at: 512)
+        case .q6_K: sixBits(index, at: 640)
         case .q2_K: byte(index / 16, index % 4, at: 640) >> (2 * (index / 4 % 4)) & 3
         }
     }
@@ -122,13 +122,19 @@ private struct ColumnReader {
         byte(index / 8, index % 4, at: offset) >> (index / 4 % 2 * 4) & 15
     }
 
-    private func fifthBit(_ index: Int, at offset: Int) -> Int {
-        (byte(index / 32, index % 4, at: offset) >> (index % 32 / 4) & 1) << 4
+    /// A line of fifth bits stands before every four lines of nibbles.
+    private func fiveBits(_ index: Int, at offset: Int) -> Int {
+        let start = offset + 640 * (index / 32)
+        let bit = byte(0, index % 4, at: start) >> (index % 32 / 4) & 1
+        return nibble(index % 32, at: start + 128) | bit << 4
     }
 
-    private func upperBits(_ index: Int) -> Int {
+    /// A line of upper bits stands before every two lines of nibbles.
+    private func sixBits(_ index: Int, at offset: Int) -> Int {
+        let start = offset + 384 * (index / 16)
         let shift = [4, 6, 2, 0][index / 4 % 4]
-        return (byte(index / 16, index % 4, at: 4736) >> shift & 3) << 4
+        let upper = byte(0, index % 4, at: start) >> shift & 3
+        return nibble(index % 16, at: start + 128) | upper << 4
     }
 
     private func level(_ table: (Int32) -> Int32, _ nibble: Int) -> Int {

@@ -18,20 +18,20 @@ struct SuperblockWriter {
             writeNibbles(block, 64, at: 256, column)
         case .q5_0:
             writeHalves(block.factors, 2, at: 0, column)
-            writeNibbles(block, 64, at: 128, column)
-            writeFifthBits(block, 64, at: 1152, column)
+            writeFiveBits(block, 64, at: 128, column)
         case .q5_1:
             writeHalves(block.factors, 2, at: 0, column)
             writeHalves(block.minimumFactors, 2, at: 128, column)
-            writeNibbles(block, 64, at: 256, column)
-            writeFifthBits(block, 64, at: 1280, column)
+            writeFiveBits(block, 64, at: 256, column)
         case .q8_0:
             writeHalves(block.factors, 2, at: 0, column)
             for quad in 0..<16 { writeWord(block.quad(quad), line: quad, at: 128, column) }
-        case .q4_K, .q5_K:
+        case .q4_K:
             writeSixBitScales(block, column)
             writeNibbles(block, 256, at: 512, column)
-            if kind == .q5_K { writeFifthBits(block, 256, at: 4608, column) }
+        case .q5_K:
+            writeSixBitScales(block, column)
+            writeFiveBits(block, 256, at: 512, column)
         case .q6_K: writeQ6_K(block, column)
         case .q2_K: writeQ2_K(block, column)
         case .iq4_xs: writeIQ4_XS(block, column)
@@ -62,7 +62,8 @@ struct SuperblockWriter {
             start.storeBytes(
                 of: block.scales[group], toByteOffset: 128 + 32 * group + column, as: UInt8.self)
         }
-        writeNibbles(block, 256, at: 640, column)
+        // A line of upper bits before every two lines of nibbles.
+        writeNibbles(block, 256, at: 640, column, afterEveryBitLine: 2)
         let upper: UInt32 = 0x3030_3030
         for line in 0..<16 {
             // Quads 0, 1, 2 and 3 of the line have their upper bits at bits 4, 6, 2 and 0.
@@ -70,7 +71,7 @@ struct SuperblockWriter {
             let second = (block.quad(4 * line + 1) & upper) << 2
             let third = (block.quad(4 * line + 2) & upper) >> 2
             let fourth = (block.quad(4 * line + 3) & upper) >> 4
-            writeWord(first | second | third | fourth, line: line, at: 4736, column)
+            writeWord(first | second | third | fourth, line: 3 * line, at: 640, column)
         }
     }
 
@@ -120,23 +121,30 @@ struct SuperblockWriter {
     }
 
     /// Two quads in each word.
-    private func writeNibbles(_ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int) {
+    ///
+    /// - Parameter afterEveryBitLine: nibble lines that follow each line of other bits; nil for no such.
+    private func writeNibbles(
+        _ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int,
+        afterEveryBitLine group: Int? = nil
+    ) {
         let mask: UInt32 = 0x0F0F_0F0F
         for line in 0..<(count / 8) {
             let word = block.quad(2 &* line) & mask | (block.quad(2 &* line &+ 1) & mask) &<< 4
-            writeWord(word, line: line, at: offset, column)
+            let place = group.map { line &+ line / $0 &+ 1 } ?? line
+            writeWord(word, line: place, at: offset, column)
         }
     }
 
-    /// Bit q of byte b is the fifth bit of weight b of quad q in a block of 32.
-    private func writeFifthBits(_ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int) {
+    /// A line of fifth bits before every four lines of nibbles: bit q of byte b is the fifth bit of weight b of quad q in a block of 32.
+    private func writeFiveBits(_ block: ColumnBlock, _ count: Int, at offset: Int, _ column: Int) {
+        writeNibbles(block, count, at: offset, column, afterEveryBitLine: 4)
         for line in 0..<(count / 32) {
             var word: UInt32 = 0
             for quad in 0..<8 {
                 let bits = block.quad(8 &* line &+ quad) &>> 4 & 0x0101_0101
                 word |= bits &<< UInt32(truncatingIfNeeded: quad)
             }
-            writeWord(word, line: line, at: offset, column)
+            writeWord(word, line: 5 &* line, at: offset, column)
         }
     }
 
