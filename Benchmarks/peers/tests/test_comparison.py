@@ -111,8 +111,9 @@ def test_work_of_children_is_seen_by_the_system_and_by_us() -> None:
     busy, ours = machine.busy_seconds(), machine.child_seconds()
     code = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert machine.child_seconds() - ours >= 0.5
-    assert machine.busy_seconds() - busy >= 0.45  # ticks of 10 ms, rounded for each processor
+    # Ticks of 10 ms, rounded down in user and system time and on each processor.
+    assert machine.child_seconds() - ours >= 0.45
+    assert machine.busy_seconds() - busy >= 0.45
 
 
 def test_disturbed_measurements_are_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
