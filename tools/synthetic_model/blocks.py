@@ -57,6 +57,8 @@ class RandomWeights:
         factor = deviation / unit_deviation
         if kind == Type.F16:
             return (stretch * np.float32(factor)).astype("<f2")
+        if kind == Type.BF16:
+            return gguf.quants.quantize(stretch * np.float32(factor), kind).view("<u2")
         scaled = stretch.copy()
         scaled["d"] = stretch["d"] * np.float32(factor)
         if kind in MIDDLES:
@@ -66,7 +68,7 @@ class RandomWeights:
     def _make_stretch(self, kind: Type) -> tuple[np.ndarray, float]:
         """Random blocks with scales of ±1 and the deviation of the values that they stand for."""
         generator = self._generator(kind.name)
-        if kind == Type.F16:
+        if kind in (Type.F16, Type.BF16):
             return generator.standard_normal(STRETCH_FLOATS, dtype=np.float32), 1.0
         stretch = np.zeros(STRETCH_BLOCKS, dtype=LAYOUTS[kind])
         stretch["quants"] = random_bytes(generator, stretch["quants"].shape)

@@ -20,6 +20,7 @@ IMAGE_DEVIATION = [0.26862954, 0.26130258, 0.27577711]
 BIAS_DEVIATION = 0.02
 FILE_TYPES = {
     "F16": (gguf.LlamaFileType.MOSTLY_F16, Type.F16),
+    "BF16": (gguf.LlamaFileType.MOSTLY_BF16, Type.BF16),
     "Q8_0": (gguf.LlamaFileType.MOSTLY_Q8_0, Type.Q8_0),
 }
 # Tile grids of LLaVA-NeXT in tiles, width before height, in the order of the published files.

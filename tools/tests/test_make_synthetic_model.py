@@ -77,7 +77,7 @@ def test_decoder_stays_bounded(tmp_path: Path, type_name: str) -> None:
     assert 1 < logits.std() < 10
 
 
-@pytest.mark.parametrize("type_name", ["F16", "Q8_0"])
+@pytest.mark.parametrize("type_name", ["F16", "BF16", "Q8_0"])
 def test_vision_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
     shape = SHAPES["tiny"]
     vision = shape.vision
@@ -105,7 +105,9 @@ def test_vision_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
     assert 0.2 < projected.std() < 5  # about as large as the embedding of a word
 
 
-@pytest.mark.parametrize("kind", [Type.F16, Type.Q4_0, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K])
+@pytest.mark.parametrize(
+    "kind", [Type.F16, Type.BF16, Type.Q4_0, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K]
+)
 def test_weights_have_the_asked_deviation_and_distinct_rows(kind: Type) -> None:
     shape = (1000, 512)
     weights = RandomWeights(seed=3)

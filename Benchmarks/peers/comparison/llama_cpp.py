@@ -36,7 +36,7 @@ LOADED = "loading model:"
 ENCODED = re.compile(r"mtmd batch encoding done in (\d+) ms")
 PROBE_TEST = ["-p", "128", "-n", "0"]
 DECODE_TEST = ["-p", "0", "-n", str(DECODE_TOKENS), "-d", str(DECODE_CONTEXT)]
-MMPROJ_TYPES = ("F16", "Q8_0")
+MMPROJ_TYPES = ("F16", "BF16", "Q8_0")
 GIBIBYTE = 2**30
 
 
