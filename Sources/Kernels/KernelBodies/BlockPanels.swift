@@ -12,15 +12,24 @@ struct HalfScales {
     }
 }
 
-/// The nibbles of Q4_0, scale · (q − 8).
-enum Q4_0Panel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 1152 }
+extension PanelFormat where Scales == HalfScales {
     @inline(__always) static func scales(_ column: Column) -> HalfScales {
         HalfScales(column: column)
     }
     @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
         scales[block]
     }
+    /// Minima, where a format has them, follow the scales of both blocks.
+    @inline(__always) static func minimum(_ scales: HalfScales, _ block: Int) -> FloatVector {
+        scales[block &+ 2]
+    }
+}
+
+/// The nibbles of Q4_0, scale · (q − 8).
+enum Q4_0Panel: PanelFormat {
+    typealias Scales = HalfScales
+
+    @inline(__always) static var superblockBytes: Int { 1152 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -34,17 +43,10 @@ enum Q4_0Panel: PanelFormat {
 
 /// The nibbles of Q4_1, scale · q + minimum.
 enum Q4_1Panel: PanelFormat {
+    typealias Scales = HalfScales
+
     @inline(__always) static var superblockBytes: Int { 1280 }
     @inline(__always) static var minima: Minima { .perBlock }
-    @inline(__always) static func scales(_ column: Column) -> HalfScales {
-        HalfScales(column: column)
-    }
-    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block]
-    }
-    @inline(__always) static func minimum(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block &+ 2]
-    }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -69,13 +71,9 @@ func fiveBitWeights(
 
 /// The five bits of Q5_0, scale · (q − 16).
 enum Q5_0Panel: PanelFormat {
+    typealias Scales = HalfScales
+
     @inline(__always) static var superblockBytes: Int { 1408 }
-    @inline(__always) static func scales(_ column: Column) -> HalfScales {
-        HalfScales(column: column)
-    }
-    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block]
-    }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -88,17 +86,10 @@ enum Q5_0Panel: PanelFormat {
 
 /// The five bits of Q5_1, scale · q + minimum.
 enum Q5_1Panel: PanelFormat {
+    typealias Scales = HalfScales
+
     @inline(__always) static var superblockBytes: Int { 1536 }
     @inline(__always) static var minima: Minima { .perBlock }
-    @inline(__always) static func scales(_ column: Column) -> HalfScales {
-        HalfScales(column: column)
-    }
-    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block]
-    }
-    @inline(__always) static func minimum(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block &+ 2]
-    }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -108,13 +99,9 @@ enum Q5_1Panel: PanelFormat {
 
 /// The bytes of Q8_0, scale · (q − 128).
 enum Q8_0Panel: PanelFormat {
+    typealias Scales = HalfScales
+
     @inline(__always) static var superblockBytes: Int { 2176 }
-    @inline(__always) static func scales(_ column: Column) -> HalfScales {
-        HalfScales(column: column)
-    }
-    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block]
-    }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {

@@ -30,9 +30,7 @@ struct SixBitScales {
     }
 }
 
-/// The nibbles of Q4_K, d · s · q − dmin · m.
-enum Q4_KPanel: PanelFormat {
-    @inline(__always) static var superblockBytes: Int { 4608 }
+extension PanelFormat where Scales == SixBitScales {
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var minima: Minima { .perSuperblockOf32 }
     @inline(__always) static func scales(_ column: Column) -> SixBitScales {
@@ -47,6 +45,13 @@ enum Q4_KPanel: PanelFormat {
     @inline(__always) static func minimumScale(_ scales: SixBitScales) -> FloatVector {
         scales.minimumFactor
     }
+}
+
+/// The nibbles of Q4_K, d · s · q − dmin · m.
+enum Q4_KPanel: PanelFormat {
+    typealias Scales = SixBitScales
+
+    @inline(__always) static var superblockBytes: Int { 4608 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -57,21 +62,9 @@ enum Q4_KPanel: PanelFormat {
 
 /// The five bits of Q5_K, d · s · q − dmin · m.
 enum Q5_KPanel: PanelFormat {
+    typealias Scales = SixBitScales
+
     @inline(__always) static var superblockBytes: Int { 5632 }
-    @inline(__always) static var parts: Int { 4 }
-    @inline(__always) static var minima: Minima { .perSuperblockOf32 }
-    @inline(__always) static func scales(_ column: Column) -> SixBitScales {
-        SixBitScales(column: column)
-    }
-    @inline(__always) static func scale(_ scales: SixBitScales, _ block: Int) -> FloatVector {
-        scales.scale(block)
-    }
-    @inline(__always) static func minimumPair(_ scales: SixBitScales, _ pair: Int) -> IntVector {
-        scales.minimumPair(pair)
-    }
-    @inline(__always) static func minimumScale(_ scales: SixBitScales) -> FloatVector {
-        scales.minimumFactor
-    }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {

@@ -27,13 +27,9 @@ extension TablePanel {
 
 /// The nibbles of IQ4_NL, scale · level[q].
 enum IQ4_NLPanel: TablePanel {
+    typealias Scales = HalfScales
+
     @inline(__always) static var superblockBytes: Int { 1152 }
-    @inline(__always) static func scales(_ column: Column) -> HalfScales {
-        HalfScales(column: column)
-    }
-    @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block]
-    }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {

@@ -75,31 +75,33 @@ struct AttentionPass {
         let evenShare = blocks * shape.keyValueHeads / (4 * ops.pool.threadCount)
         let perTask = max(1, min(Self.mostHeadsPerTask, evenShare))
         let headTasks = (shape.keyValueHeads + perTask - 1) / perTask
-        ops.callScratch.withFloats(blocks * shape.keyValueHeads * perHead) { states in
-            ops.pool.forEach(blocks * headTasks) { index, thread in
-                let (block, first) = (index / headTasks, index % headTasks * perTask)
-                let memory = TaskMemory(ops.scratch, thread, shape, rows: rows)
-                for head in first..<min(first + perTask, shape.keyValueHeads) {
-                    copyQueries(0..<rows, head, to: memory.queries)
-                    let target = states + (block * shape.keyValueHeads + head) * perHead
-                    target.update(repeating: 0, count: perHead)
-                    attend(
-                        0..<rows, head, from: block * perBlock, memory, target,
-                        ops.kernels.attention)
+        let count = blocks * shape.keyValueHeads * perHead
+        let buffer = ops.buffers.take(count * MemoryLayout<Float>.stride)
+        defer { ops.buffers.giveBack(buffer) }
+        let states = buffer.start.bindMemory(to: Float.self, capacity: count)
+        ops.pool.forEach(blocks * headTasks) { index, thread in
+            let (block, first) = (index / headTasks, index % headTasks * perTask)
+            let memory = TaskMemory(ops.scratch, thread, shape, rows: rows)
+            for head in first..<min(first + perTask, shape.keyValueHeads) {
+                copyQueries(0..<rows, head, to: memory.queries)
+                let target = states + (block * shape.keyValueHeads + head) * perHead
+                target.update(repeating: 0, count: perHead)
+                attend(
+                    0..<rows, head, from: block * perBlock, memory, target,
+                    ops.kernels.attention)
+            }
+        }
+        ops.pool.forEach(shape.keyValueHeads) { head, _ in
+            let target = states + head * perHead
+            for block in 1..<max(1, blocks) {
+                let later = states + (block * shape.keyValueHeads + head) * perHead
+                for query in 0..<(rows * shape.group) where later[query * stateWidth + 1] != 0 {
+                    ops.kernels.attention.merge(
+                        later + query * stateWidth, target + query * stateWidth,
+                        shape.headWidth)
                 }
             }
-            ops.pool.forEach(shape.keyValueHeads) { head, _ in
-                let target = states + head * perHead
-                for block in 1..<max(1, blocks) {
-                    let later = states + (block * shape.keyValueHeads + head) * perHead
-                    for query in 0..<(rows * shape.group) where later[query * stateWidth + 1] != 0 {
-                        ops.kernels.attention.merge(
-                            later + query * stateWidth, target + query * stateWidth,
-                            shape.headWidth)
-                    }
-                }
-                finish(0..<rows, head, target, ops.kernels.attention)
-            }
+            finish(0..<rows, head, target, ops.kernels.attention)
         }
     }
 

@@ -24,7 +24,6 @@ public final class TensorOps: Sendable {
     let scratch: ThreadScratch
     let buffers = ReusedBuffers()
     let panelMemory = PanelMemory()
-    let callScratch = CallScratch()
 
     /// Operations with the given kernels and threads.
     public init(kernels: KernelTable, pool: WorkerPool, activationMode: ActivationMode = .float) {
