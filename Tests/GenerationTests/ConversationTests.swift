@@ -97,7 +97,7 @@ import Tokenization
         #expect(answer.statistics.visualRows == rows - 2)
         #expect(answer.statistics.cacheRows == rows + 5)
         // 2 layers of 8 key and 8 value numbers, 4 bytes each.
-        #expect(answer.statistics.cacheBytes == (rows + 5) * 2 * 16 * 4)
+        #expect(answer.statistics.cacheBytes == (rows + 5 + 15) / 16 * 16 * 2 * 16 * 4)
     }
 
     @Test func picturesStandWhereThePromptPutsThem() throws {

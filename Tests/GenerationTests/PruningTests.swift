@@ -84,14 +84,17 @@ import Tokenization
                 }
             }
             let cache = try KeyValueCache(
-                model.decoder.config, capacity: rows.count, format: .f32)
-            try model.decoder.run(
-                hidden, at: expected.map { Int32($0) }, cache: cache,
-                cancellation: Cancellation())
-            let logits = try model.decoder.logits(
-                hidden.copy(rows: (rows.count - 1)..<rows.count))
-            let recorded = Array(run.recorder.logits.values.prefix(logits.width))
-            #expect(relativeError(recorded, logits.array) < 1e-4)
+                CachePagePool(model.decoder.config, rows: rows.count, format: .f32),
+                rows: rows.count)
+            let batch = DecoderBatch(model.decoder)
+            batch.restart(rows: rows.count)
+            batch.append(positions: expected.map { Int32($0) }, to: cache)
+            batch.hidden.row(0).update(from: hidden.values, count: rows.count * hidden.width)
+            try model.decoder.run(batch, cancellation: Cancellation())
+            let logits = Array(
+                try model.decoder.logits(batch, rows: [rows.count - 1]).row(0))
+            let recorded = Array(run.recorder.logits.values.prefix(logits.count))
+            #expect(relativeError(recorded, logits) < 1e-4)
         }
     }
 

@@ -94,17 +94,17 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
         }
         let layers = try weights.layers.map { layer in
             DecoderLayer(
-                attentionNorm: layer.attentionNorm, query: try rounded(layer.query),
-                key: try rounded(layer.key), value: try rounded(layer.value),
-                attentionOutput: try rounded(layer.attentionOutput),
-                feedForwardNorm: layer.feedForwardNorm, gate: try rounded(layer.gate),
-                up: try rounded(layer.up), down: try rounded(layer.down))
+                attentionNorm: layer.attentionNorm,
+                queryKeyValue: try layer.queryKeyValue.map(rounded),
+                attentionOutput: try layer.attentionOutput.map(rounded),
+                feedForwardNorm: layer.feedForwardNorm,
+                gateAndUp: try layer.gateAndUp.map(rounded), down: try layer.down.map(rounded))
         }
         return Decoder(
             config,
             DecoderWeights(
                 tokenEmbedding: weights.tokenEmbedding, layers: layers,
-                outputNorm: weights.outputNorm, output: try rounded(weights.output),
+                outputNorm: weights.outputNorm, output: try weights.output.map(rounded),
                 rotary: weights.rotary),
             ops)
     }
@@ -123,10 +123,11 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
                 hidden.row(row)[column] = projected[place * hidden.width + column]
             }
         }
-        let cache = try KeyValueCache(decoder.config, capacity: tokens.count, format: .f32)
-        try decoder.run(
-            hidden, at: tokens.indices.map(Int32.init), cache: cache, cancellation: Cancellation())
-        return try decoder.logits(hidden.copy(rows: (prompt.count - 1)..<tokens.count))
+        let cache = try KeyValueCache(
+            CachePagePool(decoder.config, rows: tokens.count, format: .f32), rows: tokens.count)
+        let logits = try decoder.logits(hidden, at: tokens.indices.map(Int32.init), cache)
+        return Activations(
+            logits[(prompt.count - 1)...].flatMap(\.self), width: decoder.vocabularySize)
     }
 
     @Test(arguments: ActivationMode.allCases, tables)

@@ -70,7 +70,8 @@ extension LLaVAModel {
 
     /// The scores after each of the tokens, run in one batch.
     func logits(_ tokens: [Int32], at positions: [Int32]? = nil) throws -> [Float] {
-        let cache = try KeyValueCache(decoder.config, capacity: tokens.count, format: .f32)
+        let cache = try KeyValueCache(
+            CachePagePool(decoder.config, rows: tokens.count, format: .f32), rows: tokens.count)
         return try logits(tokens, at: positions, cache)
     }
 
@@ -78,11 +79,26 @@ extension LLaVAModel {
     func logits(
         _ tokens: [Int32], at positions: [Int32]? = nil, _ cache: KeyValueCache
     ) throws -> [Float] {
-        let hidden = decoder.embed(tokens)
         let following = tokens.indices.map { Int32(cache.rowCount + $0) }
-        try decoder.run(
-            hidden, at: positions ?? following, cache: cache, cancellation: Cancellation())
-        return try decoder.logits(hidden).array
+        return try decoder.logits(
+            decoder.embed(tokens), at: positions ?? following, cache
+        ).flatMap(\.self)
+    }
+}
+
+extension Decoder {
+    /// The scores after each of some rows, which continue what is in the cache.
+    func logits(
+        _ rows: Activations, at positions: [Int32], _ cache: KeyValueCache,
+        cancellation: Cancellation = Cancellation()
+    ) throws -> [[Float]] {
+        let batch = DecoderBatch(self)
+        batch.restart(rows: rows.rows)
+        batch.append(positions: positions, to: cache)
+        batch.hidden.row(0).update(from: rows.values, count: rows.rows * rows.width)
+        try run(batch, cancellation: cancellation)
+        let logits = logits(batch, rows: 0..<rows.rows)
+        return try (0..<rows.rows).map { Array(try logits.row($0)) }
     }
 }
 

@@ -27,7 +27,8 @@ import WorkerPool
             activationMode: mode)
         let model = try pair.load(ops)
         let cache = try KeyValueCache(
-            model.decoder.config, capacity: Self.tokens.count, format: .f16)
+            CachePagePool(model.decoder.config, rows: Self.tokens.count, format: .f16),
+            rows: Self.tokens.count)
         return try stride(from: 0, to: Self.tokens.count, by: tokensPerChunk).flatMap { first in
             let end = min(first + tokensPerChunk, Self.tokens.count)
             return try model.logits(Array(Self.tokens[first..<end]), cache)

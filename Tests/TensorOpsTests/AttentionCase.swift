@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Kernels
 import Testing
 
 @testable import TensorOps
@@ -55,36 +56,47 @@ struct AttentionCase {
 
     var tokens: Int { keys.count / shape.keyValueWidth }
 
-    /// Causal attention of some rows to a cache that was written so far, as one pass.
-    func attended(
-        rows: Range<Int>, _ cache: (keys: CachedRows, values: CachedRows), _ ops: TensorOps
-    ) -> [Float] {
-        func part(_ numbers: [Float], _ width: Int) -> Activations {
-            Activations(
-                Array(numbers[(rows.lowerBound * width)..<(rows.upperBound * width)]), width: width)
-        }
-        cache.keys.write(part(keys, shape.keyValueWidth), at: rows.lowerBound, ops.kernels)
-        cache.values.write(part(values, shape.keyValueWidth), at: rows.lowerBound, ops.kernels)
-        return ops.attention(
-            part(queries, shape.queryWidth), keys: .cached(cache.keys),
-            values: .cached(cache.values), tokens: rows.upperBound, shape,
-            mask: .causal(firstRow: rows.lowerBound)
-        ).array
+    /// Some rows of the queries, the keys or the values.
+    func part(_ numbers: [Float], _ rows: Range<Int>, _ width: Int) -> Activations {
+        Activations(
+            Array(numbers[(rows.lowerBound * width)..<(rows.upperBound * width)]), width: width)
     }
 
-    func cache(_ format: CacheFormat) throws -> (keys: CachedRows, values: CachedRows) {
-        func rows() throws -> CachedRows {
-            try #require(
-                CachedRows(format: format, capacity: tokens, width: shape.keyValueWidth))
-        }
-        return (try rows(), try rows())
+    /// Causal attention of some rows to what was written so far, as one pass.
+    func attended(rows: Range<Int>, _ pages: TestPages, _ ops: TensorOps) -> [Float] {
+        pages.attended(
+            part(queries, rows, shape.queryWidth), part(keys, rows, shape.keyValueWidth),
+            part(values, rows, shape.keyValueWidth), after: rows.lowerBound, shape, ops)
     }
 
     /// The same prompt in chunks.
-    func attended(chunk: Int, _ format: CacheFormat, _ ops: TensorOps) throws -> [Float] {
-        let cache = try cache(format)
+    func attended(chunk: Int, _ format: CacheFormat, _ ops: TensorOps) -> [Float] {
+        let pages = TestPages(format, shape, tokens: tokens)
         return stride(from: 0, to: tokens, by: chunk).flatMap {
-            attended(rows: $0..<min($0 + chunk, tokens), cache, ops)
+            attended(rows: $0..<min($0 + chunk, tokens), pages, ops)
+        }
+    }
+}
+
+/// Numbers as a cache of the given format holds them, by its definition.
+func rounded(_ numbers: [Float], _ format: CacheFormat) -> [Float] {
+    func half(_ number: Float) -> Float {
+        var (half, float): (UInt16, Float) = (0, 0)
+        KernelTable.reference.halvesFromFloats([number], &half, 1)
+        KernelTable.reference.floatsFromHalves([half], &float, 1)
+        return float
+    }
+    switch format {
+    case .f32: return numbers
+    case .f16: return numbers.map(half)
+    case .q8_0:
+        return stride(from: 0, to: numbers.count, by: 32).flatMap { start -> [Float] in
+            let block = numbers[start..<(start + 32)]
+            let largest = block.map(\.magnitude).max() ?? 0
+            guard largest >= 127 * 0x1p-24 else { return block.map { _ in 0 } }
+            return block.map {
+                ($0 * (127 / largest)).rounded(.toNearestOrEven) * half(largest / 127)
+            }
         }
     }
 }

@@ -28,9 +28,8 @@ import Testing
         let values = gaussians(rows * shape.keyValueWidth, seed: 3)
         let result = testOps.attention(
             Activations(queries, width: shape.queryWidth),
-            keys: .floats(Activations(keys, width: shape.keyValueWidth)),
-            values: .floats(Activations(values, width: shape.keyValueWidth)), tokens: rows, shape,
-            mask: .none)
+            keys: Activations(keys, width: shape.keyValueWidth),
+            values: Activations(values, width: shape.keyValueWidth), shape)
         // Weights sum to 1 and values stay below 6, so the error is a few roundings of 6.
         #expect(
             isClose(
@@ -47,23 +46,20 @@ import Testing
         let keys = gaussians(tokens * shape.keyValueWidth, seed: 5)
         let values = gaussians(tokens * shape.keyValueWidth, seed: 6)
         for (format, tolerance) in [(CacheFormat.f32, 5e-5), (.f16, 1e-2)] {
-            let cached = try [keys, values].map { numbers in
-                let rows = try #require(
-                    CachedRows(format: format, capacity: tokens, width: shape.keyValueWidth))
-                let all = Activations(numbers, width: shape.keyValueWidth)
-                let half = tokens / 2
-                rows.write(all.copy(rows: 0..<half), at: 0, testOps.kernels)
-                rows.write(all.copy(rows: half..<tokens), at: half, testOps.kernels)
-                return rows
-            }
-            let result = testOps.attention(
-                Activations(queries, width: shape.queryWidth), keys: .cached(cached[0]),
-                values: .cached(cached[1]), tokens: tokens, shape,
-                mask: .causal(firstRow: rows.cached))
+            let pages = TestPages(format, shape, tokens: tokens)
+            let all = [keys, values].map { Activations($0, width: shape.keyValueWidth) }
+            let before = all.map { $0.copy(rows: 0..<rows.cached) }
+            let new = all.map { $0.copy(rows: rows.cached..<tokens) }
+            testOps.store(
+                keys: before[0], values: before[1],
+                of: [pages.sequence(rows: 0..<rows.cached, after: 0)], layer: 1, pages.layout)
+            let result = pages.attended(
+                Activations(queries, width: shape.queryWidth), new[0], new[1], after: rows.cached,
+                shape, testOps)
             let definition = attentionDefinition(queries, keys, values, shape) {
                 rows.cached + $0 + 1
             }
-            #expect(isClose(result, definition, tolerance: tolerance))
+            #expect(zip(result, definition).allSatisfy { abs(Double($0) - $1) <= tolerance })
         }
     }
 
@@ -87,9 +83,5 @@ import Testing
             }
             #expect(abs(Double(weights[token]) - total) < 1e-5)
         }
-    }
-
-    @Test func memoryThatNoSystemHasIsRefused() {
-        #expect(CachedRows(format: .f32, capacity: 1 << 30, width: 1 << 16) == nil)
     }
 }

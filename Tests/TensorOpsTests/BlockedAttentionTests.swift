@@ -18,14 +18,8 @@ import WorkerPool
             kernels: try KernelTable.named(table), pool: WorkerPool(threadCount: threads))
     }
 
-    /// Rounded numbers as a half-precision cache holds them.
-    private func rounded(_ numbers: [Float], _ format: CacheFormat) -> [Float] {
-        guard format == .f16 else { return numbers }
-        var halves = [UInt16](repeating: 0, count: numbers.count)
-        KernelTable.reference.halvesFromFloats(numbers, &halves, numbers.count)
-        var floats = numbers
-        KernelTable.reference.floatsFromHalves(halves, &floats, numbers.count)
-        return floats
+    private func formats(_ shape: AttentionShape) -> [CacheFormat] {
+        CacheFormat.allCases.filter { shape.headWidth % $0.widthMultiple == 0 }
     }
 
     /// Scores have errors of a sum of `headWidth` products, weights as much relatively; a sum over all
@@ -41,8 +35,8 @@ import WorkerPool
         for tokens in [1, 15, 17, 127, 128, 129, 300] {
             let part = AttentionCase(shape, tokens: tokens)
             let bound = tolerance(shape, tokens: tokens, scores: 6)
-            for format in CacheFormat.allCases {
-                let result = try part.attended(chunk: tokens, format, ops)
+            for format in formats(shape) {
+                let result = part.attended(chunk: tokens, format, ops)
                 let definition = attentionDefinition(
                     part.queries, rounded(part.keys, format), rounded(part.values, format), shape
                 ) { $0 + 1 }
@@ -50,9 +44,8 @@ import WorkerPool
             }
             let full = ops.attention(
                 Activations(part.queries, width: shape.queryWidth),
-                keys: .floats(Activations(part.keys, width: shape.keyValueWidth)),
-                values: .floats(Activations(part.values, width: shape.keyValueWidth)),
-                tokens: tokens, shape, mask: .none
+                keys: Activations(part.keys, width: shape.keyValueWidth),
+                values: Activations(part.values, width: shape.keyValueWidth), shape
             ).array
             let definition = attentionDefinition(part.queries, part.keys, part.values, shape) { _ in
                 tokens
@@ -66,13 +59,13 @@ import WorkerPool
         // Scores of some tens, so that the largest one changes from block to block.
         let part = AttentionCase(shape, tokens: 277, deviation: 6)
         let (one, three) = (try ops(table, threads: 1), try ops(table, threads: 3))
-        for format in CacheFormat.allCases {
-            let whole = try part.attended(chunk: part.tokens, format, one)
+        for format in formats(shape) {
+            let whole = part.attended(chunk: part.tokens, format, one)
             for chunk in [1, 7, 64, 128, 200, part.tokens] {
-                let chunked = try part.attended(chunk: chunk, format, three)
+                let chunked = part.attended(chunk: chunk, format, three)
                 #expect(whole == chunked, "chunks of \(chunk)")
             }
-            let decoded = try part.attended(chunk: 1, format, one)
+            let decoded = part.attended(chunk: 1, format, one)
             #expect(whole == decoded)
         }
     }
@@ -82,31 +75,74 @@ import WorkerPool
         let shape = AttentionShape(heads: 4, keyValueHeads: 2, headWidth: 24)
         let ops = try ops(table, threads: 2)
         let part = AttentionCase(shape, tokens: 150)
-        let cache = try part.cache(.f16)
-        let clean = part.attended(rows: 0..<150, cache, ops)
+        let pages = TestPages(.f16, shape, tokens: 150)
+        let clean = part.attended(rows: 0..<150, pages, ops)
         // The tokens from 141 on become NaN and infinity, in the same batch.
         var (keys, values) = (part.keys, part.values)
         for index in (141 * shape.keyValueWidth)..<keys.count {
             keys[index] = index % 2 == 0 ? .nan : .infinity
             values[index] = .nan
         }
-        cache.keys.write(Activations(keys, width: shape.keyValueWidth), at: 0, ops.kernels)
-        cache.values.write(Activations(values, width: shape.keyValueWidth), at: 0, ops.kernels)
-        let result = ops.attention(
-            Activations(part.queries, width: shape.queryWidth), keys: .cached(cache.keys),
-            values: .cached(cache.values), tokens: 150, shape, mask: .causal(firstRow: 0)
-        ).array
+        let result = pages.attended(
+            Activations(part.queries, width: shape.queryWidth),
+            Activations(keys, width: shape.keyValueWidth),
+            Activations(values, width: shape.keyValueWidth), after: 0, shape, ops)
         #expect(result[..<(141 * shape.queryWidth)] == clean[..<(141 * shape.queryWidth)])
         let areSpoilt = result[(141 * shape.queryWidth)...].allSatisfy(\.isNaN)
         #expect(areSpoilt)
+    }
+
+    /// Prompts and single tokens of several sequences in one batch are the same bits as alone.
+    @Test(arguments: tables, shapes)
+    func sequencesSideBySideDoNotMatter(table: String, shape: AttentionShape) throws {
+        let ops = try ops(table, threads: 2)
+        // Tokens before the batch, and rows in it.
+        let parts = [(0, 70), (130, 1), (33, 1), (16, 0), (255, 3), (120, 17)]
+        for format in formats(shape) {
+            let cases = parts.map { AttentionCase(shape, tokens: $0.0 + $0.1) }
+            let alone = cases.indices.map { index in
+                let (before, rows) = parts[index]
+                let pages = TestPages(format, shape, tokens: before + rows)
+                _ = cases[index].attended(rows: 0..<before, pages, ops)
+                return cases[index].attended(rows: before..<(before + rows), pages, ops)
+            }
+            let pages = cases.indices.map { index in
+                let pages = TestPages(format, shape, tokens: cases[index].tokens)
+                _ = cases[index].attended(rows: 0..<parts[index].0, pages, ops)
+                return pages
+            }
+            var (start, sequences) = (0, [CachedSequence]())
+            for (index, part) in parts.enumerated() {
+                sequences.append(
+                    pages[index].sequence(rows: start..<(start + part.1), after: part.0))
+                start += part.1
+            }
+            func joined(_ numbers: (AttentionCase) -> [Float], _ width: Int) -> Activations {
+                Activations(
+                    cases.indices.flatMap {
+                        numbers(cases[$0])[(parts[$0].0 * width)...]
+                    }, width: width)
+            }
+            let queries = joined(\.queries, shape.queryWidth)
+            ops.store(
+                keys: joined(\.keys, shape.keyValueWidth),
+                values: joined(\.values, shape.keyValueWidth), of: sequences, layer: 1,
+                pages[0].layout)
+            let result = Activations(rows: queries.rows, width: queries.width)
+            withExtendedLifetime(pages) {
+                ops.attention(
+                    queries, to: sequences, layer: 1, pages[0].layout, shape, into: result)
+            }
+            let isEqual = result.array == alone.flatMap(\.self)
+            #expect(isEqual)
+        }
     }
 
     @Test(arguments: tables)
     func noRowsAreNoWork(table: String) throws {
         let shape = AttentionShape(heads: 2, keyValueHeads: 2, headWidth: 8)
         let part = AttentionCase(shape, tokens: 3)
-        let cache = try part.cache(.f32)
         let ops = try ops(table, threads: 2)
-        #expect(part.attended(rows: 0..<0, cache, ops).isEmpty)
+        #expect(part.attended(rows: 0..<0, TestPages(.f32, shape, tokens: 3), ops).isEmpty)
     }
 }

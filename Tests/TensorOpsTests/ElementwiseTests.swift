@@ -75,7 +75,7 @@ import Testing
         let angles = rotary.angles(at: positions)
         let result = Activations(input, width: heads * headWidth)
         testOps.rotate(
-            result, headWidth: headWidth, pairing, cosines: angles.cosines, sines: angles.sines)
+            result, headWidth: headWidth, pairing, angles)
         for (row, position) in positions.enumerated() {
             for head in 0..<heads {
                 let start = row * heads * headWidth + head * headWidth

@@ -46,8 +46,8 @@ private struct AttentionBlockWork {
     let values: UnsafeMutablePointer<Float>  // panels of [tokens, padded width]
     let scores: UnsafeMutablePointer<Float>  // [queriesPerBatch, tokensPerBlock]
     let sums: UnsafeMutablePointer<Float>  // [queriesPerBatch, padded width]
-    /// Whether values are read where they are: a few queries do not pay for a copy.
-    let readsValuesInPlace: Bool
+    /// Keys and values that are read where they are.
+    let (keyPages, valuePages): (HeadPages?, HeadPages?)
 
     @inline(__always)
     init(
@@ -61,15 +61,18 @@ private struct AttentionBlockWork {
         values = keys + size
         scores = values + size
         sums = scores + AttentionKernels.queriesPerBatch &* AttentionKernels.tokensPerBlock
-        readsValuesInPlace =
-            block.queryCount <= FloatTile.rows && block.width % lane_count == 0
-            && block.values.areHalves
+        keyPages = block.keys.halfPages(forQueries: block.queryCount)
+        valuePages =
+            block.width % lane_count == 0
+            ? block.values.halfPages(forQueries: block.queryCount) : nil
     }
 
     @inline(__always)
     func run() {
-        block.keys.storeColumns(keys, tokens: block.tokens, width: block.width)
-        if !readsValuesInPlace {
+        if keyPages == nil {
+            block.keys.storeColumns(keys, tokens: block.tokens, width: block.width)
+        }
+        if valuePages == nil {
             block.values.storeRows(values, tokens: block.tokens, width: block.width)
         }
         var first = 0
@@ -104,17 +107,25 @@ private struct AttentionBlockWork {
     @inline(__always)
     private func computeScores(_ first: Int, _ end: Int) {
         let panels = Panels(columns: block.tokens)
-        let depth = AttentionKernels.paddedWidth(block.width)
         panels.forEach(upTo: block.visibleTokens(end &- 1)) { token, isWide in
-            let panel = keys + panels.offset(token, rows: depth)
             forEachTile(first, end) { query, row, rows in
                 guard token < block.visibleTokens(query &+ rows &- 1) else { return }
-                let product = FloatProduct(
-                    left: block.queries + query &* block.width, leftStride: block.width,
-                    right: panel, rightStride: panels.width(token), depth: block.width,
-                    out: scores + (row &* AttentionKernels.tokensPerBlock &+ token),
-                    outStride: AttentionKernels.tokensPerBlock, continues: false)
-                multiplyFloats(product, rows: rows, isWide: isWide)
+                let left = block.queries + query &* block.width
+                let out = scores + (row &* AttentionKernels.tokensPerBlock &+ token)
+                if let keyPages {
+                    PagedScores(
+                        queries: left, width: block.width, keys: keyPages, token: token, out: out,
+                        outStride: AttentionKernels.tokensPerBlock
+                    ).compute(rows: rows, isWide: isWide)
+                } else {
+                    let depth = AttentionKernels.paddedWidth(block.width)
+                    let product = FloatProduct(
+                        left: left, leftStride: block.width,
+                        right: keys + panels.offset(token, rows: depth),
+                        rightStride: panels.width(token), depth: block.width, out: out,
+                        outStride: AttentionKernels.tokensPerBlock, continues: false)
+                    multiplyFloats(product, rows: rows, isWide: isWide)
+                }
             }
         }
     }
@@ -158,24 +169,47 @@ private struct AttentionBlockWork {
         _ column: Int, _ isWide: Bool, _ row: Int, _ rows: Int, from start: Int, to end: Int
     ) {
         guard start < end else { return }
+        if let valuePages {
+            return addPagedValues(valuePages, column, isWide, row, rows, from: start, to: end)
+        }
         let panels = Panels(columns: block.width)
+        let stride = panels.width(column)
+        let right = values + (panels.offset(column, rows: block.tokens) &+ start &* stride)
+        multiplyFloats(
+            product(column, row, UnsafeRawPointer(right), stride, from: start, to: end),
+            rows: rows, isWide: isWide)
+    }
+
+    /// The same with values that are read where they are, page after page.
+    @inline(__always)
+    private func addPagedValues(
+        _ pages: HeadPages, _ column: Int, _ isWide: Bool, _ row: Int, _ rows: Int,
+        from start: Int, to end: Int
+    ) {
+        var token = start
+        while token < end {
+            let slot = token % HeadPages.tokensPerPage
+            let next = min(end, token &- slot &+ HeadPages.tokensPerPage)
+            let right = UnsafeRawPointer(pages.page(token)) + 2 &* (slot &* block.width &+ column)
+            multiplyHalves(
+                product(column, row, right, block.width, from: token, to: next), rows: rows,
+                isWide: isWide)
+            token = next
+        }
+    }
+
+    /// The weights of some tokens times their values, added to what earlier tokens gave.
+    @inline(__always)
+    private func product(
+        _ column: Int, _ row: Int, _ right: UnsafeRawPointer, _ stride: Int, from start: Int,
+        to end: Int
+    ) -> FloatProduct {
         let sumStride = AttentionKernels.paddedWidth(block.width)
-        let stride = readsValuesInPlace ? block.values.stride : panels.width(column)
-        let right =
-            readsValuesInPlace
-            ? block.values.start + 2 &* (start &* stride &+ column)
-            : UnsafeRawPointer(
-                values + (panels.offset(column, rows: block.tokens) &+ start &* stride))
-        let product = FloatProduct(
+        return FloatProduct(
             left: scores + (row &* AttentionKernels.tokensPerBlock &+ start),
             leftStride: AttentionKernels.tokensPerBlock, right: right, rightStride: stride,
             depth: end &- start, out: sums + (row &* sumStride &+ column), outStride: sumStride,
             continues: start > 0)
-        if readsValuesInPlace {
-            multiplyHalves(product, rows: rows, isWide: isWide)
-        } else {
-            multiplyFloats(product, rows: rows, isWide: isWide)
-        }
     }
 
     @inline(__always)
@@ -204,5 +238,7 @@ func attentionKernels() -> AttentionKernels {
                 let sum = FloatVector.load(state + AttentionKernels.sumOffset + first, lanes)
                 (sum * factor).store(out + first, lanes)
             }
-        })
+        },
+        storeKeys: { rows, page, number in storeKeys(rows, page, number) },
+        storeValues: { rows, page, number in storeValues(rows, page, number) })
 }

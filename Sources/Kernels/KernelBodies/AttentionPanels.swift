@@ -39,19 +39,10 @@ struct Panels {
     }
 }
 
-extension HeadRows {
-    @inline(__always)
-    private func halves(_ token: Int, _ column: Int) -> UnsafePointer<UInt16> {
-        start.assumingMemoryBound(to: UInt16.self) + (token &* stride &+ column)
-    }
-    @inline(__always)
-    private func floats(_ token: Int, _ column: Int) -> UnsafePointer<Float> {
-        start.assumingMemoryBound(to: Float.self) + (token &* stride &+ column)
-    }
-
-    /// Writes the rows as columns of panels: `[padded width, tokens]`.
+extension HeadTokens {
+    /// Widens keys as columns of panels: `[padded width, tokens]`.
     ///
-    /// Columns beyond `tokens` get numbers of the last token.
+    /// Columns beyond `tokens` get any numbers.
     @inline(__always)
     func storeColumns(_ target: UnsafeMutablePointer<Float>, tokens: Int, width: Int) {
         let panels = Panels(columns: tokens)
@@ -59,20 +50,20 @@ extension HeadRows {
         forEachVector(tokens) { token, rest in
             let panel = target + panels.offset(token, rows: rows)
             let stride = panels.width(token)
-            forEachVector(width) { column, lanes in
-                let place = panel + column &* stride
-                if areHalves {
-                    transpose_halves(
-                        halves(token, column), self.stride, rest, lanes, place, stride)
-                } else {
+            switch self {
+            case .rows(let source):
+                forEachVector(width) { column, lanes in
                     transpose_floats(
-                        floats(token, column), self.stride, rest, lanes, place, stride)
+                        source.start + (token &* source.stride &+ column), source.stride, rest,
+                        lanes, panel + column &* stride, stride)
                 }
+            case .pages(let pages):
+                pages.storeColumns(panel, stride, token: token, width: width)
             }
         }
     }
 
-    /// Writes the rows to panels of columns: `[tokens, padded width]`.
+    /// Widens values to panels of columns: `[tokens, padded width]`.
     ///
     /// Columns beyond `width` get zeros.
     @inline(__always)
@@ -81,13 +72,25 @@ extension HeadRows {
         forEachVector(width) { column, lanes in
             let panel = target + panels.offset(column, rows: tokens)
             let stride = panels.width(column)
-            for token in 0..<tokens {
-                let numbers =
-                    areHalves
-                    ? floats_from_halves(.load(halves(token, column), lanes))
-                    : .load(floats(token, column), lanes)
-                numbers.store(panel + token &* stride, lane_count)
+            switch self {
+            case .rows(let source):
+                for token in 0..<tokens {
+                    FloatVector.load(source.start + (token &* source.stride &+ column), lanes)
+                        .store(panel + token &* stride, lane_count)
+                }
+            case .pages(let pages):
+                pages.storeRows(
+                    panel, stride, tokens: tokens, column: column, lanes: lanes, width: width)
             }
         }
+    }
+
+    /// The pages, if a few queries read their numbers where they are: a copy would not pay.
+    @inline(__always)
+    func halfPages(forQueries count: Int) -> HeadPages? {
+        guard case .pages(let pages) = self, pages.number == .half, count <= FloatTile.rows else {
+            return nil
+        }
+        return pages
     }
 }

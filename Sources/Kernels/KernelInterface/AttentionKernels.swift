@@ -1,22 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where the keys or the values of one head lie, one row per token.
-public struct HeadRows {
-    /// The first number of the first token.
-    public let start: UnsafeRawPointer
-    /// Numbers from one token to the next.
-    public let stride: Int
-    /// Whether numbers are IEEE half precision, else single.
-    public let areHalves: Bool
-
-    /// Rows `stride` numbers apart.
-    public init(start: UnsafeRawPointer, stride: Int, areHalves: Bool) {
-        self.start = start
-        self.stride = stride
-        self.areHalves = areHalves
-    }
-}
-
 /// One block of a sequence's tokens, and the queries of one key-value head that see some of them.
 public struct AttentionBlock {
     /// The queries, times what scores are scaled by.
@@ -26,9 +9,9 @@ public struct AttentionBlock {
     /// Numbers per head.
     public let width: Int
     /// Keys of the block.
-    public let keys: HeadRows  // [tokens, width]
+    public let keys: HeadTokens  // [tokens, width]
     /// Values of the block.
-    public let values: HeadRows  // [tokens, width]
+    public let values: HeadTokens  // [tokens, width]
     /// 1 to `AttentionKernels.tokensPerBlock`.
     public let tokens: Int
     /// Tokens of the block that the first query sees, at least 1; more than `tokens` means all.
@@ -38,8 +21,8 @@ public struct AttentionBlock {
 
     /// A block of tokens with the queries that see it.
     public init(
-        queries: UnsafePointer<Float>, queryCount: Int, width: Int, keys: HeadRows,
-        values: HeadRows, tokens: Int, visibleToFirst: Int, queriesPerToken: Int
+        queries: UnsafePointer<Float>, queryCount: Int, width: Int, keys: HeadTokens,
+        values: HeadTokens, tokens: Int, visibleToFirst: Int, queriesPerToken: Int
     ) {
         self.queries = queries
         self.queryCount = queryCount
@@ -112,6 +95,15 @@ public struct AttentionKernels: Sendable {
             _ state: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ width: Int
         ) -> Void
 
+    /// Stores new keys in the head's part of a page.
+    public let storeKeys: Store
+    /// Stores new values in the head's part of a page.
+    public let storeValues: Store
+
+    /// Rounds one head's numbers of new tokens to a page's numbers.
+    public typealias Store =
+        @Sendable (_ rows: PageRows, _ page: UnsafeMutableRawPointer, _ number: PageNumber) -> Void
+
     /// The kernels of one instruction set.
     public init(
         attend:
@@ -125,10 +117,13 @@ public struct AttentionKernels: Sendable {
         finish:
             @escaping @Sendable (
                 UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int
-            ) -> Void
+            ) -> Void,
+        storeKeys: @escaping Store, storeValues: @escaping Store
     ) {
         self.attend = attend
         self.merge = merge
         self.finish = finish
+        self.storeKeys = storeKeys
+        self.storeValues = storeValues
     }
 }

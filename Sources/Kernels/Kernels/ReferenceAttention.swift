@@ -2,15 +2,6 @@
 import CVectorOps
 import KernelInterface
 
-extension HeadRows {
-    fileprivate subscript(token: Int, column: Int) -> Float {
-        let index = token * stride + column
-        return areHalves
-            ? float_from_half(start.assumingMemoryBound(to: UInt16.self)[index])
-            : start.assumingMemoryBound(to: Float.self)[index]
-    }
-}
-
 /// Attention in plain loops with sums in double precision.
 let referenceAttention = AttentionKernels(
     attend: { block, states, _ in
@@ -28,15 +19,22 @@ let referenceAttention = AttentionKernels(
         for column in 0..<width {
             out[column] = state[AttentionKernels.sumOffset + column] / state[1]
         }
-    })
+    },
+    storeKeys: { rows, page, number in rows.store(page, number, areKeys: true) },
+    storeValues: { rows, page, number in rows.store(page, number, areKeys: false) })
 
 /// What a query gets from one block, as a running result.
 private func attended(_ block: AttentionBlock, _ query: Int) -> [Float] {
     let (width, tokens) = (block.width, block.visibleTokens(query))
     let numbers = block.queries + query * width
+    func key(_ token: Int, _ column: Int) -> Double {
+        Double(block.keys.number(token: token, column: column, width: width, areKeys: true))
+    }
+    func value(_ token: Int, _ column: Int) -> Double {
+        Double(block.values.number(token: token, column: column, width: width, areKeys: false))
+    }
     let scores = (0..<tokens).map { token in
-        Float(
-            (0..<width).reduce(0.0) { $0 + Double(numbers[$1]) * Double(block.keys[token, $1]) })
+        Float((0..<width).reduce(0.0) { $0 + Double(numbers[$1]) * key(token, $1) })
     }
     var state = [Float](repeating: 0, count: AttentionKernels.stateWidth(width))
     let largest = scores.reduce(-.infinity) { $0 < $1 ? $1 : $0 }
@@ -45,7 +43,7 @@ private func attended(_ block: AttentionBlock, _ query: Int) -> [Float] {
     state[1] = Float(weights.reduce(0, +))
     for column in 0..<width {
         state[AttentionKernels.sumOffset + column] = Float(
-            (0..<tokens).reduce(0.0) { $0 + weights[$1] * Double(block.values[$1, column]) })
+            (0..<tokens).reduce(0.0) { $0 + weights[$1] * value($1, column) })
     }
     return state
 }

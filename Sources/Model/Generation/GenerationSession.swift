@@ -16,6 +16,7 @@ public final class GenerationSession {
     public let cacheFormat: CacheFormat
 
     private let cache: KeyValueCache
+    private let scheduler: PrefillScheduler
     private var sequence = SequenceState()
 
     /// An empty sequence with room for the model's context.
@@ -33,11 +34,13 @@ public final class GenerationSession {
         self.tokenizer = tokenizer
         self.cacheFormat = cacheFormat
         do {
-            cache = try KeyValueCache(
-                model.decoder.config, capacity: model.context, format: cacheFormat)
+            let pool = try CachePagePool(
+                model.decoder.config, rows: model.context, format: cacheFormat)
+            cache = try KeyValueCache(pool, rows: model.context)
         } catch {
             throw .model(error)
         }
+        scheduler = PrefillScheduler(model.decoder)
     }
 
     /// Appends a prompt to the sequence and generates its answer.
@@ -66,17 +69,19 @@ public final class GenerationSession {
         return try undoneOnFailure { () throws(GenerationError) in
             let prefilled = try unlessCancelled { () throws(GenerationError) in
                 let visual = try encode(pictures, encoder, &statistics, onProgress)
-                return (
-                    try prefill(
-                        prompt, visual, options, &statistics, cancellation, recorder, onProgress),
-                    visual.map(\.selection)
-                )
+                let answer = try answer(
+                    to: prompt, visual, options, statistics, recorder, onText)
+                try prefill(answer, cancellation, onProgress)
+                return answer
             }
-            guard let (logits, selections) = prefilled else {
-                return finished("", [], .cancelled, [], statistics)
+            guard let answer = prefilled else {
+                return Answer(
+                    text: "", tokens: [], selections: [], stopReason: .cancelled,
+                    statistics: statistics)
             }
-            return try decode(
-                from: logits, options, selections, statistics, cancellation, recorder, onText)
+            try decode(answer, cancellation)
+            sequence = answer.sequence
+            return answer.finish()
         }
     }
 
@@ -136,116 +141,75 @@ public final class GenerationSession {
         return visual
     }
 
-    /// Runs pending tokens and the prompt in one batch; returns the scores after its last row.
-    private func prefill(
-        _ prompt: [PromptPiece], _ visual: [VisualEncoder.Result], _ options: GenerationOptions,
-        _ statistics: inout GenerationStatistics, _ cancellation: Cancellation,
-        _ recorder: StageRecorder?, _ onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) -> Activations {
-        let layout = try PromptLayout(prompt, visual.map(\.selection))
+    /// An answer whose pending rows are what the sequence has not run yet, then the prompt.
+    private func answer(
+        to prompt: [PromptPiece], _ visual: [VisualEncoder.Result], _ options: GenerationOptions,
+        _ encoding: GenerationStatistics, _ recorder: StageRecorder?,
+        _ onText: @escaping (String) -> Void
+    ) throws(GenerationError) -> AnswerInProgress {
+        let selections = visual.map(\.selection)
+        let layout = try PromptLayout(prompt, selections)
         let placed = try positions(of: layout, options)
-        statistics.promptRows = layout.rowCount
-        statistics.visualRows = layout.visualRowCount
-        statistics.unprunedVisualRows = visual.reduce(0) { $0 + $1.selection.unprunedRowCount }
-        statistics.usesCompactPositions = placed.isCompact
-        let pending = pendingTokens.count
-        let tokens = Array(pendingTokens) + layout.tokens
-        let start = sequence.nextPosition
-        let positions =
-            (start..<(start + pending)).map { Int32($0) }
-            + placed.offsets.map { Int32(start + pending + $0) }
-        recorder?.recordRows(tokens: tokens, positions: positions)
-        let logits = try measure(&statistics.prefillSeconds) { () throws(GenerationError) in
-            let hidden = model.decoder.embed(tokens.map { max(0, $0) })
-            for (rows, picture) in zip(layout.pictureRows, visual) {
-                hidden.row(pending + rows.lowerBound).update(
-                    from: picture.rows.values, count: picture.rows.rows * picture.rows.width)
-            }
-            onProgress(.reading(done: 0))
-            return try run(hidden, at: positions, cancellation) { onProgress(.reading(done: $0)) }
+        var pending = PendingRows()
+        for (offset, token) in pendingTokens.enumerated() {
+            pending.append(token, at: sequence.nextPosition + offset)
         }
-        sequence.tokens += layout.tokens
-        sequence.nextPosition = start + pending + placed.count
-        return logits
+        pending.append(layout, placed, from: sequence.nextPosition + pending.count, visual)
+        pending.record(recorder)
+        var continued = sequence
+        continued.tokens += layout.tokens
+        return AnswerInProgress(
+            model, tokenizer, cache, continued, pending, options, selections,
+            GenerationStatistics(encoding, layout, selections, placed), recorder: recorder,
+            onText: onText)
+    }
+
+    /// Runs pending tokens and the prompt, and chooses the answer's first token.
+    private func prefill(
+        _ answer: AnswerInProgress, _ cancellation: Cancellation,
+        _ onProgress: (PromptProgress) -> Void
+    ) throws(GenerationError) {
+        onProgress(.reading(done: 0))
+        let (clock, output) = (ContinuousClock.now, scheduler.outputSeconds)
+        let all = Double(answer.pending.count)
+        while answer.pending.count > 0 && !answer.hasStarted {
+            let before = all - Double(answer.pending.count)
+            try step(answer, cancellation) { done in
+                let rows = min(all - before, Double(PrefillScheduler.rowsPerBatch))
+                onProgress(.reading(done: (before + done * rows) / all))
+            }
+        }
+        answer.statistics.prefillSeconds = (ContinuousClock.now - clock) / .seconds(1)
+        answer.statistics.outputSeconds = scheduler.outputSeconds - output
     }
 
     /// Chooses tokens until something ends the answer.
     private func decode(
-        from firstLogits: Activations, _ options: GenerationOptions,
-        _ selections: [PictureSelection], _ prefillStatistics: GenerationStatistics,
-        _ cancellation: Cancellation, _ recorder: StageRecorder?,
-        _ onText: @escaping (String) -> Void
-    ) throws(GenerationError) -> Answer {
-        var statistics = prefillStatistics
-        var text = AnswerText(tokenizer, stops: options.stopStrings, onText)
-        var sampler = Sampler(
-            options.sampling,
-            excluding: options.ignoresEndOfSequence ? tokenizer.endOfGeneration : [])
-        var tokens: [TokenID] = []
-        let reason = try measure(&statistics.decodeSeconds) {
-            () throws(GenerationError) -> Answer.StopReason in
-            var logits = firstLogits
-            while true {
-                let token = sampler.next(scores(logits), recent: sequence.tokens[...])
-                recorder?.recordStep(logits, chosen: token)
-                if tokenizer.endOfGeneration.contains(token) { return .endOfSequence }
-                tokens.append(token)
-                sequence.tokens.append(token)
-                text.append(token)
-                if text.hasStopped { return .stopString }
-                if tokens.count == options.maxNewTokens { return .length }
-                if !hasRoom { return .context }
-                let next = try unlessCancelled { () throws(GenerationError) in
-                    try run(
-                        model.decoder.embed([token]), at: [Int32(sequence.nextPosition)],
-                        cancellation)
-                }
-                guard let next else { return .cancelled }
-                sequence.nextPosition += 1
-                logits = next
+        _ answer: AnswerInProgress, _ cancellation: Cancellation
+    ) throws(GenerationError) {
+        let (clock, output) = (ContinuousClock.now, scheduler.outputSeconds)
+        while answer.stopReason == nil {
+            let step: Void? = try unlessCancelled { () throws(GenerationError) in
+                try self.step(answer, cancellation)
             }
+            if step == nil { answer.stop(.cancelled) }
         }
-        return finished(text.finish(), tokens, reason, selections, statistics)
+        answer.statistics.decodeSeconds = (ContinuousClock.now - clock) / .seconds(1)
+        answer.statistics.outputSeconds += scheduler.outputSeconds - output
     }
 
-    /// Whether the last token can go through the decoder.
-    private var hasRoom: Bool {
-        sequence.tokens.count < model.context
-            && sequence.nextPosition < model.decoder.config.contextLength
-    }
-
-    private func finished(
-        _ text: String, _ tokens: [TokenID], _ reason: Answer.StopReason,
-        _ selections: [PictureSelection], _ statistics: GenerationStatistics
-    ) -> Answer {
-        var statistics = statistics
-        let pruned = statistics.unprunedVisualRows - statistics.visualRows
-        let bytesPerRow = KeyValueCache.bytesPerRow(model.decoder.config, format: cacheFormat)
-        statistics.generatedTokens = tokens.count
-        statistics.cacheRows = cache.rowCount
-        statistics.cacheBytes = cache.rowCount * bytesPerRow
-        statistics.unprunedCacheBytes = (cache.rowCount + pruned) * bytesPerRow
-        return Answer(
-            text: text, tokens: tokens, selections: selections, stopReason: reason,
-            statistics: statistics)
-    }
-
-    /// Runs rows at the given positions; returns the scores after the last one.
-    private func run(
-        _ hidden: Activations, at positions: [Int32], _ cancellation: Cancellation,
+    /// Runs one batch of the answer's rows.
+    private func step(
+        _ answer: AnswerInProgress, _ cancellation: Cancellation,
         onProgress: (Double) -> Void = { _ in }
-    ) throws(GenerationError) -> Activations {
+    ) throws(GenerationError) {
         try modelled { () throws(ModelError) in
-            try model.decoder.run(
-                hidden, at: positions, cache: cache, cancellation: cancellation,
-                onProgress: onProgress)
-            return try model.decoder.logits(hidden.copy(rows: (hidden.rows - 1)..<hidden.rows))
+            var failure: ModelError?
+            try scheduler.step(
+                [answer], cancellation: cancellation, onProgress: onProgress,
+                onError: { failure = $1 })
+            if let failure { throw failure }
         }
-    }
-
-    /// The scores of the tokens that the tokenizer knows.
-    private func scores(_ logits: Activations) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(start: logits.values, count: tokenizer.vocabularySize)
     }
 
     /// What `body` returns; when it throws, the sequence is as before.

@@ -14,6 +14,8 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var prefillSeconds = 0.0
     /// Generated tokens, from the first token's choice to the last one's.
     public var decodeSeconds = 0.0
+    /// The output matrix's part of prefill and decode.
+    public var outputSeconds = 0.0
     /// Rows of the prompt, visual tokens included.
     public var promptRows = 0
     /// Rows of the prompt that stand for pictures.
@@ -26,13 +28,25 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var generatedTokens = 0
     /// Rows of the KV cache in use at the end.
     public var cacheRows = 0
-    /// Bytes of those rows.
+    /// Bytes of the pages that hold those rows.
     public var cacheBytes = 0
-    /// Bytes that the KV cache would take without pruning.
+    /// Bytes of the pages that the rows would take without pruning.
     public var unprunedCacheBytes = 0
 
     /// Nothing done yet.
     public init() {}
+
+    /// What encoding has cost, and the rows that a prompt then takes.
+    init(
+        _ encoding: GenerationStatistics, _ layout: PromptLayout, _ selections: [PictureSelection],
+        _ placed: PromptPositions
+    ) {
+        self = encoding
+        promptRows = layout.rowCount
+        visualRows = layout.visualRowCount
+        unprunedVisualRows = selections.reduce(0) { $0 + $1.unprunedRowCount }
+        usesCompactPositions = placed.isCompact
+    }
 
     /// From the picture's pixels to the first token's scores.
     public var firstTokenSeconds: Double {

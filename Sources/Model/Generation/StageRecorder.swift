@@ -67,8 +67,8 @@ public final class StageRecorder {
         self.positions += positions
     }
 
-    func recordStep(_ logits: Activations, chosen: TokenID) {
-        self.logits.append(logits.array, shape: [logits.rows, logits.width])
+    func recordStep(_ scores: UnsafeBufferPointer<Float>, chosen: TokenID) {
+        logits.append(Array(scores), shape: [1, scores.count])
         generated.append(chosen)
     }
 }

@@ -9,7 +9,7 @@ public final class Decoder: Sendable {
     public var vocabularySize: Int { weights.tokenEmbedding.outputs }
 
     private let weights: DecoderWeights
-    private let ops: TensorOps
+    let ops: TensorOps
 
     init(_ config: DecoderConfig, _ weights: DecoderWeights, _ ops: TensorOps) {
         self.config = config
@@ -20,73 +20,114 @@ public final class Decoder: Sendable {
     /// The embedding rows of some tokens, each below `vocabularySize`.
     public func embed(_ tokens: [Int32]) -> Activations {
         let rows = ops.activations(rows: tokens.count, width: config.width)
-        for (row, token) in tokens.enumerated() {
-            weights.tokenEmbedding.decode(rows: Int(token)..<(Int(token) + 1), into: rows.row(row))
-        }
+        for (row, token) in tokens.enumerated() { embed(token, into: rows.row(row)) }
         return rows
     }
 
-    /// Runs rows through all layers and appends their keys and values to `cache`.
+    /// The embedding row of a token below `vocabularySize`.
+    public func embed(_ token: Int32, into row: UnsafeMutablePointer<Float>) {
+        weights.tokenEmbedding.decode(rows: Int(token)..<(Int(token) + 1), into: row)
+    }
+
+    func roomForAngles() -> RotaryEmbedding.Angles { RotaryEmbedding.Angles(weights.rotary) }
+
+    /// Runs a batch's rows through all layers and appends their keys and values to their sequences.
     ///
-    /// - Parameters:
-    ///   - hidden: embedding rows of text tokens and of the picture; overwritten by the result.
-    ///   - positions: the rotary embedding's position of each row.
-    ///   - onProgress: called with the part that is done, 0 to 1.
-    /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`; the cache then keeps its rows.
+    /// What a sequence gets depends, bit for bit, on nothing but itself. A sequence whose numbers are not
+    /// finite gets an error and stays as it was.
+    ///
+    /// - Parameter onProgress: called with the part that is done, 0 to 1.
+    /// - Throws: `ModelError.notFinite` when no sequence is left, `ModelError.cancelled`; all sequences
+    ///   then stay as they were.
     public func run(
-        _ hidden: Activations, at positions: [Int32], cache: KeyValueCache,
-        cancellation: Cancellation, onProgress: (Double) -> Void = { _ in }
+        _ batch: DecoderBatch, cancellation: Cancellation, onProgress: (Double) -> Void = { _ in }
     ) throws(ModelError) {
-        precondition(hidden.rows == positions.count && hidden.width == config.width)
-        precondition(cache.rowCount + hidden.rows <= cache.capacity)
-        let angles = weights.rotary.angles(at: positions)
+        precondition(batch.hidden.rows == batch.positions.count)
+        let (hidden, space) = (batch.hidden, batch.workspace)
+        space.resize(rows: hidden.rows)
+        weights.rotary.compute(space.angles, at: batch.positions)
         for (index, layer) in weights.layers.enumerated() {
             try cancellation.check()
-            let attended = attention(
-                layer, index, normed(hidden, layer.attentionNorm), angles, cache)
-            ops.add(attended, to: hidden)
-            ops.add(feedForward(layer, normed(hidden, layer.feedForwardNorm)), to: hidden)
-            guard hidden.isFinite else { throw .notFinite(place: "decoder layer \(index)") }
+            norm(hidden, layer.attentionNorm, into: space.normed)
+            attention(layer, index, batch)
+            ops.add(space.change[0], to: hidden)
+            norm(hidden, layer.feedForwardNorm, into: space.normed)
+            feedForward(layer, space)
+            ops.add(space.change[0], to: hidden)
+            if !hidden.isFinite { try batch.dropSpoilt(place: "decoder layer \(index)") }
             onProgress(Double(index + 1) / Double(weights.layers.count))
         }
-        cache.commit(rows: hidden.rows)
+        for part in batch.parts where part.error == nil { part.cache.commit(rows: part.rows.count) }
     }
 
-    /// The next token's scores after each of the given rows, which have passed all layers.
-    public func logits(_ hidden: Activations) throws(ModelError) -> Activations {
-        let logits = ops.linear(weights.output, normed(hidden, weights.outputNorm))
-        guard logits.isFinite else { throw .notFinite(place: "the output layer") }
-        return logits  // [rows, vocabulary]
-    }
-
-    private func normed(_ hidden: Activations, _ weight: [Float]) -> Activations {
-        ops.rmsNorm(hidden, weight: weight, epsilon: config.epsilon)
-    }
-
-    private func attention(
-        _ layer: DecoderLayer, _ index: Int, _ input: Activations,
-        _ angles: (cosines: Activations, sines: Activations), _ cache: KeyValueCache
-    ) -> Activations {
-        let projected = ops.linear([layer.query, layer.key, layer.value], input)
-        let (query, key, value) = (projected[0], projected[1], projected[2])
-        for heads in [query, key] {
-            ops.rotate(
-                heads, headWidth: config.attention.headWidth, weights.rotary.pairing,
-                cosines: angles.cosines, sines: angles.sines)
+    /// The next token's scores after some of the batch's rows, which have passed all layers.
+    public func logits(_ batch: DecoderBatch, rows: some Collection<Int>) -> Logits {
+        let space = batch.workspace
+        space.last.resize(rows: rows.count)
+        space.normed.resize(rows: rows.count)
+        space.logits[0].resize(rows: rows.count)
+        for (place, row) in rows.enumerated() {
+            space.last.row(place).update(from: batch.hidden.row(row), count: config.width)
         }
-        let (keys, values) = cache.layers[index]
-        keys.write(key, at: cache.rowCount, ops.kernels)
-        values.write(value, at: cache.rowCount, ops.kernels)
-        let attended = ops.attention(
-            query, keys: .cached(keys), values: .cached(values),
-            tokens: cache.rowCount + input.rows, config.attention,
-            mask: .causal(firstRow: cache.rowCount))
-        return ops.linear(layer.attentionOutput, attended)
+        norm(space.last, weights.outputNorm, into: space.normed)
+        ops.linear(weights.output, space.normed, into: space.logits)
+        return Logits(numbers: space.logits[0])
     }
 
-    private func feedForward(_ layer: DecoderLayer, _ input: Activations) -> Activations {
-        let projected = ops.linear([layer.gate, layer.up], input)
-        ops.multiplySiLU(projected[0], by: projected[1])
-        return ops.linear(layer.down, projected[0])
+    private func norm(_ hidden: Activations, _ weight: [Float], into normed: Activations) {
+        ops.rmsNorm(hidden, weight: weight, epsilon: config.epsilon, into: normed)
+    }
+
+    private func attention(_ layer: DecoderLayer, _ index: Int, _ batch: DecoderBatch) {
+        guard let layout = batch.parts.first?.cache.pool.layout else { return }
+        let space = batch.workspace
+        ops.linear(layer.queryKeyValue, space.normed, into: space.queryKeyValue)
+        for heads in space.queryKeyValue.prefix(2) {
+            ops.rotate(
+                heads, headWidth: config.attention.headWidth, weights.rotary.pairing, space.angles)
+        }
+        ops.store(
+            keys: space.queryKeyValue[1], values: space.queryKeyValue[2], of: batch.sequences,
+            layer: index, layout)
+        ops.attention(
+            space.queryKeyValue[0], to: batch.sequences, layer: index, layout, config.attention,
+            into: space.attended)
+        ops.linear(layer.attentionOutput, space.attended, into: space.change)
+    }
+
+    private func feedForward(_ layer: DecoderLayer, _ space: DecoderWorkspace) {
+        ops.linear(layer.gateAndUp, space.normed, into: space.gateAndUp)
+        ops.multiplySiLU(space.gateAndUp[0], by: space.gateAndUp[1])
+        ops.linear(layer.down, space.gateAndUp[0], into: space.change)
+    }
+}
+
+/// Scores of the next token, in a batch's own memory: valid until its next use.
+public struct Logits {
+    let numbers: Activations  // [rows, vocabulary]
+
+    /// The scores after one of the rows that were asked for.
+    ///
+    /// - Throws: `ModelError.notFinite`.
+    public func row(_ index: Int) throws(ModelError) -> UnsafeBufferPointer<Float> {
+        guard numbers.isFinite(rows: index..<(index + 1)) else {
+            throw .notFinite(place: "the output layer")
+        }
+        return UnsafeBufferPointer(start: numbers.row(index), count: numbers.width)
+    }
+}
+
+extension DecoderBatch {
+    /// Gives an error to the sequences with numbers that are not finite, and sets their rows to zero.
+    ///
+    /// - Throws: `ModelError.notFinite` when none is left.
+    fileprivate func dropSpoilt(place: String) throws(ModelError) {
+        for index in parts.indices {
+            let rows = parts[index].rows
+            guard !hidden.isFinite(rows: rows) else { continue }
+            parts[index].error = parts[index].error ?? .notFinite(place: place)
+            hidden.row(rows.lowerBound).update(repeating: 0, count: rows.count * hidden.width)
+        }
+        guard parts.contains(where: { $0.error == nil }) else { throw .notFinite(place: place) }
     }
 }

@@ -4,14 +4,12 @@ import TensorOps
 /// The weights of one decoder layer.
 struct DecoderLayer: Sendable {
     let attentionNorm: [Float]  // [width]
-    let query: LinearLayer  // [heads · headWidth, width]
-    let key: LinearLayer  // [keyValueHeads · headWidth, width]
-    let value: LinearLayer  // [keyValueHeads · headWidth, width]
-    let attentionOutput: LinearLayer  // [width, heads · headWidth]
+    /// Queries `[heads · headWidth, width]`, keys and values `[keyValueHeads · headWidth, width]`.
+    let queryKeyValue: [LinearLayer]
+    let attentionOutput: [LinearLayer]  // [width, heads · headWidth]
     let feedForwardNorm: [Float]  // [width]
-    let gate: LinearLayer  // [feedForwardWidth, width]
-    let up: LinearLayer  // [feedForwardWidth, width]
-    let down: LinearLayer  // [width, feedForwardWidth]
+    let gateAndUp: [LinearLayer]  // each [feedForwardWidth, width]
+    let down: [LinearLayer]  // [width, feedForwardWidth]
 }
 
 /// The weights of a text decoder.
@@ -20,7 +18,7 @@ struct DecoderWeights: Sendable {
     let layers: [DecoderLayer]
     let outputNorm: [Float]  // [width]
     /// The token embedding itself where the file has no matrix of its own.
-    let output: LinearLayer  // [vocabulary, width]
+    let output: [LinearLayer]  // [vocabulary, width]
     let rotary: RotaryEmbedding
 }
 
@@ -45,7 +43,8 @@ extension TensorLoader {
         return DecoderWeights(
             tokenEmbedding: embedding, layers: layers,
             outputNorm: try vector("\(TensorNames.outputNorm).weight", count: width),
-            output: try packed(output, ops), rotary: try rotaryEmbedding(config, context: context))
+            output: [try packed(output, ops)], rotary: try rotaryEmbedding(config, context: context)
+        )
     }
 
     private func decoderLayer(
@@ -58,18 +57,24 @@ extension TensorLoader {
         return DecoderLayer(
             attentionNorm: try vector(
                 "\(name(TensorNames.Decoder.attentionNorm)).weight", count: width),
-            query: try packed(query, ops), key: try packed(key, ops), value: try packed(value, ops),
-            attentionOutput: try packed(
-                linear(
-                    name(TensorNames.Decoder.attentionOutput), inputs: config.attention.queryWidth,
-                    outputs: width), ops),
+            queryKeyValue: [
+                try packed(query, ops), try packed(key, ops), try packed(value, ops),
+            ],
+            attentionOutput: [
+                try packed(
+                    linear(
+                        name(TensorNames.Decoder.attentionOutput),
+                        inputs: config.attention.queryWidth, outputs: width), ops)
+            ],
             feedForwardNorm: try vector(
                 "\(name(TensorNames.Decoder.feedForwardNorm)).weight", count: width),
-            gate: try packed(gate, ops), up: try packed(up, ops),
-            down: try packed(
-                linear(
-                    name(TensorNames.Decoder.down), inputs: config.feedForwardWidth,
-                    outputs: width), ops))
+            gateAndUp: [try packed(gate, ops), try packed(up, ops)],
+            down: [
+                try packed(
+                    linear(
+                        name(TensorNames.Decoder.down), inputs: config.feedForwardWidth,
+                        outputs: width), ops)
+            ])
     }
 
     /// Three matrices, or one whose rows are the queries, then the keys, then the values.

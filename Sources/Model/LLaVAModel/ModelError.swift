@@ -17,6 +17,10 @@ public enum ModelError: Error, Equatable {
     case widthMismatch(projector: String, projectorWidth: Int, text: String, textWidth: Int)
     /// The system does not grant the memory of a KV cache.
     case cacheTooLarge(rows: Int, bytesPerRow: Int)
+    /// More rows are asked for than the KV cache's free pages hold.
+    case outOfCachePages(rows: Int, pages: Int, free: Int, capacity: Int)
+    /// The heads' width does not suit the KV cache's format.
+    case cacheFormatMismatch(format: String, headWidth: Int, multiple: Int)
     /// A weight's scale is an infinity or a NaN.
     case weightNotFinite(file: String, tensor: String, row: Int)
     /// The system does not grant the memory of a matrix.
@@ -50,6 +54,16 @@ extension ModelError: CustomStringConvertible {
             """
             there is no memory for a KV cache of \(rows) rows, \(bytesPerRow) bytes each; see \
             --context
+            """
+        case .outOfCachePages(let rows, let pages, let free, let capacity):
+            """
+            \(rows) rows need \(pages) pages of the KV cache, but only \(free) of its \(capacity) \
+            are free; see --context
+            """
+        case .cacheFormatMismatch(let format, let headWidth, let multiple):
+            """
+            a KV cache in \(format) holds heads whose width is a multiple of \(multiple), but the \
+            model's is \(headWidth)
             """
         case .weightNotFinite(let file, let tensor, let row):
             "\(file): row \(row) of tensor \(tensor) has a scale that is not finite"

@@ -95,8 +95,7 @@ public final class VisionTower: Sendable {
             onClassAttention(Array(weights.dropFirst()))
         }
         let attended = ops.attention(
-            projected[0], keys: .floats(projected[1]), values: .floats(projected[2]),
-            tokens: input.rows, config.attention, mask: .none)
+            projected[0], keys: projected[1], values: projected[2], config.attention)
         return ops.linear(block.attentionOutput, attended)
     }
 

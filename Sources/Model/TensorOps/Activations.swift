@@ -3,13 +3,13 @@
 /// A row-major matrix of activations, one row per token.
 public final class Activations: @unchecked Sendable {
     /// Tokens.
-    public let rows: Int
+    public private(set) var rows: Int
     /// Numbers per token.
     public let width: Int
     /// The numbers.
-    public let values: UnsafeMutablePointer<Float>  // [rows, width]
+    public private(set) var values: UnsafeMutablePointer<Float>  // [rows, width]
 
-    private let buffer: ReusedBuffer
+    private var buffer: ReusedBuffer
     private let origin: ReusedBuffers?
 
     /// Allocates `rows · width` numbers without setting them.
@@ -38,8 +38,22 @@ public final class Activations: @unchecked Sendable {
         }
     }
 
-    deinit {
+    deinit { giveBackBuffer() }
+
+    private func giveBackBuffer() {
         if let origin { origin.giveBack(buffer) } else { buffer.start.deallocate() }
+    }
+
+    /// Changes the number of rows, which are then not set to anything.
+    ///
+    /// Memory is kept for as many rows as there ever were.
+    public func resize(rows: Int) {
+        self.rows = rows
+        let byteCount = rows * width * MemoryLayout<Float>.stride
+        guard byteCount > buffer.byteCount else { return }
+        giveBackBuffer()
+        buffer = origin?.take(byteCount) ?? ReusedBuffer(byteCount: byteCount)
+        values = buffer.start.bindMemory(to: Float.self, capacity: rows * width)
     }
 
     /// The first number of a row.
@@ -71,15 +85,19 @@ public final class Activations: @unchecked Sendable {
     }
 
     /// Whether every number is finite.
-    public var isFinite: Bool {
+    public var isFinite: Bool { isFinite(rows: 0..<rows) }
+
+    /// Whether every number of some rows is finite.
+    public func isFinite(rows range: Range<Int>) -> Bool {
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
         // A NaN or an infinity times zero is NaN and spoils the sum; finite numbers leave it at zero.
         var sums = SIMD16<Float>(repeating: 0)
-        let count = rows * width
+        let (start, count) = (values + range.lowerBound * width, range.count * width)
         let vectorEnd = count / 16 * 16
-        let raw = UnsafeRawPointer(values)
+        let raw = UnsafeRawPointer(start)
         for index in stride(from: 0, to: vectorEnd, by: 16) {
             sums += raw.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self) * 0
         }
-        return sums.sum() == 0 && (vectorEnd..<count).allSatisfy { values[$0].isFinite }
+        return sums.sum() == 0 && (vectorEnd..<count).allSatisfy { start[$0].isFinite }
     }
 }

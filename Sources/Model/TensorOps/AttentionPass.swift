@@ -3,13 +3,18 @@ import Kernels
 
 /// The attention of one sequence's queries to its keys and values.
 struct AttentionPass {
+    /// What queries attend to.
+    enum Tokens {
+        /// Keys and values of the same pass, which every query sees.
+        case rows(Activations, Activations)  // each [tokens, keyValueHeads · headWidth]
+        /// A sequence, of whose tokens each query sees its own and those before.
+        case cached(CachedSequence, _ layer: Int, CachePageLayout)
+    }
+
     let queries: UnsafePointer<Float>  // [rows, heads · headWidth]
     let rows: Int
-    let keys: AttendedRows
-    let values: AttendedRows
-    let tokens: Int
+    let tokens: Tokens
     let shape: AttentionShape
-    let mask: AttentionMask
     let result: UnsafeMutablePointer<Float>  // [rows, heads · headWidth]
 
     /// Queries of a key-value head that walk over the tokens together.
@@ -24,85 +29,108 @@ struct AttentionPass {
     /// They lie side by side in memory, so that its pages and the processor's prefetching are used well.
     private static let mostHeadsPerTask = 8
 
-    /// Computes `result`.
-    func run(_ ops: TensorOps) {
-        guard rows > 0 else { return }
-        precondition(visibleTokens(rows - 1) <= tokens && visibleTokens(0) > 0)
-        if rows * shape.group <= Self.mostSpreadQueries {
-            runSpread(ops)
-        } else {
-            runByHeads(ops)
-        }
-    }
+    /// Whether tasks take one block of tokens each, and results are merged in the blocks' order.
+    var isSpread: Bool { rows * shape.group <= Self.mostSpreadQueries }
 
     /// Tokens that a row sees.
     private func visibleTokens(_ row: Int) -> Int {
-        switch mask {
-        case .none: tokens
-        case .causal(let firstRow): firstRow + row + 1
+        switch tokens {
+        case .rows(let keys, _): keys.rows
+        case .cached(let sequence, _, _): sequence.firstToken + row + 1
         }
     }
 
     private var stateWidth: Int { AttentionKernels.stateWidth(shape.headWidth) }
+    /// Blocks of tokens that the last row sees.
+    private var blocks: Int {
+        let perBlock = AttentionKernels.tokensPerBlock
+        return (visibleTokens(rows - 1) + perBlock - 1) / perBlock
+    }
+    /// Numbers of one key-value head's running results.
+    private var statesPerHead: Int { rows * shape.group * stateWidth }
+    private var rowsPerTask: Int { max(1, Self.queriesPerTask / shape.group) }
+    private func headsPerTask(_ threads: Int) -> Int {
+        max(1, min(Self.mostHeadsPerTask, blocks * shape.keyValueHeads / (4 * threads)))
+    }
 
-    /// Many queries: each task walks over all tokens with some queries of one key-value head.
-    private func runByHeads(_ ops: TensorOps) {
-        let rowsPerTask = max(1, Self.queriesPerTask / shape.group)
-        let tasks = (rows + rowsPerTask - 1) / rowsPerTask
-        ops.pool.forEach(tasks * shape.keyValueHeads) { index, thread in
-            // The last rows see most and come first, so that threads end together.
-            let first = (tasks - 1 - index / shape.keyValueHeads) * rowsPerTask
-            let range = first..<min(rows, first + rowsPerTask)
-            let memory = TaskMemory(ops.scratch, thread, shape, rows: range.count)
-            let head = index % shape.keyValueHeads
-            copyQueries(range, head, to: memory.queries)
-            memory.clearStates()
-            var start = 0
-            while start < visibleTokens(range.upperBound - 1) {
-                attend(range, head, from: start, memory, memory.states, ops.kernels.attention)
-                start += AttentionKernels.tokensPerBlock
-            }
-            finish(range, head, memory.states, ops.kernels.attention)
+    /// Tasks that can run at once.
+    func taskCount(threads: Int) -> Int {
+        guard rows > 0 else { return 0 }
+        guard isSpread else {
+            return (rows + rowsPerTask - 1) / rowsPerTask * shape.keyValueHeads
+        }
+        let heads = headsPerTask(threads)
+        return blocks * ((shape.keyValueHeads + heads - 1) / heads)
+    }
+
+    /// Numbers that keep the blocks' results until they are merged.
+    var sharedStateCount: Int {
+        rows > 0 && isSpread ? blocks * shape.keyValueHeads * statesPerHead : 0
+    }
+
+    /// Tasks that follow when all others are done.
+    var mergeCount: Int { rows > 0 && isSpread ? shape.keyValueHeads : 0 }
+
+    /// Runs one of the tasks; `states` holds `sharedStateCount` numbers.
+    func runTask(
+        _ index: Int, _ states: UnsafeMutablePointer<Float>, _ thread: Int, _ ops: TensorOps
+    ) {
+        if isSpread {
+            attendBlock(index, states, thread, ops)
+        } else {
+            attendAllTokens(index, thread, ops)
         }
     }
 
-    /// Few queries: each task takes one block of tokens, and results are merged in the blocks' order.
-    private func runSpread(_ ops: TensorOps) {
-        let seen = visibleTokens(rows - 1)
-        let perBlock = AttentionKernels.tokensPerBlock
-        let blocks = (seen + perBlock - 1) / perBlock
-        let perHead = rows * shape.group * stateWidth
-        let evenShare = blocks * shape.keyValueHeads / (4 * ops.pool.threadCount)
-        let perTask = max(1, min(Self.mostHeadsPerTask, evenShare))
-        let headTasks = (shape.keyValueHeads + perTask - 1) / perTask
-        let count = blocks * shape.keyValueHeads * perHead
-        let buffer = ops.buffers.take(count * MemoryLayout<Float>.stride)
-        defer { ops.buffers.giveBack(buffer) }
-        let states = buffer.start.bindMemory(to: Float.self, capacity: count)
-        ops.pool.forEach(blocks * headTasks) { index, thread in
-            let (block, first) = (index / headTasks, index % headTasks * perTask)
-            let memory = TaskMemory(ops.scratch, thread, shape, rows: rows)
-            for head in first..<min(first + perTask, shape.keyValueHeads) {
-                copyQueries(0..<rows, head, to: memory.queries)
-                let target = states + (block * shape.keyValueHeads + head) * perHead
-                target.update(repeating: 0, count: perHead)
-                attend(
-                    0..<rows, head, from: block * perBlock, memory, target,
-                    ops.kernels.attention)
+    /// Some queries of one key-value head walk over all tokens.
+    private func attendAllTokens(_ index: Int, _ thread: Int, _ ops: TensorOps) {
+        let tasks = (rows + rowsPerTask - 1) / rowsPerTask
+        // The last rows see most and come first, so that threads end together.
+        let first = (tasks - 1 - index / shape.keyValueHeads) * rowsPerTask
+        let range = first..<min(rows, first + rowsPerTask)
+        let memory = TaskMemory(ops.scratch, thread, shape, rows: range.count)
+        let head = index % shape.keyValueHeads
+        copyQueries(range, head, to: memory.queries)
+        memory.clearStates()
+        var start = 0
+        while start < visibleTokens(range.upperBound - 1) {
+            attend(range, head, from: start, memory, memory.states, ops.kernels.attention)
+            start += AttentionKernels.tokensPerBlock
+        }
+        finish(range, head, memory.states, ops.kernels.attention)
+    }
+
+    /// All queries of some heads attend to one block of tokens.
+    private func attendBlock(
+        _ index: Int, _ states: UnsafeMutablePointer<Float>, _ thread: Int, _ ops: TensorOps
+    ) {
+        let heads = headsPerTask(ops.pool.threadCount)
+        let headTasks = (shape.keyValueHeads + heads - 1) / heads
+        let (block, first) = (index / headTasks, index % headTasks * heads)
+        let memory = TaskMemory(ops.scratch, thread, shape, rows: rows)
+        for head in first..<min(first + heads, shape.keyValueHeads) {
+            copyQueries(0..<rows, head, to: memory.queries)
+            let target = states + (block * shape.keyValueHeads + head) * statesPerHead
+            target.update(repeating: 0, count: statesPerHead)
+            attend(
+                0..<rows, head, from: block * AttentionKernels.tokensPerBlock, memory, target,
+                ops.kernels.attention)
+        }
+    }
+
+    /// Merges the blocks' results of one head.
+    func mergeHead(
+        _ head: Int, _ states: UnsafeMutablePointer<Float>, _ kernels: AttentionKernels
+    ) {
+        let target = states + head * statesPerHead
+        for block in 1..<max(1, blocks) {
+            let later = states + (block * shape.keyValueHeads + head) * statesPerHead
+            for query in 0..<(rows * shape.group) where later[query * stateWidth + 1] != 0 {
+                kernels.merge(
+                    later + query * stateWidth, target + query * stateWidth, shape.headWidth)
             }
         }
-        ops.pool.forEach(shape.keyValueHeads) { head, _ in
-            let target = states + head * perHead
-            for block in 1..<max(1, blocks) {
-                let later = states + (block * shape.keyValueHeads + head) * perHead
-                for query in 0..<(rows * shape.group) where later[query * stateWidth + 1] != 0 {
-                    ops.kernels.attention.merge(
-                        later + query * stateWidth, target + query * stateWidth,
-                        shape.headWidth)
-                }
-            }
-            finish(0..<rows, head, target, ops.kernels.attention)
-        }
+        finish(0..<rows, head, target, kernels)
     }
 
     /// Adds one block of tokens to the results of those rows that see any of it.
@@ -110,21 +138,43 @@ struct AttentionPass {
         _ range: Range<Int>, _ head: Int, from start: Int, _ memory: TaskMemory,
         _ states: UnsafeMutablePointer<Float>, _ kernels: AttentionKernels
     ) {
-        let first: Int
-        switch mask {
-        case .none: first = range.lowerBound
-        case .causal(let firstRow): first = max(range.lowerBound, start - firstRow)
+        var first = range.lowerBound
+        if case .cached(let sequence, _, _) = tokens {
+            first = max(first, start - sequence.firstToken)
         }
         let skipped = (first - range.lowerBound) * shape.group
         let seen = visibleTokens(range.upperBound - 1) - start
-        let count = min(AttentionKernels.tokensPerBlock, seen)
+        let (keys, values) = headTokens(head, from: start)
         let block = AttentionBlock(
             queries: memory.queries + skipped * shape.headWidth,
             queryCount: (range.upperBound - first) * shape.group, width: shape.headWidth,
-            keys: keys.head(head * shape.headWidth, from: start),
-            values: values.head(head * shape.headWidth, from: start), tokens: count,
+            keys: keys, values: values, tokens: min(AttentionKernels.tokensPerBlock, seen),
             visibleToFirst: visibleTokens(first) - start, queriesPerToken: shape.group)
         kernels.attend(block, states + skipped * stateWidth, memory.scratch)
+    }
+
+    /// A head's keys and values from the token `first` on, where a page begins.
+    private func headTokens(_ head: Int, from first: Int) -> (keys: HeadTokens, values: HeadTokens)
+    {
+        switch tokens {
+        case .rows(let keys, let values):
+            func part(_ rows: Activations) -> HeadTokens {
+                .rows(
+                    HeadRows(start: rows.row(first) + head * shape.headWidth, stride: rows.width))
+            }
+            return (part(keys), part(values))
+        case .cached(let sequence, let layer, let layout):
+            func part(_ offset: Int) -> HeadTokens {
+                .pages(
+                    HeadPages(
+                        starts: sequence.pages + first / CachePageLayout.tokens, offset: offset,
+                        number: layout.format.number))
+            }
+            return (
+                part(layout.keys(layer: layer, head: head)),
+                part(layout.values(layer: layer, head: head))
+            )
+        }
     }
 
     /// Gathers the queries of a key-value head, row after row, and scales them.
@@ -151,6 +201,45 @@ struct AttentionPass {
                     states + (place * shape.group + query) * stateWidth,
                     target + query * shape.headWidth, shape.headWidth)
             }
+        }
+    }
+}
+
+extension TensorOps {
+    /// Runs the attention of several sequences in one fork-join, and merges what was spread in a second.
+    func attend(sequences: Int, _ pass: (_ sequence: Int) -> AttentionPass) {
+        let threads = pool.threadCount
+        var (taskCount, mergeCount, stateCount) = (0, 0, 0)
+        for sequence in 0..<sequences {
+            let pass = pass(sequence)
+            taskCount += pass.taskCount(threads: threads)
+            mergeCount += pass.mergeCount
+            stateCount += pass.sharedStateCount
+        }
+        let buffer = buffers.take(stateCount * MemoryLayout<Float>.stride)
+        defer { buffers.giveBack(buffer) }
+        let states = buffer.start.bindMemory(to: Float.self, capacity: stateCount)
+        /// Calls `body` with the pass that a task of all belongs to, its number there, and its states.
+        func locate(
+            _ index: Int, count: (AttentionPass) -> Int,
+            _ body: (AttentionPass, Int, UnsafeMutablePointer<Float>) -> Void
+        ) {
+            var (task, states) = (index, states)
+            for sequence in 0..<sequences {
+                let pass = pass(sequence)
+                let count = count(pass)
+                if task < count { return body(pass, task, states) }
+                task -= count
+                states += pass.sharedStateCount
+            }
+        }
+        pool.forEach(taskCount) { index, thread in
+            locate(index, count: { $0.taskCount(threads: threads) }) {
+                $0.runTask($1, $2, thread, self)
+            }
+        }
+        pool.forEach(mergeCount) { index, _ in
+            locate(index, count: \.mergeCount) { $0.mergeHead($1, $2, kernels.attention) }
         }
     }
 }

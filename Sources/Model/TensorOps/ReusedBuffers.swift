@@ -37,8 +37,13 @@ final class ReusedBuffers: Sendable {
     /// At least `byteCount` bytes, not set to anything.
     func take(_ byteCount: Int) -> ReusedBuffer {
         let found = state.withLock { state -> ReusedBuffer? in
-            let fitting = state.idle.indices.filter { state.idle[$0].byteCount >= byteCount }
-            let best = fitting.min { state.idle[$0].byteCount < state.idle[$1].byteCount }
+            var best: Int?
+            for index in state.idle.indices where state.idle[index].byteCount >= byteCount {
+                if let found = best, state.idle[found].byteCount <= state.idle[index].byteCount {
+                    continue
+                }
+                best = index
+            }
             // A much larger one is kept for those who need it.
             guard let best, state.idle[best].byteCount <= 2 * byteCount + 4096 else { return nil }
             state.idleBytes -= state.idle[best].byteCount
@@ -59,6 +64,7 @@ final class ReusedBuffers: Sendable {
             state.usedBytes -= buffer.byteCount
             state.idle.append(buffer)
             state.idleBytes += buffer.byteCount
+            // An empty array takes no memory.
             var surplus: [ReusedBuffer] = []
             while state.idleBytes > state.mostUsedBytes {
                 surplus.append(state.idle.removeFirst())

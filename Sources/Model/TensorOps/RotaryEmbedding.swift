@@ -39,20 +39,40 @@ public struct RotaryEmbedding: Sendable {
         }
     }
 
-    /// The cosines and sines of some positions: one row each, `frequencies.count` numbers wide.
+    /// The cosines and sines of some positions.
+    public struct Angles {
+        /// One row for each position, a number for each frequency.
+        public let cosines: Activations  // [positions, pairs]
+        /// As wide as the cosines.
+        public let sines: Activations  // [positions, pairs]
+
+        /// Room for the angles of `rotary`.
+        public init(_ rotary: RotaryEmbedding) {
+            cosines = Activations(rows: 0, width: rotary.frequencies.count)
+            sines = Activations(rows: 0, width: rotary.frequencies.count)
+        }
+    }
+
+    /// The cosines and sines of some positions.
+    public func angles(at positions: [Int32]) -> Angles {
+        let angles = Angles(self)
+        compute(angles, at: positions)
+        return angles
+    }
+
+    /// Computes the cosines and sines of some positions.
     ///
     /// The angle is rounded to 32 bits before its cosine is taken, as the models were trained.
-    public func angles(at positions: [Int32]) -> (cosines: Activations, sines: Activations) {
-        let cosines = Activations(rows: positions.count, width: frequencies.count)
-        let sines = Activations(rows: positions.count, width: frequencies.count)
+    public func compute(_ angles: Angles, at positions: [Int32]) {
+        angles.cosines.resize(rows: positions.count)
+        angles.sines.resize(rows: positions.count)
         for (row, position) in positions.enumerated() {
             for (pair, frequency) in frequencies.enumerated() {
                 let angle = Double(Float(position) * frequency)
-                cosines.row(row)[pair] = Float(cos(angle)) * magnitude
-                sines.row(row)[pair] = Float(sin(angle)) * magnitude
+                angles.cosines.row(row)[pair] = Float(cos(angle)) * magnitude
+                angles.sines.row(row)[pair] = Float(sin(angle)) * magnitude
             }
         }
-        return (cosines, sines)
     }
 }
 
@@ -60,8 +80,9 @@ extension TensorOps {
     /// Rotates every head of every row by its position's angles.
     public func rotate(
         _ heads: Activations, headWidth: Int, _ pairing: RotaryEmbedding.Pairing,
-        cosines: Activations, sines: Activations
+        _ angles: RotaryEmbedding.Angles
     ) {
+        let (cosines, sines) = (angles.cosines, angles.sines)
         precondition(heads.width % headWidth == 0 && cosines.rows == heads.rows)
         precondition(2 * cosines.width <= headWidth)
         let kernel = pairing == .adjacent ? kernels.rotateAdjacentPairs : kernels.rotateHalves

@@ -1,25 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
-/// The keys or the values that attention reads: one row per token, all heads side by side.
-public enum AttendedRows: Sendable {
-    /// Activations of the same pass.
-    case floats(Activations)  // [tokens, keyValueHeads · headWidth]
-    /// Rows of a cache.
-    case cached(CachedRows)  // [tokens, keyValueHeads · headWidth]
-
-    /// The numbers of every token from `column` on, starting with token `first`.
-    func head(_ column: Int, from first: Int) -> HeadRows {
-        switch self {
-        case .floats(let rows):
-            HeadRows(
-                start: UnsafeRawPointer(rows.values + first * rows.width + column),
-                stride: rows.width, areHalves: false)
-        case .cached(let rows): rows.head(column, from: first)
-        }
-    }
-}
-
 /// The shape of an attention layer.
 public struct AttentionShape: Sendable, Equatable {
     /// Query heads.
@@ -45,29 +26,39 @@ public struct AttentionShape: Sendable, Equatable {
     public var group: Int { heads / keyValueHeads }
 }
 
-/// Which rows a query sees.
-public enum AttentionMask: Sendable, Equatable {
-    /// All of them.
-    case none
-    /// Query row r sees the rows 0…firstRow + r.
-    case causal(firstRow: Int)
-}
-
 extension TensorOps {
-    /// `softmax(Q Kᵀ / √headWidth) V` for every head (arXiv 1706.03762).
+    /// `softmax(Q Kᵀ / √headWidth) V` for every head, every query seeing all tokens (arXiv 1706.03762).
     ///
     /// A row's result depends, bit for bit, on its query and on the keys and values that it sees, and on
     /// nothing else: not on the rows beside it, nor on the threads.
     public func attention(
-        _ queries: Activations, keys: AttendedRows, values: AttendedRows, tokens: Int,
-        _ shape: AttentionShape, mask: AttentionMask
+        _ queries: Activations, keys: Activations, values: Activations, _ shape: AttentionShape
     ) -> Activations {
-        precondition(queries.width == shape.queryWidth)
+        precondition(queries.width == shape.queryWidth && keys.width == shape.keyValueWidth)
         let result = activations(rows: queries.rows, width: queries.width)
-        AttentionPass(
-            queries: queries.values, rows: queries.rows, keys: keys, values: values,
-            tokens: tokens, shape: shape, mask: mask, result: result.values
-        ).run(self)
+        attend(sequences: 1) { _ in
+            AttentionPass(
+                queries: queries.values, rows: queries.rows, tokens: .rows(keys, values),
+                shape: shape, result: result.values)
+        }
         return result
+    }
+
+    /// Causal attention of every sequence's rows to its own tokens, which `store` has written.
+    ///
+    /// - Parameter result: as large as the queries.
+    public func attention(
+        _ queries: Activations, to sequences: [CachedSequence], layer: Int,
+        _ layout: CachePageLayout, _ shape: AttentionShape, into result: Activations
+    ) {
+        precondition(queries.width == shape.queryWidth && result.width == queries.width)
+        precondition(result.rows == queries.rows)
+        attend(sequences: sequences.count) { index in
+            let sequence = sequences[index]
+            return AttentionPass(
+                queries: queries.values + sequence.rows.lowerBound * queries.width,
+                rows: sequence.rows.count, tokens: .cached(sequence, layer, layout), shape: shape,
+                result: result.values + sequence.rows.lowerBound * result.width)
+        }
     }
 }

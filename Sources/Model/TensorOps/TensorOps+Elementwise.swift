@@ -26,12 +26,20 @@ public enum FeedForwardActivation: Sendable {
 extension TensorOps {
     /// Root-mean-square normalisation of every row.
     public func rmsNorm(_ input: Activations, weight: [Float], epsilon: Float) -> Activations {
-        precondition(input.width == weight.count)
         let result = activations(rows: input.rows, width: input.width)
+        rmsNorm(input, weight: weight, epsilon: epsilon, into: result)
+        return result
+    }
+
+    /// Root-mean-square normalisation of every row.
+    public func rmsNorm(
+        _ input: Activations, weight: [Float], epsilon: Float, into result: Activations
+    ) {
+        precondition(input.width == weight.count && result.width == input.width)
+        precondition(result.rows == input.rows)
         forEachRow(of: input) { row, index in
             kernels.rmsNorm(row, weight, epsilon, result.row(index), input.width)
         }
-        return result
     }
 
     /// Layer normalisation of every row.

@@ -13,24 +13,41 @@ extension TensorOps {
 
     /// The products of several layers with one input, in one fork-join.
     public func linear(_ layers: [LinearLayer], _ input: Activations) -> [Activations] {
-        let packed = layers.compactMap { layer in layer.packed.map { (layer, $0) } }
-        guard packed.isEmpty else {
-            return packed.count == layers.count
-                ? packedLinear(packed, input, activationMode.scaling ?? .powerOfTwo)
-                : layers.map { linear([$0], input)[0] }
+        let results = layers.map { activations(rows: input.rows, width: $0.outputs) }
+        linear(layers, input, into: results)
+        return results
+    }
+
+    /// The products of several layers with one input, in one fork-join.
+    ///
+    /// - Parameter results: as many rows as the input, and as wide as the layers' outputs.
+    public func linear(_ layers: [LinearLayer], _ input: Activations, into results: [Activations]) {
+        for (layer, result) in zip(layers, results) {
+            precondition(layer.inputs == input.width, "a layer takes \(layer.inputs) inputs")
+            precondition(result.rows == input.rows && result.width == layer.outputs)
         }
-        let results = layers.map { activations(rows: input.rows, width: $0.weight.outputs) }
-        guard input.rows > 0 else { return results }
-        let chunks = layers.indices.flatMap { index in
-            stride(from: 0, to: layers[index].weight.outputs, by: Self.outputsPerChunk).map {
-                (index, $0..<min($0 + Self.outputsPerChunk, layers[index].weight.outputs))
+        if layers.contains(where: { $0.packed != nil }) {
+            packedLinear(layers, input, activationMode.scaling ?? .powerOfTwo, into: results)
+        }
+        if layers.contains(where: { $0.packed == nil }) {
+            floatLinear(layers, input, into: results)
+        }
+    }
+
+    /// The products of those layers that are not packed.
+    private func floatLinear(
+        _ layers: [LinearLayer], _ input: Activations, into results: [Activations]
+    ) {
+        guard input.rows > 0 else { return }
+        let chunks = layers.indices.filter { layers[$0].packed == nil }.flatMap { index in
+            stride(from: 0, to: layers[index].outputs, by: Self.outputsPerChunk).map {
+                (index, $0..<min($0 + Self.outputsPerChunk, layers[index].outputs))
             }
         }
         pool.forEach(chunks.count) { chunk, thread in
             let (index, outputs) = chunks[chunk]
             multiply(layers[index], outputs, input, into: results[index], thread)
         }
-        return results
     }
 
     private func multiply(

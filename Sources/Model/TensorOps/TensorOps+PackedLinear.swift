@@ -16,14 +16,14 @@ extension ActivationMode {
 struct QuantisedRows {
     let scaling: ActivationScaling
     let width: Int
-    /// First rows of the tiles, and the number of rows as the last.
-    let starts: [Int]
+    let rowCount: Int
+    let tileCount: Int
     let buffer: ReusedBuffer
     let tileBytes: Int
 
-    var tileCount: Int { starts.count - 1 }
-
-    func rows(ofTile index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
+    func rows(ofTile index: Int) -> Range<Int> {
+        (index * rowCount / tileCount)..<((index + 1) * rowCount / tileCount)
+    }
 
     func tile(_ index: Int) -> UnsafeMutableRawPointer { buffer.start + index * tileBytes }
 }
@@ -39,8 +39,7 @@ extension TensorOps {
         // 64 bytes: tiles start on cache lines of their own.
         let tileBytes = (ActivationTile.byteCount(rows: most, width: input.width) + 63) / 64 * 64
         let rows = QuantisedRows(
-            scaling: scaling, width: input.width,
-            starts: (0...tiles).map { $0 * input.rows / tiles },
+            scaling: scaling, width: input.width, rowCount: input.rows, tileCount: tiles,
             buffer: buffers.take(tiles * tileBytes), tileBytes: tileBytes)
         let quantise = kernels.panels.quantise(scaling)
         pool.forEach(tiles) { tile, _ in
@@ -51,34 +50,39 @@ extension TensorOps {
         return rows
     }
 
+    /// Panels of a matrix that a thread multiplies at a time.
+    private func panelsPerChunk(_ matrix: PackedMatrix, rows: Int) -> Int {
+        max(1, Self.multiplicationsPerChunk / (PanelKind.columns * matrix.inputs * rows))
+    }
+
     /// The products of packed layers with one input, in one fork-join.
     func packedLinear(
-        _ layers: [(layer: LinearLayer, matrix: PackedMatrix)], _ input: Activations,
-        _ scaling: ActivationScaling
-    ) -> [Activations] {
-        let results = layers.map { activations(rows: input.rows, width: $0.matrix.outputs) }
-        guard input.rows > 0 else { return results }
+        _ layers: [LinearLayer], _ input: Activations, _ scaling: ActivationScaling,
+        into results: [Activations]
+    ) {
+        guard input.rows > 0 else { return }
         let rows = quantised(input, scaling)
         defer { buffers.giveBack(rows.buffer) }
-        let chunks = layers.indices.flatMap { index -> [(layer: Int, panels: Range<Int>)] in
-            let matrix = layers[index].matrix
-            precondition(input.width == matrix.inputs, "a layer takes \(matrix.inputs) inputs")
-            let perPanel = PanelKind.columns * matrix.inputs * input.rows
-            let panels = max(1, Self.multiplicationsPerChunk / perPanel)
-            return stride(from: 0, to: matrix.panelCount, by: panels).map {
-                (index, $0..<min($0 + panels, matrix.panelCount))
+        func chunkCount(_ matrix: PackedMatrix) -> Int {
+            let panels = panelsPerChunk(matrix, rows: input.rows)
+            return (matrix.panelCount + panels - 1) / panels
+        }
+        let chunks = layers.reduce(0) { $0 + ($1.packed.map(chunkCount) ?? 0) }
+        pool.forEach(chunks) { index, thread in
+            var chunk = index
+            for (layer, result) in zip(layers, results) {
+                guard let matrix = layer.packed else { continue }
+                guard chunk >= chunkCount(matrix) else {
+                    let panels = panelsPerChunk(matrix, rows: input.rows)
+                    let end = min((chunk + 1) * panels, matrix.panelCount)
+                    for panel in (chunk * panels)..<end {
+                        multiply(matrix, panel, layer.bias, rows, into: result, thread)
+                    }
+                    return
+                }
+                chunk -= chunkCount(matrix)
             }
         }
-        pool.forEach(chunks.count) { chunk, thread in
-            let (index, panels) = chunks[chunk]
-            for panel in panels {
-                multiply(
-                    layers[index].matrix, panel, layers[index].layer.bias, rows,
-                    into: results[index],
-                    thread)
-            }
-        }
-        return results
     }
 
     /// All rows by one panel.

@@ -112,6 +112,11 @@ public struct LinearLayer: Sendable {
         self.packed = packed
     }
 
+    /// Numbers per row that it takes.
+    public var inputs: Int { weight.inputs }
+    /// Numbers per row that it gives.
+    public var outputs: Int { weight.outputs }
+
     /// The outputs in `range` as a layer of their own, sharing the weights; not for packed layers.
     public func rows(_ range: Range<Int>) -> LinearLayer {
         precondition(packed == nil)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import LLaVAModel
+import TensorOps
+import Tokenization
+
+/// Rows of a sequence on their way to the decoder.
+struct PendingRows {
+    private var tokens: [TokenID] = []  // [rows], PromptLayout.visualToken on visual rows
+    private var positions: [Int32] = []  // [rows]
+    private var pictures: [(rows: Range<Int>, embeddings: Activations)] = []
+    /// Rows that have gone.
+    private var done = 0
+    /// The position after the last row.
+    private(set) var endPosition = 0
+
+    /// Rows that are left.
+    var count: Int { tokens.count - done }
+    /// The part of the rows that has gone, 0 to 1.
+    var part: Double { tokens.isEmpty ? 1 : Double(done) / Double(tokens.count) }
+
+    /// Adds one row of text; memory is kept from token to token.
+    mutating func append(_ token: TokenID, at position: Int) {
+        if count == 0 {
+            tokens.removeAll(keepingCapacity: true)
+            positions.removeAll(keepingCapacity: true)
+            pictures.removeAll()
+            done = 0
+        }
+        tokens.append(token)
+        positions.append(Int32(position))
+        endPosition = position + 1
+    }
+
+    /// Adds a prompt, its pictures' rows included.
+    mutating func append(
+        _ layout: PromptLayout, _ placed: PromptPositions, from position: Int,
+        _ visual: [VisualEncoder.Result]
+    ) {
+        for (rows, picture) in zip(layout.pictureRows, visual) {
+            let range = (tokens.count + rows.lowerBound)..<(tokens.count + rows.upperBound)
+            pictures.append((range, picture.rows))
+        }
+        tokens += layout.tokens
+        positions += placed.offsets.map { Int32(position + $0) }
+        endPosition = position + placed.count
+    }
+
+    /// Leaves out the first rows, which the sequence has already.
+    mutating func skip(_ count: Int) { done += count }
+
+    /// Moves the next rows to a batch, as the continuation of a sequence.
+    mutating func move(
+        _ count: Int, to batch: DecoderBatch, _ cache: KeyValueCache, _ decoder: Decoder
+    ) {
+        let range = done..<(done + count)
+        let rows = batch.append(positions: positions[range], to: cache)
+        for (row, index) in zip(rows, range) where tokens[index] != PromptLayout.visualToken {
+            decoder.embed(tokens[index], into: batch.hidden.row(row))
+        }
+        for (visual, embeddings) in pictures {
+            let common = visual.clamped(to: range)
+            guard !common.isEmpty else { continue }
+            batch.hidden.row(rows.lowerBound + common.lowerBound - done).update(
+                from: embeddings.row(common.lowerBound - visual.lowerBound),
+                count: common.count * embeddings.width)
+        }
+        done += count
+    }
+
+    /// Takes rows back that a batch did not run.
+    mutating func takeBack(_ count: Int) { done -= count }
+
+    /// What a recorder keeps of the rows.
+    func record(_ recorder: StageRecorder?) {
+        recorder?.recordRows(tokens: tokens, positions: positions)
+    }
+}

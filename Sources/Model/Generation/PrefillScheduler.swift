@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import LLaVAModel
+import TensorOps
+
+/// Fuses the pending rows of many sequences, prompts and single tokens alike, into batches for the
+/// decoder.
+///
+/// Pruned rows are not among them: they never meet the decoder or its KV cache.
+final class PrefillScheduler {
+    /// Most prompt rows of a batch.
+    ///
+    /// Weights are read once per batch, which a batch of this size no longer notices, while the memory of
+    /// its activations and the wait of those who decode grow with it.
+    static let rowsPerBatch = 256
+
+    private let decoder: Decoder
+    private let batch: DecoderBatch
+    private var rowCounts: [Int] = []
+    private var ending: [Int] = []
+    /// Seconds that the output matrix took.
+    private(set) var outputSeconds = 0.0
+
+    init(_ decoder: Decoder) {
+        self.decoder = decoder
+        batch = DecoderBatch(decoder)
+    }
+
+    /// Runs one batch: the next rows of every answer, as many as fit, and then chooses a token for those
+    /// that have none left.
+    ///
+    /// - Parameters:
+    ///   - onProgress: called with the part of the batch that is done, 0 to 1.
+    ///   - onError: called for an answer whose sequence the model failed on.
+    /// - Throws: `ModelError.cancelled`, or the only sequence's error; no sequence has changed then.
+    func step(
+        _ answers: [AnswerInProgress], cancellation: Cancellation,
+        onProgress: (Double) -> Void = { _ in },
+        onError: (AnswerInProgress, ModelError) -> Void = { _, _ in }
+    ) throws(ModelError) {
+        fill(answers)
+        do {
+            try decoder.run(batch, cancellation: cancellation, onProgress: onProgress)
+        } catch {
+            for (answer, count) in zip(answers, rowCounts) { answer.pending.takeBack(count) }
+            throw error
+        }
+        chooseTokens(answers, onError)
+    }
+
+    /// Makes a batch of the answers' next rows.
+    private func fill(_ answers: [AnswerInProgress]) {
+        // Whoever has one row decodes, and need not wait for prompts.
+        var room = Self.rowsPerBatch
+        rowCounts.removeAll(keepingCapacity: true)
+        for answer in answers {
+            let count = answer.pending.count == 1 ? 1 : min(answer.pending.count, room)
+            if answer.pending.count > 1 { room -= count }
+            rowCounts.append(count)
+        }
+        batch.restart(rows: rowCounts.reduce(0, +))
+        for (answer, count) in zip(answers, rowCounts) where count > 0 {
+            answer.pending.move(count, to: batch, answer.cache, decoder)
+        }
+    }
+
+    /// Chooses a token for every answer whose pending rows have all been run.
+    private func chooseTokens(
+        _ answers: [AnswerInProgress], _ onError: (AnswerInProgress, ModelError) -> Void
+    ) {
+        ending.removeAll(keepingCapacity: true)
+        var part = 0
+        for (answer, count) in zip(answers, rowCounts) where count > 0 {
+            if let error = batch.parts[part].error {
+                onError(answer, error)
+            } else if answer.pending.count == 0 {
+                ending.append(batch.parts[part].rows.upperBound - 1)
+            }
+            part += 1
+        }
+        guard !ending.isEmpty else { return }
+        let start = ContinuousClock.now
+        let logits = decoder.logits(batch, rows: ending)
+        outputSeconds += (ContinuousClock.now - start) / .seconds(1)
+        var (row, index) = (0, 0)
+        for (answer, count) in zip(answers, rowCounts) where count > 0 {
+            defer { index += 1 }
+            guard batch.parts[index].error == nil, answer.pending.count == 0 else { continue }
+            do {
+                answer.choose(by: try logits.row(row))
+            } catch {
+                onError(answer, error)
+            }
+            row += 1
+        }
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+
+/// The keys and values of one sequence in every decoder layer.
+///
+/// A cache belongs to one thread at a time.
+public final class KeyValueCache {
+    /// Where its pages come from.
+    public let pool: CachePagePool
+    /// Rows that fit.
+    public let capacity: Int
+    /// Rows that hold a token of the sequence.
+    public private(set) var rowCount = 0
+    /// Pages that hold its rows, those that it shares with others included.
+    public var pageCount: Int { pages.count }
+
+    private var pages: [Int] = []
+    /// Pages that it may still take.
+    private var committed: Int
+    /// Full pages at its start that it does not own.
+    private let sharedPages: Int
+    /// Where its pages start.
+    private let starts: UnsafeMutablePointer<UnsafeMutableRawPointer>
+
+    /// An empty sequence of up to `rows` rows, for which the pool keeps pages.
+    ///
+    /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
+    public convenience init(_ pool: CachePagePool, rows: Int) throws(ModelError) {
+        try self.init(pool, rows: rows, continuing: [])
+    }
+
+    /// A sequence that starts as `prefix` does, and has up to `rows` rows in all.
+    ///
+    /// Full pages of the prefix are shared, one that is partly filled is copied; `prefix` may go on or
+    /// end as it likes, but must not be truncated.
+    ///
+    /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
+    public convenience init(continuing prefix: KeyValueCache, rows: Int) throws(ModelError) {
+        let full = prefix.rowCount / CachePageLayout.tokens
+        try self.init(
+            prefix.pool, rows: max(rows, prefix.rowCount),
+            continuing: prefix.pages.prefix(full))
+        rowCount = full * CachePageLayout.tokens
+        if prefix.rowCount > rowCount {
+            reserve(rows: prefix.rowCount - rowCount)
+            starts[full].copyMemory(from: prefix.starts[full], byteCount: pool.layout.byteCount)
+            rowCount = prefix.rowCount
+        }
+    }
+
+    private init(
+        _ pool: CachePagePool, rows: Int, continuing shared: ArraySlice<Int>
+    ) throws(ModelError) {
+        let needed = CachePageLayout.pageCount(rows)
+        committed = needed - shared.count
+        guard pool.commit(committed) else {
+            throw .outOfCachePages(
+                rows: rows, pages: committed, free: pool.uncommitted, capacity: pool.capacity)
+        }
+        self.pool = pool
+        capacity = rows
+        sharedPages = shared.count
+        starts = .allocate(capacity: max(1, needed))
+        pages.reserveCapacity(needed)
+        for page in shared {
+            pool.share(page)
+            append(page)
+        }
+    }
+
+    deinit {
+        for page in pages { pool.release(page) }
+        pool.giveUp(committed)
+        starts.deallocate()
+    }
+
+    private func append(_ page: Int) {
+        (starts + pages.count).initialize(to: pool.start(page))
+        pages.append(page)
+    }
+
+    /// Takes pages for more rows.
+    func reserve(rows: Int) {
+        precondition(rowCount + rows <= capacity, "\(rowCount + rows) rows in \(capacity)")
+        while pages.count < CachePageLayout.pageCount(rowCount + rows) {
+            append(pool.take())
+            committed -= 1
+        }
+    }
+
+    /// The batch's rows that continue the sequence.
+    func sequence(rows: Range<Int>) -> CachedSequence {
+        CachedSequence(rows: rows, firstToken: rowCount, pages: starts)
+    }
+
+    /// Counts rows that all layers have written.
+    func commit(rows: Int) {
+        precondition(rowCount + rows <= pages.count * CachePageLayout.tokens)
+        rowCount += rows
+    }
+
+    /// Forgets the rows from `count` on; those of a prefix that it continues stay.
+    public func truncate(to count: Int) {
+        precondition(count >= sharedPages * CachePageLayout.tokens && count <= rowCount)
+        rowCount = count
+        while pages.count > CachePageLayout.pageCount(count) {
+            let wasLast = pool.release(pages.removeLast(), keepsCommitment: true)
+            precondition(wasLast, "rows that another sequence continues were truncated")
+            committed += 1
+        }
+    }
+
+    /// Bytes that one row takes in all layers.
+    public static func bytesPerRow(_ config: DecoderConfig, format: CacheFormat) -> Int {
+        let multiple = format.widthMultiple
+        let headWidth = (config.attention.headWidth + multiple - 1) / multiple * multiple
+        return CachePageLayout(
+            format: format, layerCount: config.layerCount, heads: config.attention.keyValueHeads,
+            headWidth: headWidth
+        ).byteCount / CachePageLayout.tokens
+    }
+}
