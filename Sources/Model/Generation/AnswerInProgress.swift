@@ -49,7 +49,8 @@ final class AnswerInProgress {
         text = AnswerText(tokenizer, stops: options.stopStrings, onText)
         sampler = Sampler(
             options.sampling,
-            excluding: options.ignoresEndOfSequence ? tokenizer.endOfGeneration : [])
+            excluding: options.ignoresEndOfSequence || options.minNewTokens > 0
+                ? tokenizer.endOfGeneration : [])
     }
 
     /// Chooses the next token by the scores after the last pending row, which the decoder has run.
@@ -58,7 +59,9 @@ final class AnswerInProgress {
     func choose(by logits: UnsafeBufferPointer<Float>) {
         sequence.nextPosition = pending.endPosition
         let scores = UnsafeBufferPointer(rebasing: logits.prefix(tokenizer.vocabularySize))
-        let token = sampler.next(scores, recent: sequence.tokens[...])
+        let token = sampler.next(
+            scores, recent: sequence.tokens[...],
+            excludes: options.ignoresEndOfSequence || tokens.count < options.minNewTokens)
         recorder?.recordStep(logits, chosen: token)
         guard !tokenizer.endOfGeneration.contains(token) else { return stop(.endOfSequence) }
         tokens.append(token)

@@ -6,6 +6,8 @@ import Tokenization
 public struct GenerationOptions: Sendable, Equatable {
     /// Most tokens of the answer.
     public var maxNewTokens: Int
+    /// Tokens before which no end-of-sequence token is chosen.
+    public var minNewTokens: Int
     /// How tokens are chosen.
     public var sampling: SamplingOptions
     /// Texts that end the answer; they are not part of it.
@@ -17,11 +19,13 @@ public struct GenerationOptions: Sendable, Equatable {
 
     /// Greedy, up to 512 tokens.
     public init(
-        maxNewTokens: Int = 512, sampling: SamplingOptions = SamplingOptions(),
+        maxNewTokens: Int = 512, minNewTokens: Int = 0,
+        sampling: SamplingOptions = SamplingOptions(),
         stopStrings: [String] = [], ignoresEndOfSequence: Bool = false,
         pruning: PruningOptions? = nil
     ) {
         self.maxNewTokens = maxNewTokens
+        self.minNewTokens = minNewTokens
         self.sampling = sampling
         self.stopStrings = stopStrings
         self.ignoresEndOfSequence = ignoresEndOfSequence
@@ -34,6 +38,11 @@ public struct GenerationOptions: Sendable, Equatable {
         guard maxNewTokens >= 1 else {
             throw .invalidOption(
                 name: "the number of new tokens", value: "\(maxNewTokens)", expected: "1 or more")
+        }
+        guard (0...maxNewTokens).contains(minNewTokens) else {
+            throw .invalidOption(
+                name: "the least number of new tokens", value: "\(minNewTokens)",
+                expected: "0 to \(maxNewTokens), the most")
         }
         guard let pruning else { return }
         do {

@@ -97,34 +97,13 @@ public final class GenerationSession {
         _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
     ) throws(GenerationError) {
         try options.validate()
-        let largest = pictures.map { geometry in
-            let layout = model.layout(geometry)
-            return PictureSelection(
-                largest: layout,
-                most: options.pruning?.budget.mostKept(of: layout.candidates.count)
-                    ?? layout.candidates.count)
-        }
-        let layout = try PromptLayout(prompt, largest)
-        // One row is left for the answer's first token, or there would be no second.
-        guard sequence.tokens.count + layout.rowCount < model.context else {
-            throw .promptTooLong(
-                rows: layout.rowCount, visualRows: layout.visualRowCount,
-                used: sequence.tokens.count, context: model.context)
-        }
-        _ = try positions(of: layout, options)
+        _ = try PromptPlan(
+            prompt, largest: pictures, after: sequence.tokens.count, from: endPosition, options,
+            model)
     }
 
-    /// Where a prompt's rows stand when it follows the sequence.
-    private func positions(
-        of layout: PromptLayout, _ options: GenerationOptions
-    ) throws(GenerationError) -> PromptPositions {
-        let room = model.context - sequence.tokens.count - layout.rowCount
-        return try PromptPositions(
-            layout, options.pruning?.positions ?? .original,
-            start: sequence.nextPosition + pendingTokens.count,
-            answer: min(options.maxNewTokens, max(0, room)),
-            contextLength: model.decoder.config.contextLength)
-    }
+    /// The position after the last row, those that are pending included.
+    private var endPosition: Int { sequence.nextPosition + pendingTokens.count }
 
     private func encode(
         _ pictures: [TileBatch], _ encoder: VisualEncoder,
@@ -148,20 +127,19 @@ public final class GenerationSession {
         _ onText: @escaping (String) -> Void
     ) throws(GenerationError) -> AnswerInProgress {
         let selections = visual.map(\.selection)
-        let layout = try PromptLayout(prompt, selections)
-        let placed = try positions(of: layout, options)
+        let plan = try PromptPlan(
+            prompt, selections, after: sequence.tokens.count, from: endPosition, options, model)
         var pending = PendingRows()
         for (offset, token) in pendingTokens.enumerated() {
             pending.append(token, at: sequence.nextPosition + offset)
         }
-        pending.append(layout, placed, from: sequence.nextPosition + pending.count, visual)
+        pending.append(plan, from: endPosition, visual)
         pending.record(recorder)
         var continued = sequence
-        continued.tokens += layout.tokens
+        continued.tokens += plan.layout.tokens
         return AnswerInProgress(
             model, tokenizer, cache, continued, pending, options, selections,
-            GenerationStatistics(encoding, layout, selections, placed), recorder: recorder,
-            onText: onText)
+            GenerationStatistics(encoding, plan, selections), recorder: recorder, onText: onText)
     }
 
     /// Runs pending tokens and the prompt, and chooses the answer's first token.

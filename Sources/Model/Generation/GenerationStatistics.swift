@@ -38,14 +38,13 @@ public struct GenerationStatistics: Sendable, Equatable {
 
     /// What encoding has cost, and the rows that a prompt then takes.
     init(
-        _ encoding: GenerationStatistics, _ layout: PromptLayout, _ selections: [PictureSelection],
-        _ placed: PromptPositions
+        _ encoding: GenerationStatistics, _ plan: PromptPlan, _ selections: [PictureSelection]
     ) {
         self = encoding
-        promptRows = layout.rowCount
-        visualRows = layout.visualRowCount
+        promptRows = plan.layout.rowCount
+        visualRows = plan.layout.visualRowCount
         unprunedVisualRows = selections.reduce(0) { $0 + $1.unprunedRowCount }
-        usesCompactPositions = placed.isCompact
+        usesCompactPositions = plan.placed.isCompact
     }
 
     /// From the picture's pixels to the first token's scores.

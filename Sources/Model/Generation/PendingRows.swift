@@ -33,9 +33,9 @@ struct PendingRows {
 
     /// Adds a prompt, its pictures' rows included.
     mutating func append(
-        _ layout: PromptLayout, _ placed: PromptPositions, from position: Int,
-        _ visual: [VisualEncoder.Result]
+        _ plan: PromptPlan, from position: Int, _ visual: [VisualEncoder.Result]
     ) {
+        let (layout, placed) = (plan.layout, plan.placed)
         for (rows, picture) in zip(layout.pictureRows, visual) {
             let range = (tokens.count + rows.lowerBound)..<(tokens.count + rows.upperBound)
             pictures.append((range, picture.rows))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import LLaVAModel
 import TensorOps
+import Tokenization
 
 /// Fuses the pending rows of many sequences, prompts and single tokens alike, into batches for the
 /// decoder.
@@ -45,6 +46,19 @@ final class PrefillScheduler {
             throw error
         }
         chooseTokens(answers, onError)
+    }
+
+    /// Runs the first tokens of a sequence, whose scores nobody needs.
+    func run(_ tokens: [TokenID], into cache: KeyValueCache) throws(ModelError) {
+        for start in stride(from: 0, to: tokens.count, by: Self.rowsPerBatch) {
+            let range = start..<min(start + Self.rowsPerBatch, tokens.count)
+            batch.restart(rows: range.count)
+            batch.append(positions: range.map { Int32($0) }, to: cache)
+            for (row, index) in range.enumerated() {
+                decoder.embed(tokens[index], into: batch.hidden.row(row))
+            }
+            try decoder.run(batch, cancellation: Cancellation())
+        }
     }
 
     /// Makes a batch of the answers' next rows.

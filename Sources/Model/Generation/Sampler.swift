@@ -13,6 +13,8 @@ public struct Sampler {
     private let options: SamplingOptions
     private let excluded: Set<TokenID>
     private var random: SplitMix64
+    /// Memory that is kept from token to token.
+    private var candidates: [Candidate] = []
 
     /// A sampler with its own random numbers; it chooses an `excluded` token only when there is no
     /// other.
@@ -28,19 +30,23 @@ public struct Sampler {
     /// - Parameters:
     ///   - scores: one per token; equal best scores go to the lowest token.
     ///   - recent: the sequence so far, as far as the repetition penalty looks.
+    ///   - excludes: whether excluded tokens are excluded this time.
     public mutating func next(
-        _ scores: UnsafeBufferPointer<Float>, recent: ArraySlice<TokenID>
+        _ scores: UnsafeBufferPointer<Float>, recent: ArraySlice<TokenID>, excludes: Bool = true
     ) -> TokenID {
-        var candidates = scores.enumerated().map { Candidate(token: TokenID($0), score: $1) }
-        penalize(&candidates, recent: recent.suffix(options.repetitionWindow))
-        exclude(from: &candidates)
-        guard options.temperature > 0 else { return best(of: candidates).token }
-        keepTopK(&candidates)
-        keepProbable(&candidates)
-        return draw(from: candidates)
+        candidates.removeAll(keepingCapacity: true)
+        for (token, score) in scores.enumerated() {
+            candidates.append(Candidate(token: TokenID(token), score: score))
+        }
+        penalize(recent: recent.suffix(options.repetitionWindow))
+        if excludes { exclude() }
+        guard options.temperature > 0 else { return best.token }
+        keepTopK()
+        keepProbable()
+        return draw()
     }
 
-    private func penalize(_ candidates: inout [Candidate], recent: ArraySlice<TokenID>) {
+    private mutating func penalize(recent: ArraySlice<TokenID>) {
         guard options.repetitionPenalty != 1 else { return }
         for token in Set(recent) where candidates.indices.contains(Int(token)) {
             let score = candidates[Int(token)].score
@@ -49,18 +55,19 @@ public struct Sampler {
         }
     }
 
-    private func exclude(from candidates: inout [Candidate]) {
-        guard !excluded.isEmpty else { return }
-        let allowed = candidates.filter { !excluded.contains($0.token) }
-        if !allowed.isEmpty { candidates = allowed }
+    private mutating func exclude() {
+        guard !excluded.isEmpty, candidates.contains(where: { !excluded.contains($0.token) }) else {
+            return
+        }
+        candidates.removeAll { excluded.contains($0.token) }
     }
 
-    private func best(of candidates: [Candidate]) -> Candidate {
+    private var best: Candidate {
         candidates.reduce(candidates[0]) { $1.score > $0.score ? $1 : $0 }
     }
 
     /// Sorts by falling score, lower tokens first among equals, and cuts at k.
-    private func keepTopK(_ candidates: inout [Candidate]) {
+    private mutating func keepTopK() {
         candidates.sort {
             $0.score != $1.score ? $0.score > $1.score : $0.token < $1.token
         }
@@ -69,7 +76,7 @@ public struct Sampler {
         }
     }
 
-    private func keepProbable(_ candidates: inout [Candidate]) {
+    private mutating func keepProbable() {
         let probabilities = Self.probabilities(candidates, temperature: 1)
         var sum = 0.0
         var kept = 0
@@ -83,7 +90,7 @@ public struct Sampler {
         candidates.removeLast(candidates.count - max(1, kept))
     }
 
-    private mutating func draw(from candidates: [Candidate]) -> TokenID {
+    private mutating func draw() -> TokenID {
         let probabilities = Self.probabilities(candidates, temperature: options.temperature)
         var rest = Double.random(in: 0..<1, using: &random)
         for (candidate, probability) in zip(candidates, probabilities) {

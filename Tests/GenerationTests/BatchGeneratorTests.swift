@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+import TokenPruning
+import Tokenization
+
+@testable import Generation
+@testable import Imaging
+@testable import LLaVAModel
+
+/// Many answers at once: each is what it is alone, and all come to an end.
+@Suite struct BatchGeneratorTests {
+    private let loaded: LoadedModel
+
+    init() throws { loaded = try LoadedModel(TinyPair(), context: 120) }
+
+    /// Prompts of many lengths about no picture, one or two, each with its own way to end.
+    private func request(_ id: Int, prefix: Int = 20) -> BatchGenerator.Request {
+        var random = SeededGenerator(seed: UInt64(id) + 1)
+        func text(_ count: Int) -> [TokenID] {
+            (0..<count).map { _ in TokenID.random(in: 263..<283, using: &random) }
+        }
+        let pictures = (0..<(id % 3)).map {
+            loaded.tiles(width: 30 + id, height: 40, seed: UInt64(7 * id + $0))
+        }
+        let start = (0..<prefix).map { TokenID(263 + $0 % 7) }
+        let pieces =
+            [PromptPiece.tokens(start)]
+            + pictures.indices.flatMap { [.picture($0), .tokens(text(1 + id % 5))] }
+            + [.tokens(text(1 + id % 11))]
+        return BatchGenerator.Request(
+            id: id, prompt: pieces, pictures: pictures,
+            options: GenerationOptions(
+                maxNewTokens: 1 + id * 7 % 19,
+                sampling: SamplingOptions(temperature: id % 2 == 0 ? 0 : 0.8, seed: 5),
+                ignoresEndOfSequence: id % 4 != 0,
+                pruning: id % 2 == 0
+                    ? PruningOptions(budget: .count(2), selector: "uniform") : nil))
+    }
+
+    private func alone(_ request: BatchGenerator.Request) throws -> Answer {
+        try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer).answer(
+            request.prompt, pictures: request.pictures, options: request.options)
+    }
+
+    /// Hands requests over as there is room, and collects what becomes of them.
+    private func run(
+        _ requests: [BatchGenerator.Request], _ generator: BatchGenerator
+    ) throws -> [Int: Result<Answer, GenerationError>] {
+        var (rest, outcomes) = (requests[...], [Int: Result<Answer, GenerationError>]())
+        while !rest.isEmpty || generator.count > 0 || outcomes.count < requests.count {
+            while generator.hasRoom, let next = rest.popFirst() { try generator.start(next) }
+            for outcome in try generator.step() {
+                #expect(outcomes.updateValue(outcome.result, forKey: outcome.id) == nil)
+            }
+        }
+        return outcomes
+    }
+
+    private func generator(parallel: Int, rows: Int) throws -> BatchGenerator {
+        try BatchGenerator(
+            model: loaded.model, tokenizer: loaded.tokenizer, parallel: parallel, cacheRows: rows)
+    }
+
+    @Test(arguments: 1...8, [3, 20])
+    func answersAreThoseOfEachAlone(parallel: Int, prefix: Int) throws {
+        var random = SeededGenerator(seed: UInt64(parallel))
+        let requests = (0..<24).map { request($0, prefix: prefix) }.shuffled(using: &random)
+        let generator = try generator(parallel: parallel, rows: 120 * parallel + 40)
+        let outcomes = try run(requests, generator)
+        #expect(outcomes.count == requests.count)
+        for request in requests {
+            let expected = try alone(request)
+            let found = try #require(outcomes[request.id]).get()
+            #expect(found.text == expected.text && found.tokens == expected.tokens)
+            #expect(found.stopReason == expected.stopReason)
+            #expect(found.statistics.promptRows == expected.statistics.promptRows)
+            #expect(found.statistics.cacheRows == expected.statistics.cacheRows)
+        }
+        #expect(generator.pool.usage.committed == 0)
+    }
+
+    /// Pages for little more than one answer: the others wait, and none waits for ever.
+    @Test func fewPagesMakeRequestsWait() throws {
+        let requests = (0..<12).map { request($0) }
+        let generator = try generator(parallel: 6, rows: 128)
+        let outcomes = try run(requests, generator)
+        for request in requests {
+            #expect(try outcomes[request.id]?.get().tokens == alone(request).tokens)
+        }
+    }
+
+    @Test func whatCanNeverFitIsRefusedAndTheOthersGoOn() throws {
+        let requests = (0..<6).map { request($0) }
+        let long = BatchGenerator.Request(
+            id: 99, prompt: [.tokens(Array(repeating: 270, count: 60))], pictures: [],
+            options: GenerationOptions(maxNewTokens: 30))
+        let tooLong = BatchGenerator.Request(
+            id: 98, prompt: [.tokens(Array(repeating: 270, count: 500))], pictures: [],
+            options: GenerationOptions(maxNewTokens: 30))
+        let empty = BatchGenerator.Request(
+            id: 97, prompt: [], pictures: [], options: GenerationOptions())
+        let generator = try generator(parallel: 2, rows: 80)
+        let outcomes = try run([requests[1], long, requests[3], tooLong, empty], generator)
+        for id in [1, 3] {
+            #expect(try outcomes[id]?.get().tokens == alone(requests[id]).tokens)
+        }
+        for id in 97...99 {
+            #expect(throws: GenerationError.self) { try outcomes[id]?.get() }
+        }
+    }
+
+    @Test func aSharedPrefixIsStoredOnce() throws {
+        let requests = (0..<4).map { request(3 * $0, prefix: 40) }
+        let generator = try generator(parallel: 4, rows: 400)
+        for request in requests { try generator.start(request) }
+        _ = try generator.step()
+        // 40 rows are two full pages, shared, and part of a third, which everybody has a copy of.
+        let own = requests.map { request in
+            (request.prompt.reduce(0) { rows, piece in
+                if case .tokens(let tokens) = piece { rows + tokens.count } else { rows }
+            } + 15) / 16 - 2
+        }
+        #expect(generator.pool.usage.taken == 3 + own.reduce(0, +))
+    }
+
+    @Test func aCancelledStepChangesNothing() throws {
+        let requests = (0..<5).map { request($0) }
+        let generator = try generator(parallel: 5, rows: 600)
+        for request in requests { try generator.start(request) }
+        let cancellation = Cancellation()
+        cancellation.cancel()
+        #expect(throws: GenerationError.model(.cancelled)) {
+            try generator.step(cancellation: cancellation)
+        }
+        let other = try self.generator(parallel: 1, rows: 100)
+        #expect(throws: GenerationError.model(.cancelled)) {
+            try other.start(requests[1], cancellation: cancellation)
+        }
+        #expect(other.count == 0 && other.pool.usage.taken == 0)
+        let outcomes = try run([], generator)
+        for request in requests {
+            #expect(try outcomes[request.id]?.get().tokens == alone(request).tokens)
+        }
+    }
+}
