@@ -111,7 +111,7 @@ import Tokenization
     }
 
     @Test func aSharedPrefixIsStoredOnce() throws {
-        let requests = (0..<4).map { request(3 * $0, prefix: 40) }
+        let requests = (1...4).map { request(3 * $0, prefix: 40) }
         let generator = try generator(parallel: 4, rows: 400)
         for request in requests { try generator.start(request) }
         _ = try generator.step()
@@ -122,6 +122,23 @@ import Tokenization
             } + 15) / 16 - 2
         }
         #expect(generator.pool.usage.taken == 3 + own.reduce(0, +))
+    }
+
+    /// What an answer reports as its cache is what was taken for it.
+    @Test(arguments: 0..<6)
+    func reportedBytesWereTaken(id: Int) throws {
+        let generator = try generator(parallel: 1, rows: 120)
+        let request = request(id, prefix: 3)
+        let statistics = try #require(try run([request], generator)[id]).get().statistics
+        let pool = generator.pool
+        #expect(statistics.cacheBytes == pool.byteCount(pages: pool.usage.mostTaken))
+        #expect(pool.usage.taken == 0)
+        let unpruned = BatchGenerator.Request(
+            id: 50, prompt: request.prompt, pictures: request.pictures,
+            options: GenerationOptions(
+                maxNewTokens: statistics.generatedTokens, ignoresEndOfSequence: true))
+        let full = try #require(try run([unpruned], generator)[50]).get().statistics
+        #expect(statistics.unprunedCacheBytes == full.cacheBytes)
     }
 
     @Test func aCancelledStepChangesNothing() throws {

@@ -171,16 +171,18 @@ public final class BatchGenerator {
     ) throws(GenerationError) -> Encoded {
         try request.options.validate()
         _ = try PromptPlan(
-            request.prompt, largest: request.pictures.map(\.geometry), after: 0, from: 0,
+            request.prompt, largest: request.pictures.map { model.layout($0.geometry) }, after: 0,
+            from: 0,
             request.options, model)
         let encoder = VisualEncoder(
             model: model, pruning: request.options.pruning,
             question: model.decoder.embed(request.question), cancellation: cancellation,
             recorder: nil)
-        var (statistics, visual) = (GenerationStatistics(), [VisualEncoder.Result]())
+        var (statistics, projected) = (GenerationStatistics(), [VisualEncoder.Projected]())
         for tiles in request.pictures {
-            visual.append(try encoder.encode(tiles, &statistics, onProgress: { _ in }))
+            projected.append(try encoder.project(tiles, &statistics, onProgress: { _ in }))
         }
+        let visual = try encoder.select(projected, &statistics)
         let plan = try PromptPlan(
             request.prompt, visual.map(\.selection), after: 0, from: 0, request.options, model)
         return Encoded(request: request, visual: visual, plan: plan, statistics: statistics)

@@ -15,9 +15,11 @@ public final class GenerationSession {
     /// How the KV cache stores numbers.
     public let cacheFormat: CacheFormat
 
-    private let cache: KeyValueCache
+    private var cache: KeyValueCache
     private let scheduler: PrefillScheduler
     private var sequence = SequenceState()
+    /// Kept where every question selects anew; nil once a question did not.
+    private var history: ConversationHistory? = ConversationHistory()
 
     /// An empty sequence with room for the model's context.
     ///
@@ -67,10 +69,20 @@ public final class GenerationSession {
             cancellation: cancellation, recorder: recorder)
         var statistics = GenerationStatistics()
         return try undoneOnFailure { () throws(GenerationError) in
+            var told = options.pruning?.reselects == true ? history : nil
             let prefilled = try unlessCancelled { () throws(GenerationError) in
-                let visual = try encode(pictures, encoder, &statistics, onProgress)
-                let answer = try answer(
-                    to: prompt, visual, options, statistics, recorder, onText)
+                let projected = try project(pictures, encoder, &statistics, onProgress)
+                told = told?.appending(prompt, projected)
+                let answer =
+                    if let told {
+                        try answer(
+                            anew: told, encoder.select(told.pictures, &statistics), options,
+                            statistics, recorder, onText)
+                    } else {
+                        try answer(
+                            to: prompt, encoder.select(projected, &statistics), options,
+                            statistics, recorder, onText)
+                    }
                 try prefill(answer, cancellation, onProgress)
                 return answer
             }
@@ -80,8 +92,10 @@ public final class GenerationSession {
                     statistics: statistics)
             }
             try decode(answer, cancellation)
-            sequence = answer.sequence
-            return answer.finish()
+            (cache, sequence) = (answer.cache, answer.sequence)
+            let finished = answer.finish()
+            history = told?.appending([.tokens(finished.tokens)], [])
+            return finished
         }
     }
 
@@ -97,27 +111,35 @@ public final class GenerationSession {
         _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
     ) throws(GenerationError) {
         try options.validate()
-        _ = try PromptPlan(
-            prompt, largest: pictures, after: sequence.tokens.count, from: endPosition, options,
-            model)
+        let layouts = pictures.map(model.layout)
+        if options.pruning?.reselects == true, let history {
+            let told = history.appending(prompt, [])
+            _ = try PromptPlan(
+                told.pieces, largest: history.pictures.map(\.layout) + layouts, after: 0, from: 0,
+                options, model)
+        } else {
+            _ = try PromptPlan(
+                prompt, largest: layouts, after: sequence.tokens.count, from: endPosition, options,
+                model)
+        }
     }
 
     /// The position after the last row, those that are pending included.
     private var endPosition: Int { sequence.nextPosition + pendingTokens.count }
 
-    private func encode(
+    private func project(
         _ pictures: [TileBatch], _ encoder: VisualEncoder,
         _ statistics: inout GenerationStatistics, _ onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) -> [VisualEncoder.Result] {
-        var visual: [VisualEncoder.Result] = []
+    ) throws(GenerationError) -> [VisualEncoder.Projected] {
+        var projected: [VisualEncoder.Projected] = []
         for (picture, tiles) in pictures.enumerated() {
             func report(_ done: Double) {
                 onProgress(.encoding(picture: picture, of: pictures.count, done: done))
             }
             report(0)
-            visual.append(try encoder.encode(tiles, &statistics, onProgress: report))
+            projected.append(try encoder.project(tiles, &statistics, onProgress: report))
         }
-        return visual
+        return projected
     }
 
     /// An answer whose pending rows are what the sequence has not run yet, then the prompt.
@@ -140,6 +162,32 @@ public final class GenerationSession {
         return AnswerInProgress(
             model, tokenizer, cache, continued, pending, options, selections,
             GenerationStatistics(encoding, plan, selections), recorder: recorder, onText: onText)
+    }
+
+    /// An answer to a conversation that is read again from its first picture on, in a cache of its own.
+    private func answer(
+        anew told: ConversationHistory, _ visual: [VisualEncoder.Result],
+        _ options: GenerationOptions, _ encoding: GenerationStatistics,
+        _ recorder: StageRecorder?, _ onText: @escaping (String) -> Void
+    ) throws(GenerationError) -> AnswerInProgress {
+        let selections = visual.map(\.selection)
+        let plan = try PromptPlan(told.pieces, selections, after: 0, from: 0, options, model)
+        let text = plan.layout.tokens.prefix { $0 != PromptLayout.visualToken }
+        let kept = min(cache.rowCount, text.count, plan.layout.rowCount - 1)
+        let fresh = try modelled { () throws(ModelError) in
+            let pool = try CachePagePool(
+                model.decoder.config, rows: model.context, format: cacheFormat)
+            return try KeyValueCache(
+                copying: kept, of: cache, to: pool, rows: model.context)
+        }
+        var pending = PendingRows()
+        pending.append(plan, from: 0, visual)
+        pending.record(recorder)
+        pending.skip(kept)
+        return AnswerInProgress(
+            model, tokenizer, fresh, SequenceState(tokens: plan.layout.tokens), pending, options,
+            selections, GenerationStatistics(encoding, plan, selections), recorder: recorder,
+            onText: onText)
     }
 
     /// Runs pending tokens and the prompt, and chooses the answer's first token.

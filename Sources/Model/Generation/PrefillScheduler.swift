@@ -38,6 +38,8 @@ final class PrefillScheduler {
         onProgress: (Double) -> Void = { _ in },
         onError: (AnswerInProgress, ModelError) -> Void = { _, _ in }
     ) throws(ModelError) {
+        // What the batch holds of sequences must not outlive them.
+        defer { batch.restart(rows: 0) }
         fill(answers)
         do {
             try decoder.run(batch, cancellation: cancellation, onProgress: onProgress)
@@ -50,6 +52,7 @@ final class PrefillScheduler {
 
     /// Runs the first tokens of a sequence, whose scores nobody needs.
     func run(_ tokens: [TokenID], into cache: KeyValueCache) throws(ModelError) {
+        defer { batch.restart(rows: 0) }
         for start in stride(from: 0, to: tokens.count, by: Self.rowsPerBatch) {
             let range = start..<min(start + Self.rowsPerBatch, tokens.count)
             batch.restart(rows: range.count)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
 import LLaVAModel
 import Tokenization
 
@@ -28,13 +27,12 @@ struct PromptPlan {
             contextLength: model.decoder.config.contextLength)
     }
 
-    /// Plans for the most rows that pictures of the given geometries can take.
+    /// Plans for the most rows that pictures of the given layouts can take.
     init(
-        _ prompt: [PromptPiece], largest geometries: [TileGeometry], after used: Int,
+        _ prompt: [PromptPiece], largest layouts: [VisualTokenLayout], after used: Int,
         from position: Int, _ options: GenerationOptions, _ model: LLaVAModel
     ) throws(GenerationError) {
-        let pictures = geometries.map { geometry in
-            let layout = model.layout(geometry)
+        let pictures = layouts.map { layout in
             let candidates = layout.candidates.count
             return PictureSelection(
                 largest: layout,

@@ -22,14 +22,24 @@ public struct PruningOptions: Sendable, Equatable {
     /// The kept rows' positions.
     public var positions: Positions
 
+    /// Whether several pictures share their budgets, by `SeveralPictures` instead of the selector: those
+    /// with more to see get more.
+    public var sharesBudget: Bool
+    /// Whether every question of a conversation selects anew among the visual tokens of all its
+    /// pictures, which are then read again; otherwise the first question's selection stays.
+    public var reselects: Bool
+
     /// The default selector and original positions, unless given.
     public init(
         budget: KeepBudget, selector: String = TokenSelectors.names[0],
-        selectorOptions: SelectorOptions = SelectorOptions(), positions: Positions = .automatic
+        selectorOptions: SelectorOptions = SelectorOptions(), positions: Positions = .automatic,
+        sharesBudget: Bool = false, reselects: Bool = false
     ) {
         self.budget = budget
         self.selector = selector
         self.selectorOptions = selectorOptions
         self.positions = positions
+        self.sharesBudget = sharesBudget
+        self.reselects = reselects
     }
 }

@@ -5,14 +5,26 @@ import TensorOps
 import TokenPruning
 import Tokenization
 
-/// Takes one picture through the vision tower, the projector and, where asked, a selector.
+/// Takes pictures through the vision tower, the projector and, where asked, a selector.
 struct VisualEncoder {
     let model: LLaVAModel
     let pruning: PruningOptions?
     /// The decoder's embeddings of the question as typed.
-    let question: Activations?  // [tokens, width]
+    let question: Activations  // [tokens, width]
     let cancellation: Cancellation
     let recorder: StageRecorder?
+
+    /// Tiles that go through the vision tower before their features are projected, and dropped where no
+    /// selector looks at them: five tiles are what most pictures have at most.
+    private static let tilesAtOnce = 5
+
+    /// A picture of which nothing is left out yet.
+    struct Projected {
+        let layout: VisualTokenLayout
+        let embeddings: Activations  // [tiles · patches, width]
+        let features: Activations?  // [tiles · patches, featureWidth]
+        let classAttention: [Float]?  // [tiles · patches]
+    }
 
     /// A picture ready for the decoder.
     struct Result {
@@ -20,72 +32,145 @@ struct VisualEncoder {
         let rows: Activations  // [selection.keptRows, width]
     }
 
+    /// Encodes one picture and selects among its visual tokens.
     func encode(
         _ tiles: TileBatch, _ statistics: inout GenerationStatistics,
         onProgress: (Double) -> Void
     ) throws(GenerationError) -> Result {
-        let selector = try pruning.map { options throws(GenerationError) in
+        let projected = try project(tiles, &statistics, onProgress: onProgress)
+        return try select([projected], &statistics)[0]
+    }
+
+    /// Takes one picture through the vision tower and the projector.
+    func project(
+        _ tiles: TileBatch, _ statistics: inout GenerationStatistics,
+        onProgress: (Double) -> Void
+    ) throws(GenerationError) -> Projected {
+        let needs = try selector()?.info.needs ?? []
+        recorder?.recordTiles(tiles)
+        let patches = model.vision.config.patchCount
+        let embeddings = Activations(
+            rows: tiles.count * patches, width: model.decoder.config.width)
+        let features =
+            needs.contains(.features)
+            ? Activations(
+                rows: embeddings.rows, width: model.vision.config.featureWidth) : nil
+        var classAttention: [Float]? = needs.contains(.classAttention) ? [] : nil
+        for first in stride(from: 0, to: tiles.count, by: Self.tilesAtOnce) {
+            let range = first..<min(first + Self.tilesAtOnce, tiles.count)
+            let seen = try measure(&statistics.visionSeconds) { () throws(GenerationError) in
+                try modelled { () throws(ModelError) in
+                    try model.features(
+                        of: tiles, range, cancellation: cancellation,
+                        onClassAttention: needs.contains(.classAttention)
+                            ? { classAttention? += $0 } : nil,
+                        onProgress: { done in
+                            let all = Double(range.lowerBound) + done * Double(range.count)
+                            onProgress(all / Double(tiles.count))
+                        })
+                }
+            }
+            recorder?.recordFeatures(seen, tiles: range.count)
+            features?.copy(seen, toRow: first * patches)
+            let rows = try measure(&statistics.projectionSeconds) { () throws(GenerationError) in
+                try modelled { () throws(ModelError) in try model.project(seen) }
+            }
+            embeddings.copy(rows, toRow: first * patches)
+        }
+        let layout = model.layout(tiles.geometry)
+        recorder?.recordProjected(model.pack(embeddings, layout.rows))
+        return Projected(
+            layout: layout, embeddings: embeddings, features: features,
+            classAttention: classAttention)
+    }
+
+    /// Selects among the visual tokens of each picture, or of all together.
+    func select(
+        _ pictures: [Projected], _ statistics: inout GenerationStatistics
+    ) throws(GenerationError) -> [Result] {
+        let selections = try measure(&statistics.selectionSeconds) {
+            () throws(GenerationError) -> [PictureSelection] in
+            guard let pruning, let selector = try selector() else {
+                return pictures.map { PictureSelection(all: $0.layout) }
+            }
+            if pruning.sharesBudget, pictures.count > 1 {
+                return try selectTogether(pictures, pruning)
+            }
+            var selections: [PictureSelection] = []
+            for picture in pictures {
+                selections.append(try select(selector, from: picture, pruning))
+            }
+            return selections
+        }
+        return zip(pictures, selections).map { picture, selection in
+            recorder?.recordSelection(selection)
+            return Result(
+                selection: selection,
+                rows: model.pack(
+                    picture.embeddings, selection.keptRows.map { picture.layout.rows[$0] }))
+        }
+    }
+
+    private func selector() throws(GenerationError) -> (any TokenSelector)? {
+        try pruning.map { options throws(GenerationError) in
             try pruned { () throws(PruningError) in
                 try TokenSelectors.named(options.selector, options.selectorOptions)
             }
         }
-        recorder?.recordTiles(tiles)
-        var classAttention: [Float]?
-        if selector?.info.needs.contains(.classAttention) == true { classAttention = [] }
-        let wantsAttention = classAttention != nil
-        let features = try measure(&statistics.visionSeconds) { () throws(GenerationError) in
-            try modelled { () throws(ModelError) in
-                try model.features(
-                    of: tiles, cancellation: cancellation,
-                    onClassAttention: wantsAttention ? { classAttention? += $0 } : nil,
-                    onProgress: onProgress)
-            }
-        }
-        recorder?.recordFeatures(features, tiles: tiles.count)
-        let projected = try measure(&statistics.projectionSeconds) {
-            () throws(GenerationError) in
-            try modelled { () throws(ModelError) in try model.project(features) }
-        }
-        let layout = model.layout(tiles.geometry)
-        recorder?.recordProjected(model.pack(projected, layout.rows))
-        let selection = try measure(&statistics.selectionSeconds) {
-            () throws(GenerationError) in
-            guard let selector else { return PictureSelection(all: layout) }
-            return try select(
-                selector, from: layout, projected, features, classAttention: classAttention)
-        }
-        recorder?.recordSelection(selection)
-        return Result(
-            selection: selection,
-            rows: model.pack(projected, selection.keptRows.map { layout.rows[$0] }))
     }
 
     private func select(
-        _ selector: any TokenSelector, from layout: VisualTokenLayout, _ projected: Activations,
-        _ features: Activations, classAttention: [Float]?
+        _ selector: any TokenSelector, from picture: Projected, _ pruning: PruningOptions
     ) throws(GenerationError) -> PictureSelection {
-        guard let pruning else { return PictureSelection(all: layout) }
-        let patches = layout.candidates.compactMap { index -> Int? in
-            if case .patch(let patch) = layout.rows[index] { patch } else { nil }
-        }
+        let patches = picture.candidatePatches
         let needs = selector.info.needs
         let input = SelectionInput(
-            embeddings: projected.gathering(patches),
-            features: needs.contains(.features) ? features.gathering(patches) : nil,
-            classAttention: classAttention.map { attention in patches.map { attention[$0] } },
+            embeddings: picture.embeddings.gathering(patches),
+            features: needs.contains(.features) ? picture.features?.gathering(patches) : nil,
+            classAttention: picture.classAttention.map { attention in
+                patches.map { attention[$0] }
+            },
             text: needs.contains(.text) ? question : nil)
         let chosen = try pruned { () throws(PruningError) in
             let keep = try pruning.budget.resolve(for: input.embeddings, ops: model.ops)
             return try selector.select(input, keep: keep, ops: model.ops)
         }
         return PictureSelection(
-            layout, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
+            picture.layout, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
+    }
+
+    /// Shares the pictures' budgets between them.
+    private func selectTogether(
+        _ pictures: [Projected], _ pruning: PruningOptions
+    ) throws(GenerationError) -> [PictureSelection] {
+        let candidates = pictures.map { $0.embeddings.gathering($0.candidatePatches) }
+        let chosen = try pruned { () throws(PruningError) in
+            var keep = 0
+            for embeddings in candidates {
+                keep += try pruning.budget.resolve(for: embeddings, ops: model.ops)
+            }
+            return try SeveralPictures(metric: pruning.selectorOptions.alignment)
+                .select(candidates, text: question, keep: keep, ops: model.ops)
+        }
+        return zip(pictures, chosen.indices).map { picture, indices in
+            PictureSelection(
+                picture.layout, keeping: indices, lacksQuestion: chosen.lacksQuestion)
+        }
     }
 
     private func pruned<Value>(
         _ body: () throws(PruningError) -> Value
     ) throws(GenerationError) -> Value {
         do { return try body() } catch { throw .pruning(error) }
+    }
+}
+
+extension VisualEncoder.Projected {
+    /// The patches that a selector may choose.
+    fileprivate var candidatePatches: [Int] {
+        layout.candidates.compactMap { index in
+            if case .patch(let patch) = layout.rows[index] { patch } else { nil }
+        }
     }
 }
 

@@ -82,27 +82,27 @@ public final class LLaVAModel: Sendable {
     /// Runs tiles through the vision tower, one after the other.
     ///
     /// - Parameters:
+    ///   - range: which tiles; nil for all.
     ///   - onClassAttention: called, tile after tile, with how much the class token attends to each
     ///     patch: `[patches]`.
     ///   - onProgress: called with the part that is done, 0 to 1.
     /// - Returns: `[tiles · patches, featureWidth]`.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
-        of tiles: TileBatch, cancellation: Cancellation,
+        of tiles: TileBatch, _ range: Range<Int>? = nil, cancellation: Cancellation,
         onClassAttention: (([Float]) -> Void)? = nil, onProgress: (Double) -> Void = { _ in }
     ) throws(ModelError) -> Activations {
-        let config = vision.config
+        let (config, range) = (vision.config, range ?? 0..<tiles.count)
         let result = ops.activations(
-            rows: tiles.count * config.patchCount, width: config.featureWidth)
+            rows: range.count * config.patchCount, width: config.featureWidth)
         let pixelsPerTile = 3 * tiles.side * tiles.side
-        for tile in 0..<tiles.count {
+        for (place, tile) in range.enumerated() {
             let pixels = tiles.pixels[(tile * pixelsPerTile)..<((tile + 1) * pixelsPerTile)]
             let features = try vision.features(
                 pixels, cancellation: cancellation,
-                onProgress: { onProgress((Double(tile) + $0) / Double(tiles.count)) },
+                onProgress: { onProgress((Double(place) + $0) / Double(range.count)) },
                 onClassAttention: onClassAttention)
-            result.row(tile * config.patchCount)
-                .update(from: features.values, count: features.rows * features.width)
+            result.copy(features, toRow: place * config.patchCount)
         }
         return result
     }

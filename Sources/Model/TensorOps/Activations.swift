@@ -70,6 +70,12 @@ public final class Activations: @unchecked Sendable {
         return copy
     }
 
+    /// Copies all rows of another matrix over those from `first` on.
+    public func copy(_ other: Activations, toRow first: Int) {
+        precondition(other.width == width && first >= 0 && first + other.rows <= rows)
+        (values + first * width).update(from: other.values, count: other.rows * width)
+    }
+
     /// Copies of the given rows, in the given order.
     public func gathering(_ indices: [Int]) -> Activations {
         let gathered = Activations(rows: indices.count, width: width)

@@ -36,6 +36,13 @@ struct PruningArguments: ParsableArguments {
             valueName: "share"))
     var alignedShare = SelectorOptions().alignedShare
 
+    @Flag(
+        help: """
+            Let several pictures share their budgets, so that one with more to see keeps more \
+            (TrimTokenator-LC as we read it) instead of selecting in each.
+            """)
+    var shareBudget = false
+
     @Option(help: ArgumentHelp("Where the selector random starts.", valueName: "number"))
     var selectorSeed: UInt64 = 0
 
@@ -52,7 +59,7 @@ struct PruningArguments: ParsableArguments {
         keep.map { budget in
             PruningOptions(
                 budget: budget, selector: selector, selectorOptions: selectorOptions,
-                positions: positions)
+                positions: positions, sharesBudget: shareBudget)
         }
     }
 

@@ -20,6 +20,13 @@ struct RunCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Chat: ask question after question.")
     var interactive = false
 
+    @Flag(
+        help: """
+            In a chat with --keep, select anew for every question among the visual tokens of all \
+            pictures, and read the conversation again; otherwise the first question decides.
+            """)
+    var reselect = false
+
     @Flag(help: "Print one JSON object with the text, token counts and timings.")
     var json = false
 
@@ -53,6 +60,9 @@ struct RunCommand: ParsableCommand {
             throw ValidationError(
                 "standard input can be only one of: a picture, the prompt, an interactive chat")
         }
+        if reselect, !interactive || pruning.keep == nil {
+            throw ValidationError("--reselect goes with --interactive and --keep")
+        }
         if pruneMap != nil, interactive || pictures.count != 1 || pruning.keep == nil {
             throw ValidationError("--prune-map goes with --keep and exactly one picture")
         }
@@ -64,6 +74,7 @@ struct RunCommand: ParsableCommand {
     private var options: GenerationOptions {
         var options = answer.options
         options.pruning = pruning.options
+        options.pruning?.reselects = reselect
         return options
     }
 

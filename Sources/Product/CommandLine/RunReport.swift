@@ -33,6 +33,8 @@ struct RunReport: Encodable {
         let select: Double
         let prefill: Double
         let decode: Double
+        /// The output matrix's part of prefill and decode.
+        let output: Double
         let timeToFirstToken: Double
         let total: Double
     }
@@ -79,6 +81,7 @@ struct RunReport: Encodable {
             select: Self.milliseconds(statistics.selectionSeconds),
             prefill: Self.milliseconds(statistics.prefillSeconds),
             decode: Self.milliseconds(statistics.decodeSeconds),
+            output: Self.milliseconds(statistics.outputSeconds),
             timeToFirstToken: Self.milliseconds(first),
             total: Self.milliseconds(first + statistics.decodeSeconds))
         tokensPerSecond =

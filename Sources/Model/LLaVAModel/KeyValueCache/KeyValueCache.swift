@@ -48,6 +48,21 @@ public final class KeyValueCache {
         }
     }
 
+    /// A copy, in a pool of the same layout, of the first `count` rows of `other`, with room for `rows`.
+    ///
+    /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
+    public convenience init(
+        copying count: Int, of other: KeyValueCache, to pool: CachePagePool, rows: Int
+    ) throws(ModelError) {
+        precondition(count <= other.rowCount && pool.layout == other.pool.layout)
+        try self.init(pool, rows: max(rows, count), continuing: [])
+        reserve(rows: count)
+        for page in pages.indices {
+            starts[page].copyMemory(from: other.starts[page], byteCount: pool.layout.byteCount)
+        }
+        rowCount = count
+    }
+
     private init(
         _ pool: CachePagePool, rows: Int, continuing shared: ArraySlice<Int>
     ) throws(ModelError) {

@@ -16,6 +16,8 @@ struct BenchReport {
         let project: Double
         let select: Double
         let prefill: Double
+        /// The output matrix's part of prefill and decode.
+        let output: Double
         let timeToFirstToken: Double
         let timeToFirstTokenSpread: Double
         let tokensPerSecond: Double
@@ -38,7 +40,8 @@ struct BenchReport {
 
     private static let heading = [
         "selector", "keep", "visual", "kept", "vision ms", "select ms", "prefill ms",
-        "first token ms", "tokens/s", "end to end ms", "KV MiB", "peak MiB", "prefill ×",
+        "first token ms", "tokens/s", "output ms", "end to end ms", "KV MiB", "peak MiB",
+        "prefill ×",
         "first token ×", "end to end ×",
     ]
 
@@ -49,7 +52,8 @@ struct BenchReport {
                 Self.text(row.vision + row.project), Self.text(row.select),
                 Self.text(row.prefill),
                 "\(Self.text(row.timeToFirstToken)) ± \(Self.text(row.timeToFirstTokenSpread))",
-                String(format: "%.2f", row.tokensPerSecond), Self.text(row.endToEnd),
+                String(format: "%.2f", row.tokensPerSecond), Self.text(row.output),
+                Self.text(row.endToEnd),
                 Self.mebibytes(row.cacheBytes), row.peakBytes.map(Self.mebibytes) ?? "",
                 Self.ratio(row.prefillSpeedup), Self.ratio(row.timeToFirstTokenSpeedup),
                 Self.ratio(row.endToEndSpeedup),
@@ -108,6 +112,7 @@ extension BenchReport.Row {
         project = milliseconds(\.projectionSeconds)
         select = milliseconds(\.selectionSeconds)
         prefill = milliseconds(\.prefillSeconds)
+        output = milliseconds(\.outputSeconds)
         timeToFirstToken = milliseconds(\.firstTokenSeconds)
         timeToFirstTokenSpread =
             (quantile(first, 0.75) - quantile(first, 0.25)) / 2 * 1e3
