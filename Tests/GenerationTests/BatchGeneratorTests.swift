@@ -110,18 +110,28 @@ import Tokenization
         }
     }
 
-    @Test func aSharedPrefixIsStoredOnce() throws {
-        let requests = (1...4).map { request(3 * $0, prefix: 40) }
+    /// The text before the picture, or what two prompts without one have in common.
+    @Test(arguments: [true, false])
+    func aSharedPrefixIsStoredOnce(showsPicture: Bool) throws {
+        let start = (0..<40).map { TokenID(263 + $0 % 7) }
+        let tiles = loaded.tiles(width: 30, height: 30)
+        let rows = 41 + (showsPicture ? loaded.model.layout(tiles.geometry).rows.count : 0)
         let generator = try generator(parallel: 4, rows: 400)
-        for request in requests { try generator.start(request) }
-        _ = try generator.step()
-        // 40 rows are two full pages, shared, and part of a third, which everybody has a copy of.
-        let own = requests.map { request in
-            (request.prompt.reduce(0) { rows, piece in
-                if case .tokens(let tokens) = piece { rows + tokens.count } else { rows }
-            } + 15) / 16 - 2
+        for id in 0..<4 {
+            try generator.start(
+                BatchGenerator.Request(
+                    id: id,
+                    prompt: [.tokens(start)] + (showsPicture ? [.picture(0)] : [])
+                        + [.tokens([TokenID(275 + id)])],
+                    pictures: showsPicture ? [tiles] : [],
+                    options: GenerationOptions(maxNewTokens: 4, ignoresEndOfSequence: true)))
         }
-        #expect(generator.pool.usage.taken == 3 + own.reduce(0, +))
+        _ = try generator.step()
+        // 40 rows are two full pages, shared, and part of a third, which everybody has a copy of. Without a
+        // picture the first prompt cannot know what it will share.
+        let own = (rows + 15) / 16
+        let taken = showsPicture ? 3 + 4 * (own - 2) : own + 3 + 3 * (own - 2)
+        #expect(generator.pool.usage.taken == taken)
     }
 
     /// What an answer reports as its cache is what was taken for it.

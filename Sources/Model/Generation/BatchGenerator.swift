@@ -70,6 +70,8 @@ public final class BatchGenerator {
     private let tokenizer: Tokenizer
     private let scheduler: PrefillScheduler
     private var prefix: SharedPrefix?
+    /// The text that the last prompt started with.
+    private var previousStart: [TokenID] = []
     private var live: [Live] = []
     /// Encoded, but there were no pages for it yet.
     private var waiting: Encoded?
@@ -215,8 +217,14 @@ public final class BatchGenerator {
     private func cache(
         for layout: PromptLayout, rows: Int
     ) throws(ModelError) -> KeyValueCache {
-        if let prefix = try sharedPrefix(of: layout) {
-            return try KeyValueCache(continuing: prefix.cache, rows: rows)
+        do {
+            if let prefix = try sharedPrefix(of: layout) {
+                return try KeyValueCache(continuing: prefix.cache, rows: rows)
+            }
+        } catch {
+            guard case .outOfCachePages = error, live.isEmpty else { throw error }
+            // Nobody will give pages back, but what is kept for sharing.
+            prefix = nil
         }
         return try KeyValueCache(pool, rows: rows)
     }
@@ -224,15 +232,21 @@ public final class BatchGenerator {
     /// What the prompt starts with and others have started with, in the cache; nil where there is nothing
     /// to share.
     private func sharedPrefix(of layout: PromptLayout) throws(ModelError) -> SharedPrefix? {
-        let text = layout.tokens.prefix { $0 != PromptLayout.visualToken }
         // The last row must run, for its scores.
-        let tokens = Array(text.prefix(layout.rowCount - 1))
-        if let prefix, tokens.starts(with: prefix.tokens) { return prefix }
-        guard tokens.count >= CachePageLayout.tokens else { return nil }
+        let start = Array(
+            layout.tokens.dropLast().prefix { $0 != PromptLayout.visualToken })
+        defer { previousStart = start }
+        if let prefix, start.starts(with: prefix.tokens) { return prefix }
+        // The text before a first picture is likely to come again, any other text when it has.
+        let isTemplate = prefix == nil && layout.visualRowCount > 0
+        let common =
+            isTemplate
+            ? start : zip(start, previousStart).prefix { $0 == $1 }.map(\.0)
+        guard common.count >= CachePageLayout.tokens else { return nil }
         prefix = nil
-        let cache = try KeyValueCache(pool, rows: tokens.count)
-        try scheduler.run(tokens, into: cache)
-        let made = SharedPrefix(tokens: tokens, cache: cache)
+        let cache = try KeyValueCache(pool, rows: common.count)
+        try scheduler.run(common, into: cache)
+        let made = SharedPrefix(tokens: common, cache: cache)
         prefix = made
         return made
     }
