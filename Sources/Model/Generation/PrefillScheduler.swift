@@ -10,9 +10,10 @@ import Tokenization
 final class PrefillScheduler {
     /// Most prompt rows of a batch.
     ///
-    /// Weights are read once per batch, which a batch of this size no longer notices, while the memory of
-    /// its activations and the wait of those who decode grow with it.
-    static let rowsPerBatch = 256
+    /// Weights are read once per batch. At the shape of LLaVA-1.5-7B, 640 rows in Q4_0 take 1 % longer in
+    /// batches of 512 than in one, 5 % in batches of 256 and 9 % in batches of 64, while the memory of
+    /// activations and the wait of those who decode grow with the batch.
+    static let rowsPerBatch = 512
 
     private let decoder: Decoder
     private let batch: DecoderBatch
