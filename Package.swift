@@ -120,9 +120,10 @@ let package = Package(
 
         // Product: the library that others import, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
+        module("Product", "Evaluation", ["TrimLLaVA"]),
         .executableTarget(
             name: "TrimLLaVACommandLine",
-            dependencies: ["TrimLLaVA", "GGUF", "Tokenization", arguments],
+            dependencies: ["TrimLLaVA", "Evaluation", "GGUF", "Tokenization", arguments],
             path: "Sources/Product/CommandLine"),
 
         .target(
@@ -148,6 +149,7 @@ let package = Package(
                 "TokenPruning", "WorkerPool",
             ]),
         tests("TrimLLaVA", ["BlockFormats"]),
+        tests("Evaluation", ["TrimLLaVA"]),
         tests("TrimLLaVACommandLine"),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]

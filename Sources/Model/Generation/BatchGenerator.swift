@@ -2,6 +2,7 @@
 import Imaging
 import LLaVAModel
 import TensorOps
+import TokenPruning
 import Tokenization
 
 /// Answers many prompts at once: those that are live decode in one step, and a new one enters as soon as
@@ -16,14 +17,16 @@ public final class BatchGenerator {
         public let id: Int
         /// The prompt.
         public let prompt: [PromptPiece]
-        /// The tiles of every picture that the prompt refers to.
+        /// The tiles of every picture that the prompt refers to, unless they are encoded.
         public let pictures: [TileBatch]
+        /// Every picture that the prompt refers to, where that was done before.
+        public let encoded: [EncodedPicture]
         /// The question as typed, for selectors of visual tokens that look at it.
         public let question: [TokenID]
         /// How its answer is generated.
         public let options: GenerationOptions
 
-        /// A prompt with its pictures.
+        /// A prompt with its pictures' tiles.
         public init(
             id: Int, prompt: [PromptPiece], pictures: [TileBatch], question: [TokenID] = [],
             options: GenerationOptions
@@ -31,6 +34,20 @@ public final class BatchGenerator {
             self.id = id
             self.prompt = prompt
             self.pictures = pictures
+            encoded = []
+            self.question = question
+            self.options = options
+        }
+
+        /// A prompt with pictures that were encoded for all that its selector looks at.
+        public init(
+            id: Int, prompt: [PromptPiece], encoded: [EncodedPicture], question: [TokenID] = [],
+            options: GenerationOptions
+        ) {
+            self.id = id
+            self.prompt = prompt
+            pictures = []
+            self.encoded = encoded
             self.question = question
             self.options = options
         }
@@ -173,14 +190,16 @@ public final class BatchGenerator {
     ) throws(GenerationError) -> Encoded {
         try request.options.validate()
         _ = try PromptPlan(
-            request.prompt, largest: request.pictures.map { model.layout($0.geometry) }, after: 0,
+            request.prompt, largest: request.layouts(model), after: 0,
             from: 0,
             request.options, model)
         let encoder = VisualEncoder(
             model: model, pruning: request.options.pruning,
             question: model.decoder.embed(request.question), cancellation: cancellation,
             recorder: nil)
-        var (statistics, projected) = (GenerationStatistics(), [VisualEncoder.Projected]())
+        var (statistics, projected) = (
+            GenerationStatistics(), request.encoded.map(\.projected)
+        )
         for tiles in request.pictures {
             projected.append(try encoder.project(tiles, &statistics, onProgress: { _ in }))
         }
@@ -249,6 +268,12 @@ public final class BatchGenerator {
         let made = SharedPrefix(tokens: common, cache: cache)
         prefix = made
         return made
+    }
+}
+
+extension BatchGenerator.Request {
+    fileprivate func layouts(_ model: LLaVAModel) -> [VisualTokenLayout] {
+        encoded.map(\.projected.layout) + pictures.map { model.layout($0.geometry) }
     }
 }
 

@@ -13,6 +13,8 @@ struct VisualEncoder {
     let question: Activations  // [tokens, width]
     let cancellation: Cancellation
     let recorder: StageRecorder?
+    /// What later selectors will look at, besides what this one does.
+    var laterNeeds: Set<SelectionNeed> = []
 
     /// Tiles that go through the vision tower before their features are projected, and dropped where no
     /// selector looks at them: five tiles are what most pictures have at most.
@@ -46,7 +48,7 @@ struct VisualEncoder {
         _ tiles: TileBatch, _ statistics: inout GenerationStatistics,
         onProgress: (Double) -> Void
     ) throws(GenerationError) -> Projected {
-        let needs = try selector()?.info.needs ?? []
+        let needs = try (selector()?.info.needs ?? []).union(laterNeeds)
         recorder?.recordTiles(tiles)
         let patches = model.vision.config.patchCount
         let embeddings = Activations(
@@ -188,6 +190,25 @@ extension PictureSelection {
             cancellation: cancellation, recorder: nil)
         var statistics = GenerationStatistics()
         self = try encoder.encode(tiles, &statistics, onProgress: onProgress).selection
+    }
+}
+
+/// A picture that has gone through the vision tower and the projector, for many questions or selectors.
+public struct EncodedPicture {
+    let projected: VisualEncoder.Projected
+
+    /// Encodes a picture for selectors that look at no more than `needs`.
+    ///
+    /// - Throws: `GenerationError`.
+    public init(
+        _ tiles: TileBatch, needs: Set<SelectionNeed>, _ model: LLaVAModel,
+        cancellation: Cancellation = Cancellation()
+    ) throws(GenerationError) {
+        let encoder = VisualEncoder(
+            model: model, pruning: nil, question: model.decoder.embed([]),
+            cancellation: cancellation, recorder: nil, laterNeeds: needs)
+        var statistics = GenerationStatistics()
+        projected = try encoder.project(tiles, &statistics, onProgress: { _ in })
     }
 }
 

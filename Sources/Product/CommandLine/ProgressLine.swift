@@ -35,6 +35,11 @@ final class ProgressLine {
     /// Says how far a model is.
     func show(_ progress: LoadProgress) { show(Self.text(progress)) }
 
+    /// Says how many of a number of things are done.
+    func show(_ done: Int, of all: Int, _ things: String) {
+        show("\(done) of \(all) \(things)")
+    }
+
     private func show(_ text: @autoclosure () -> String) {
         let now = ContinuousClock.now
         guard isEnabled, now >= nextChange else { return }

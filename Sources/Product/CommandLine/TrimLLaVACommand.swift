@@ -9,8 +9,8 @@ struct TrimLLaVACommand: ParsableCommand {
         commandName: "trimllava",
         abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
         subcommands: [
-            RunCommand.self, BenchCommand.self, PruneMapCommand.self, InspectCommand.self,
-            TokenizeCommand.self,
+            RunCommand.self, BenchCommand.self, EvalCommand.self, PruneMapCommand.self,
+            InspectCommand.self, TokenizeCommand.self,
         ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).

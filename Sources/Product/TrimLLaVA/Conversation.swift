@@ -71,7 +71,7 @@ public final class Conversation {
 
 extension Conversation {
     /// The tokens of a question as typed, without the marks for pictures.
-    static func questionTokens(_ question: String, _ tokenizer: Tokenizer) -> [TokenID] {
+    public static func questionTokens(_ question: String, _ tokenizer: Tokenizer) -> [TokenID] {
         let words = question.split(separator: PromptBuilder.pictureMarker).joined(separator: " ")
             .split(whereSeparator: \.isWhitespace)
         return tokenizer.encode(words.joined(separator: " "))

@@ -4,6 +4,7 @@ import Generation
 import Imaging
 import Kernels
 import LLaVAModel
+import TokenPruning
 import Tokenization
 
 /// Why a model cannot be loaded or a question not be answered: the error of the part that says so.
@@ -34,13 +35,14 @@ public enum LLaVAError: Error, Equatable, CustomStringConvertible {
     }
 
     /// Wraps the error of one of the parts.
-    init(_ error: any Error) {
+    public init(_ error: any Error) {
         switch error {
         case let error as GGUFError: self = .file(error)
         case let error as ModelError: self = .model(error)
         case let error as TokenizationError: self = .tokenization(error)
         case let error as ImagingError: self = .picture(error)
         case let error as GenerationError: self = .generation(error)
+        case let error as PruningError: self = .generation(.pruning(error))
         case let error as KernelError: self = .kernels(error)
         case let error as LLaVAError: self = error
         default: preconditionFailure("an error of no known part: \(error)")

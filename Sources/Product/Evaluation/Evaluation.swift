@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
+
+/// Asks a model every question at every setting.
+///
+/// A picture is encoded once for all its questions and settings.
+public final class Evaluation {
+    /// How answers are generated.
+    public struct Options: Sendable {
+        /// Most tokens of an answer.
+        public var maxNewTokens: Int
+        /// How tokens are chosen.
+        public var sampling: SamplingOptions
+        /// Nil for the template that the model asks for.
+        public var template: ChatTemplate?
+        /// What a conversation starts with; nil for the template's own text.
+        public var system: String?
+        /// What follows every question, such as "Answer with one word."
+        public var suffix: String
+        /// The most answers at the same time.
+        public var parallel: Int
+
+        /// Greedy answers of up to 64 tokens, twelve at a time.
+        public init(
+            maxNewTokens: Int = 64, sampling: SamplingOptions = SamplingOptions(),
+            template: ChatTemplate? = nil, system: String? = nil, suffix: String = "",
+            parallel: Int = 12
+        ) {
+            self.maxNewTokens = maxNewTokens
+            self.sampling = sampling
+            self.template = template
+            self.system = system
+            self.suffix = suffix
+            self.parallel = parallel
+        }
+    }
+
+    /// Room in the KV cache: an unpruned picture, a question and an answer; larger ones wait for pages.
+    private static let rowsPerAnswer = 1024
+
+    private struct Job {
+        let question: EvaluationQuestion
+        let setting: EvaluationSetting
+    }
+
+    private let llava: LLaVA
+    private let questions: [EvaluationQuestion]
+    private let settings: [EvaluationSetting]
+    private let options: Options
+    private let prompts: PromptBuilder
+    private let generator: BatchGenerator
+    private let needs: Set<SelectionNeed>
+    private let file: AnswerFile?
+    private var jobs: [Int: Job] = [:]
+    private var cached: (paths: [String], pictures: [EncodedPicture])?
+    private var nextID = 0
+
+    /// The answers so far, those of an earlier run first.
+    public private(set) var records: [EvaluationRecord]
+
+    /// An evaluation that keeps its answers in `file`, if there is one.
+    ///
+    /// - Throws: `LLaVAError` when the model has no template, or no memory.
+    public init(
+        _ llava: LLaVA, _ questions: [EvaluationQuestion], _ settings: [EvaluationSetting],
+        options: Options, file: AnswerFile? = nil
+    ) throws(LLaVAError) {
+        self.llava = llava
+        self.questions = questions
+        self.settings = settings
+        self.options = options
+        self.file = file
+        records = file?.before ?? []
+        do {
+            prompts = try PromptBuilder(
+                template: options.template ?? llava.template, tokenizer: llava.tokenizer,
+                system: options.system)
+            needs = try EvaluationSetting.needs(of: settings)
+            generator = try BatchGenerator(
+                model: llava.model, tokenizer: llava.tokenizer, cacheFormat: llava.cacheFormat,
+                parallel: options.parallel,
+                cacheRows: max(llava.model.context, options.parallel * Self.rowsPerAnswer))
+        } catch {
+            throw LLaVAError(error)
+        }
+    }
+
+    /// Asks what has not been answered yet.
+    ///
+    /// - Parameter onProgress: told how many of all answers there are.
+    /// - Throws: `EvaluationError` when answers cannot be kept, `LLaVAError` when it was cancelled. A
+    ///   question that cannot be answered is recorded with its error.
+    public func run(
+        cancellation: Cancellation = Cancellation(),
+        onProgress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    ) throws {
+        let answered = Set(records.map { [$0.id, $0.setting] })
+        let all = questions.count * settings.count
+        onProgress(records.count, all)
+        for question in questions {
+            for setting in settings where !answered.contains([question.id, setting.name]) {
+                while !generator.hasRoom { try step(cancellation) }
+                try start(Job(question: question, setting: setting), cancellation)
+                onProgress(records.count, all)
+            }
+        }
+        while generator.count > 0 || !jobs.isEmpty {
+            try step(cancellation)
+            onProgress(records.count, all)
+        }
+    }
+
+    private func start(_ job: Job, _ cancellation: Cancellation) throws {
+        nextID += 1
+        let request: BatchGenerator.Request
+        do {
+            request = try self.request(job, id: nextID, cancellation)
+        } catch {
+            if case .model(.cancelled)? = error as? GenerationError { throw LLaVAError(error) }
+            return try record(job, nil, "\(error)")
+        }
+        jobs[nextID] = job
+        do {
+            try generator.start(request, cancellation: cancellation)
+        } catch {
+            throw LLaVAError(error)
+        }
+    }
+
+    private func request(
+        _ job: Job, id: Int, _ cancellation: Cancellation
+    ) throws -> BatchGenerator.Request {
+        let pictures = try encoded(job.question.pictures, cancellation)
+        let text = job.question.question + (options.suffix.isEmpty ? "" : "\n" + options.suffix)
+        return BatchGenerator.Request(
+            id: id, prompt: try prompts.firstTurn(text, pictures: pictures.count),
+            encoded: pictures,
+            question: Conversation.questionTokens(job.question.question, llava.tokenizer),
+            options: GenerationOptions(
+                maxNewTokens: options.maxNewTokens, sampling: options.sampling,
+                stopStrings: prompts.template.stopStrings, pruning: job.setting.pruning))
+    }
+
+    private func step(_ cancellation: Cancellation) throws {
+        let outcomes: [BatchGenerator.Outcome]
+        do {
+            outcomes = try generator.step(cancellation: cancellation)
+        } catch {
+            throw LLaVAError(error)
+        }
+        for outcome in outcomes {
+            guard let job = jobs.removeValue(forKey: outcome.id) else { continue }
+            switch outcome.result {
+            case .success(let answer): try record(job, answer, nil)
+            case .failure(let error): try record(job, nil, "\(error)")
+            }
+        }
+    }
+
+    private func record(_ job: Job, _ answer: Answer?, _ error: String?) throws {
+        let record = EvaluationRecord(
+            id: job.question.id, setting: job.setting.name, answer: answer?.text, error: error,
+            kept: answer?.statistics.visualRows ?? 0,
+            visual: answer?.statistics.unprunedVisualRows ?? 0)
+        try file?.append(record)
+        records.append(record)
+    }
+
+    /// The pictures of a question, which its neighbours often share.
+    private func encoded(
+        _ paths: [String], _ cancellation: Cancellation
+    ) throws -> [EncodedPicture] {
+        if let cached, cached.paths == paths { return cached.pictures }
+        let preprocessor = llava.model.preprocessor(crop: false)
+        let pictures = try paths.map { path in
+            try EncodedPicture(
+                preprocessor.tiles(of: PictureDecoder.load(path: path)), needs: needs, llava.model,
+                cancellation: cancellation)
+        }
+        cached = (paths, pictures)
+        return pictures
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why a model cannot be evaluated.
+public enum EvaluationError: Error, Equatable {
+    /// A file cannot be read or written.
+    case file(path: String, reason: String)
+    /// A line of the questions is not what it should be.
+    case badLine(path: String, line: Int, problem: String)
+    /// There are no questions.
+    case noQuestions(path: String)
+    /// The answers of another run would be mixed with this one's.
+    case otherRun(path: String, found: String, expected: String)
+}
+
+extension EvaluationError: CustomStringConvertible {
+    /// One sentence for the user.
+    public var description: String {
+        switch self {
+        case .file(let path, let reason): "\(path): \(reason)"
+        case .badLine(let path, let line, let problem): "\(path), line \(line): \(problem)"
+        case .noQuestions(let path): "\(path): holds no questions"
+        case .otherRun(let path, let found, let expected):
+            "\(path): holds answers of \(found), not of \(expected); give another --answers file"
+        }
+    }
+}

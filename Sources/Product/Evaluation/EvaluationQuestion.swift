@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+
+/// A question about one or more pictures, and what is right to answer.
+public struct EvaluationQuestion: Sendable, Equatable {
+    /// What the question is known by: its own `id`, or the number of its line.
+    public let id: String
+    /// Paths of the pictures, as they are to be opened.
+    public let pictures: [String]
+    /// The question; `<image>` in it places a picture.
+    public let question: String
+    /// Right answers, by one or many people.
+    public let answers: [String]
+    /// The group that it is counted in.
+    public let task: String
+    /// How its answer is scored.
+    public let metric: EvaluationMetric
+
+    /// A question.
+    public init(
+        id: String, pictures: [String], question: String, answers: [String], task: String,
+        metric: EvaluationMetric
+    ) {
+        self.id = id
+        self.pictures = pictures
+        self.question = question
+        self.answers = answers
+        self.task = task
+        self.metric = metric
+    }
+
+    /// Reads questions, one JSON object per line.
+    ///
+    /// A line has `image` (a path beside the file, or a list of them) or none, and either `question` with
+    /// `answer` or `answers`, or LLaVA's `conversations`, of which every pair of turns becomes a question.
+    /// `id`, `task` and `metric` are optional.
+    ///
+    /// - Throws: `EvaluationError`.
+    public static func read(
+        path: String, metric: EvaluationMetric? = nil
+    ) throws(EvaluationError) -> [EvaluationQuestion] {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(fileURLWithPath: path))
+        } catch {
+            throw .file(path: path, reason: error.localizedDescription)
+        }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        var questions: [EvaluationQuestion] = []
+        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated()
+        where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
+            do {
+                let entry = try JSONDecoder().decode(QuestionLine.self, from: line)
+                questions += try entry.questions(number: index + 1, in: folder, metric: metric)
+            } catch let problem as QuestionLine.Problem {
+                throw .badLine(path: path, line: index + 1, problem: problem.text)
+            } catch {
+                throw .badLine(
+                    path: path, line: index + 1, problem: "expected a JSON object of a question")
+            }
+        }
+        guard !questions.isEmpty else { throw .noQuestions(path: path) }
+        return questions
+    }
+}
+
+/// A line of a file of questions.
+private struct QuestionLine: Decodable {
+    struct Problem: Error { let text: String }
+
+    /// One text, or several.
+    struct Texts: Decodable {
+        let texts: [String]
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let text = try? container.decode(String.self) {
+                texts = [text]
+            } else if let number = try? container.decode(Int.self) {
+                texts = ["\(number)"]
+            } else {
+                texts = try container.decode([Texts].self).flatMap(\.texts)
+            }
+        }
+    }
+
+    struct Turn: Decodable {
+        let from: String
+        let value: String
+    }
+
+    let id: Texts?
+    let image: Texts?
+    let question: String?
+    let answer: Texts?
+    let answers: Texts?
+    let task: String?
+    let metric: EvaluationMetric?
+    let conversations: [Turn]?
+
+    func questions(
+        number: Int, in folder: URL, metric wanted: EvaluationMetric?
+    ) throws -> [EvaluationQuestion] {
+        let name = id?.texts.first ?? "\(number)"
+        let pictures = (image?.texts ?? []).map {
+            URL(fileURLWithPath: $0, relativeTo: folder).path
+        }
+        return try pairs().enumerated().map { index, pair in
+            guard !pair.answers.isEmpty else { throw Problem(text: "the question has no answer") }
+            return EvaluationQuestion(
+                id: index == 0 ? name : "\(name)/\(index + 1)", pictures: pictures,
+                question: pair.question, answers: pair.answers, task: task ?? "all",
+                metric: wanted ?? metric
+                    ?? EvaluationMetric(suiting: pair.answers, to: pair.question, task: task))
+        }
+    }
+
+    private func pairs() throws -> [(question: String, answers: [String])] {
+        if let question {
+            guard let answers = answers ?? answer else {
+                throw Problem(text: "a question needs \"answers\" or \"answer\"")
+            }
+            return [(question, answers.texts)]
+        }
+        guard let conversations, conversations.count >= 2 else {
+            throw Problem(
+                text: "expected \"question\" with \"answers\", or \"conversations\" of two turns")
+        }
+        return try stride(from: 0, to: conversations.count - 1, by: 2).map { index in
+            let (asked, told) = (conversations[index], conversations[index + 1])
+            guard asked.from == "human", told.from == "gpt" else {
+                throw Problem(text: "the turns of \"conversations\" are not human and gpt in turn")
+            }
+            // Pictures are given for every pair, where LLaVA's first turn alone has the mark.
+            let question = asked.value.replacingOccurrences(of: "<image>", with: "")
+            return (question.trimmingCharacters(in: .whitespacesAndNewlines), [told.value])
+        }
+    }
+}

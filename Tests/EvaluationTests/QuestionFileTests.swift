@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Evaluation
+
+@Suite struct QuestionFileTests {
+    private func read(_ lines: String) throws -> [EvaluationQuestion] {
+        let folder = try TemporaryFolder()
+        return try EvaluationQuestion.read(
+            path: folder.write(Array(lines.utf8), to: "questions.jsonl"))
+    }
+
+    private func problem(_ lines: String) -> String {
+        do {
+            _ = try read(lines)
+            return ""
+        } catch { return "\(error)" }
+    }
+
+    @Test func linesOfEveryKindAreRead() throws {
+        let questions = try read(
+            #"""
+            {"image": "a.png", "question": "Which colour?", "answers": ["red", "crimson"], "task": "colour"}
+
+            {"id": "x", "image": ["a.png", "/b.png"], "question": "How many?", "answer": 3}
+            {"id": 7, "question": "Is it day?", "answer": "no", "metric": "exact"}
+            {"id": "c", "image": "c.png", "conversations": [{"from": "human", "value": "<image>\nWhat?"}, \#
+            {"from": "gpt", "value": "A cat."}, {"from": "human", "value": "Where?"}, \#
+            {"from": "gpt", "value": "Left."}]}
+            """#)
+        #expect(questions.map(\.id) == ["1", "x", "7", "c", "c/2"])
+        #expect(questions[0].answers == ["red", "crimson"] && questions[0].task == "colour")
+        #expect(questions[0].pictures[0].hasSuffix("/a.png"))
+        #expect(questions[1].pictures[1] == "/b.png" && questions[1].answers == ["3"])
+        #expect(questions[2].metric == .exact && questions[2].pictures.isEmpty)
+        #expect(questions[3].question == "What?" && questions[4].question == "Where?")
+        #expect(questions[4].pictures == questions[3].pictures)
+    }
+
+    @Test(arguments: [
+        ("", "holds no questions"), ("{}", "line 1: expected \"question\""),
+        ("not json", "line 1: expected a JSON object"),
+        ("{\"question\": \"a\"}", "line 1: a question needs"),
+        ("{\"question\": \"a\", \"answers\": []}", "no answer"),
+        ("{\"question\": \"a\", \"answers\": {}}", "line 1: expected a JSON object"),
+        (
+            "{\"conversations\": [{\"from\": \"gpt\", \"value\": \"a\"}, "
+                + "{\"from\": \"human\", \"value\": \"a\"}]}", "human and gpt in turn"
+        ),
+    ])
+    func badLinesAreNamed(lines: String, problem: String) {
+        #expect(self.problem(lines).contains(problem))
+    }
+
+    @Test func answersAreKeptAndATornLineIsDropped() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/answers.jsonl"
+        let record = EvaluationRecord(
+            id: "1", setting: "unpruned", answer: "a \"b\"\nc", error: nil, kept: 3, visual: 9)
+        do {
+            let file = try AnswerFile(path: path, run: "run")
+            try file.append(record)
+            #expect(throws: EvaluationError.self) { try AnswerFile(path: path, run: "run") }
+            try file.append(record)
+        }
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try String(text.dropLast(5)).write(toFile: path, atomically: false, encoding: .utf8)
+        #expect(try AnswerFile(path: path, run: "run").before == [record])
+        #expect(
+            throws: EvaluationError.otherRun(path: path, found: "run", expected: "another")
+        ) { try AnswerFile(path: path, run: "another") }
+        #expect(throws: EvaluationError.self) {
+            try AnswerFile(path: folder.path + "/none/a.jsonl", run: "run")
+        }
+    }
+}
