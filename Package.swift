@@ -57,6 +57,10 @@ let arguments = Target.Dependency.product(
         kernels(
             "AVX512VNNI", flags: ["-march=x86-64-v4", "-mavx512vnni", "-mtune=znver4"],
             sixRowTiles: true),
+        // Cooper Lake and Sapphire Rapids, Zen 4: one product more than AVX512VNNI's.
+        kernels(
+            "AVX512BF16",
+            flags: ["-march=x86-64-v4", "-mavx512vnni", "-mavx512bf16", "-mtune=znver4"]),
     ]
     // AVX-VNNI's code in the encoding of AVX-512, which more processors have, for tests alone.
     let testedInstructionSets = [

@@ -194,7 +194,7 @@ private final class ProgressLog {
                     bytes: UnsafeRawPointer(copy.baseAddress.unsafelyUnwrapped),
                     owner: CopiedBytes(copy))
             }
-            return (name: name, firstRow: 0, matrix: try #require(try packedOps.pack(weight)))
+            return (name: name, firstRow: 0, matrix: try packedOps.pack(weight))
         }
         try StoredPanels.write(matrices, source: "test", to: path)
         whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))

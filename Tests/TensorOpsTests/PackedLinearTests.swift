@@ -13,7 +13,8 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
 @Suite struct PackedLinearTests {
     /// A layer of random weights and biases, its matrix packed.
     private func layer(
-        _ format: BlockFormat, outputs: Int, inputs: Int, _ ops: TensorOps
+        _ format: BlockFormat, outputs: Int, inputs: Int, roundsInputs: Bool = false,
+        _ ops: TensorOps
     ) throws -> LinearLayer {
         var random = SeededGenerator(seed: UInt64(outputs))
         let bytes = format.randomBlocks(
@@ -25,7 +26,8 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
             name: "w", format: format, outputs: outputs, inputs: inputs,
             bytes: UnsafeRawPointer(storage.values), owner: storage)
         return LinearLayer(
-            weight: matrix, bias: gaussians(outputs, seed: 2), packed: try ops.pack(matrix))
+            weight: matrix, bias: gaussians(outputs, seed: 2), packed: try ops.pack(matrix),
+            roundsInputs: roundsInputs)
     }
 
     /// Products of rows that are given in chunks.
@@ -62,6 +64,38 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
                     )
                 }
             }
+        }
+    }
+
+    @Test(arguments: [BlockFormat.f32, .f16, .bf16], [false, true])
+    func floatsDependOnNothingElseEither(format: BlockFormat, roundsInputs: Bool) throws {
+        guard format == .bf16 || !roundsInputs else { return }
+        let input = Activations(gaussians(50 * 77, seed: 1), width: 77)
+        for table in vectorisedTables {
+            let one = TensorOps(kernels: table, pool: WorkerPool(threadCount: 1))
+            let layer = try layer(
+                format, outputs: 67, inputs: 77, roundsInputs: roundsInputs, one)
+            let expected = one.linear(layer, input).array
+            let ops = TensorOps(kernels: table, pool: WorkerPool(threadCount: 3))
+            for rowsPerChunk in [1, 7, 50] {
+                #expect(products(ops, layer, input, rowsPerChunk: rowsPerChunk) == expected)
+            }
+            guard !roundsInputs else { continue }
+            let stored = LinearLayer(weight: layer.weight, bias: layer.bias)
+            #expect(ops.linear(stored, input).array == expected)
+        }
+    }
+
+    @Test func layersOfFloatsAndBytesShareAnInput() throws {
+        let ops = TensorOps(
+            kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: 2),
+            activationMode: .pow2)
+        let input = Activations(gaussians(5 * 256, seed: 3), width: 256)
+        let layers = try [BlockFormat.q4_0, .f16, .q6_K, .bf16].map {
+            try layer($0, outputs: 33, inputs: 256, roundsInputs: $0 == .bf16, ops)
+        }
+        for (layer, result) in zip(layers, ops.linear(layers, input)) {
+            #expect(result.array == ops.linear(layer, input).array)
         }
     }
 

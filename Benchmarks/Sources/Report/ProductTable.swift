@@ -12,10 +12,7 @@ final class ProductSample: @unchecked Sendable {
     let kind: PanelKind
     private let kernels: PanelKernels
     private let pool: WorkerPool
-    private let panels: UnsafeMutableRawPointer
-    /// Matrices beside each other: few rows read weights from memory, as a model of many layers does.
-    private let copies: Int
-    private var copy = 0
+    private let panels: PanelBuffer
     private let rows: Int
     private let values: UnsafeMutablePointer<Float>  // [rows, inputs]
     private let tiles: UnsafeMutableRawPointer
@@ -33,15 +30,8 @@ final class ProductSample: @unchecked Sendable {
         self.kernels = kernels
         self.pool = pool
         self.rows = rows
-        // Weights of zero under scales of one: kernels take as long for any numbers.
-        let matrixBytes = outputs / 32 * kind.panelBytes(inputs)
-        copies = rows <= 6 ? max(1, Self.bytesBeyondCaches / matrixBytes) : 1
-        let byteCount = copies * matrixBytes
-        panels = .allocate(byteCount: byteCount, alignment: 1 << 21)
-        #if os(Linux)
-            _ = madvise(panels, byteCount, Int32(MADV_HUGEPAGE))
-        #endif
-        panels.initializeMemory(as: UInt8.self, repeating: 0x3C, count: byteCount)
+        panels = PanelBuffer(
+            matrixBytes: outputs / 32 * kind.panelBytes(inputs), isStreamed: rows <= 6)
         values = .allocate(capacity: rows * inputs)
         for index in 0..<(rows * inputs) { values[index] = Float(index % 255) - 127 }
         tileBytes =
@@ -52,11 +42,7 @@ final class ProductSample: @unchecked Sendable {
         result = .allocate(capacity: rows * outputs)
     }
 
-    /// Several times the last-level cache of a processor.
-    private static let bytesBeyondCaches = 256 << 20
-
     deinit {
-        panels.deallocate()
         values.deallocate()
         tiles.deallocate()
         result.deallocate()
@@ -75,8 +61,7 @@ final class ProductSample: @unchecked Sendable {
         let kernel = kernels.product(kind, scaling)
         let perChunk = max(1, (1 << 19) / (32 * inputs * rows))
         let count = outputs / 32
-        let first = panels + copy * count * kind.panelBytes(inputs)
-        copy = (copy + 1) % copies
+        let first = panels.next()
         pool.forEach((count + perChunk - 1) / perChunk) { chunk, _ in
             for panel in (chunk * perChunk)..<min(count, (chunk + 1) * perChunk) {
                 for tile in 0..<(starts.count - 1) {
@@ -92,11 +77,11 @@ final class ProductSample: @unchecked Sendable {
     /// Multiplications and additions of one product.
     var operations: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
     /// Bytes of the weights.
-    var weightBytes: Double { Double(outputs / 32 * kind.panelBytes(inputs)) }
+    var weightBytes: Double { Double(panels.matrixBytes) }
 }
 
 /// The matrices of a LLaMA-7B layer and of a CLIP-L block, outputs by inputs.
-private let shapes = [
+let productShapes = [
     (4096, 4096), (11008, 4096), (4096, 11008), (1024, 1024), (4096, 1024), (1024, 4096),
 ]
 
@@ -110,9 +95,9 @@ func printProducts(threads: Int) {
     print("kernels: \(kernels.name), activations: powers of two, \(threads) threads")
     var rows = [["GOPS (% of peak)"] + [1, 2, 4, 6, 16, 64, 128, 576].map { "M=\($0)" }]
     var reading = [["GB/s (% of streaming)"] + [1, 2, 4, 6].map { "M=\($0)" }]
-    for kind in PanelKind.allCases {
+    for kind in PanelKind.quantised {
         let peaks = MachinePeaks.measure(threads: threads)
-        for (outputs, inputs) in shapes {
+        for (outputs, inputs) in productShapes {
             let name = "\(kind) \(outputs)×\(inputs)"
             let rates = [1, 2, 4, 6, 16, 64, 128, 576].map { count -> (Double, Double) in
                 let sample = ProductSample(
@@ -150,13 +135,14 @@ private func printQuantiser(_ kernels: PanelKernels, _ pool: WorkerPool) {
     printTable(rows)
 }
 
-private func share(_ rate: Double, of peak: Double?) -> String {
+/// A rate, and in brackets its percentage of a peak.
+func share(_ rate: Double, of peak: Double?) -> String {
     guard let peak else { return decimal(rate, digits: 0) }
     return "\(decimal(rate, digits: 0)) (\(decimal(100 * rate / peak, digits: 0)))"
 }
 
 /// The shortest of several runs, in seconds: what is left when nobody interferes.
-private func fastest(_ body: () -> Void) -> Double {
+func fastest(_ body: () -> Void) -> Double {
     body()
     var best = Double.infinity
     let start = ContinuousClock.now

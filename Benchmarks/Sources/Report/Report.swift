@@ -10,6 +10,7 @@ import WorkerPool
         "pool": printForkJoins,
         "contention": printContention,
         "products": printProducts,
+        "floats": printFloatProducts,
     ]
 
     static func main() {

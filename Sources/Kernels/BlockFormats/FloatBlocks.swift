@@ -22,6 +22,19 @@ func decodeF16(
     }
 }
 
+/// Rounds numbers to bfloat16, ties to even.
+///
+/// - Parameter destination: room for `2 · count` bytes.
+public func encodeBF16(
+    _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutableRawPointer
+) {
+    for index in 0..<count {
+        destination.storeBytes(
+            of: brain_float_from_float(source[index]).littleEndian, toByteOffset: index &* 2,
+            as: UInt16.self)
+    }
+}
+
 /// Widens bfloat16 numbers, the upper halves of single-precision ones.
 @inline(never)
 func decodeBF16(

@@ -10,10 +10,12 @@ static int has_avx_vnni(void) {
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4));
 }
 
-enum { AVX2, FMA, F16C, AVX_VNNI, AVX512F, AVX512BW, AVX512DQ, AVX512VL, AVX512_VNNI, FEATURES };
+enum { AVX2, FMA, F16C, AVX_VNNI, AVX512F, AVX512BW, AVX512DQ, AVX512VL, AVX512_VNNI, AVX512_BF16,
+    FEATURES };
 
 static const char *const feature_names[FEATURES] = {
     "avx2", "fma", "f16c", "avxvnni", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni",
+    "avx512bf16",
 };
 
 const char *processor_feature_name(int index) {
@@ -32,6 +34,7 @@ int processor_has_feature(int index) {
     case AVX512DQ: return !!__builtin_cpu_supports("avx512dq");
     case AVX512VL: return !!__builtin_cpu_supports("avx512vl");
     case AVX512_VNNI: return !!__builtin_cpu_supports("avx512vnni");
+    case AVX512_BF16: return !!__builtin_cpu_supports("avx512bf16");
     default: return 0;
     }
 }
@@ -44,6 +47,7 @@ static int has_all(int first, int last) {
 
 enum ProcessorLevel processor_level(void) {
     if (!has_all(AVX2, F16C)) return PROCESSOR_BASELINE;
+    if (has_all(AVX512F, AVX512_BF16)) return PROCESSOR_AVX512_BF16;
     if (has_all(AVX512F, AVX512_VNNI)) return PROCESSOR_AVX512_VNNI;
     return processor_has_feature(AVX_VNNI) ? PROCESSOR_AVX_VNNI : PROCESSOR_AVX2;
 }

@@ -3,14 +3,20 @@ internal import CVectorOps
 
 /// How the numbers of a matrix are stored.
 protocol MatrixNumber: SendableMetatype {
-    /// Numbers from `index` on.
-    static func vector(_ matrix: UnsafeRawPointer, _ index: Int) -> FloatVector
+    /// Rows of the matrix that share a line of words.
+    static var rowsPerLine: Int { get }
+    /// Numbers from word `index` on, of one of the rows that share them.
+    static func vector(_ matrix: UnsafeRawPointer, _ index: Int, row: Int) -> FloatVector
+}
+
+extension MatrixNumber {
+    @inline(__always) static var rowsPerLine: Int { 1 }
 }
 
 /// Single precision.
 enum FloatNumber: MatrixNumber {
     @inline(__always)
-    static func vector(_ matrix: UnsafeRawPointer, _ index: Int) -> FloatVector {
+    static func vector(_ matrix: UnsafeRawPointer, _ index: Int, row: Int) -> FloatVector {
         matrix.loadUnaligned(fromByteOffset: 4 &* index, as: FloatVector.self)
     }
 }
@@ -18,8 +24,21 @@ enum FloatNumber: MatrixNumber {
 /// IEEE half precision.
 enum HalfNumber: MatrixNumber {
     @inline(__always)
-    static func vector(_ matrix: UnsafeRawPointer, _ index: Int) -> FloatVector {
+    static func vector(_ matrix: UnsafeRawPointer, _ index: Int, row: Int) -> FloatVector {
         floats_from_halves(matrix.loadUnaligned(fromByteOffset: 2 &* index, as: HalfVector.self))
+    }
+}
+
+/// Pairs of bfloat16 numbers, the upper halves of floats: two rows, in the low and the high halves of words.
+enum BrainFloatPair: MatrixNumber {
+    @inline(__always) static var rowsPerLine: Int { 2 }
+    @inline(__always)
+    static func vector(_ matrix: UnsafeRawPointer, _ index: Int, row: Int) -> FloatVector {
+        let words = matrix.loadUnaligned(fromByteOffset: 4 &* index, as: WordVector.self)
+        let bits =
+            row == 0
+            ? words &<< WordVector(repeating: 16) : words & WordVector(repeating: 0xFFFF_0000)
+        return unsafeBitCast(bits, to: FloatVector.self)
     }
 }
 
@@ -59,30 +78,45 @@ struct FloatProduct {
         if continues {
             for row in 0..<rows {
                 for vector in 0..<vectors {
-                    sums[row][vector] = FloatNumber.vector(
-                        out + row &* outStride, vector &* lane_count)
+                    sums[row][vector] = FloatVector.load(
+                        out + row &* outStride + vector &* lane_count, lane_count)
                 }
             }
         }
         var (left, right) = (left, 0)
-        for _ in 0..<depth {
-            var columns = InlineArray<vectors, FloatVector>(repeating: .all(0))
-            for vector in 0..<vectors {
-                columns[vector] = Number.vector(self.right, right &+ vector &* lane_count)
+        for _ in 0..<(depth / Number.rowsPerLine) {
+            for row in 0..<Number.rowsPerLine {
+                add(number, left, right, row: row, to: &sums)
+                left += 1
             }
-            for row in 0..<rows {
-                let factor = FloatVector.all(left[row &* leftStride])
-                for vector in 0..<vectors {
-                    sums[row][vector] = multiply_add(sums[row][vector], factor, columns[vector])
-                }
-            }
-            left += 1
             right &+= rightStride
+        }
+        for row in 0..<(depth % Number.rowsPerLine) {
+            add(number, left, right, row: row, to: &sums)
+            left += 1
         }
         for row in 0..<rows {
             for vector in 0..<vectors {
                 sums[row][vector].store(
                     out + row &* outStride + vector &* lane_count, lane_count)
+            }
+        }
+    }
+
+    /// Adds the products of one column of `left` with one row of a line of `right`.
+    @inline(__always)
+    private func add<Number: MatrixNumber, let rows: Int, let vectors: Int>(
+        _ number: Number.Type, _ left: UnsafePointer<Float>, _ right: Int, row: Int,
+        to sums: inout InlineArray<rows, InlineArray<vectors, FloatVector>>
+    ) {
+        var columns = InlineArray<vectors, FloatVector>(repeating: .all(0))
+        for vector in 0..<vectors {
+            columns[vector] = Number.vector(self.right, right &+ vector &* lane_count, row: row)
+        }
+        for row in 0..<rows {
+            let factor = FloatVector.all(left[row &* leftStride])
+            for vector in 0..<vectors {
+                sums[row][vector] = multiply_add(sums[row][vector], factor, columns[vector])
             }
         }
     }

@@ -36,7 +36,7 @@ func multiplyPanel<Format: PanelFormat, Scaling: BlockScaling>(
     }
 }
 
-/// The products with every kind of panel, in the order of `PanelKind`.
+/// The products with every kind of quantised panel, in the order of `PanelKind`.
 func panelProducts<Scaling: BlockScaling>(
     _ scaling: Scaling.Type
 ) -> [PanelKernels.Product] {
@@ -48,7 +48,7 @@ func panelProducts<Scaling: BlockScaling>(
                 outStride: outStride)
         }
     }
-    return PanelKind.allCases.map { kind in
+    return PanelKind.quantised.map { kind in
         switch kind {
         case .q4_0: product(Q4_0Panel.self)
         case .q4_1: product(Q4_1Panel.self)
@@ -62,6 +62,7 @@ func panelProducts<Scaling: BlockScaling>(
         case .q5_K: product(Q5_KPanel.self)
         case .q6_K: product(Q6_KPanel.self)
         case .iq4_xs: product(IQ4_XSPanel.self)
+        case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
 }

@@ -22,5 +22,6 @@ func vectorisedTable(named name: String, over reference: KernelTable) -> KernelT
         rowsPerTile: rows_per_tile,
         quantisers: [quantiser(FloatScaling.self), quantiser(PowerOfTwoScaling.self)],
         products: panelProducts(FloatScaling.self) + panelProducts(PowerOfTwoScaling.self))
+    table.floatPanels = floatPanelKernels()
     return table
 }

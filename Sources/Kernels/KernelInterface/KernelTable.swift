@@ -41,10 +41,7 @@ public struct KernelTable: Sendable {
     /// Turns the pairs `(xᵢ, xᵢ₊ₕ)`, h half the rotated width, of one head by the given angles.
     public var rotateHalves: Rotation
     /// `sum += addend` in place.
-    public var add:
-        @Sendable (
-            _ sum: UnsafeMutablePointer<Float>, _ addend: UnsafePointer<Float>, _ count: Int
-        ) -> Void
+    public var add: Addition
     /// Rounds to IEEE half precision, ties to even.
     public var halvesFromFloats:
         @Sendable (
@@ -54,6 +51,12 @@ public struct KernelTable: Sendable {
     public var floatsFromHalves:
         @Sendable (
             _ source: UnsafePointer<UInt16>, _ out: UnsafeMutablePointer<Float>, _ count: Int
+        ) -> Void
+
+    /// A function that adds `count` numbers to others.
+    public typealias Addition =
+        @Sendable (
+            _ sum: UnsafeMutablePointer<Float>, _ addend: UnsafePointer<Float>, _ count: Int
         ) -> Void
 
     /// A rotary embedding of one head (arXiv 2104.09864); `cosines` and `sines` hold `pairs` numbers.
@@ -68,6 +71,9 @@ public struct KernelTable: Sendable {
 
     /// How products of quantised activations with weight panels are computed.
     public var panels: PanelKernels
+
+    /// How products with panels of floats are computed.
+    public var floatPanels: FloatPanelKernels
 
     /// A table with every kernel given.
     public init(
@@ -88,10 +94,7 @@ public struct KernelTable: Sendable {
             ) -> Void,
         quickGELU: @escaping InPlace, gelu: @escaping InPlace,
         rotateAdjacentPairs: @escaping Rotation, rotateHalves: @escaping Rotation,
-        add:
-            @escaping @Sendable (
-                UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int
-            ) -> Void,
+        add: @escaping Addition,
         halvesFromFloats:
             @escaping @Sendable (
                 UnsafePointer<Float>, UnsafeMutablePointer<UInt16>, Int
@@ -100,7 +103,7 @@ public struct KernelTable: Sendable {
             @escaping @Sendable (
                 UnsafePointer<UInt16>, UnsafeMutablePointer<Float>, Int
             ) -> Void,
-        attention: AttentionKernels, panels: PanelKernels
+        attention: AttentionKernels, panels: PanelKernels, floatPanels: FloatPanelKernels
     ) {
         self.name = name
         self.rmsNorm = rmsNorm
@@ -116,5 +119,6 @@ public struct KernelTable: Sendable {
         self.floatsFromHalves = floatsFromHalves
         self.attention = attention
         self.panels = panels
+        self.floatPanels = floatPanels
     }
 }

@@ -31,10 +31,10 @@ public struct PanelKernels: Sendable {
     private let quantisers: [Quantise]
     private let products: [Product]
 
-    /// Kernels for each case of `ActivationScaling`, and of `PanelKind` in each of them, in order.
+    /// Kernels for each case of `ActivationScaling`, and of `PanelKind.quantised` in each of them, in order.
     public init(rowsPerTile: Int, quantisers: [Quantise], products: [Product]) {
         precondition(quantisers.count == ActivationScaling.allCases.count)
-        precondition(products.count == quantisers.count * PanelKind.allCases.count)
+        precondition(products.count == quantisers.count * PanelKind.quantised.count)
         self.rowsPerTile = rowsPerTile
         self.quantisers = quantisers
         self.products = products
@@ -45,6 +45,7 @@ public struct PanelKernels: Sendable {
 
     /// The kernel that multiplies.
     public func product(_ kind: PanelKind, _ scaling: ActivationScaling) -> Product {
-        products[scaling.rawValue * PanelKind.allCases.count + kind.rawValue]
+        precondition(!kind.isFloat, "\(kind) panels are not quantised")
+        return products[scaling.rawValue * PanelKind.quantised.count + kind.rawValue]
     }
 }

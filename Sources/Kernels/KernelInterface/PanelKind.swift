@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A layout of quantised weights in panels of 32 columns (outputs).
+/// A layout of weights in panels of 32 columns (outputs).
 ///
 /// A panel is a run of superblocks along the inputs, a superblock a run of lines. A line of 128 bytes has a
 /// word of four bytes for each column: the weights of four inputs (a quad), of two quads in its low and
@@ -21,8 +21,18 @@
 /// | iq4_xs | 256 | ½ factor; ½ + 1 six-bit scales; 32 nibbles |
 /// | q6_K | 256 | ½ factor; ½ empty; 16 times ¼ scales; 16 times 1 upper bits and 2 nibbles |
 /// | q2_K | 256 | ½ factor; ½ minimum factor; 2 scales; 2 minima; 16 bit pairs |
+/// | f32 | 1 | 1 |
+/// | f16 | 1 | ½ |
+/// | bf16 | 2 | 1, the first input in the low halves of words |
 public enum PanelKind: Int, CaseIterable, Sendable {
     case q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4, q2_K, q4_K, q5_K, q6_K, iq4_xs
+    case f32, f16, bf16
+
+    /// The kinds whose weights are bytes or less, under scales.
+    public static let quantised = allCases.filter { !$0.isFloat }
+
+    /// Whether weights are floats.
+    public var isFloat: Bool { self == .f32 || self == .f16 || self == .bf16 }
 
     /// Columns of a panel.
     public static let columns = 32
@@ -32,6 +42,8 @@ public enum PanelKind: Int, CaseIterable, Sendable {
         switch self {
         case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .mxfp4: 64
         case .q2_K, .q4_K, .q5_K, .q6_K, .iq4_xs: 256
+        case .f32, .f16: 1
+        case .bf16: 2
         }
     }
 
@@ -48,6 +60,8 @@ public enum PanelKind: Int, CaseIterable, Sendable {
         case .q5_K: 5632
         case .q6_K: 6784
         case .iq4_xs: 4352
+        case .f16: 64
+        case .f32, .bf16: 128
         }
     }
 

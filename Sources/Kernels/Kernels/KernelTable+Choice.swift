@@ -4,6 +4,7 @@ import CVectorOps
 
 #if arch(x86_64)
     import KernelsAVX2
+    import KernelsAVX512BF16
     import KernelsAVX512VNNI
     import KernelsAVXVNNI
     import KernelsBaseline
@@ -17,6 +18,9 @@ extension KernelTable {
         #if arch(x86_64)
             let level = processor_level()
             return [
+                level.rawValue >= PROCESSOR_AVX512_BF16.rawValue
+                    ? KernelsAVX512BF16.table(over: KernelsAVX512VNNI.table(over: reference))
+                    : nil,
                 level.rawValue >= PROCESSOR_AVX512_VNNI.rawValue
                     ? KernelsAVX512VNNI.table(over: reference) : nil,
                 level.rawValue == PROCESSOR_AVX_VNNI.rawValue

@@ -73,7 +73,7 @@ extension KernelTable {
         floatsFromHalves: { source, out, count in
             for index in 0..<count { out[index] = float_from_half(source[index]) }
         },
-        attention: referenceAttention, panels: .reference)
+        attention: referenceAttention, panels: .reference, floatPanels: .reference)
 }
 
 @inline(__always)

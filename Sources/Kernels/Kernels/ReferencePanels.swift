@@ -15,7 +15,7 @@ extension PanelKernels {
             }
         },
         products: ActivationScaling.allCases.flatMap { scaling in
-            PanelKind.allCases.map { kind -> Product in
+            PanelKind.quantised.map { kind -> Product in
                 { rows, panel, superblocks, tile, out, outStride in
                     ReferenceTile(bytes: UnsafeMutableRawPointer(mutating: tile), rows: rows)
                         .multiply(panel, kind, superblocks, scaling, out, outStride)

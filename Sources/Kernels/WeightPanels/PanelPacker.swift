@@ -11,12 +11,11 @@ public struct PanelPacker: Sendable {
     /// Inputs of the matrix: a multiple of the format's block length.
     public let inputs: Int
 
-    /// A packer of rows of `inputs` weights; nil for float formats, which have no panels.
-    public init?(_ format: BlockFormat, inputs: Int) {
-        guard let kind = PanelKind(format) else { return nil }
+    /// A packer of rows of `inputs` weights.
+    public init(_ format: BlockFormat, inputs: Int) {
         precondition(inputs % format.blockLength == 0)
         self.format = format
-        self.kind = kind
+        kind = PanelKind(format)
         self.inputs = inputs
     }
 
@@ -25,11 +24,16 @@ public struct PanelPacker: Sendable {
 
     /// Packs the rows of up to 32 outputs, which lie one after the other, into one panel.
     ///
-    /// - Returns: the first row that has a scale that is not finite, or nil when all are.
+    /// - Returns: the first row that has a scale that is not finite, or nil when all are. Floats may be
+    ///   anything.
     public func pack(
         _ rows: UnsafeRawPointer, count: Int, into panel: UnsafeMutableRawPointer
     ) -> Int? {
         precondition(count <= PanelKind.columns)
+        guard !kind.isFloat else {
+            packFloats(rows, count: count, into: panel)
+            return nil
+        }
         let block = ColumnBlock()
         defer { block.deallocate() }
         let rowBytes = format.byteCount(of: inputs)
@@ -65,12 +69,14 @@ extension PanelKind {
     /// were kept in files are then packed again.
     public static let layoutVersion: UInt32 = 1
 
-    /// The panels that hold a format's weights; nil for floats.
+    /// The panels that hold a format's weights.
     ///
     /// Q3_K's numbers are ones of Q6_K, which takes 1.9 times the bytes.
-    public init?(_ format: BlockFormat) {
+    public init(_ format: BlockFormat) {
         switch format {
-        case .f32, .f16, .bf16: return nil
+        case .f32: self = .f32
+        case .f16: self = .f16
+        case .bf16: self = .bf16
         case .q4_0: self = .q4_0
         case .q4_1: self = .q4_1
         case .q5_0: self = .q5_0

@@ -19,6 +19,10 @@ public struct PanelReader: Sendable {
         _ panel: UnsafeRawPointer, superblock: Int, column: Int,
         into out: UnsafeMutablePointer<Float>
     ) {
+        guard !kind.isFloat else {
+            return kind.decodeFloats(
+                panel + superblock * kind.superblockBytes, column: column, into: out)
+        }
         let numbers = numbers(panel, superblock, column)
         for index in 0..<kind.superblockLength {
             let group = index / groupLength
@@ -52,7 +56,7 @@ public struct PanelReader: Sendable {
         case .q5_0: 16
         case .q6_K: 32
         case .q8_0, .iq4_nl, .iq4_xs, .mxfp4: 128
-        case .q4_1, .q5_1, .q2_K, .q4_K, .q5_K: 0
+        case .q4_1, .q5_1, .q2_K, .q4_K, .q5_K, .f32, .f16, .bf16: 0
         }
     }
 }
@@ -77,6 +81,7 @@ private struct ColumnReader {
         case .q5_K: fiveBits(index, at: 512)
         case .q6_K: sixBits(index, at: 640)
         case .q2_K: byte(index / 16, index % 4, at: 640) >> (2 * (index / 4 % 4)) & 3
+        case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
 
@@ -99,6 +104,7 @@ private struct ColumnReader {
                 * Float(
                     (field(word(0, at: 128), 4 * group, 15)
                         | (Int(bits(at: 64)) >> (2 * group) & 3) << 4) - 32)
+        case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
 

@@ -35,6 +35,7 @@ struct SuperblockWriter {
         case .q6_K: writeQ6_K(block, column)
         case .q2_K: writeQ2_K(block, column)
         case .iq4_xs: writeIQ4_XS(block, column)
+        case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
 

@@ -28,8 +28,8 @@ public final class Projector: Sendable {
         let inner = try loader.outputs(of: first, inputs: config.featureWidth, upTo: limit)
         func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws(ModelError) -> LinearLayer
         {
-            let layer = try loader.linear(name, inputs: inputs, outputs: outputs)
-            return precision == .int8 ? try loader.rounded(layer, ops) : layer
+            try loader.prepared(
+                loader.linear(name, inputs: inputs, outputs: outputs), for: precision, ops)
         }
         let entry = Step.linear(try linear(first, config.featureWidth, inner))
         func second(_ index: Int) throws(ModelError) -> LinearLayer {

@@ -59,27 +59,40 @@ final class TensorLoader {
 
     /// The layer with its weights in panels, as the text model's products read them.
     ///
-    /// Layers of floats are left as they are, unless they are to be rounded, and all of them where
-    /// activations stay floats.
+    /// Where activations stay floats, only matrices of floats are packed.
     func packed(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
-        guard ops.activationMode != .float else { return layer }
-        if let encoding = packing.floatEncoding, layer.weight.format.blockLength == 1 {
-            return try packed(layer, roundedTo: encoding, ops)
-        }
+        guard ops.activationMode != .float else { return try packedFloats(layer, ops) }
+        let isFloat = layer.weight.format.blockLength == 1
+        return try packed(layer, roundedTo: isFloat ? packing.floatEncoding : nil, ops)
+    }
+
+    /// The layer with its weights as the vision tower's products read them.
+    func prepared(
+        _ layer: LinearLayer, for precision: VisionPrecision, _ ops: TensorOps
+    ) throws(ModelError) -> LinearLayer {
+        guard let encoding = precision.encoding else { return try packedFloats(layer, ops) }
+        let packed = try packed(layer, roundedTo: encoding, ops)
+        guard precision == .bf16 else { return packed }
+        return LinearLayer(
+            weight: packed.weight, bias: packed.bias, packed: packed.packed, roundsInputs: true)
+    }
+
+    /// The layer with its weights in panels if they are floats, and as it is if they are not.
+    private func packedFloats(
+        _ layer: LinearLayer, _ ops: TensorOps
+    ) throws(ModelError) -> LinearLayer {
+        guard layer.weight.format.blockLength == 1 else { return layer }
         return try packed(layer, roundedTo: nil, ops)
     }
 
-    /// The layer with its weights rounded to bytes; where their shape forbids that, as it is.
-    func rounded(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
-        try packed(layer, roundedTo: .q8_0, ops)
-    }
-
+    /// - Parameter encoding: what weights are rounded to where their shape allows that.
     private func packed(
         _ layer: LinearLayer, roundedTo encoding: BlockEncoding?, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
         let weight = layer.weight
         defer { onPacked(weight.byteCount) }
-        guard let shape = PackedShape(packing: weight, roundedTo: encoding?.format) else {
+        let fitting = encoding.flatMap { weight.inputs % $0.format.blockLength == 0 ? $0 : nil }
+        guard let shape = PackedShape(packing: weight, roundedTo: fitting?.format) else {
             return layer
         }
         if let found = cache?.matrix(weight, shape) {
@@ -87,8 +100,8 @@ final class TensorLoader {
         }
         do throws(PackingError) {
             let packed =
-                if let encoding {
-                    try ops.packRounded(weight, to: encoding)
+                if let fitting {
+                    try ops.packRounded(weight, to: fitting)
                 } else {
                     try ops.pack(weight)
                 }

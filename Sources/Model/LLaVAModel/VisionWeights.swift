@@ -17,8 +17,19 @@ struct VisionBlock: Sendable {
 public enum VisionPrecision: String, CaseIterable, Sendable {
     /// Weights and activations rounded to bytes, with scales for each 32.
     case int8
-    /// Exact weights times 32-bit activations, by OpenBLAS: the accuracy reference.
+    /// Weights and activations rounded to bfloat16.
+    case bf16
+    /// Exact weights times 32-bit activations: the accuracy reference.
     case float
+
+    /// What weights are rounded to where their shape allows that; nil for nothing.
+    var encoding: BlockEncoding? {
+        switch self {
+        case .int8: .q8_0
+        case .bf16: .bf16
+        case .float: nil
+        }
+    }
 }
 
 extension VisionBlock {
@@ -26,13 +37,14 @@ extension VisionBlock {
     func prepared(
         for precision: VisionPrecision, by loader: TensorLoader, _ ops: TensorOps
     ) throws(ModelError) -> VisionBlock {
-        guard precision == .int8 else { return self }
+        func prepared(_ layer: LinearLayer) throws(ModelError) -> LinearLayer {
+            try loader.prepared(layer, for: precision, ops)
+        }
         return VisionBlock(
-            attentionNorm: attentionNorm, query: try loader.rounded(query, ops),
-            key: try loader.rounded(key, ops), value: try loader.rounded(value, ops),
-            attentionOutput: try loader.rounded(attentionOutput, ops),
-            feedForwardNorm: feedForwardNorm, expand: try loader.rounded(expand, ops),
-            contract: try loader.rounded(contract, ops))
+            attentionNorm: attentionNorm, query: try prepared(query), key: try prepared(key),
+            value: try prepared(value), attentionOutput: try prepared(attentionOutput),
+            feedForwardNorm: feedForwardNorm, expand: try prepared(expand),
+            contract: try prepared(contract))
     }
 }
 

@@ -33,27 +33,34 @@ public struct WeightMemory: Sendable, Equatable {
         let isTied = text.tensor("\(TensorNames.output).weight") == nil
         for tensor in text.tensors {
             let isEmbedding = tensor.name == embedding
-            let isPacked = activationMode != .float && (!isEmbedding || isTied)
-            let isRounded = tensor.format.blockLength == 1
+            let isFloat = tensor.format.blockLength == 1
+            let isPacked = (activationMode != .float || isFloat) && (!isEmbedding || isTied)
+            let rounding = activationMode == .float || !isFloat ? nil : floatEncoding
             add(
-                tensor,
-                packedAs: isPacked ? (isRounded ? floatEncoding?.format : tensor.format) : nil,
+                tensor, packedAs: isPacked ? tensor.format : nil, roundedTo: rounding,
                 isRead: isEmbedding)
         }
         for tensor in projector?.tensors ?? [] where tensor.isRead(visionBlocks: visionBlocks) {
             let isLayer = tensor.name.hasPrefix("v.blk.") || tensor.name.hasPrefix("mm.")
-            add(tensor, packedAs: isLayer && visionPrecision == .int8 ? .q8_0 : nil)
+            let isPacked = visionPrecision != .float || tensor.format.blockLength == 1
+            add(
+                tensor, packedAs: isLayer && isPacked ? tensor.format : nil,
+                roundedTo: visionPrecision.encoding)
         }
     }
 
-    /// - Parameter isRead: whether rows are read from the file although the matrix is packed.
+    /// - Parameters:
+    ///   - encoding: what weights are rounded to where their shape allows that.
+    ///   - isRead: whether rows are read from the file although the matrix is packed.
     private mutating func add(
-        _ tensor: GGUFTensor, packedAs format: BlockFormat?, isRead: Bool = false
+        _ tensor: GGUFTensor, packedAs format: BlockFormat?, roundedTo encoding: BlockEncoding?,
+        isRead: Bool = false
     ) {
         let shape = tensor.shape
         let packed =
             if shape.count == 2, let format {
-                PackedShape(format, outputs: shape[1], inputs: shape[0])
+                encoding.flatMap { PackedShape($0.format, outputs: shape[1], inputs: shape[0]) }
+                    ?? PackedShape(format, outputs: shape[1], inputs: shape[0])
             } else {
                 PackedShape?.none
             }

@@ -7,22 +7,26 @@ public enum BlockEncoding: String, CaseIterable, Sendable {
     case q8_0
     /// Four bits: the error is a 16th of a block's largest number.
     case q4_0
+    /// Brain floats: the error is a 256th of a number.
+    case bf16
 
     /// The format of the blocks.
     public var format: BlockFormat {
         switch self {
         case .q8_0: .q8_0
         case .q4_0: .q4_0
+        case .bf16: .bf16
         }
     }
 
-    /// Rounds `count` numbers, a multiple of 32, to `format.byteCount(of: count)` bytes.
+    /// Rounds `count` numbers, whole blocks of them, to `format.byteCount(of: count)` bytes.
     public func encode(
         _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutableRawPointer
     ) {
         switch self {
         case .q8_0: encodeQ8_0(source, count: count, into: destination)
         case .q4_0: encodeQ4_0(source, count: count, into: destination)
+        case .bf16: encodeBF16(source, count: count, into: destination)
         }
     }
 }

@@ -34,10 +34,10 @@ public struct PackedShape: Sendable, Equatable {
 
     /// The shape of a matrix of the given format.
     ///
-    /// Nil where there are no panels: for floats, and for rows that are no whole number of blocks.
+    /// Nil for rows that are no whole number of blocks.
     public init?(_ format: BlockFormat, outputs: Int, inputs: Int) {
-        guard inputs % format.blockLength == 0, let kind = PanelKind(format) else { return nil }
-        self.init(kind: kind, outputs: outputs, inputs: inputs)
+        guard inputs % format.blockLength == 0 else { return nil }
+        self.init(kind: PanelKind(format), outputs: outputs, inputs: inputs)
     }
 
     /// The shape of a matrix after packing, in the format it has or rounded to another.
@@ -107,12 +107,11 @@ public enum PackingError: Error, Equatable {
 extension TensorOps {
     /// Rearranges a matrix into panels on all threads, and lets go of the file's pages.
     ///
-    /// - Returns: nil for a matrix of floats, which has no panels.
     /// - Throws: `PackingError`.
-    public func pack(_ matrix: WeightMatrix) throws(PackingError) -> PackedMatrix? {
-        guard let shape = PackedShape(packing: matrix),
-            let packer = PanelPacker(matrix.format, inputs: matrix.inputs)
-        else { return nil }
+    public func pack(_ matrix: WeightMatrix) throws(PackingError) -> PackedMatrix {
+        let shape = PackedShape(
+            kind: PanelKind(matrix.format), outputs: matrix.outputs, inputs: matrix.inputs)
+        let packer = PanelPacker(matrix.format, inputs: matrix.inputs)
         let packed = try pack(name: matrix.name, shape) { outputs, panel, _ in
             packer.pack(matrix.storedRow(outputs.lowerBound), count: outputs.count, into: panel)
         }
@@ -129,9 +128,10 @@ extension TensorOps {
         _ matrix: WeightMatrix, to encoding: BlockEncoding = .q8_0
     ) throws(PackingError) -> PackedMatrix? {
         guard matrix.format != encoding.format else { return try pack(matrix) }
-        guard let shape = PackedShape(packing: matrix, roundedTo: encoding.format),
-            let packer = PanelPacker(encoding.format, inputs: matrix.inputs)
-        else { return nil }
+        guard let shape = PackedShape(packing: matrix, roundedTo: encoding.format) else {
+            return nil
+        }
+        let packer = PanelPacker(encoding.format, inputs: matrix.inputs)
         let rowBytes = encoding.format.byteCount(of: matrix.inputs)
         let packed = try pack(name: matrix.name, shape) { outputs, panel, thread in
             let count = outputs.count * matrix.inputs

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import COpenBLAS
+import BlockFormats
+import Kernels
+import WeightPanels
 
 extension TensorOps {
-    /// Outputs that one thread computes at a time: their decoded weights, 1 MB at 4096 inputs, stay
-    /// in a core's second-level cache.
-    private static let outputsPerChunk = 64
-
     /// `input · Wᵀ + b`.
     public func linear(_ layer: LinearLayer, _ input: Activations) -> Activations {
         linear([layer], input)[0]
     }
 
     /// The products of several layers with one input, in one fork-join.
+    ///
+    /// A row's products are the same bits whatever rows are beside it, on any number of threads, and
+    /// whether floats were packed before.
     public func linear(_ layers: [LinearLayer], _ input: Activations) -> [Activations] {
         let results = layers.map { activations(rows: input.rows, width: $0.outputs) }
         linear(layers, input, into: results)
@@ -29,50 +30,36 @@ extension TensorOps {
         if layers.contains(where: { $0.packed != nil }) {
             packedLinear(layers, input, activationMode.scaling ?? .powerOfTwo, into: results)
         }
-        if layers.contains(where: { $0.packed == nil }) {
-            floatLinear(layers, input, into: results)
+        for (layer, result) in zip(layers, results) where layer.packed == nil {
+            exactLinear(layer, input, into: result)
         }
     }
 
-    /// The products of those layers that are not packed.
-    private func floatLinear(
-        _ layers: [LinearLayer], _ input: Activations, into results: [Activations]
+    /// The products with exactly decoded weights, which are packed on the way, panel by panel.
+    private func exactLinear(
+        _ layer: LinearLayer, _ input: Activations, into result: Activations
     ) {
         guard input.rows > 0 else { return }
-        let chunks = layers.indices.filter { layers[$0].packed == nil }.flatMap { index in
-            stride(from: 0, to: layers[index].outputs, by: Self.outputsPerChunk).map {
-                (index, $0..<min($0 + Self.outputsPerChunk, layers[index].outputs))
-            }
-        }
-        pool.forEach(chunks.count) { chunk, thread in
-            let (index, outputs) = chunks[chunk]
-            multiply(layers[index], outputs, input, into: results[index], thread)
-        }
-    }
-
-    private func multiply(
-        _ layer: LinearLayer, _ outputs: Range<Int>, _ input: Activations,
-        into result: Activations, _ thread: Int
-    ) {
         let weight = layer.weight
-        precondition(input.width == weight.inputs, "\(weight.name) takes \(weight.inputs) inputs")
-        let rows: UnsafePointer<Float>
-        if let stored = weight.floats(row: outputs.lowerBound) {
-            rows = stored
-        } else {
-            let decoded = scratch.floats(outputs.count * weight.inputs, thread: thread)
+        let packer = PanelPacker(.f32, inputs: weight.inputs)
+        let tiles = RowTiles(rows: input.rows, most: FloatPanelKernels.rowsPerTile)
+        let size = PanelKind.columns * weight.inputs
+        let product = kernels.floatPanels.product(.f32)
+        let panels = (weight.outputs + PanelKind.columns - 1) / PanelKind.columns
+        pool.forEach(panels) { index, thread in
+            let first = index * PanelKind.columns
+            let outputs = first..<min(first + PanelKind.columns, weight.outputs)
+            let decoded = scratch.floats(2 * size + PanelTarget.edgeCount, thread: thread)
+            let panel = UnsafeMutableRawPointer(decoded + size)
             weight.decode(rows: outputs, into: decoded)
-            rows = UnsafePointer(decoded)
-        }
-        let inputs = Int32(weight.inputs)
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasTrans, Int32(input.rows), Int32(outputs.count),
-            inputs, 1, input.values, inputs, rows, inputs, 0,
-            result.values + outputs.lowerBound, Int32(result.width))
-        guard let bias = layer.bias else { return }
-        for row in 0..<result.rows {
-            let values = result.row(row)
-            for output in outputs { values[output] += bias[output] }
+            _ = packer.pack(decoded, count: outputs.count, into: panel)
+            let target = PanelTarget(
+                result, outputs, bias: layer.bias, edge: decoded + 2 * size, kernels.add)
+            target.store(tiles) { _, range, out, stride in
+                product(
+                    range.count, input.row(range.lowerBound), input.width, panel, weight.inputs,
+                    out, stride)
+            }
         }
     }
 }

@@ -1,54 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
-extension ActivationMode {
-    /// How activations are rounded; nil where they are not.
-    var scaling: ActivationScaling? {
-        switch self {
-        case .float: nil
-        case .per32: .perBlock
-        case .pow2: .powerOfTwo
-        }
-    }
-}
+/// One input's rows in every form that some layers' kernels read.
+private struct PackedInput {
+    let floats: Activations
+    let floatTiles: RowTiles
+    let quantised: QuantisedRows?
+    let brainFloats: BrainFloatRows?
 
-/// Rows of activations rounded to bytes, in tiles that kernels read.
-struct QuantisedRows {
-    let scaling: ActivationScaling
-    let width: Int
-    let rowCount: Int
-    let tileCount: Int
-    let buffer: ReusedBuffer
-    let tileBytes: Int
-
-    func rows(ofTile index: Int) -> Range<Int> {
-        (index * rowCount / tileCount)..<((index + 1) * rowCount / tileCount)
+    init(
+        _ input: Activations, for layers: [LinearLayer], _ scaling: ActivationScaling,
+        _ ops: TensorOps
+    ) {
+        floats = input
+        floatTiles = RowTiles(rows: input.rows, most: FloatPanelKernels.rowsPerTile)
+        let needsBytes = layers.contains { $0.packed.map { !$0.kind.isFloat } ?? false }
+        quantised = needsBytes ? ops.quantised(input, scaling) : nil
+        let needsBrainFloats = layers.contains { $0.roundsInputs }
+        brainFloats = needsBrainFloats ? ops.brainFloats(input) : nil
     }
 
-    func tile(_ index: Int) -> UnsafeMutableRawPointer { buffer.start + index * tileBytes }
+    func giveBack(to buffers: ReusedBuffers) {
+        if let quantised { buffers.giveBack(quantised.buffer) }
+        if let brainFloats { buffers.giveBack(brainFloats.buffer) }
+    }
 }
 
 extension TensorOps {
     /// Work on one index of a job: more than a hundred times what handing it out costs.
     private static let multiplicationsPerChunk = 1 << 19
-
-    /// Rounds rows to bytes, in tiles as equal as the rows allow.
-    func quantised(_ input: Activations, _ scaling: ActivationScaling) -> QuantisedRows {
-        let most = kernels.panels.rowsPerTile
-        let tiles = (input.rows + most - 1) / most
-        // 64 bytes: tiles start on cache lines of their own.
-        let tileBytes = (ActivationTile.byteCount(rows: most, width: input.width) + 63) / 64 * 64
-        let rows = QuantisedRows(
-            scaling: scaling, width: input.width, rowCount: input.rows, tileCount: tiles,
-            buffer: buffers.take(tiles * tileBytes), tileBytes: tileBytes)
-        let quantise = kernels.panels.quantise(scaling)
-        pool.forEach(tiles) { tile, _ in
-            let range = rows.rows(ofTile: tile)
-            quantise(
-                input.row(range.lowerBound), input.width, range.count, input.width, rows.tile(tile))
-        }
-        return rows
-    }
 
     /// Panels of a matrix that a thread multiplies at a time.
     private func panelsPerChunk(_ matrix: PackedMatrix, rows: Int) -> Int {
@@ -61,8 +41,8 @@ extension TensorOps {
         into results: [Activations]
     ) {
         guard input.rows > 0 else { return }
-        let rows = quantised(input, scaling)
-        defer { buffers.giveBack(rows.buffer) }
+        let rows = PackedInput(input, for: layers, scaling, self)
+        defer { rows.giveBack(to: buffers) }
         func chunkCount(_ matrix: PackedMatrix) -> Int {
             let panels = panelsPerChunk(matrix, rows: input.rows)
             return (matrix.panelCount + panels - 1) / panels
@@ -76,7 +56,7 @@ extension TensorOps {
                     let panels = panelsPerChunk(matrix, rows: input.rows)
                     let end = min((chunk + 1) * panels, matrix.panelCount)
                     for panel in (chunk * panels)..<end {
-                        multiply(matrix, panel, layer.bias, rows, into: result, thread)
+                        multiply(layer, matrix, panel, rows, into: result, thread)
                     }
                     return
                 }
@@ -87,30 +67,32 @@ extension TensorOps {
 
     /// All rows by one panel.
     private func multiply(
-        _ matrix: PackedMatrix, _ index: Int, _ bias: [Float]?, _ rows: QuantisedRows,
+        _ layer: LinearLayer, _ matrix: PackedMatrix, _ index: Int, _ rows: PackedInput,
         into result: Activations, _ thread: Int
     ) {
-        let outputs = matrix.outputs(ofPanel: index)
-        let product = kernels.panels.product(matrix.kind, rows.scaling)
-        // A panel that is not full writes all its columns beside the result.
-        let isFull = outputs.count == PanelKind.columns
-        let edge = isFull ? nil : scratch.floats(PanelKind.columns * 8, thread: thread)
-        for tile in 0..<rows.tileCount {
-            let range = rows.rows(ofTile: tile)
-            let target = result.row(range.lowerBound) + outputs.lowerBound
-            product(
-                range.count, matrix.panel(index), matrix.superblocks, rows.tile(tile),
-                edge ?? target, isFull ? result.width : PanelKind.columns)
-            for row in 0..<range.count {
-                let values = target + row * result.width
-                if let edge {
-                    values.update(from: edge + row * PanelKind.columns, count: outputs.count)
-                }
-                if let bias {
-                    for column in 0..<outputs.count {
-                        values[column] += bias[outputs.lowerBound + column]
-                    }
-                }
+        let (kind, panel) = (matrix.kind, matrix.panel(index))
+        let (inputs, superblocks) = (matrix.inputs, matrix.superblocks)
+        let memory = scratch.floats(PanelTarget.edgeCount, thread: thread)
+        let target = PanelTarget(
+            result, matrix.outputs(ofPanel: index), bias: layer.bias, edge: memory, kernels.add)
+        if layer.roundsInputs, let values = rows.brainFloats {
+            let product = kernels.floatPanels.brainFloatProduct
+            target.store(rows.floatTiles) { _, range, out, stride in
+                product(
+                    range.count, values.row(range.lowerBound), values.stride, panel, inputs, out,
+                    stride)
+            }
+        } else if kind.isFloat {
+            let product = kernels.floatPanels.product(kind)
+            target.store(rows.floatTiles) { _, range, out, stride in
+                product(
+                    range.count, rows.floats.row(range.lowerBound), rows.floats.width, panel,
+                    inputs, out, stride)
+            }
+        } else if let values = rows.quantised {
+            let product = kernels.panels.product(kind, values.scaling)
+            target.store(values.tiles) { tile, range, out, stride in
+                product(range.count, panel, superblocks, values.tile(tile), out, stride)
             }
         }
     }

@@ -5,7 +5,7 @@ import WorkerPool
 
 /// How a matrix product treats its activations.
 public enum ActivationMode: String, CaseIterable, Sendable {
-    /// Exactly decoded weights times 32-bit activations, by OpenBLAS: the accuracy reference.
+    /// Exactly decoded weights times 32-bit activations: the accuracy reference.
     case float
     /// Activations rounded to bytes with a scale for each 32, as in llama.cpp.
     case per32

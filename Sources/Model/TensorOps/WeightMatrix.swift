@@ -103,10 +103,19 @@ public struct LinearLayer: Sendable {
     public let bias: [Float]?  // [outputs]
     /// W in panels, where products take it from there.
     public let packed: PackedMatrix?
+    /// Whether x is rounded to bfloat16, as the numbers in panels are.
+    public let roundsInputs: Bool
 
     /// A layer of `weight` and, optionally, as many biases as it has outputs.
-    public init(weight: WeightMatrix, bias: [Float]? = nil, packed: PackedMatrix? = nil) {
+    ///
+    /// - Parameter roundsInputs: only for panels of bfloat16 numbers.
+    public init(
+        weight: WeightMatrix, bias: [Float]? = nil, packed: PackedMatrix? = nil,
+        roundsInputs: Bool = false
+    ) {
         precondition(bias.map { $0.count == weight.outputs } ?? true)
+        precondition(!roundsInputs || packed?.kind == .bf16)
+        self.roundsInputs = roundsInputs
         self.weight = weight
         self.bias = bias
         self.packed = packed

@@ -40,6 +40,14 @@ VECTOR_OP uint16_t half_from_float(float value) {
     return bits;
 }
 
+/// The bits of the bfloat16 number nearest to `value` (ties to even; NaN stays NaN).
+VECTOR_OP uint16_t brain_float_from_float(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 /// Tells the processor that this thread spins, so that its twin and its power budget get a rest.
 VECTOR_OP void spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

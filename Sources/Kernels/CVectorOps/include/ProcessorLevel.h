@@ -7,6 +7,7 @@ enum ProcessorLevel {
     PROCESSOR_AVX2,
     PROCESSOR_AVX_VNNI,
     PROCESSOR_AVX512_VNNI,
+    PROCESSOR_AVX512_BF16,
 };
 
 /// This processor's level, by CPUID; the baseline on other architectures.

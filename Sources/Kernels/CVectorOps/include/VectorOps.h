@@ -194,6 +194,25 @@ VECTOR_OP IntVector dot_pairs(IntVector sum, IntVector a, IntVector b) {
 #endif
 }
 
+/// In each lane, adds the products of two bfloat16 numbers, in the halves of words, with two others.
+VECTOR_OP FloatVector dot_brain_floats(FloatVector sum, WordVector a, WordVector b) {
+#if defined(__AVX512BF16__) && LANE_COUNT == 16
+    return (FloatVector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+    // The upper halves are floats with a zero behind them.
+    sum = multiply_add(sum, (FloatVector)(a & 0xffff0000), (FloatVector)(b & 0xffff0000));
+    return multiply_add(sum, (FloatVector)(a << 16), (FloatVector)(b << 16));
+#endif
+}
+
+/// Rounds to bfloat16, ties to even; NaN stays NaN.
+VECTOR_OP HalfVector brain_floats_from_floats(FloatVector values) {
+    WordVector bits = (WordVector)values;
+    WordVector rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    WordVector is_nan = (WordVector)((IntVector)(bits & 0x7fffffff) > 0x7f800000);
+    return low_halves((is_nan & ((bits >> 16) | 0x40)) | (~is_nan & rounded));
+}
+
 /// Replaces every byte, 0 to 15, by the byte of a table of 16 that it names.
 VECTOR_OP IntVector lookup_bytes(IntVector indices, const uint8_t *table) {
 #if LANE_COUNT == 16

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+internal import KernelInterface
+
+/// The product of 1 to 6 rows of floats with a panel of 32 columns.
+///
+/// One row reads every line of the panel once, in order; more rows share what two vectors of columns leave
+/// of 16 registers.
+@inline(__always)
+private func multiplyFloatPanel<Number: MatrixNumber>(
+    _ number: Number.Type, rows: Int, _ values: UnsafePointer<Float>, stride: Int,
+    _ panel: UnsafeRawPointer, inputs: Int, _ out: UnsafeMutablePointer<Float>, outStride: Int,
+    bytesPerWord: Int
+) {
+    @inline(__always)
+    func sweep<let rows: Int, let vectors: Int>(
+        _ sums: InlineArray<rows, InlineArray<vectors, FloatVector>>
+    ) {
+        var column = 0
+        while column < PanelKind.columns {
+            FloatProduct(
+                left: values, leftStride: stride, right: panel + bytesPerWord &* column,
+                rightStride: PanelKind.columns, depth: inputs, out: out + column,
+                outStride: outStride, continues: false
+            ).multiply(number, sums)
+            column &+= vectors &* lane_count
+        }
+    }
+    let pair = InlineArray<2, FloatVector>(repeating: .all(0))
+    switch rows {
+    case 1:
+        switch lane_count {
+        case 16: sweep(InlineArray<1, _>(repeating: pair))
+        case 8: sweep(InlineArray<1, _>(repeating: InlineArray<4, _>(repeating: .all(0))))
+        default: sweep(InlineArray<1, _>(repeating: InlineArray<8, _>(repeating: .all(0))))
+        }
+    case 2: sweep(InlineArray<2, _>(repeating: pair))
+    case 3: sweep(InlineArray<3, _>(repeating: pair))
+    case 4: sweep(InlineArray<4, _>(repeating: pair))
+    case 5: sweep(InlineArray<5, _>(repeating: pair))
+    case 6: sweep(InlineArray<6, _>(repeating: pair))
+    default: break
+    }
+}
+
+/// The kernels of this instruction set.
+func floatPanelKernels() -> FloatPanelKernels {
+    FloatPanelKernels(
+        f32: { rows, values, stride, panel, inputs, out, outStride in
+            multiplyFloatPanel(
+                FloatNumber.self, rows: rows, values, stride: stride, panel, inputs: inputs, out,
+                outStride: outStride, bytesPerWord: 4)
+        },
+        f16: { rows, values, stride, panel, inputs, out, outStride in
+            multiplyFloatPanel(
+                HalfNumber.self, rows: rows, values, stride: stride, panel, inputs: inputs, out,
+                outStride: outStride, bytesPerWord: 2)
+        },
+        bf16: { rows, values, stride, panel, inputs, out, outStride in
+            multiplyFloatPanel(
+                BrainFloatPair.self, rows: rows, values, stride: stride, panel, inputs: inputs,
+                out, outStride: outStride, bytesPerWord: 4)
+        },
+        brainFloatProduct: multiplyBrainFloats,
+        brainFloatsFromFloats: { source, out, count in
+            forEachVector(count) { first, lanes in
+                brain_floats_from_floats(.load(source + first, lanes)).store(out + first, lanes)
+            }
+        })
+}

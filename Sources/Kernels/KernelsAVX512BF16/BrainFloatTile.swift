@@ -1,0 +1,1 @@
+../KernelBodies/BrainFloatTile.swift
