@@ -81,7 +81,11 @@ let package = Package(
         // For this repository's benchmarks alone: changes without notice.
         .library(
             name: "TrimLLaVAInternals",
-            targets: ["BlockFormats", "Kernels", "WeightPanels", "WorkerPool"]),
+            targets: [
+                "BlockFormats", "Kernels", "WeightPanels", "WorkerPool", "GGUF", "Imaging",
+                "TensorOps",
+                "LLaVAModel",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

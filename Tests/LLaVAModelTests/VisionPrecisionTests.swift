@@ -8,7 +8,7 @@ import WorkerPool
 
 @testable import LLaVAModel
 
-/// What rounding a vision tower to bytes does to the features of each patch.
+/// What rounding a vision tower to bytes, or to bfloat16, does to the features of each patch.
 @Suite struct VisionPrecisionTests {
     /// The cosines of the angles between rows of two matrices, without the given columns.
     private func cosines(
@@ -57,8 +57,14 @@ import WorkerPool
             return try model.vision.features(
                 pixels[..<(3 * side * side)], cancellation: Cancellation())
         }
-        let (int8, float) = (try features(.int8), try features(.float))
-        expectAlike(cosines(int8.array, float.array, width: float.width), "\(golden) \(mode)")
+        let float = try features(.float)
+        for precision in [VisionPrecision.int8, .bf16] {
+            let rounded = try features(precision).array
+            #expect(rounded != float.array)
+            expectAlike(
+                cosines(rounded, float.array, width: float.width),
+                "\(golden) \(mode) \(precision)")
+        }
     }
 
     /// CLIP ViT-L/14-336 of random weights, whose residual stream has three channels much larger than
@@ -80,19 +86,23 @@ import WorkerPool
     @Test func towerWithLargeChannels() throws {
         let (pair, channels) = largeTower(blocks: 2)
         let ops = try operations(.pow2)
-        let (int8, float) = try pair.withPaths { text, projector in
+        let (float, rounded) = try pair.withPaths { text, projector in
             let (text, projector) = (try GGUFFile(path: text), try GGUFFile(path: projector))
             func features(_ precision: VisionPrecision) throws -> [Float] {
                 try LLaVAModel(
                     text: text, projector: projector, ops: ops, visionPrecision: precision
                 ).features()
             }
-            return (try features(.int8), try features(.float))
+            return (
+                try features(.float), try [VisionPrecision.int8, .bf16].map(features)
+            )
         }
-        #expect(int8 != float)
-        expectAlike(cosines(int8, float, width: 1024), "all channels")
-        // The large channels alone would make any two rows alike.
-        expectAlike(
-            cosines(int8, float, width: 1024, without: channels), "the other channels")
+        for features in rounded {
+            #expect(features != float)
+            expectAlike(cosines(features, float, width: 1024), "all channels")
+            // The large channels alone would make any two rows alike.
+            expectAlike(
+                cosines(features, float, width: 1024, without: channels), "the other channels")
+        }
     }
 }

@@ -34,6 +34,8 @@ public struct FloatPanelKernels: Sendable {
     private let bf16: Product
     /// Multiplies by panels of kind `.bf16`.
     public var brainFloatProduct: BrainFloatProduct
+    /// Whether it is faster than `product`.
+    public var hasBrainFloatDot = false
     /// Rounds activations for `brainFloatProduct`.
     public let brainFloatsFromFloats: BrainFloatRounding
 

@@ -28,24 +28,34 @@ public struct PanelKernels: Sendable {
 
     /// The most rows of a tile.
     public let rowsPerTile: Int
-    private let quantisers: [Quantise]
-    private let products: [Product]
+    private let quantisers: [StoredQuantise]
+    private let products: [StoredProduct]
+
+    // A function that is an array's element itself would be wrapped anew each time it is taken out.
+    private struct StoredQuantise {
+        let quantise: Quantise
+    }
+    private struct StoredProduct {
+        let product: Product
+    }
 
     /// Kernels for each case of `ActivationScaling`, and of `PanelKind.quantised` in each of them, in order.
     public init(rowsPerTile: Int, quantisers: [Quantise], products: [Product]) {
         precondition(quantisers.count == ActivationScaling.allCases.count)
         precondition(products.count == quantisers.count * PanelKind.quantised.count)
         self.rowsPerTile = rowsPerTile
-        self.quantisers = quantisers
-        self.products = products
+        self.quantisers = quantisers.map(StoredQuantise.init)
+        self.products = products.map(StoredProduct.init)
     }
 
     /// The kernel that rounds activations.
-    public func quantise(_ scaling: ActivationScaling) -> Quantise { quantisers[scaling.rawValue] }
+    public func quantise(_ scaling: ActivationScaling) -> Quantise {
+        quantisers[scaling.rawValue].quantise
+    }
 
     /// The kernel that multiplies.
     public func product(_ kind: PanelKind, _ scaling: ActivationScaling) -> Product {
         precondition(!kind.isFloat, "\(kind) panels are not quantised")
-        return products[scaling.rawValue * PanelKind.quantised.count + kind.rawValue]
+        return products[scaling.rawValue * PanelKind.quantised.count + kind.rawValue].product
     }
 }

@@ -6,5 +6,6 @@ public func table(over kernels: KernelTable) -> KernelTable {
     var table = kernels
     table.name = "avx512bf16"
     table.floatPanels.brainFloatProduct = multiplyBrainFloats
+    table.floatPanels.hasBrainFloatDot = true
     return table
 }

@@ -57,7 +57,8 @@ public final class LLaVAModel: Sendable {
             projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
         let config = try VisionConfig(projectorFile)
         vision = VisionTower(
-            config, try visionLoader.visionWeights(config, visionPrecision, ops), ops)
+            config, try visionLoader.visionWeights(config, visionPrecision, ops), visionPrecision,
+            ops)
         projector = try Projector(config, visionLoader, visionPrecision, ops)
         guard projector.outputWidth == textConfig.width else {
             throw .widthMismatch(

@@ -8,11 +8,17 @@ public final class VisionTower: Sendable {
 
     private let weights: VisionWeights
     private let ops: TensorOps
+    /// Whether attention multiplies bfloat16 numbers.
+    private let roundsAttention: Bool
 
-    init(_ config: VisionConfig, _ weights: VisionWeights, _ ops: TensorOps) {
+    init(
+        _ config: VisionConfig, _ weights: VisionWeights, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) {
         self.config = config
         self.weights = weights
         self.ops = ops
+        roundsAttention = precision != .float && ops.prefersBrainFloatAttention(config.attention)
     }
 
     /// The features of one tile's patches, without the class token's.
@@ -94,8 +100,11 @@ public final class VisionTower: Sendable {
                 ofRow: 0, projected[0], keys: projected[1], config.attention)
             onClassAttention(Array(weights.dropFirst()))
         }
-        let attended = ops.attention(
-            projected[0], keys: projected[1], values: projected[2], config.attention)
+        let (query, key, value) = (projected[0], projected[1], projected[2])
+        let attended =
+            roundsAttention
+            ? ops.brainFloatAttention(query, keys: key, values: value, config.attention)
+            : ops.attention(query, keys: key, values: value, config.attention)
         return ops.linear(block.attentionOutput, attended)
     }
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Kernels
+import LLaVAModel
+import MachinePeaks
+import TensorOps
+import WorkerPool
+
+/// The files of a model: what `tools/make-synthetic-model` makes, or any other pair.
+struct ModelPair {
+    let text: String
+    let projector: String
+    var visionPrecision = VisionPrecision.int8
+
+    /// The model as the program loads it by default.
+    func load(threads: Int) throws -> LLaVAModel {
+        let ops = TensorOps(
+            kernels: KernelTable.available[0], pool: WorkerPool(threadCount: threads),
+            activationMode: .pow2)
+        let files = (try GGUFFile(path: text), try GGUFFile(path: projector))
+        return try LLaVAModel(
+            text: files.0, projector: files.1, ops: ops, visionPrecision: visionPrecision)
+    }
+}
+
+/// Prints what the vision tower and the projector take for one tile.
+func printVision(_ model: LLaVAModel) throws {
+    let config = model.vision.config
+    var rows = [["one tile", "ms", "worst of 5"]]
+    func add(_ name: String, _ body: () throws -> Void) throws {
+        let times = try sortedSeconds(of: 5, body)
+        rows.append([name] + [times[0], times[4]].map { decimal($0 * 1e3) })
+    }
+    // Any numbers of the size of normalised samples.
+    let pixels = (0..<(3 * config.tileSide * config.tileSide)).map {
+        Float(($0 * 37) % 401) / 100 - 2
+    }
+    try add("vision tower, \(config.blockCount) blocks") {
+        _ = try model.vision.features(pixels[...], cancellation: Cancellation())
+    }
+    let features = model.ops.activations(rows: config.patchCount, width: config.featureWidth)
+    features.values.update(repeating: 0.5, count: features.rows * features.width)
+    try add("projector") { _ = try model.project(features) }
+    printTable(rows)
+}
+
+/// Prints what the decoder's steps take, and the output matrix alone.
+func printDecoder(_ model: LLaVAModel) throws {
+    let layers = model.decoder.config.layerCount
+    var rows = [["decoder, \(layers) layers", "ms", "tokens/s"]]
+    func add(_ name: String, tokens: Int, _ seconds: Double) {
+        rows.append([name, decimal(seconds * 1e3), decimal(Double(tokens) / seconds)])
+    }
+    for tokens in [64, 128, 640] {
+        let sample = try DecoderSample(model, sequences: 1, rows: tokens)
+        let times = try sortedSeconds(of: 3) { try sample.step(tokens: tokens, after: 0) }
+        add("prefill of \(tokens)", tokens: tokens, times[0])
+    }
+    for sequences in [1, 6] {
+        let sample = try DecoderSample(model, sequences: sequences, rows: 129)
+        try sample.step(tokens: 128, after: 0)
+        let step = try sortedSeconds(of: 20) { try sample.step(tokens: 1, after: 128) }[10]
+        let output = try sortedSeconds(of: 20) { sample.score() }[10]
+        let name = sequences == 1 ? "one token" : "one token of \(sequences) sequences each"
+        add("\(name) at 128, without the output matrix", tokens: sequences, step)
+        add("the output matrix", tokens: sequences, output)
+        add("both", tokens: sequences, step + output)
+    }
+    printTable(rows)
+}
+
+/// Sequences that go through a decoder together.
+private final class DecoderSample {
+    private let decoder: Decoder
+    private let batch: DecoderBatch
+    private let caches: [KeyValueCache]
+
+    /// - Parameter rows: of each sequence.
+    init(_ model: LLaVAModel, sequences: Int, rows: Int) throws {
+        decoder = model.decoder
+        batch = DecoderBatch(decoder)
+        // A multiple of every page.
+        let room = (rows + 255) / 256 * 256
+        let pool = try CachePagePool(decoder.config, rows: sequences * room, format: .f16)
+        caches = try (0..<sequences).map { _ in try KeyValueCache(pool, rows: room) }
+    }
+
+    /// Runs some tokens of every sequence, behind its first ones.
+    func step(tokens: Int, after start: Int) throws {
+        batch.restart(rows: caches.count * tokens)
+        for cache in caches {
+            cache.truncate(to: start)
+            let rows = batch.append(
+                positions: Int32(start)..<Int32(start + tokens), to: cache)
+            for row in rows { decoder.embed(Int32(row % 1000 + 3), into: batch.hidden.row(row)) }
+        }
+        try decoder.run(batch, cancellation: Cancellation())
+    }
+
+    /// The scores after the last step's first rows.
+    func score() { _ = decoder.logits(batch, rows: 0..<caches.count) }
+}
+
+/// Seconds of each run, shortest first.
+private func sortedSeconds(of runs: Int, _ body: () throws -> Void) rethrows -> [Double] {
+    try body()
+    return try (0..<runs).map { _ in
+        let start = ContinuousClock.now
+        try body()
+        return start.duration(to: .now) / .seconds(1)
+    }.sorted()
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CVectorOps
+internal import KernelInterface
+
+/// A format that many rows read faster when its weights have been unpacked to bytes.
+protocol ExpandableFormat: PanelFormat {
+    /// Bytes of a superblock that minima are read from.
+    static var minimaBytes: Int { get }
+}
+
+extension Q5_KPanel: ExpandableFormat {
+    @inline(__always) static var minimaBytes: Int { 512 }
+}
+
+extension Q6_KPanel: ExpandableFormat {
+    @inline(__always) static var minimaBytes: Int { 0 }
+}
+
+/// Panels with the numbers of others: minima as they are, a line of float scales for each block, a line of
+/// bytes for each quad.
+///
+/// Kernels multiply and add the same numbers in the same order, so products are the same bits.
+enum ExpandedPanel<Format: ExpandableFormat>: PanelFormat {
+    @inline(__always) static var parts: Int { Format.parts }
+    @inline(__always) static var blockLength: Int { Format.blockLength }
+    @inline(__always) static var minima: Minima { Format.minima }
+    @inline(__always) static var mayScaleByZero: Bool { Format.mayScaleByZero }
+
+    @inline(__always) private static var blocksPerPart: Int { 64 / blockLength }
+    @inline(__always) private static var weightOffset: Int {
+        Format.minimaBytes &+ 128 &* parts &* blocksPerPart
+    }
+    @inline(__always) static var superblockBytes: Int { weightOffset &+ 2048 &* parts }
+
+    /// Where the line of a pair's first quad is.
+    @inline(__always)
+    private static func offset(part: Int, block: Int, index: Int) -> Int {
+        weightOffset &+ 2048 &* part &+ 32 &* blockLength &* block &+ 256 &* index
+    }
+
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
+        unsafeBitCast(
+            column.words(at: Format.minimaBytes &+ 128 &* block), to: FloatVector.self)
+    }
+    @inline(__always) static func minimumPair(_ column: Column, _ pair: Int) -> IntVector {
+        Format.minimumPair(Format.scales(column), pair)
+    }
+    @inline(__always) static func minimumScale(_ column: Column) -> FloatVector {
+        Format.minimumScale(Format.scales(column))
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let offset = offset(part: part, block: block, index: index)
+        return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 128)))
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        Format.start(negativeSum)
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        Format.dot(sum, weights, quad)
+    }
+
+    /// Unpacks a panel.
+    @inline(__always)
+    static func expand(
+        _ panel: UnsafeRawPointer, superblocks: Int, into target: UnsafeMutableRawPointer
+    ) {
+        for superblock in 0..<superblocks {
+            let source = panel + superblock &* Format.superblockBytes
+            let out = target + superblock &* superblockBytes
+            out.copyMemory(from: source, byteCount: Format.minimaBytes)
+            var lane = 0
+            while lane < PanelKind.columns {
+                expand(Column(panel: source, lane: lane), into: out + 4 &* lane)
+                lane &+= lane_count
+            }
+        }
+    }
+
+    /// Unpacks one vector of columns of a superblock.
+    @inline(__always)
+    private static func expand(_ column: Column, into out: UnsafeMutableRawPointer) {
+        let scales = Format.scales(column)
+        for part in 0..<parts {
+            for block in 0..<blocksPerPart {
+                let number = part &* blocksPerPart &+ block
+                out.storeBytes(
+                    of: Format.scale(scales, number),
+                    toByteOffset: Format.minimaBytes &+ 128 &* number, as: FloatVector.self)
+                for index in 0..<(blockLength / 8) {
+                    let (even, odd) = Format.weights(
+                        column, part: part, block: block, index: index)
+                    let offset = offset(part: part, block: block, index: index)
+                    out.storeBytes(of: even, toByteOffset: offset, as: IntVector.self)
+                    out.storeBytes(of: odd, toByteOffset: offset &+ 128, as: IntVector.self)
+                }
+            }
+        }
+    }
+}
+
+/// The expansions of those kinds of panels that have one.
+func panelExpansions<Scaling: BlockScaling>(
+    _ scaling: Scaling.Type
+) -> [PanelKernels.Expansion?] {
+    @inline(__always)
+    func expansion<Format: ExpandableFormat>(_ format: Format.Type) -> PanelKernels.Expansion {
+        PanelKernels.Expansion(
+            superblockBytes: ExpandedPanel<Format>.superblockBytes,
+            expand: { panel, superblocks, target in
+                ExpandedPanel<Format>.expand(panel, superblocks: superblocks, into: target)
+            },
+            product: { rows, panel, superblocks, tile, out, outStride in
+                multiplyPanel(
+                    ExpandedPanel<Format>.self, scaling, rows: rows, panel,
+                    superblocks: superblocks, tile, out, outStride: outStride)
+            })
+    }
+    return PanelKind.quantised.map { kind in
+        switch kind {
+        case .q5_K: expansion(Q5_KPanel.self)
+        case .q6_K: expansion(Q6_KPanel.self)
+        default: nil
+        }
+    }
+}

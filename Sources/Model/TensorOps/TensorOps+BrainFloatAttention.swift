@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+
+extension TensorOps {
+    /// Whether `brainFloatAttention` takes such heads, and is faster than `attention`.
+    public func prefersBrainFloatAttention(_ shape: AttentionShape) -> Bool {
+        kernels.floatPanels.hasBrainFloatDot && shape.group == 1 && shape.headWidth % 2 == 0
+    }
+
+    /// `softmax(Q Kᵀ / √headWidth) V` for every head, where every row sees all others.
+    ///
+    /// All numbers are rounded to bfloat16 before they are multiplied. A row's result depends, bit for bit,
+    /// on its query, the keys and the values, and on nothing else.
+    public func brainFloatAttention(
+        _ queries: Activations, keys: Activations, values: Activations, _ shape: AttentionShape
+    ) -> Activations {
+        precondition(keys.rows == values.rows && keys.rows > 0)
+        precondition(shape.group == 1 && shape.headWidth % 2 == 0)
+        let result = activations(rows: queries.rows, width: queries.width)
+        let (roundedKeys, roundedValues) = (brainFloats(keys), brainFloats(values))
+        defer {
+            buffers.giveBack(roundedKeys.buffer)
+            buffers.giveBack(roundedValues.buffer)
+        }
+        // Halves of a head's queries even out threads that do not divide the heads.
+        let parts = shape.heads % pool.threadCount == 0 ? 1 : 2
+        pool.forEach(shape.heads * parts) { task, thread in
+            let part = task % parts
+            let head = AttentionHead(
+                queries: queries, keys: roundedKeys, values: roundedValues, result: result,
+                column: task / parts * shape.headWidth, width: shape.headWidth, tokens: keys.rows,
+                kernels: kernels)
+            head.attend(
+                (part * queries.rows / parts)..<((part + 1) * queries.rows / parts), scratch, thread)
+        }
+        return result
+    }
+}
+
+/// The attention of one head.
+private struct AttentionHead {
+    let queries: Activations  // [rows, heads · width]
+    let keys: BrainFloatRows  // [rows, heads · width]
+    let values: BrainFloatRows  // [rows, heads · width]
+    let result: Activations  // [rows, heads · width]
+    /// The head's first column.
+    let column: Int
+    let width: Int
+    /// Rows of keys and values.
+    let tokens: Int
+    let kernels: KernelTable
+
+    private static let rowsPerTile = FloatPanelKernels.rowsPerTile
+
+    private var keyPanels: Int { (tokens + PanelKind.columns - 1) / PanelKind.columns }
+    private var valuePanels: Int { (width + PanelKind.columns - 1) / PanelKind.columns }
+    private var tokenPairs: Int { (tokens + 1) / 2 }
+
+    /// Computes the results of some rows.
+    func attend(_ rows: Range<Int>, _ scratch: ThreadScratch, _ thread: Int) {
+        let memory = memory(scratch, thread)
+        packKeys(memory.keys)
+        packValues(memory.values)
+        for start in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.rowsPerTile) {
+            attend(start..<min(start + Self.rowsPerTile, rows.upperBound), memory)
+        }
+    }
+
+    private struct Memory {
+        let keys: UnsafeMutablePointer<UInt32>  // panels of [width / 2, 32] pairs
+        let values: UnsafeMutablePointer<UInt32>  // panels of [tokenPairs, 32] pairs
+        let numbers: UnsafeMutablePointer<Float>  // [6, width] of queries, then of results
+        let scores: UnsafeMutablePointer<Float>  // [6, 32 · keyPanels]
+        /// Queries, `[6, width]`, then weights, `[6, 2 · tokenPairs]`.
+        let rounded: UnsafeMutablePointer<UInt16>
+    }
+
+    private func memory(_ scratch: ThreadScratch, _ thread: Int) -> Memory {
+        let columns = PanelKind.columns
+        let keyWords = keyPanels * columns * width / 2
+        let valueWords = valuePanels * columns * tokenPairs
+        let numbers = Self.rowsPerTile * valuePanels * columns
+        let scores = Self.rowsPerTile * keyPanels * columns
+        let rounded = Self.rowsPerTile * max(width / 2, tokenPairs)
+        let start = scratch.floats(
+            keyWords + valueWords + numbers + scores + rounded, thread: thread)
+        let words = UnsafeMutableRawPointer(start)
+        let floats = start + keyWords + valueWords
+        return Memory(
+            keys: words.assumingMemoryBound(to: UInt32.self),
+            values: (words + 4 * keyWords).assumingMemoryBound(to: UInt32.self),
+            numbers: floats, scores: floats + numbers,
+            rounded: UnsafeMutableRawPointer(floats + numbers + scores)
+                .assumingMemoryBound(to: UInt16.self))
+    }
+
+    /// Keys as columns: each number of a pair is beside the other in a row already.
+    private func packKeys(_ panels: UnsafeMutablePointer<UInt32>) {
+        let (columns, pairs) = (PanelKind.columns, width / 2)
+        (panels + (keyPanels - 1) * columns * pairs).update(repeating: 0, count: columns * pairs)
+        for token in 0..<tokens {
+            let row = UnsafeRawPointer(keys.row(token) + column)
+            let target = panels + (token / columns * columns * pairs + token % columns)
+            for pair in 0..<pairs {
+                target[pair &* columns] = row.loadUnaligned(
+                    fromByteOffset: 4 &* pair, as: UInt32.self)
+            }
+        }
+    }
+
+    /// Values as they are, two rows zipped.
+    private func packValues(_ panels: UnsafeMutablePointer<UInt32>) {
+        let columns = PanelKind.columns
+        panels.update(repeating: 0, count: valuePanels * columns * tokenPairs)
+        for pair in 0..<tokenPairs {
+            let even = values.row(2 * pair) + column
+            // The last of an odd number of rows is zipped with zeros.
+            let hasOdd = 2 * pair + 1 < tokens
+            let odd = hasOdd ? values.row(2 * pair + 1) + column : even
+            let mask: UInt32 = hasOdd ? 0xFFFF_0000 : 0
+            for panel in 0..<valuePanels {
+                let line = panels + (panel * tokenPairs + pair) * columns
+                let start = panel * columns
+                for column in 0..<min(columns, width - start) {
+                    line[column] =
+                        UInt32(even[start &+ column])
+                        | UInt32(odd[start &+ column]) &<< 16 & mask
+                }
+            }
+        }
+    }
+
+    /// The results of up to six rows.
+    private func attend(_ rows: Range<Int>, _ memory: Memory) {
+        roundQueries(rows, memory)
+        let product = kernels.floatPanels.brainFloatProduct
+        let columns = PanelKind.columns
+        let scoreStride = keyPanels * columns
+        for panel in 0..<keyPanels {
+            product(
+                rows.count, memory.rounded, width, memory.keys + panel * columns * width / 2, width,
+                memory.scores + panel * columns, scoreStride)
+        }
+        for row in 0..<rows.count {
+            let scores = memory.scores + row * scoreStride
+            kernels.softmax(scores, tokens)
+            let weights = memory.rounded + row * 2 * tokenPairs
+            weights[2 * tokenPairs - 1] = 0
+            kernels.floatPanels.brainFloatsFromFloats(scores, weights, tokens)
+        }
+        let stride = valuePanels * columns
+        for panel in 0..<valuePanels {
+            product(
+                rows.count, memory.rounded, 2 * tokenPairs,
+                memory.values + panel * columns * tokenPairs, tokens,
+                memory.numbers + panel * columns, stride)
+        }
+        for (index, row) in rows.enumerated() {
+            (result.row(row) + column)
+                .update(from: memory.numbers + index * stride, count: width)
+        }
+    }
+
+    /// Queries times what scores are scaled by.
+    private func roundQueries(_ rows: Range<Int>, _ memory: Memory) {
+        let scale = 1 / Float(width).squareRoot()
+        for (index, row) in rows.enumerated() {
+            let source = queries.row(row) + self.column
+            for column in 0..<width { memory.numbers[column] = source[column] * scale }
+            kernels.floatPanels.brainFloatsFromFloats(
+                memory.numbers, memory.rounded + index * width, width)
+        }
+    }
+}
