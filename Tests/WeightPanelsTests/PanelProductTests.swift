@@ -106,6 +106,42 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
+    @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q5_K, .q6_K])
+    func unpackedPanelsHaveTheSameProducts(table: String, format: BlockFormat) throws {
+        let kernels = try testedTable(table).panels
+        for blocks in [1, 3] {
+            let width = 256 * blocks
+            let sample = try PackedSample(format, outputs: 32, inputs: width)
+            for scaling in ActivationScaling.allCases {
+                let expansion = try #require(
+                    kernels.expansion(sample.kind, scaling, tiles: 100))
+                let count = blocks * expansion.superblockBytes / 8
+                var expanded = [UInt64](repeating: .max, count: count + 1)
+                expanded.withUnsafeMutableBytes { target in
+                    sample.withPanel(0) {
+                        expansion.expand($0, blocks, target.baseAddress.unsafelyUnwrapped)
+                    }
+                }
+                #expect(expanded[count] == .max)
+                for rows in 1...kernels.rowsPerTile {
+                    let values = activations(rows: rows, width: width, seed: UInt64(rows))
+                    let tile = SampleTile(kernels, values, width: width, scaling)
+                    var products = [Float](repeating: .nan, count: rows * 32)
+                    tile.words.withUnsafeBytes { words in
+                        expanded.withUnsafeBytes {
+                            expansion.product(
+                                rows, $0.baseAddress.unsafelyUnwrapped, blocks,
+                                words.baseAddress.unsafelyUnwrapped, &products, 32)
+                        }
+                    }
+                    #expect(
+                        products == tile.products(kernels, sample, panel: 0, scaling),
+                        "\(rows) rows, \(scaling)")
+                }
+            }
+        }
+    }
+
     @Test(arguments: vectorisedTables, quantisedFormats)
     func aRowDoesNotDependOnItsNeighbours(table: String, format: BlockFormat) throws {
         let kernels = try testedTable(table).panels

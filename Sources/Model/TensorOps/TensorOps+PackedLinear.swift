@@ -72,7 +72,12 @@ extension TensorOps {
     ) {
         let (kind, panel) = (matrix.kind, matrix.panel(index))
         let (inputs, superblocks) = (matrix.inputs, matrix.superblocks)
-        let memory = scratch.floats(PanelTarget.edgeCount, thread: thread)
+        let expansion = rows.quantised.flatMap {
+            kind.isFloat ? nil : kernels.panels.expansion(kind, $0.scaling, tiles: $0.tiles.count)
+        }
+        let memory = scratch.floats(
+            PanelTarget.edgeCount + superblocks * (expansion?.superblockBytes ?? 0) / 4,
+            thread: thread)
         let target = PanelTarget(
             result, matrix.outputs(ofPanel: index), bias: layer.bias, edge: memory, kernels.add)
         if layer.roundsInputs, let values = rows.brainFloats {
@@ -90,9 +95,12 @@ extension TensorOps {
                     inputs, out, stride)
             }
         } else if let values = rows.quantised {
-            let product = kernels.panels.product(kind, values.scaling)
+            let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
+            expansion?.expand(panel, superblocks, expanded)
+            let weights = expansion == nil ? panel : UnsafeRawPointer(expanded)
+            let product = expansion?.product ?? kernels.panels.product(kind, values.scaling)
             target.store(values.tiles) { tile, range, out, stride in
-                product(range.count, panel, superblocks, values.tile(tile), out, stride)
+                product(range.count, weights, superblocks, values.tile(tile), out, stride)
             }
         }
     }

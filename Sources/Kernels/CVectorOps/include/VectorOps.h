@@ -11,6 +11,9 @@
 #include <arm_neon.h>
 #endif
 
+/// Asks for the cache line at `address`, which may be anywhere.
+VECTOR_OP void prefetch_line(const void *address) { __builtin_prefetch(address); }
+
 VECTOR_OP FloatVector float_from_int(IntVector values) {
     return __builtin_convertvector(values, FloatVector);
 }
