@@ -11,6 +11,11 @@ protocol MatrixNumber: SendableMetatype {
 
 extension MatrixNumber {
     @inline(__always) static var rowsPerLine: Int { 1 }
+    /// Numbers of a line's first row.
+    @inline(__always)
+    static func vector(_ matrix: UnsafeRawPointer, _ index: Int) -> FloatVector {
+        vector(matrix, index, row: 0)
+    }
 }
 
 /// Single precision.
