@@ -2,25 +2,33 @@
 internal import CVectorOps
 internal import KernelInterface
 
-/// A format that many rows read faster when its weights have been unpacked to bytes.
-protocol ExpandableFormat: PanelFormat {
+/// Panels with the numbers of others: minima as they are, a line of float scales for each block, a line of
+/// bytes for each quad.
+///
+/// Kernels multiply and add the same numbers in the same order, so products are the same bits. A
+/// generic type, a refined format or a constraint on `Scales` here would leave metadata of structs in the
+/// module, with functions that copy them in wide registers.
+protocol ExpandedPanel: PanelFormat {
+    associatedtype Format: PanelFormat
     /// Bytes of a superblock that minima are read from.
     static var minimaBytes: Int { get }
 }
 
-extension Q5_KPanel: ExpandableFormat {
+/// Q5_K unpacked.
+enum ExpandedQ5_KPanel: ExpandedPanel {
+    typealias Format = Q5_KPanel
+    typealias Scales = Column
     @inline(__always) static var minimaBytes: Int { 512 }
 }
 
-extension Q6_KPanel: ExpandableFormat {
+/// Q6_K unpacked.
+enum ExpandedQ6_KPanel: ExpandedPanel {
+    typealias Format = Q6_KPanel
+    typealias Scales = Column
     @inline(__always) static var minimaBytes: Int { 0 }
 }
 
-/// Panels with the numbers of others: minima as they are, a line of float scales for each block, a line of
-/// bytes for each quad.
-///
-/// Kernels multiply and add the same numbers in the same order, so products are the same bits.
-enum ExpandedPanel<Format: ExpandableFormat>: PanelFormat {
+extension ExpandedPanel where Scales == Column {
     @inline(__always) static var parts: Int { Format.parts }
     @inline(__always) static var blockLength: Int { Format.blockLength }
     @inline(__always) static var minima: Minima { Format.minima }
@@ -28,7 +36,7 @@ enum ExpandedPanel<Format: ExpandableFormat>: PanelFormat {
 
     @inline(__always) private static var blocksPerPart: Int { 64 / blockLength }
     @inline(__always) private static var weightOffset: Int {
-        Format.minimaBytes &+ 128 &* parts &* blocksPerPart
+        minimaBytes &+ 128 &* parts &* blocksPerPart
     }
     @inline(__always) static var superblockBytes: Int { weightOffset &+ 2048 &* parts }
 
@@ -41,7 +49,7 @@ enum ExpandedPanel<Format: ExpandableFormat>: PanelFormat {
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
         unsafeBitCast(
-            column.words(at: Format.minimaBytes &+ 128 &* block), to: FloatVector.self)
+            column.words(at: minimaBytes &+ 128 &* block), to: FloatVector.self)
     }
     @inline(__always) static func minimumPair(_ column: Column, _ pair: Int) -> IntVector {
         Format.minimumPair(Format.scales(column), pair)
@@ -72,7 +80,7 @@ enum ExpandedPanel<Format: ExpandableFormat>: PanelFormat {
         for superblock in 0..<superblocks {
             let source = panel + superblock &* Format.superblockBytes
             let out = target + superblock &* superblockBytes
-            out.copyMemory(from: source, byteCount: Format.minimaBytes)
+            out.copyMemory(from: source, byteCount: minimaBytes)
             var lane = 0
             while lane < PanelKind.columns {
                 expand(Column(panel: source, lane: lane), into: out + 4 &* lane)
@@ -90,7 +98,7 @@ enum ExpandedPanel<Format: ExpandableFormat>: PanelFormat {
                 let number = part &* blocksPerPart &+ block
                 out.storeBytes(
                     of: Format.scale(scales, number),
-                    toByteOffset: Format.minimaBytes &+ 128 &* number, as: FloatVector.self)
+                    toByteOffset: minimaBytes &+ 128 &* number, as: FloatVector.self)
                 for index in 0..<(blockLength / 8) {
                     let (even, odd) = Format.weights(
                         column, part: part, block: block, index: index)
@@ -108,22 +116,24 @@ func panelExpansions<Scaling: BlockScaling>(
     _ scaling: Scaling.Type
 ) -> [PanelKernels.Expansion?] {
     @inline(__always)
-    func expansion<Format: ExpandableFormat>(_ format: Format.Type) -> PanelKernels.Expansion {
+    func expansion<Panel: ExpandedPanel>(
+        _ panel: Panel.Type
+    ) -> PanelKernels.Expansion where Panel.Scales == Column {
         PanelKernels.Expansion(
-            superblockBytes: ExpandedPanel<Format>.superblockBytes,
+            superblockBytes: Panel.superblockBytes,
             expand: { panel, superblocks, target in
-                ExpandedPanel<Format>.expand(panel, superblocks: superblocks, into: target)
+                Panel.expand(panel, superblocks: superblocks, into: target)
             },
             product: { rows, panel, superblocks, tile, out, outStride in
                 multiplyPanel(
-                    ExpandedPanel<Format>.self, scaling, rows: rows, panel,
+                    Panel.self, scaling, rows: rows, panel,
                     superblocks: superblocks, tile, out, outStride: outStride)
             })
     }
     return PanelKind.quantised.map { kind in
         switch kind {
-        case .q5_K: expansion(Q5_KPanel.self)
-        case .q6_K: expansion(Q6_KPanel.self)
+        case .q5_K: expansion(ExpandedQ5_KPanel.self)
+        case .q6_K: expansion(ExpandedQ6_KPanel.self)
         default: nil
         }
     }

@@ -15,7 +15,7 @@ public final class Evaluation {
         public var template: ChatTemplate?
         /// What a conversation starts with; nil for the template's own text.
         public var system: String?
-        /// What follows every question, such as "Answer with one word."
+        /// What follows every question, such as "Answer with one word".
         public var suffix: String
         /// The most answers at the same time.
         public var parallel: Int
