@@ -20,6 +20,19 @@ public enum PictureDecoder {
         return try decode(bytes, name: name, applyOrientation: applyOrientation)
     }
 
+    /// Reads an open file, to be decoded later; what does not begin like a picture is refused after its
+    /// first bytes.
+    ///
+    /// - Parameters:
+    ///   - descriptor: The file, which stays open.
+    ///   - name: What errors call it.
+    /// - Throws: `ImagingError`, with the name in it.
+    public static func contents(
+        of descriptor: Int32, name: String
+    ) throws(ImagingError) -> [UInt8] {
+        try PictureFile.contents(of: descriptor, name: name)
+    }
+
     /// Decodes a picture that is in memory.
     ///
     /// - Parameters:

@@ -20,7 +20,13 @@ enum PictureFile {
         let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(name) }
         defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+        return try contents(of: descriptor, name: name, limit: limit)
+    }
 
+    /// What an open file holds from its current place on.
+    static func contents(
+        of descriptor: Int32, name: String, limit: Int = PictureLimits.fileBytes
+    ) throws(ImagingError) -> [UInt8] {
         var bytes: [UInt8] = []
         var isRecognized = false
         while try append(from: descriptor, to: &bytes, name: name) {

@@ -12,6 +12,12 @@ struct AnswerOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "Tokens before which the model may not end its answer.", valueName: "count"))
+    var minTokens = 0
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "0 always takes the best token; higher is more varied.", valueName: "number"))
     var temperature: Float = 0
 
@@ -62,7 +68,7 @@ struct AnswerOptions: ParsableArguments {
 
     var options: GenerationOptions {
         GenerationOptions(
-            maxNewTokens: maxTokens,
+            maxNewTokens: maxTokens, minNewTokens: minTokens,
             sampling: SamplingOptions(
                 temperature: temperature, topK: topK, topP: topP, minP: minP,
                 repetitionPenalty: repetitionPenalty, repetitionWindow: repetitionWindow,
