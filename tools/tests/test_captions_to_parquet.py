@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Parquet converter: every record a row, whatever its text, and nothing on errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pq = pytest.importorskip("pyarrow.parquet")
+
+TOOL = Path(__file__).resolve().parent.parent / "captions-to-parquet"
+RECORDS = [
+    {"file_name": "a\n\u2028.jpg", "text": 'quotes " and 🎈', "file_modified_ns": 1795573738869476537},
+    {"file_name": "b.jpg", "error": "b.jpg: no picture"},
+    {"file_name": "c.jpg", "text": "", "load_ms": 0.5, "later_column": [1, 2]},
+]
+
+
+def convert(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, TOOL, source, target], capture_output=True, text=True, check=False
+    )
+
+
+def test_records_are_rows(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in RECORDS]
+    source.write_text("".join(lines) + '{"file_name": "torn', encoding="utf-8")
+    ran = convert(source, target)
+    assert ran.returncode == 0, ran.stderr
+    assert "no end" in ran.stderr and "3 rows" in ran.stderr
+    rows = pq.read_table(target).to_pylist()
+    for row, record in zip(rows, RECORDS, strict=True):
+        known = {name: value for name, value in record.items() if name in row}
+        assert {name: value for name, value in row.items() if value is not None} == known
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]
+
+
+@pytest.mark.parametrize("text", ["[]\n", "x\n", '{"text": "a"}\n'])
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text(text, encoding="utf-8")
+    ran = convert(source, target)
+    assert ran.returncode == 1
+    assert "line 1 is no record" in ran.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
