@@ -112,6 +112,8 @@ let package = Package(
             brew: "jpeg-turbo"),
         systemLibrary("CPNG", pkgConfig: "libpng", debian: "libpng-dev", brew: "libpng"),
         systemLibrary("CWebP", pkgConfig: "libwebp", debian: "libwebp-dev", brew: "webp"),
+        systemLibrary(
+            "CArchive", pkgConfig: "libarchive", debian: "libarchive-dev", brew: "libarchive"),
 
         // Files: what comes from outside, checked and turned into values.
         module("Files", "GGUF", ["BlockFormats"]),
@@ -126,12 +128,15 @@ let package = Package(
         module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
 
-        // Product: the library that others import, and the command line.
+        // Product: the library that others import, jobs over many pictures, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
         module("Product", "Evaluation", ["TrimLLaVA"]),
+        module("Product", "Captioning", ["TrimLLaVA", "CArchive"]),
         .executableTarget(
             name: "TrimLLaVACommandLine",
-            dependencies: ["TrimLLaVA", "Evaluation", "GGUF", "Tokenization", arguments],
+            dependencies: [
+                "Captioning", "Evaluation", "TrimLLaVA", "GGUF", "Tokenization", arguments,
+            ],
             path: "Sources/Product/CommandLine"),
 
         .target(
@@ -158,6 +163,7 @@ let package = Package(
             ]),
         tests("TrimLLaVA", ["BlockFormats"]),
         tests("Evaluation", ["TrimLLaVA"]),
+        tests("Captioning", ["CArchive", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine"),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]

@@ -77,7 +77,10 @@ final class ToolProcess {
     }
 
     /// Sends Ctrl-C.
-    func interrupt() { kill(process.processIdentifier, SIGINT) }
+    func interrupt() { send(signal: SIGINT) }
+
+    /// Sends a signal.
+    func send(signal: Int32) { kill(process.processIdentifier, signal) }
 
     /// Waits until Ctrl-C would be handled and not end the tool, as far as the system tells.
     func waitForInterruptHandler() throws {
@@ -174,6 +177,11 @@ struct ModelFiles {
     let text: String
     let projector: String
 
+    init(text: String, projector: String) {
+        self.text = text
+        self.projector = projector
+    }
+
     init(_ name: String) {
         text = Fixture.path("models/\(name)/\(name)-f32.gguf")
         projector = Fixture.path("models/\(name)/\(name)-mmproj-f32.gguf")
@@ -186,6 +194,8 @@ struct ModelFiles {
 
     /// The beginning of a command line that runs the model.
     var run: [String] { ["run", "--model", text, "--mmproj", projector] }
+    /// The beginning of a command line that captions pictures with the model.
+    var caption: [String] { ["caption", "--model", text, "--mmproj", projector] }
 }
 
 /// The path of a golden model's picture.

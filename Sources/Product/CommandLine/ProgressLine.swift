@@ -40,7 +40,8 @@ final class ProgressLine {
         show("\(done) of \(all) \(things)")
     }
 
-    private func show(_ text: @autoclosure () -> String) {
+    /// Says anything else.
+    func show(_ text: @autoclosure () -> String) {
         let now = ContinuousClock.now
         guard isEnabled, now >= nextChange else { return }
         nextChange = now + Self.interval

@@ -63,15 +63,23 @@ struct PromptOptions: ParsableArguments {
     ///
     /// Without `--raw` a file's last line end is dropped.
     func text() throws -> String? {
-        guard let promptFile else { return prompt }
-        let text = try TextInput.file(promptFile)
-        let question = !raw && text.last?.isNewline == true ? String(text.dropLast()) : text
-        guard !question.isEmpty else { throw EmptyPromptError(path: promptFile) }
-        return question
+        try promptFile.map { try PromptFile.text($0, raw: raw) } ?? prompt
     }
 
     func conversation(_ llava: LLaVA) throws -> Conversation {
         try llava.conversation(template: template, system: system, crop: crop)
+    }
+}
+
+/// Questions in files.
+enum PromptFile {
+    /// The question in a file, or in standard input when the path is `-`; a last line end belongs to it only
+    /// where it is raw.
+    static func text(_ path: String, raw: Bool) throws -> String {
+        let text = try TextInput.file(path)
+        let question = !raw && text.last?.isNewline == true ? String(text.dropLast()) : text
+        guard !question.isEmpty else { throw EmptyPromptError(path: path) }
+        return question
     }
 }
 

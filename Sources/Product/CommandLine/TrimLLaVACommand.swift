@@ -9,7 +9,8 @@ struct TrimLLaVACommand: ParsableCommand {
         commandName: "trimllava",
         abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
         subcommands: [
-            RunCommand.self, BenchCommand.self, EvalCommand.self, PruneMapCommand.self,
+            RunCommand.self, CaptionCommand.self, BenchCommand.self, EvalCommand.self,
+            PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
             InspectCommand.self, TokenizeCommand.self,
         ])
 

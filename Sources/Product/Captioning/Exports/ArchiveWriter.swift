@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import CArchive
+
+/// Writes a tar archive aside, and gives it its name once it is whole.
+final class ArchiveWriter {
+    private let archive: OpaquePointer
+    private let path: FilePath
+    private let aside: FilePath
+    private var isFinished = false
+
+    /// Begins an archive; folders that are missing are made.
+    ///
+    /// - Throws: `CaptioningError.unwritable`.
+    init(_ path: FilePath) throws(CaptioningError) {
+        self.path = path
+        aside = ReplacedFile.aside(path)
+        guard ReplacedFile.makeFolder(path.folder) else { throw ReplacedFile.unwritable(path) }
+        guard let archive = archive_write_new() else {
+            throw .unwritable(path: path.text, reason: "no memory")
+        }
+        self.archive = archive
+        // GNU's format stores names of any length as the bytes that they are.
+        archive_write_set_format_gnutar(archive)
+        try check(aside.withCString { archive_write_open_filename(archive, $0) })
+    }
+
+    deinit {
+        archive_write_free(archive)
+        if !isFinished { ReplacedFile.remove(aside) }
+    }
+
+    /// Adds a file.
+    ///
+    /// - Parameter modified: seconds since 1970.
+    /// - Throws: `CaptioningError.unwritable`.
+    func add(_ name: FilePath, _ bytes: [UInt8], modified: Int) throws(CaptioningError) {
+        guard let entry = archive_entry_new() else {
+            throw .unwritable(path: path.text, reason: "no memory")
+        }
+        defer { archive_entry_free(entry) }
+        name.withCString { archive_entry_copy_pathname(entry, $0) }
+        archive_entry_set_size(entry, Int64(bytes.count))
+        archive_entry_set_filetype(entry, UInt32(S_IFREG))
+        archive_entry_set_perm(entry, 0o644)
+        archive_entry_set_mtime(entry, modified, 0)
+        try check(archive_write_header(archive, entry))
+        guard archive_write_data(archive, bytes, bytes.count) == bytes.count else {
+            throw .unwritable(path: path.text, reason: message)
+        }
+    }
+
+    /// Ends the archive and gives it its name.
+    ///
+    /// - Throws: `CaptioningError.unwritable`.
+    func finish() throws(CaptioningError) {
+        try check(archive_write_close(archive))
+        guard ReplacedFile.name(aside, path) else { throw ReplacedFile.unwritable(path) }
+        isFinished = true
+    }
+
+    private func check(_ code: Int32) throws(CaptioningError) {
+        guard code >= ARCHIVE_WARN else {
+            throw .unwritable(path: path.text, reason: message)
+        }
+    }
+
+    private var message: String {
+        archive_error_string(archive).map { String(cString: $0) } ?? "unknown"
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Records as comma-separated values (RFC 4180), with a line of the columns' names.
+public enum CSVExport {
+    private static let columns: [(name: String, value: @Sendable (CaptionRecord) -> String?)] = [
+        ("file_name", { $0.fileName }), ("text", { $0.text }), ("error", { $0.error }),
+        ("prompt", { $0.prompt }), ("model", { $0.model }), ("width", { text($0.width) }),
+        ("height", { text($0.height) }), ("visual_tokens", { text($0.visualTokens) }),
+        ("kept_tokens", { text($0.keptTokens) }), ("prompt_tokens", { text($0.promptTokens) }),
+        ("generated_tokens", { text($0.generatedTokens) }), ("stop_reason", { $0.stopReason }),
+        ("load_ms", { text($0.loadMs) }), ("vision_ms", { text($0.visionMs) }),
+        ("select_ms", { text($0.selectMs) }), ("prefill_ms", { text($0.prefillMs) }),
+        ("decode_ms", { text($0.decodeMs) }),
+    ]
+
+    /// Writes a line for each record.
+    ///
+    /// - Throws: `CaptioningError.unwritable`.
+    public static func write(_ table: CaptionTable, to path: FilePath) throws(CaptioningError) {
+        let file = try ReplacedFile(path)
+        try file.append(line(columns.map(\.name)))
+        for row in table.rows {
+            for record in row.records {
+                try file.append(line(columns.map { $0.value(record) ?? "" }))
+            }
+        }
+        try file.finish()
+    }
+
+    /// A line, its end included.
+    static func line(_ fields: [String]) -> [UInt8] {
+        Array(fields.map(quoted).joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "\n")]
+    }
+
+    /// A field, in quotes where it needs them; its bytes are looked at, as a quotation mark with an accent is
+    /// another character.
+    private static func quoted(_ field: String) -> [UInt8] {
+        let quote = UInt8(ascii: "\"")
+        let isPadded = field.first?.isWhitespace == true || field.last?.isWhitespace == true
+        guard isPadded || field.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else {
+            return Array(field.utf8)
+        }
+        return [quote] + field.utf8.flatMap { $0 == quote ? [quote, quote] : [$0] } + [quote]
+    }
+
+    private static func text(_ number: (some CustomStringConvertible)?) -> String? {
+        number?.description
+    }
+}

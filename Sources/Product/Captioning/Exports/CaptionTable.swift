@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a file of records says about the pictures and prompts of a job, for the formats that are written
+/// once, at a run's end.
+public struct CaptionTable {
+    /// The records of one picture.
+    struct Row {
+        let path: FilePath
+        /// Its captions by the prompts' positions.
+        var captions: [Int: CaptionRecord] = [:]
+        /// What failed.
+        var failures: [CaptionRecord] = []
+
+        /// All records, in the order of the prompts.
+        var records: [CaptionRecord] {
+            captions.sorted { $0.key < $1.key }.map(\.value) + failures
+        }
+    }
+
+    /// The prompts.
+    let promptCount: Int
+    private let settings: String
+    private let prompts: [String: Int]
+    private var byPicture: [FilePath: Row] = [:]
+
+    init(_ job: RecordIdentity) {
+        settings = job.settings
+        promptCount = job.prompts.count
+        prompts = Dictionary(
+            job.promptHashes.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Takes a record in, if it is about the job's prompts, model and settings.
+    mutating func add(_ record: CaptionRecord) {
+        let path = record.path
+        if record.error != nil {
+            byPicture[path, default: Row(path: path)].failures.append(record)
+        } else if record.settings == settings,
+            let prompt = record.promptSha256.flatMap({ prompts[$0] })
+        {
+            byPicture[path, default: Row(path: path)].captions[prompt] = record
+        }
+    }
+
+    /// The records of one picture.
+    subscript(path: FilePath) -> Row? { byPicture[path] }
+
+    /// The pictures in the order of their paths' bytes.
+    var rows: [Row] { byPicture.values.sorted { $0.path < $1.path } }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A path as the file system knows it: bytes, which need not be text.
+public struct FilePath: Hashable, Sendable {
+    /// All but NUL may occur.
+    public let bytes: [UInt8]
+
+    private static let slash = UInt8(ascii: "/")
+
+    /// A path of some bytes.
+    public init(_ bytes: some Sequence<UInt8>) {
+        self.bytes = Array(bytes)
+    }
+
+    /// A path that is text.
+    public init(_ text: String) {
+        bytes = Array(text.utf8)
+    }
+
+    /// The path as text, with replacement characters where it is none.
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Whether the path is valid UTF-8.
+    public var isText: Bool { String(validating: bytes, as: UTF8.self) != nil }
+
+    /// What comes after the last slash.
+    public var name: ArraySlice<UInt8> {
+        bytes[((bytes.lastIndex(of: Self.slash) ?? -1) + 1)...]
+    }
+
+    /// The path of the folder that it is in.
+    public var folder: FilePath {
+        guard let end = bytes.lastIndex(of: Self.slash) else { return FilePath(".") }
+        return FilePath(bytes[..<max(end, 1)])
+    }
+
+    /// The name's part from its last dot on, in lower case and without the dot; empty where there is
+    /// none, and for names that only begin with a dot.
+    public var fileExtension: String {
+        guard let dot = lastDot else { return "" }
+        return String(decoding: bytes[(dot + 1)...], as: UTF8.self).lowercased()
+    }
+
+    /// The path without its extension and the dot before it.
+    public var withoutExtension: FilePath {
+        lastDot.map { FilePath(bytes[..<$0]) } ?? self
+    }
+
+    /// Whether the name begins with a dot.
+    public var isHidden: Bool { name.first == UInt8(ascii: ".") }
+
+    /// Whether the path starts at the root.
+    public var isAbsolute: Bool { bytes.first == Self.slash }
+
+    /// The path of something in this folder.
+    public func appending(_ name: some Sequence<UInt8>) -> FilePath {
+        bytes.isEmpty || bytes.last == Self.slash
+            ? FilePath(bytes + name) : FilePath(bytes + [Self.slash] + name)
+    }
+
+    /// The path with text after its last character.
+    public func adding(_ text: String) -> FilePath { FilePath(bytes + Array(text.utf8)) }
+
+    /// Hands the path to a function of the operating system.
+    public func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (bytes + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { characters in
+                guard let start = characters.baseAddress else {
+                    preconditionFailure("there is at least the terminator")
+                }
+                return body(start)
+            }
+        }
+    }
+
+    /// The path without symbolic links, dots and double slashes, or nil where there is nothing.
+    func resolved() -> FilePath? {
+        guard let resolved = withCString({ realpath($0, nil) }) else { return nil }
+        defer { free(resolved) }
+        return FilePath(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
+    }
+
+    private var lastDot: Int? {
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else {
+            return nil
+        }
+        return dot
+    }
+}
+
+extension FilePath: Comparable {
+    /// The order of the bytes.
+    public static func < (left: FilePath, right: FilePath) -> Bool {
+        left.bytes.lexicographicallyPrecedes(right.bytes)
+    }
+}

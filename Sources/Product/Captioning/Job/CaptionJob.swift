@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
+
+/// How a job's captions are made.
+public struct JobOptions: Sendable {
+    /// How each caption is generated.
+    public var generation: GenerationOptions
+    /// Text before every caption.
+    public var prefix = ""
+    /// Text after every caption.
+    public var suffix = ""
+    /// Captions that are generated at the same time.
+    public var parallel = ParallelChoice.automatic
+    /// Whether records come in the order of the pictures, and not as they are finished.
+    public var isOrdered = false
+    /// Most failures before the job stops; nil for any number.
+    public var maximumFailures: Int?
+    /// Whether a LLaVA-1.5 model sees only the middle square of a picture.
+    public var crops = false
+    /// Whether pictures are turned as their EXIF orientation says.
+    public var orients = true
+
+    /// One caption for each picture and prompt, as fast as can be.
+    public init(generation: GenerationOptions = GenerationOptions()) {
+        self.generation = generation
+    }
+}
+
+/// Generates captions of many pictures, many at once, and writes each as soon as it is there.
+///
+/// A caption is, bit for bit, what the model answers about the picture alone.
+public final class CaptionJob {
+    /// Loaded pictures that wait: enough for the decoder never to wait, few enough for memory.
+    private static let picturesAhead = 4
+
+    private let llava: LLaVA
+    private let questions: [PictureQuestion]
+    private let identity: RecordIdentity
+    private let options: JobOptions
+    private let plan: JobPlan
+    private let control: JobControl
+    private let onProgress: (JobStatistics) -> Void
+    private let onFailure: (String) -> Void
+
+    private var queue: RecordQueue
+    private var requests: [Int: PendingCaption] = [:]
+    private var nextRequest = 0
+    private var openPrompts: [Int: Int] = [:]
+    /// What has been done.
+    public private(set) var statistics: JobStatistics
+
+    /// A job that is not begun.
+    ///
+    /// - Parameters:
+    ///   - questions: the prompts of `identity`, written down for the model.
+    ///   - statistics: what is known before the job; nil for what its plan says.
+    ///   - onProgress: called after every picture and every step of the decoder.
+    ///   - onFailure: called with what went wrong with a picture.
+    public init(
+        _ plan: JobPlan, _ llava: LLaVA, _ questions: [PictureQuestion],
+        identity: RecordIdentity, options: JobOptions, output: CaptionOutput,
+        statistics: JobStatistics? = nil, control: JobControl = JobControl(),
+        onProgress: @escaping (JobStatistics) -> Void = { _ in },
+        onFailure: @escaping (String) -> Void = { _ in }
+    ) {
+        precondition(questions.count == identity.prompts.count)
+        self.plan = plan
+        self.llava = llava
+        self.questions = questions
+        self.identity = identity
+        self.options = options
+        self.control = control
+        self.onProgress = onProgress
+        self.onFailure = onFailure
+        queue = RecordQueue(output, isOrdered: options.isOrdered)
+        self.statistics = statistics ?? JobStatistics(plan)
+    }
+
+    /// Does it all, or as much as `control` allows.
+    ///
+    /// - Throws: `CaptioningError`; what is written by then stays.
+    public func run() throws(CaptioningError) {
+        for failure in plan.failures { try fail(failure) }
+        guard !plan.tasks.isEmpty else { return }
+        let rows = questions.reduce(0) {
+            max($0, $1.mostRows(in: llava.model, options: options.generation))
+        }
+        let generator: BatchGenerator
+        do {
+            generator = try self.generator(rows: rows)
+        } catch .model(.generation(.model(.cancelled))) {
+            return
+        }
+        let loader = PictureLoader(
+            plan.tasks.map(\.picture),
+            preprocessor: llava.model.preprocessor(crop: options.crops),
+            orients: options.orients, ahead: Self.picturesAhead)
+        defer { loader.stop() }
+        let start = ContinuousClock.now
+        do {
+            try work(generator, loader) {
+                self.statistics.seconds = (ContinuousClock.now - start) / .seconds(1)
+                self.statistics.cacheBytes = generator.pool.byteCount(
+                    pages: generator.pool.usage.mostTaken)
+                self.onProgress(self.statistics)
+            }
+        } catch .model(.generation(.model(.cancelled))) {
+            try queue.flush()
+        }
+        statistics.seconds = (ContinuousClock.now - start) / .seconds(1)
+    }
+
+    private func generator(rows: Int) throws(CaptioningError) -> BatchGenerator {
+        let memory = JobMemory()
+        try measure(\.measuringSeconds) { () throws(CaptioningError) in
+            statistics.parallel = try options.parallel.resolve(
+                llava, captions: plan.captionCount, rows: rows, memory: memory,
+                cancellation: control.cancellation)
+        }
+        do {
+            return try llava.batch(
+                parallel: statistics.parallel,
+                cacheRows: memory.cacheRows(parallel: statistics.parallel, rows: rows, llava))
+        } catch {
+            throw .model(error)
+        }
+    }
+
+    private func work(
+        _ generator: BatchGenerator, _ loader: PictureLoader, onStep: () -> Void
+    ) throws(CaptioningError) {
+        var waiting: [PendingCaption] = []
+        var isEnd = false
+        while true {
+            while generator.hasRoom, !control.isFinishing {
+                if waiting.isEmpty, !isEnd {
+                    isEnd = try !load(&waiting, waits: requests.isEmpty, loader)
+                }
+                guard let next = waiting.popLast() else { break }
+                try start(next, generator)
+                onStep()
+            }
+            if requests.isEmpty, control.isFinishing || isEnd && waiting.isEmpty { break }
+            if !requests.isEmpty { try step(generator) }
+            onStep()
+        }
+    }
+
+    /// Takes the next picture's captions in hand, the first prompt last; false when there are no more
+    /// pictures.
+    private func load(
+        _ waiting: inout [PendingCaption], waits: Bool, _ loader: PictureLoader
+    ) throws(CaptioningError) -> Bool {
+        let next = measured(\.waitingSeconds) { loader.next(waiting: waits) }
+        switch next {
+        case .end: return false
+        case .notYet: return true
+        case .picture(let loaded):
+            let task = plan.tasks[loaded.index]
+            switch loaded.result {
+            case .success(let content):
+                openPrompts[loaded.index] = task.prompts.count
+                let shared = task.prompts.count > 1 ? SharedEncoding() : nil
+                waiting = task.prompts.reversed().map { prompt in
+                    PendingCaption(
+                        task: loaded.index, picture: task.picture, prompt: prompt,
+                        content: content, encoding: shared)
+                }
+            case .failure(let error):
+                try fail(
+                    CaptionRecord(task.picture.path, error: error.reason), task.picture,
+                    task: loaded.index, prompt: nil)
+            }
+            return true
+        }
+    }
+
+    private func start(
+        _ caption: PendingCaption, _ generator: BatchGenerator
+    ) throws(CaptioningError) {
+        let id = nextRequest
+        nextRequest += 1
+        requests[id] = caption
+        try measure(\.visionSeconds) { () throws(CaptioningError) in
+            do throws(GenerationError) {
+                let request = try request(id, caption)
+                try generator.start(request, cancellation: control.cancellation)
+            } catch .model(.cancelled) {
+                throw .model(.generation(.model(.cancelled)))
+            } catch {
+                requests[id] = nil
+                try fail(caption, error)
+            }
+        }
+    }
+
+    /// The request for a caption; a picture with several prompts is encoded for the first of them.
+    private func request(
+        _ id: Int, _ caption: PendingCaption
+    ) throws(GenerationError) -> BatchGenerator.Request {
+        let question = questions[caption.prompt]
+        guard let encoding = caption.encoding else {
+            return question.request(
+                id: id, about: caption.content.tiles, options: options.generation)
+        }
+        let picture: EncodedPicture
+        if let encoded = encoding.picture {
+            picture = encoded
+        } else {
+            let start = ContinuousClock.now
+            picture = try llava.encode(
+                caption.content.tiles, options: options.generation,
+                cancellation: control.cancellation)
+            encoding.seconds = (ContinuousClock.now - start) / .seconds(1)
+            encoding.picture = picture
+        }
+        return question.request(id: id, about: picture, options: options.generation)
+    }
+
+    private func step(_ generator: BatchGenerator) throws(CaptioningError) {
+        var outcomes: [BatchGenerator.Outcome] = []
+        try measure(\.decoderSeconds) { () throws(CaptioningError) in
+            do throws(GenerationError) {
+                outcomes = try generator.step(cancellation: control.cancellation)
+            } catch {
+                throw .model(.generation(error))
+            }
+        }
+        for outcome in outcomes {
+            guard let caption = requests.removeValue(forKey: outcome.id) else {
+                preconditionFailure("an outcome of no request")
+            }
+            switch outcome.result {
+            case .success(let answer): try succeed(caption, answer)
+            case .failure(let error): try fail(caption, error)
+            }
+        }
+    }
+
+    private func succeed(
+        _ caption: PendingCaption, _ answer: Answer
+    ) throws(CaptioningError) {
+        var record = CaptionRecord(caption.picture.path)
+        record.text = options.prefix + answer.text + options.suffix
+        record.describe(identity, prompt: caption.prompt)
+        record.describe(caption.content, answer, encodingSeconds: caption.encoding?.seconds)
+        statistics.captions += 1
+        statistics.generatedTokens += answer.statistics.generatedTokens
+        statistics.visualTokens += answer.statistics.unprunedVisualRows
+        statistics.keptTokens += answer.statistics.visualRows
+        try queue.add(
+            record, of: caption.picture, prompt: caption.prompt, task: caption.task,
+            recordsOfTask: plan.tasks[caption.task].prompts.count)
+        guard let open = openPrompts[caption.task] else { return }
+        openPrompts[caption.task] = open > 1 ? open - 1 : nil
+        if open == 1 { statistics.captioned += 1 }
+    }
+
+    private func fail(
+        _ record: CaptionRecord, _ picture: PictureReference, task: Int, prompt: Int?
+    ) throws(CaptioningError) {
+        try queue.add(
+            record, of: picture, prompt: prompt, task: task,
+            recordsOfTask: prompt == nil ? 1 : plan.tasks[task].prompts.count)
+        // Other prompts of the picture may still succeed, but it has failed, once.
+        if prompt == nil || openPrompts.removeValue(forKey: task) != nil {
+            try countFailure(record.error ?? "")
+        }
+    }
+
+    private func fail(
+        _ caption: PendingCaption, _ error: GenerationError
+    ) throws(CaptioningError) {
+        var record = CaptionRecord(
+            caption.picture.path, error: "\(caption.picture.path.text): \(error)")
+        record.describe(identity, prompt: caption.prompt)
+        try fail(record, caption.picture, task: caption.task, prompt: caption.prompt)
+    }
+
+    private func fail(_ failure: InputFailure) throws(CaptioningError) {
+        try queue.output.write([failure])
+        try countFailure("\(failure)")
+    }
+
+    private func countFailure(_ message: String) throws(CaptioningError) {
+        statistics.failed += 1
+        onFailure(message)
+        if let limit = options.maximumFailures, statistics.failed > limit {
+            throw .tooManyFailures(count: statistics.failed, limit: limit)
+        }
+    }
+
+    private func measured<Result>(
+        _ total: WritableKeyPath<JobStatistics, Double>, _ body: () -> Result
+    ) -> Result {
+        let start = ContinuousClock.now
+        defer { statistics[keyPath: total] += (ContinuousClock.now - start) / .seconds(1) }
+        return body()
+    }
+
+    private func measure(
+        _ total: WritableKeyPath<JobStatistics, Double>,
+        _ body: () throws(CaptioningError) -> Void
+    ) throws(CaptioningError) {
+        let start = ContinuousClock.now
+        defer { statistics[keyPath: total] += (ContinuousClock.now - start) / .seconds(1) }
+        try body()
+    }
+}
+
+/// A caption that is being generated, or comes next.
+private struct PendingCaption {
+    /// The picture's place in the plan.
+    let task: Int
+    let picture: PictureReference
+    let prompt: Int
+    let content: LoadedPicture.Content
+    /// What the picture's prompts share; nil where there is one.
+    let encoding: SharedEncoding?
+}
+
+/// A picture that is encoded once for several prompts.
+private final class SharedEncoding {
+    var picture: EncodedPicture?
+    var seconds = 0.0
+}

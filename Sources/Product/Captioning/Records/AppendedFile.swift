@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A file of lines that one process at a time appends to, and that a crash, a kill or a full disk leaves
+/// with whole lines alone.
+///
+/// Every line goes to the operating system in one piece as soon as it is there, so that it survives the
+/// process. At most a second later, and at the end, it is made to survive the machine.
+final class AppendedFile {
+    /// A power failure takes no more than this.
+    static let synchronizationInterval = Duration.seconds(1)
+
+    let path: FilePath
+    /// Bytes up to the end of the last line.
+    private(set) var length = 0
+
+    private var descriptor: Int32
+    /// The file before it was rewritten, which holds the lock for those who opened it by then.
+    private var superseded: Int32 = -1
+    private var identity: FileIdentity?
+    private var lastSynchronization = ContinuousClock.now
+    private var isSynchronized = true
+
+    /// Opens a file, or makes it, locks it, and cuts off a last line that has no end.
+    ///
+    /// - Throws: `CaptioningError.unwritable`, `.inUse`.
+    init(_ path: FilePath) throws(CaptioningError) {
+        self.path = path
+        descriptor = try Self.lockedDescriptor(path)
+        guard let status = FileStatus(descriptor: descriptor) else { throw unwritable() }
+        if status.kind == .file {
+            identity = status.identity
+            length = status.version.size
+            try dropTornLine()
+        }
+    }
+
+    deinit {
+        close(descriptor)
+        if superseded >= 0 { close(superseded) }
+    }
+
+    private static func lockedDescriptor(_ path: FilePath) throws(CaptioningError) -> Int32 {
+        while true {
+            let flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC
+            let descriptor = path.withCString { open($0, flags, 0o644) }
+            guard descriptor >= 0 else {
+                throw .unwritable(path: path.text, reason: systemReason())
+            }
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                let isInUse = errno == EWOULDBLOCK
+                let reason = systemReason()
+                close(descriptor)
+                if isInUse { throw .inUse(path: path.text) }
+                throw .unwritable(path: path.text, reason: reason)
+            }
+            // The file may have been rewritten between the two calls.
+            if FileStatus(path)?.identity == FileStatus(descriptor: descriptor)?.identity {
+                return descriptor
+            }
+            close(descriptor)
+        }
+    }
+
+    /// Appends a line, its end included.
+    ///
+    /// - Throws: `CaptioningError.unwritable`, and the file is as before; `.removed`.
+    func append(_ line: [UInt8]) throws(CaptioningError) {
+        guard identity == nil || FileStatus(path)?.identity == identity else {
+            throw .removed(path: path.text)
+        }
+        guard Self.writeAll(line, to: descriptor) else {
+            let error = unwritable()
+            if identity != nil { _ = ftruncate(descriptor, off_t(length)) }
+            throw error
+        }
+        length += line.count
+        isSynchronized = false
+        if ContinuousClock.now - lastSynchronization >= Self.synchronizationInterval {
+            try synchronize()
+        }
+    }
+
+    /// Makes what was appended survive a power failure.
+    func synchronize() throws(CaptioningError) {
+        guard identity != nil, !isSynchronized else { return }
+        guard fsync(descriptor) == 0 else { throw unwritable() }
+        isSynchronized = true
+        lastSynchronization = .now
+    }
+
+    /// Calls `body` with each line, without its end, and its number from 1.
+    func forEachLine(
+        _ body: (ArraySlice<UInt8>, Int) throws(CaptioningError) -> Void
+    ) throws(CaptioningError) {
+        var (offset, number, pending) = (0, 0, [UInt8]())
+        var chunk = [UInt8](repeating: 0, count: 1 << 18)
+        while offset < length {
+            let count = pread(descriptor, &chunk, min(chunk.count, length - offset), off_t(offset))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw .unreadable(path: path.text, reason: systemReason())
+            }
+            offset += count
+            var start = 0
+            while let end = chunk[start..<count].firstIndex(of: UInt8(ascii: "\n")) {
+                number += 1
+                try body((pending + chunk[start..<end])[...], number)
+                pending.removeAll(keepingCapacity: true)
+                start = end + 1
+            }
+            pending += chunk[start..<count]
+        }
+    }
+
+    /// Replaces the file by one with the lines that `isKept` is true for; both exist until it is complete.
+    ///
+    /// - Throws: `CaptioningError.unwritable`, and the file is as before.
+    func rewrite(
+        keeping isKept: (_ number: Int) -> Bool
+    ) throws(CaptioningError) {
+        let aside = path.adding(".new")
+        let flags = O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC
+        let new = aside.withCString { open($0, flags, 0o644) }
+        guard new >= 0 else {
+            throw .unwritable(path: aside.text, reason: systemReason())
+        }
+        do {
+            var newLength = 0
+            try forEachLine { line, number throws(CaptioningError) in
+                guard isKept(number) else { return }
+                guard Self.writeAll(line + [UInt8(ascii: "\n")], to: new) else {
+                    throw .unwritable(path: aside.text, reason: systemReason())
+                }
+                newLength += line.count + 1
+            }
+            try take(new, from: aside)
+            length = newLength
+        } catch {
+            close(new)
+            _ = aside.withCString { unlink($0) }
+            throw error
+        }
+    }
+
+    private func take(_ new: Int32, from aside: FilePath) throws(CaptioningError) {
+        guard fsync(new) == 0, flock(new, LOCK_EX | LOCK_NB) == 0 else {
+            throw .unwritable(path: aside.text, reason: systemReason())
+        }
+        guard aside.withCString({ old in path.withCString { rename(old, $0) } }) == 0 else {
+            throw unwritable()
+        }
+        if superseded >= 0 { close(superseded) }
+        superseded = descriptor
+        descriptor = new
+        identity = FileStatus(descriptor: new)?.identity
+        Self.synchronizeFolder(path.folder)
+    }
+
+    private func dropTornLine() throws(CaptioningError) {
+        var end = length
+        var chunk = [UInt8](repeating: 0, count: 1 << 12)
+        while end > 0 {
+            let start = max(0, end - chunk.count)
+            let count = pread(descriptor, &chunk, end - start, off_t(start))
+            guard count == end - start else {
+                throw .unreadable(path: path.text, reason: systemReason())
+            }
+            if let last = chunk[..<count].lastIndex(of: UInt8(ascii: "\n")) {
+                end = start + last + 1
+                break
+            }
+            end = start
+        }
+        guard end < length else { return }
+        guard ftruncate(descriptor, off_t(end)) == 0 else { throw unwritable() }
+        length = end
+    }
+
+    private func unwritable() -> CaptioningError {
+        .unwritable(path: path.text, reason: systemReason())
+    }
+
+    /// Writes all bytes; false with `errno` set where not all could be written.
+    static func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Bool {
+        Array(bytes).withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = write(
+                    descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count < 0, errno == EINTR { continue }
+                guard count >= 0 else { return false }
+                rest = rest.dropFirst(count)
+            }
+            return true
+        }
+    }
+
+    /// Makes a new name in a folder survive a power failure, where the system can.
+    static func synchronizeFolder(_ folder: FilePath) {
+        let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+}

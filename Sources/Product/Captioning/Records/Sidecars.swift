@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Text files with captions, each named as its picture, beside it or in a folder of their own.
+///
+/// That is the convention of kohya-ss/sd-scripts: `a/b.jpg` gets `a/b.txt`, UTF-8, with a line end after the
+/// caption.
+public struct Sidecars: Sendable {
+    /// What becomes of a sidecar that is there.
+    public enum Existing: String, CaseIterable, Sendable {
+        /// It stays, and its picture gets no caption.
+        case skip
+        /// The caption replaces it.
+        case overwrite
+        /// The caption becomes its last line.
+        case append
+        /// The caption becomes its first line.
+        case prepend
+    }
+
+    private let suffix: String
+    private let folder: FilePath?
+    private let existing: Existing
+
+    /// - Parameters:
+    ///   - suffix: what stands in a sidecar's name instead of the picture's extension, with a dot.
+    ///   - folder: where they go; nil for beside the pictures.
+    public init(suffix: String, in folder: FilePath?, existing: Existing) {
+        self.suffix = suffix
+        self.folder = folder
+        self.existing = existing
+    }
+
+    /// The path of a picture's sidecar.
+    ///
+    /// Beside an archive a member's is in a folder of the archive's name.
+    public func path(for picture: PictureReference) -> FilePath {
+        let beside =
+            switch picture.place {
+            case .file: picture.path
+            case .member(let archive, _, _):
+                archive.withoutArchiveExtension.appending(
+                    picture.path.bytes.dropFirst(archive.bytes.count + 1))
+            }
+        let picture = folder.map { $0.appending(picture.relativePath.bytes) } ?? beside
+        return picture.withoutExtension.adding(suffix)
+    }
+
+    /// What a sidecar says: the caption, or those of all prompts, a line each.
+    static func text(of captions: [Int: String]) -> String {
+        let ordered = captions.sorted { $0.key < $1.key }.map(\.value)
+        guard ordered.count > 1 else { return ordered.first ?? "" }
+        return ordered.map { caption in
+            caption.split(whereSeparator: \.isNewline).joined(separator: " ")
+        }.joined(separator: "\n")
+    }
+
+    /// The folder that sidecars go to; those of what was asked for, where they go beside the pictures.
+    func folders(of inputs: [FilePath]) -> Set<FilePath> {
+        if let folder { return [folder] }
+        let folders = inputs.compactMap { input in
+            FileStatus(input).map { $0.kind == .folder ? input : input.folder }
+        }
+        return Set(folders.compactMap { $0.resolved() })
+    }
+
+    /// Why a picture cannot have a sidecar; nil where it can.
+    ///
+    /// - Parameter taken: the sidecars of other pictures, to which this one is added.
+    func obstacle(
+        for picture: PictureReference, _ taken: inout [FilePath: FilePath]
+    ) -> String? {
+        let path = path(for: picture)
+        if path.name.count > Int(NAME_MAX) { return "its sidecar's name would be too long" }
+        if let other = taken[path] { return "its sidecar is that of \(other.text) too" }
+        taken[path] = picture.path
+        return nil
+    }
+
+    /// Whether a picture gets no caption because of the sidecar that it has.
+    func isSkipped(_ picture: PictureReference) -> Bool {
+        existing == .skip && FileStatus(path(for: picture)) != nil
+    }
+
+    /// Writes a picture's caption; nobody ever sees half of it.
+    ///
+    /// - Throws: `CaptioningError.unwritable`.
+    func write(_ caption: String, for picture: PictureReference) throws(CaptioningError) {
+        let path = path(for: picture)
+        var text = caption + "\n"
+        if existing == .append || existing == .prepend, FileStatus(path) != nil {
+            let old = try contents(of: path)
+            guard !holds(old, text) else { return }
+            let ending = old.isEmpty || old.hasSuffix("\n") ? "" : "\n"
+            text = existing == .append ? old + ending + text : text + old
+        }
+        try ReplacedFile.write(Array(text.utf8), to: path)
+    }
+
+    /// Writes the sidecar of a picture whose caption is recorded, if it is missing.
+    ///
+    /// - Parameter mayBeOld: whether the run that made the record may have ended before it wrote the
+    ///   sidecar, so that one which is there may be an older one.
+    func restore(
+        _ caption: String, for picture: PictureReference, mayBeOld: Bool
+    ) throws(CaptioningError) {
+        let isThere = FileStatus(path(for: picture)) != nil
+        if !isThere || mayBeOld && existing != .skip { try write(caption, for: picture) }
+    }
+
+    private func holds(_ old: String, _ text: String) -> Bool {
+        let isWhole = old == text
+        return isWhole
+            || (existing == .append ? old.hasSuffix("\n" + text) : old.hasPrefix(text))
+    }
+
+    private func contents(of path: FilePath) throws(CaptioningError) -> String {
+        let bytes = try FileBytes.contents(path)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .unreadable(path: path.text, reason: "it is not valid UTF-8")
+        }
+        return text
+    }
+}

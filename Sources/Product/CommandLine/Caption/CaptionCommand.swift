@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Captioning
+import Foundation
+import TrimLLaVA
+
+/// `trimllava caption`: captions of many pictures, many at once.
+struct CaptionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "caption",
+        abstract: "Writes captions of many pictures: of folders, lists and shards.",
+        discussion: """
+            Records are lines of JSON, one for each picture and prompt, on standard output or in the file \
+            that -o names. Each is written as soon as its caption is there; after whatever ended a run, the \
+            same command with --resume goes on where it was. Ctrl-C finishes the captions in flight, a \
+            second one stops at once.
+            """)
+
+    @Argument(
+        help: ArgumentHelp(
+            "Pictures (JPEG, PNG, WebP), folders, patterns in quotes, and tar archives.",
+            valueName: "input"),
+        completion: .file())
+    var inputs: [String] = []
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Input") var input: CaptionInputOptions
+    @OptionGroup(title: "Output") var output: CaptionOutputOptions
+    @OptionGroup(title: "Prompt") var prompt: CaptionPromptOptions
+    @OptionGroup(title: "Pruning") var pruning: PruningArguments
+    @OptionGroup(title: "Answer") var answer: AnswerOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Captions generated at the same time: a number, or auto to measure it.",
+            valueName: "count"),
+        transform: { text in
+            guard let choice = ParallelChoice(parsing: text) else {
+                throw ValidationError("expected auto or a number from 1")
+            }
+            return choice
+        })
+    var parallel = ParallelChoice.automatic
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Stop after more failures than this. (default: any number)", valueName: "count"))
+    var maxErrors: Int?
+
+    @Flag(name: [.short, .long], help: "Print no progress, no failures and no summary.")
+    var quiet = false
+
+    func validate() throws {
+        guard !inputs.isEmpty || input.filelist != nil else {
+            throw ValidationError("give pictures, folders or --filelist")
+        }
+        if input.filelist == "-", prompt.readsStandardInput {
+            throw ValidationError("standard input can be only one of: the list, a prompt")
+        }
+        if let maxErrors, maxErrors < 0 {
+            throw ValidationError("--max-errors is \(maxErrors), expected 0 or more")
+        }
+    }
+
+    func run() throws {
+        let paths = try RawArguments.paths(of: inputs)
+        let prompts = try prompt.texts()
+        let identity = RecordIdentity(
+            model: URL(fileURLWithPath: model.model).lastPathComponent, prompts: prompts,
+            settings: CaptionSettings(self).lines)
+        let sink = try CaptionOutput(
+            records: output.records, resumes: output.resume, sidecars: output.sidecars,
+            job: identity,
+            part: input.shard, inputs: paths)
+        let found = try input.pictures(paths)
+        let plan = try sink.plan(found)
+        let report = CaptionReport(quiet: quiet)
+        var statistics = JobStatistics(plan)
+        statistics.duplicates = found.duplicateCount
+        report.begin(plan, statistics)
+        let control = JobControl()
+        let ending: Result<Void, any Error>
+        if plan.tasks.isEmpty {
+            for failure in plan.failures { report.failed("\(failure)") }
+            try sink.write(plan.failures)
+            statistics.failed = plan.failures.count
+            ending = .success(())
+        } else {
+            let llava = try model.load(quiet: quiet)
+            let caption = CaptionJob(
+                plan, llava, try identity.prompts.map { try prompt.question($0, llava) },
+                identity: identity, options: options, output: sink, statistics: statistics,
+                control: control, onProgress: report.show, onFailure: report.failed)
+            ending = result(of: caption, control, report)
+            statistics = caption.statistics
+        }
+        if case .success = ending {
+            try sink.finish()
+            try output.export(
+                sink, found, part: input.shard,
+                isComplete: statistics.done == statistics.pictures)
+        }
+        try finish(statistics, report, control, ending)
+    }
+
+    /// Does a job, which signals may end.
+    private func result(
+        of job: CaptionJob, _ control: JobControl, _ report: CaptionReport
+    ) -> Result<Void, any Error> {
+        let signals = JobSignals(control, onFirst: report.finishing)
+        defer { signals.stop() }
+        return Result { try job.run() }
+    }
+
+    private var options: JobOptions {
+        var generation = answer.options
+        generation.pruning = pruning.options
+        var options = JobOptions(generation: generation)
+        options.prefix = prompt.prefix
+        options.suffix = prompt.suffix
+        options.parallel = parallel
+        options.isOrdered = output.ordered
+        options.maximumFailures = maxErrors
+        options.crops = prompt.crop
+        options.orients = !prompt.ignoreOrientation
+        return options
+    }
+
+    /// Says how the job ended, and what to do about it.
+    private func finish(
+        _ statistics: JobStatistics, _ report: CaptionReport, _ control: JobControl,
+        _ ending: Result<Void, any Error>
+    ) throws {
+        report.end(statistics)
+        if let summary = output.summary {
+            try CaptionSummary(statistics).write(to: summary)
+        }
+        let left = statistics.pictures - statistics.done
+        if left > 0, !quiet { StandardError.report(output.continuation(left: left)) }
+        try ending.get()
+        if control.isFinishing, left > 0 { throw ExitCode(Interrupts.exitCode) }
+        if statistics.failed > 0 { throw ExitCode(1) }
+    }
+}

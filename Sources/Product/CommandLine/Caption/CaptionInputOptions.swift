@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Captioning
+
+/// Which pictures get captions.
+struct CaptionInputOptions: ParsableArguments {
+    @Flag(name: [.short, .long], help: "Search folders in folders too.")
+    var recursive = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Read more inputs from a file, or - for standard input: one a line, or separated by NULs as \
+            find -print0 writes them.
+            """, valueName: "file"),
+        completion: .file())
+    var filelist: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Take the i-th of n parts of the pictures; each is in one part, always the same.",
+            valueName: "i/n"),
+        transform: { text in
+            guard let shard = Shard(parsing: text) else {
+                throw ValidationError("expected i/n with 1 ≤ i ≤ n, such as 2/8")
+            }
+            return shard
+        })
+    var shard: Shard?
+
+    /// The pictures that arguments and the list name.
+    func pictures(_ paths: [FilePath]) throws -> PictureInputs {
+        var inputs = PictureInputs(isRecursive: recursive, shard: shard)
+        for path in paths { inputs.add(path) }
+        if let filelist {
+            for path in try FileList.paths(in: FilePath(filelist)) { inputs.addNamed(path) }
+        }
+        return inputs
+    }
+}

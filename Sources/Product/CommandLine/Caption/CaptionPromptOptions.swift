@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Captioning
+import TrimLLaVA
+
+/// What is asked about every picture.
+struct CaptionPromptOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("p"), .customLong("prompt")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "The question; can be repeated for several captions of each picture. (default: "
+                + "\(LLaVA.defaultQuestion))", valueName: "text"))
+    var prompts: [String] = []
+
+    @Option(
+        name: .customLong("prompt-file"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Read a question from a file; - for standard input; can be repeated.",
+            valueName: "file"),
+        completion: .file())
+    var promptFiles: [String] = []
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Text before every caption.", valueName: "text"))
+    var prefix = ""
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Text after every caption.", valueName: "text"))
+    var suffix = ""
+
+    @Flag(help: "Take prompts as they are, special tokens included, with no template around them.")
+    var raw = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How the model was trained to read questions. (default: what its file says)",
+            valueName: "name"))
+    var template: ChatTemplate?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "What the conversation starts with, instead of the template's own text.",
+            valueName: "text"))
+    var system: String?
+
+    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
+    var crop = false
+
+    @Flag(help: "Do not turn pictures as their EXIF orientation says.")
+    var ignoreOrientation = false
+
+    func validate() throws {
+        if raw, prompts.isEmpty, promptFiles.isEmpty {
+            throw ValidationError("--raw needs --prompt or --prompt-file")
+        }
+        if raw, template != nil || system != nil {
+            throw ValidationError("--raw goes without --template and --system")
+        }
+        if prompts.contains("") { throw ValidationError("--prompt is empty") }
+        if promptFiles.count(where: { $0 == "-" }) > 1 {
+            throw ValidationError("standard input can be only one of the prompts")
+        }
+    }
+
+    var readsStandardInput: Bool { promptFiles.contains("-") }
+
+    /// The questions, each once, those from files last.
+    ///
+    /// Without `--raw` a file's last line end is dropped.
+    func texts() throws -> [String] {
+        var texts: [String] = []
+        for text in try prompts + promptFiles.map({ try PromptFile.text($0, raw: raw) })
+        where !texts.contains(text) {
+            texts.append(text)
+        }
+        return texts.isEmpty ? [LLaVA.defaultQuestion] : texts
+    }
+
+    /// A question, written down for a model.
+    func question(_ text: String, _ llava: LLaVA) throws -> PictureQuestion {
+        try raw
+            ? PictureQuestion(raw: text, for: llava)
+            : PictureQuestion(text, for: llava, template: template, system: system)
+    }
+}

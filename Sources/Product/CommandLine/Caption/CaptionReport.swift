@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import Captioning
+import Foundation
+
+/// Says on standard error how far a job is: in one line on a terminal, else in a line now and then.
+final class CaptionReport {
+    /// Seconds between lines in a log.
+    static let logInterval = 30.0
+    /// Failures that are printed; the records have all of them.
+    static let printedFailures = 20
+
+    private let quiet: Bool
+    private let line: ProgressLine
+    private let isTerminal = isatty(STDERR_FILENO) != 0
+    private var nextLog = CaptionReport.logInterval
+    private var failures = 0
+
+    init(quiet: Bool) {
+        self.quiet = quiet
+        line = ProgressLine(quiet: quiet)
+    }
+
+    /// Says what there is to do.
+    func begin(_ plan: JobPlan, _ statistics: JobStatistics) {
+        guard !quiet else { return }
+        var text = "pictures: \(plan.tasks.count) to caption"
+        let others = [
+            (plan.finishedCount, "captioned before"), (plan.skippedCount, "skipped"),
+            (statistics.duplicates, "named twice"), (plan.failures.count, "not readable"),
+        ]
+        for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
+        StandardError.print(text)
+    }
+
+    /// Says how far it is.
+    func show(_ statistics: JobStatistics) {
+        guard !quiet else { return }
+        if isTerminal {
+            line.show(Self.progress(statistics))
+        } else if statistics.seconds >= nextLog {
+            nextLog = statistics.seconds + Self.logInterval
+            StandardError.print(Self.progress(statistics))
+        }
+    }
+
+    /// Says what went wrong with a picture.
+    func failed(_ message: String) {
+        failures += 1
+        guard !quiet, failures <= Self.printedFailures else { return }
+        line.erase()
+        StandardError.report(message.replacing("\n", with: "\\n"))
+        if failures == Self.printedFailures {
+            StandardError.report("more failures are in the records alone")
+        }
+    }
+
+    /// Says that Ctrl-C has been understood.
+    var finishing: @Sendable () -> Void {
+        let quiet = quiet
+        return {
+            guard !quiet else { return }
+            StandardError.print("\nfinishing the captions in flight; Ctrl-C again stops at once")
+        }
+    }
+
+    /// Says what has been done.
+    func end(_ statistics: JobStatistics) {
+        line.erase()
+        if !quiet { StandardError.print(Self.summary(statistics)) }
+    }
+
+    /// A job's state in one line.
+    static func progress(_ statistics: JobStatistics) -> String {
+        var text = "\(statistics.done)/\(statistics.pictures) pictures"
+        text += String(
+            format: ", %.1f pictures/min, %.1f tokens/s", statistics.picturesPerMinute,
+            statistics.tokensPerSecond)
+        if let kept = keptText(statistics) { text += ", \(kept)" }
+        if statistics.failed > 0 { text += ", \(statistics.failed) failed" }
+        if let left = statistics.secondsLeft { text += ", \(duration(left)) left" }
+        return text
+    }
+
+    /// What a job has done and cost, in a few lines.
+    static func summary(_ statistics: JobStatistics) -> String {
+        var text = "pictures: \(statistics.captioned) captioned"
+        if statistics.failed > 0 { text += ", \(statistics.failed) failed" }
+        guard statistics.captions > 0 else { return text }
+        text += String(
+            format: " in %@: %.1f pictures/min, %.1f tokens/s with %d in parallel",
+            duration(statistics.seconds), statistics.picturesPerMinute,
+            statistics.tokensPerSecond, statistics.parallel)
+        if let kept = keptText(statistics) { text += "; \(kept)" }
+        text += String(
+            format: "\nvision %@, decoder %@, waiting for pictures %@; KV cache at most %@",
+            duration(statistics.visionSeconds), duration(statistics.decoderSeconds),
+            duration(statistics.waitingSeconds), byteCountText(statistics.cacheBytes))
+        return text
+    }
+
+    private static func keptText(_ statistics: JobStatistics) -> String? {
+        guard statistics.captions > 0, statistics.visualTokens > 0 else { return nil }
+        let count = Double(statistics.captions)
+        return String(
+            format: "kept %.0f of %.0f visual tokens", Double(statistics.keptTokens) / count,
+            Double(statistics.visualTokens) / count)
+    }
+
+    /// A time for people, such as `2 h 05 min`.
+    static func duration(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<60: String(format: "%.1f s", seconds)
+        case ..<3600: String(format: "%d min %02d s", Int(seconds) / 60, Int(seconds) % 60)
+        default: String(format: "%d h %02d min", Int(seconds) / 3600, Int(seconds) % 3600 / 60)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import Captioning
+import Foundation
+import TrimLLaVA
+
+/// Everything besides picture and prompt that a caption depends on, so that a run goes on only with
+/// captions that it would make itself.
+struct CaptionSettings {
+    /// One setting per line, in an order that stays.
+    let lines: [String]
+
+    init(_ command: CaptionCommand) {
+        let (model, prompt, answer) = (command.model, command.prompt, command.answer)
+        let pruning = command.pruning.options.map { options in
+            """
+            \(options.budget) \(options.selector) \(options.positions) \
+            \(options.selectorOptions.alignment) \(options.selectorOptions.alignedShare) \
+            \(options.selectorOptions.seed)
+            """
+        }
+        let sampling = answer.options.sampling
+        lines = [
+            "model \(Self.identity(of: model.model))",
+            "mmproj \(Self.identity(of: model.mmproj))",
+            "numbers \(model.activations) \(model.visionPrecision) \(model.kvCache) "
+                + (model.quantize.map { "\($0)" } ?? "-"),
+            "context \(model.context.map { "\($0)" } ?? "-")",
+            "template \(prompt.raw ? "raw" : prompt.template?.rawValue ?? "-")",
+            "system \(prompt.system.map { "=\($0)" } ?? "-")",
+            "picture crop \(prompt.crop) turn \(!prompt.ignoreOrientation)",
+            "pruning \(pruning ?? "-")",
+            "tokens \(answer.minTokens) \(answer.maxTokens) \(answer.ignoreEos)",
+            """
+            sampling \(sampling.temperature) \(sampling.topK) \(sampling.topP) \(sampling.minP) \
+            \(sampling.repetitionPenalty) \(sampling.repetitionWindow) \
+            \(sampling.seed.map { "\($0)" } ?? "-")
+            """,
+            "stops \(answer.stops)",
+            "around \([prompt.prefix, prompt.suffix])",
+        ]
+    }
+
+    /// A file's name and size: it may be moved.
+    private static func identity(of path: String) -> String {
+        let size = FileStatus(FilePath(path))?.version.size ?? 0
+        return "\(URL(fileURLWithPath: path).lastPathComponent) \(size)"
+    }
+}

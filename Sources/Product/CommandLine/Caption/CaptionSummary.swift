@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import Captioning
+import Foundation
+
+/// What a job was and cost, for scripts.
+struct CaptionSummary: Encodable {
+    let pictures: Int
+    let captioned: Int
+    let failed: Int
+    let finishedBefore: Int
+    let skipped: Int
+    let duplicates: Int
+    let captions: Int
+    let generatedTokens: Int
+    let visualTokens: Int
+    let keptTokens: Int
+    let parallel: Int
+    let seconds: Double
+    let measuringSeconds: Double
+    let visionSeconds: Double
+    let decoderSeconds: Double
+    let waitingSeconds: Double
+    let picturesPerMinute: Double
+    let tokensPerSecond: Double
+    let cacheBytes: Int
+    /// Most bytes of physical memory; nil where the system does not tell.
+    let peakMemoryBytes: Int?
+
+    init(_ statistics: JobStatistics) {
+        pictures = statistics.pictures
+        captioned = statistics.captioned
+        failed = statistics.failed
+        finishedBefore = statistics.finishedBefore
+        skipped = statistics.skipped
+        duplicates = statistics.duplicates
+        captions = statistics.captions
+        generatedTokens = statistics.generatedTokens
+        visualTokens = statistics.visualTokens
+        keptTokens = statistics.keptTokens
+        parallel = statistics.parallel
+        seconds = Self.rounded(statistics.seconds)
+        measuringSeconds = Self.rounded(statistics.measuringSeconds)
+        visionSeconds = Self.rounded(statistics.visionSeconds)
+        decoderSeconds = Self.rounded(statistics.decoderSeconds)
+        waitingSeconds = Self.rounded(statistics.waitingSeconds)
+        picturesPerMinute = Self.rounded(statistics.picturesPerMinute)
+        tokensPerSecond = Self.rounded(statistics.tokensPerSecond)
+        cacheBytes = statistics.cacheBytes
+        peakMemoryBytes = SystemLoad.peakMemory()
+    }
+
+    /// Writes one line of JSON.
+    func write(to path: String) throws {
+        let text = try jsonText(self, keys: .convertToSnakeCase) + "\n"
+        do {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw CaptioningError.unwritable(path: path, reason: systemReason(error))
+        }
+    }
+
+    private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }
+}

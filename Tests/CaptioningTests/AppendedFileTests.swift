@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Captioning
+
+@Suite struct AppendedFileTests {
+    private let folder: TemporaryFolder
+    private let path: FilePath
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = FilePath(folder.path + "/records.jsonl")
+    }
+
+    private var text: String {
+        get throws { try String(contentsOfFile: path.text, encoding: .utf8) }
+    }
+
+    private func lines(_ file: AppendedFile) throws -> [String] {
+        var lines: [String] = []
+        try file.forEachLine { line, number in
+            lines.append("\(number):" + String(decoding: line, as: UTF8.self))
+        }
+        return lines
+    }
+
+    @Test(arguments: ["", "a\nb\n", "a\nb\nc", "torn", "a\n\0\0\0", "\n"])
+    func aLastLineWithoutEndIsCutOff(content: String) throws {
+        try folder.write(Array(content.utf8), to: "records.jsonl")
+        let file = try AppendedFile(path)
+        let whole = String(
+            content[
+                ..<(content.lastIndex(of: "\n").map { content.index(after: $0) }
+                    ?? content.startIndex)])
+        #expect(try text == whole)
+        try file.append(Array("new\n".utf8))
+        #expect(try text == whole + "new\n")
+        #expect(file.length == whole.utf8.count + 4)
+    }
+
+    /// Longer than any chunk in which the file is read.
+    @Test(arguments: [4095, 4096, 4097, 300_000])
+    func aLongTornLineIsCutOff(length: Int) throws {
+        let line = Array("whole\n".utf8)
+        try folder.write(line + Array(repeating: 0x61, count: length), to: "records.jsonl")
+        let file = try AppendedFile(path)
+        #expect(try text == "whole\n")
+        let long = String(repeating: "b", count: length)
+        try file.append(Array((long + "\n").utf8))
+        #expect(try lines(file) == ["1:whole", "2:" + long])
+    }
+
+    @Test func twoCannotWriteTheSameFile() throws {
+        var first: AppendedFile? = try AppendedFile(path)
+        #expect(throws: CaptioningError.inUse(path: path.text)) { try AppendedFile(path) }
+        try first?.append(Array("a\nb\n".utf8))
+        try first?.rewrite { $0 == 2 }
+        #expect(throws: CaptioningError.inUse(path: path.text)) { try AppendedFile(path) }
+        first = nil
+        #expect(try lines(AppendedFile(path)) == ["1:b"])
+    }
+
+    @Test func rewritingKeepsLinesAndGoesOn() throws {
+        let file = try AppendedFile(path)
+        for line in ["a", "", "c", "d"] { try file.append(Array("\(line)\n".utf8)) }
+        try file.rewrite { $0 != 3 }
+        try file.append(Array("e\n".utf8))
+        #expect(try text == "a\n\nd\ne\n")
+        #expect(file.length == 7)
+        try file.rewrite { _ in false }
+        #expect(try text == "")
+        #expect(!FileManager.default.fileExists(atPath: path.text + ".new"))
+    }
+
+    @Test func aFileThatIsGoneIsAnError() throws {
+        let file = try AppendedFile(path)
+        try file.append(Array("a\n".utf8))
+        unlink(path.text)
+        #expect(throws: CaptioningError.removed(path: path.text)) {
+            try file.append(Array("b\n".utf8))
+        }
+        try folder.write(Array("another\n".utf8), to: "records.jsonl")
+        #expect(throws: CaptioningError.removed(path: path.text)) {
+            try file.append(Array("b\n".utf8))
+        }
+    }
+
+    @Test func whatCannotBeOpenedIsAnError() throws {
+        #expect(throws: CaptioningError.self) { try AppendedFile(FilePath(folder.path)) }
+        #expect(throws: CaptioningError.self) {
+            try AppendedFile(FilePath(folder.path + "/absent/records.jsonl"))
+        }
+        #expect(throws: CaptioningError.self) {
+            try AppendedFile(FilePath("/dev/full")).append(Array("a\n".utf8))
+        }
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Captioning
+
+/// What a job that goes on makes of records that are there.
+@Suite struct CaptionOutputTests {
+    private let folder: TemporaryFolder
+    private let records: FilePath
+    private let job = RecordIdentity(model: "m", prompts: ["one", "two"], settings: ["s"])
+
+    init() throws {
+        folder = try TemporaryFolder()
+        records = FilePath(folder.path + "/records.jsonl")
+        for name in ["a", "b", "c"] { try folder.write(Array(name.utf8), to: "\(name).jpg") }
+    }
+
+    private func picture(_ name: String) -> PictureReference {
+        PictureReference(path: FilePath(folder.path + "/\(name).jpg"))
+    }
+
+    private var inputs: PictureInputs {
+        var inputs = PictureInputs(isRecursive: false)
+        inputs.add(FilePath(folder.path))
+        return inputs
+    }
+
+    private func output(
+        _ job: RecordIdentity? = nil, resumes: Bool = true, _ sidecars: Sidecars? = nil
+    ) throws -> CaptionOutput {
+        try CaptionOutput(
+            records: .file(records), resumes: resumes, sidecars: sidecars, job: job ?? self.job)
+    }
+
+    private func record(_ name: String, _ prompt: Int, job: RecordIdentity? = nil) -> CaptionRecord
+    {
+        let picture = picture(name)
+        var record = CaptionRecord(picture.path)
+        record.text = "\(name)\(prompt)"
+        record.describe(job ?? self.job, prompt: prompt)
+        record.fileSize = picture.version?.size
+        record.fileModifiedNs = picture.version?.modified
+        return record
+    }
+
+    private func write(_ output: CaptionOutput, _ names: [(String, Int)]) throws {
+        for (name, prompt) in names {
+            try output.write(record(name, prompt), of: picture(name), prompt: prompt)
+        }
+    }
+
+    private func texts() throws -> [String] {
+        try String(contentsOf: URL(fileURLWithPath: records.text), encoding: .utf8)
+            .split(separator: "\n").map { line in
+                let record = try CaptionRecord(line: line.utf8)
+                return record.text ?? "failed"
+            }
+    }
+
+    private func tasks(_ plan: JobPlan) -> [String] {
+        plan.tasks.map { task in
+            let name = String(decoding: task.picture.path.withoutExtension.name, as: UTF8.self)
+            return name + task.prompts.map { "\($0)" }.joined()
+        }
+    }
+
+    @Test func recordsAreNotMixedUnasked() throws {
+        try write(output(), [("a", 0)])
+        #expect(throws: CaptioningError.recordsExist(path: records.text)) {
+            try output(resumes: false)
+        }
+    }
+
+    @Test func whatIsMissingIsDone() throws {
+        #expect(tasks(try output().plan(inputs)) == ["a01", "b01", "c01"])
+        try write(output(), [("b", 1), ("a", 0), ("a", 1)])
+        let plan = try output().plan(inputs)
+        #expect(tasks(plan) == ["b0", "c01"])
+        #expect(plan.finishedCount == 1)
+        #expect(try texts() == ["b1", "a0", "a1"])
+    }
+
+    @Test func aChangedPictureLosesItsRecords() throws {
+        try write(output(), [("a", 0), ("b", 0), ("a", 1), ("b", 1)])
+        try folder.write(Array("longer".utf8), to: "a.jpg")
+        #expect(tasks(try output().plan(inputs)) == ["a01", "c01"])
+        #expect(try texts() == ["b0", "b1"])
+        // Only the time of change differs.
+        utimensat(AT_FDCWD, folder.path + "/b.jpg", [timespec(), timespec()], 0)
+        #expect(tasks(try output().plan(inputs)) == ["a01", "b01", "c01"])
+        #expect(try texts() == [])
+    }
+
+    @Test func aPictureThatIsGoneKeepsItsRecords() throws {
+        try write(output(), [("a", 0), ("a", 1)])
+        var named = PictureInputs(isRecursive: false)
+        named.add(picture("a").path)
+        unlink(folder.path + "/a.jpg")
+        #expect(tasks(try output().plan(named)) == [])
+        #expect(tasks(try output().plan(inputs)) == ["b01", "c01"])
+        #expect(try texts() == ["a0", "a1"])
+    }
+
+    @Test func failuresAreTriedAgain() throws {
+        let sink = try output()
+        for path in [picture("a").path, FilePath(folder.path), FilePath("/elsewhere.jpg")] {
+            try sink.write([InputFailure(path: path, reason: "no")])
+        }
+        _ = consume sink
+        #expect(tasks(try output().plan(inputs)) == ["a01", "b01", "c01"])
+        // What this job does not look at stays: /elsewhere.jpg.
+        #expect(try texts() == ["failed"])
+    }
+
+    @Test func otherPromptsModelsAndSettingsAreOthers() throws {
+        try write(output(), [("a", 0), ("a", 1)])
+        for other in [
+            RecordIdentity(model: "m", prompts: ["one", "three"], settings: ["s"]),
+            RecordIdentity(model: "m", prompts: ["one"], settings: ["other"]),
+        ] {
+            let plan = try output(other).plan(inputs)
+            #expect(tasks(plan).first == (other.prompts.count == 2 ? "a1" : "a0"))
+            #expect(try texts() == ["a0", "a1"])
+        }
+    }
+
+    @Test func aRecordThatIsThereTwiceIsKeptOnce() throws {
+        try write(output(), [("a", 0), ("b", 0), ("a", 0)])
+        #expect(tasks(try output().plan(inputs)) == ["a1", "b1", "c01"])
+        #expect(try texts() == ["a0", "b0"])
+    }
+
+    @Test(arguments: ["{}", "caption", "{\"file_name\":\"a\"}", "[]", ""])
+    func anotherFileIsRefusedAndStays(line: String) throws {
+        try folder.write(Array("\(line)\n".utf8), to: "records.jsonl")
+        #expect(throws: CaptioningError.self) { try output().plan(inputs) }
+        #expect(try String(contentsOfFile: records.text, encoding: .utf8) == "\(line)\n")
+    }
+
+    private func sidecar(_ name: String) -> String? {
+        try? String(contentsOfFile: folder.path + "/\(name).txt", encoding: .utf8)
+    }
+
+    @Test func sidecarsComeWithTheLastPrompt() throws {
+        let sidecars = Sidecars(suffix: ".txt", in: nil, existing: .skip)
+        let sink = try output(sidecars)
+        try write(sink, [("a", 1), ("b", 0)])
+        #expect(sidecar("a") == nil)
+        try write(sink, [("a", 0)])
+        #expect(sidecar("a") == "a0\na1\n" && sidecar("b") == nil)
+    }
+
+    private func output(_ sidecars: Sidecars) throws -> CaptionOutput {
+        try output(nil, sidecars)
+    }
+
+    @Test(arguments: Sidecars.Existing.allCases)
+    func aSidecarThatWasNotWrittenIsRestoredOnce(existing: Sidecars.Existing) throws {
+        try folder.write(Array("old".utf8), to: "a.txt")
+        try write(output(), [("b", 0), ("b", 1), ("a", 0), ("a", 1)])
+        let sidecars = Sidecars(suffix: ".txt", in: nil, existing: existing)
+        for _ in 0..<3 { _ = try output(sidecars).plan(inputs) }
+        let expected =
+            switch existing {
+            case .skip: "old"
+            case .overwrite: "a0\na1\n"
+            case .append: "old\na0\na1\n"
+            case .prepend: "a0\na1\nold"
+            }
+        #expect(sidecar("a") == expected)
+        #expect(sidecar("b") == "b0\nb1\n")
+    }
+
+    @Test func existingSidecarsSkipTheirPictures() throws {
+        try folder.write([], to: "b.txt")
+        let plan = try output(Sidecars(suffix: ".txt", in: nil, existing: .skip)).plan(inputs)
+        #expect(tasks(plan) == ["a01", "c01"])
+        #expect(plan.skippedCount == 1)
+        let all = try output(Sidecars(suffix: ".txt", in: nil, existing: .overwrite)).plan(inputs)
+        #expect(tasks(all) == ["a01", "b01", "c01"])
+    }
+
+    @Test func picturesThatWouldShareASidecarFail() throws {
+        try folder.write([1], to: "a.png")
+        let long = String(repeating: "n", count: 251)
+        try folder.write([1], to: "\(long).jpg")
+        let plan = try output(Sidecars(suffix: ".caption", in: nil, existing: .skip)).plan(inputs)
+        #expect(tasks(plan) == ["a01", "b01", "c01"])
+        #expect(
+            plan.failures.map(\.reason) == [
+                "its sidecar is that of \(folder.path)/a.jpg too",
+                "its sidecar's name would be too long",
+            ])
+    }
+
+    @Test func sidecarsAloneLockTheirFolders() throws {
+        func output(_ target: String?, part: String? = nil) throws -> CaptionOutput {
+            try CaptionOutput(
+                records: .none, resumes: false,
+                sidecars: Sidecars(
+                    suffix: ".txt", in: target.map { FilePath($0) }, existing: .skip), job: job,
+                part: part.flatMap { Shard(parsing: $0) },
+                inputs: [picture("a").path, FilePath(folder.path), FilePath("/absent")])
+        }
+        let inUse = CaptioningError.inUse(path: folder.path)
+        let whole = try [output(nil), output(folder.path + "/out/put")]
+        withExtendedLifetime(whole) {
+            #expect(throws: inUse) { try output(nil) }
+            #expect(throws: inUse) { try output(nil, part: "1/2") }
+        }
+    }
+
+    @Test func partsShareTheirFolders() throws {
+        func output(_ part: String?) throws -> CaptionOutput {
+            try CaptionOutput(
+                records: .none, resumes: false,
+                sidecars: Sidecars(suffix: ".txt", in: nil, existing: .skip), job: job,
+                part: part.flatMap { Shard(parsing: $0) }, inputs: [FilePath(folder.path)])
+        }
+        let parts = try [output("1/2"), output("2/2")]
+        _ = withExtendedLifetime(parts) {
+            #expect(throws: CaptioningError.inUse(path: folder.path)) {
+                _ = try output(nil)
+            }
+        }
+    }
+
+    @Test func foldersAreMirrored() {
+        let sidecars = Sidecars(suffix: ".txt", in: FilePath("out"), existing: .skip)
+        func path(_ path: String, below folder: String? = nil) -> String {
+            sidecars.path(
+                for: PictureReference(
+                    path: FilePath(path), below: folder.map { FilePath($0) })
+            ).text
+        }
+        #expect(path("/data/x/a.jpg", below: "/data") == "out/x/a.txt")
+        #expect(path("data//a.jpg", below: "data/") == "out/a.txt")
+        #expect(path("../x/./a.jpg") == "out/x/a.txt")
+        #expect(path("/a.jpg") == "out/a.txt")
+        let version = FileVersion(size: 1, modified: 1)
+        let member = PictureReference(
+            path: FilePath("d/s.tar/x/1.jpg"),
+            place: .member(archive: FilePath("d/s.tar"), position: 0, version: version))
+        #expect(
+            Sidecars(suffix: ".txt", in: nil, existing: .skip).path(for: member).text
+                == "d/s/x/1.txt")
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Captioning
+
+@Suite struct ExportTests {
+    private let folder: TemporaryFolder
+    private let job = RecordIdentity(model: "m", prompts: ["one", "two"], settings: [])
+    private let hostile = "a \"quote\", a comma,\r\nlines\n=1+1 é"
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/data/sub", withIntermediateDirectories: true)
+        for name in ["b.jpg", "a.jpg", "sub/c.png"] {
+            try folder.write(Array(name.utf8), to: "data/" + name)
+        }
+    }
+
+    private func picture(_ name: String) -> PictureReference {
+        PictureReference(path: FilePath(folder.path + "/data/" + name))
+    }
+
+    private func record(_ picture: PictureReference, _ prompt: Int, _ text: String) -> CaptionRecord
+    {
+        var record = CaptionRecord(picture.path)
+        record.text = text
+        record.describe(job, prompt: prompt)
+        record.fileSize = picture.version?.size
+        record.fileModifiedNs = picture.version?.modified
+        return record
+    }
+
+    private var table: CaptionTable {
+        var table = CaptionTable(job)
+        table.add(record(picture("b.jpg"), 1, "b1"))
+        table.add(record(picture("a.jpg"), 0, hostile))
+        table.add(record(picture("b.jpg"), 0, "b0"))
+        table.add(record(picture("sub/c.png"), 0, "c0"))
+        table.add(record(picture("sub/c.png"), 1, "c1"))
+        table.add(CaptionRecord(FilePath("gone.jpg"), error: "gone"))
+        var other = record(picture("a.jpg"), 1, "of other settings")
+        other.settings = "others"
+        table.add(other)
+        return table
+    }
+
+    @Test func commaSeparatedValuesAreRead() throws {
+        let path = folder.path + "/new/folder/captions.csv"
+        try CSVExport.write(table, to: FilePath(path))
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let start =
+            "\(folder.path)/data/a.jpg,\"a \"\"quote\"\", a comma,\r\nlines\n=1+1 é\",,one,m,"
+        let lines = text.replacing("\r\nlines\n", with: " ").split(separator: "\n")
+        #expect(lines.count == 7)
+        #expect(lines[0].hasPrefix("file_name,text,error,prompt,model,width,"))
+        #expect(text.contains("\n" + start))
+        #expect(lines[2].hasPrefix("\(folder.path)/data/b.jpg,b0,,one,m,"))
+        #expect(lines[6].hasPrefix("gone.jpg,,gone,,,"))
+        let columns = Set(lines.dropFirst(2).map { $0.count(where: { $0 == "," }) })
+        #expect(columns == [16])
+    }
+
+    @Test(arguments: [
+        ("plain", "plain"), ("", ""), ("a,b", "\"a,b\""), ("a\"", "\"a\"\"\""),
+        ("a\nb", "\"a\nb\""),
+        ("a\r\nb", "\"a\r\nb\""), (" a", "\" a\""), ("a\u{301},", "\"a\u{301},\""),
+        ("x\"\u{301}", "\"x\"\"\u{301}\""),
+    ])
+    func fieldsAreQuotedWhereTheyMustBe(field: String, written: String) {
+        #expect(CSVExport.line([field, "z"]) == Array((written + ",z\n").utf8))
+    }
+
+    @Test func metadataIsRelativeToItsFolder() throws {
+        for (file, names) in [
+            ("data/metadata.jsonl", ["a.jpg", "b.jpg", "sub/c.png"]),
+            ("metadata.jsonl", ["data/a.jpg", "data/b.jpg", "data/sub/c.png"]),
+        ] {
+            let path = FilePath(folder.path + "/" + file)
+            try MetadataExport.write(table, to: path)
+            let lines = try String(contentsOfFile: path.text, encoding: .utf8)
+                .split(separator: "\n").map { line in
+                    try #require(
+                        try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
+                    )
+                }
+            #expect(lines.map { $0["file_name"] } == names)
+            #expect(lines.map { $0["text"] } == [hostile, "b0", "c0"])
+            #expect(lines.map { $0["text_2"] } == [nil, "b1", "c1"])
+        }
+    }
+
+    private func untarred(_ path: String) throws -> [String: String] {
+        let out = folder.path + "/out-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["tar", "-C", out, "-xf", path]
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        var files: [String: String] = [:]
+        for name in FileManager.default.enumerator(atPath: out)?.compactMap({ $0 as? String }) ?? []
+        {
+            files[name] = try? String(contentsOfFile: out + "/" + name, encoding: .utf8)
+        }
+        return files
+    }
+
+    @Test func shardsHavePicturesAndCaptions() throws {
+        let pictures = ["a.jpg", "b.jpg", "sub/c.png"].map(picture)
+        let out = FilePath(folder.path + "/shards")
+        let table = table
+        try ShardExport(table, to: out, part: nil).write(pictures)
+        let files = try untarred(out.text + "/00000.tar")
+        // a.jpg lacks a caption.
+        #expect(
+            files.keys.sorted()
+                == ["000000000", "000000001"].flatMap { key in
+                    (key == "000000000" ? ["jpg", "json", "txt"] : ["json", "png", "txt"]).map {
+                        "\(key).\($0)"
+                    }
+                })
+        #expect(files["000000000.jpg"] == "b.jpg" && files["000000001.png"] == "sub/c.png")
+        #expect(files["000000000.txt"] == "b0\nb1\n")
+        let json = try JSONSerialization.jsonObject(
+            with: Data((files["000000001.json"] ?? "").utf8))
+        #expect((json as? [[String: Any]])?.map { $0["text"] as? String } == ["c0", "c1"])
+        // A picture that has changed since is left out.
+        try folder.write(Array("another".utf8), to: "data/b.jpg")
+        try ShardExport(table, to: out, part: Shard(parsing: "2/3")).write(pictures)
+        #expect(try untarred(out.text + "/2-of-3-00000.tar")["000000001.txt"] == "c0\nc1\n")
+        #expect(try untarred(out.text + "/2-of-3-00000.tar").count == 3)
+    }
+
+    @Test func archivesComeBackWithCaptions() throws {
+        let archive = FilePath(folder.path + "/in.tar")
+        let writer = try ArchiveWriter(archive)
+        let long = FilePath(
+            [0xFF] + Array(String(repeating: "n", count: 150).utf8) + Array(".jpg".utf8))
+        for name in [FilePath("x/1.jpg"), FilePath("1.cls"), long] {
+            try writer.add(name, name.bytes, modified: 1_000_000)
+        }
+        try writer.finish()
+        var inputs = PictureInputs(isRecursive: false)
+        inputs.add(archive)
+        #expect(inputs.pictures.count == 2)
+        var table = CaptionTable(job)
+        for picture in inputs.pictures {
+            for prompt in 0...1 { table.add(record(picture, prompt, "t\(prompt)")) }
+        }
+        try ShardExport(table, to: FilePath(folder.path + "/back"), part: nil)
+            .write(inputs.pictures)
+        let reader = try ArchiveReader(FilePath(folder.path + "/back/in.tar"))
+        var found: [FilePath: [UInt8]] = [:]
+        while let member = try reader.next() {
+            found[FilePath(member.name)] = try reader.contents(limit: 10000)
+        }
+        #expect(found.count == 6)
+        #expect(found[FilePath("x/1.jpg")] == Array("x/1.jpg".utf8))
+        #expect(found[FilePath("x/1.txt")] == Array("t0\nt1\n".utf8))
+        #expect(found[long] == long.bytes)
+        #expect(found[long.withoutExtension.adding(".txt")] == Array("t0\nt1\n".utf8))
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+/// `trimllava caption`: what it writes, where, and how it ends.
+@Suite struct CaptionCommandTests {
+    private static let options = ["-n", "12", "--ignore-eos"]
+
+    @Test(arguments: ["1", "2", "3", "5", "8", "auto"])
+    func captionsAreWhatRunAnswers(parallel: String) throws {
+        let folder = try CaptionFolder(pictures: 9)
+        let more = ["--keep", "9", "--selector", "divprune", "-p", "What is it?"]
+        let texts = try folder.answers(Self.options + more)
+        let outcome = try ToolProcess.run(
+            folder.caption + Self.options + [
+                folder.pictures, "--parallel", parallel, "-o", folder.records,
+            ] + more)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.output.isEmpty)
+        try folder.expectOneCaptionEach(9, texts: texts)
+    }
+
+    @Test func severalPromptsGiveSeveralRecordsAndOneSidecar() throws {
+        let folder = try CaptionFolder(pictures: 3)
+        let file = try folder.folder.write(Array("Where?\n".utf8), to: "prompt")
+        let outcome = try ToolProcess.run(
+            folder.caption + Self.options + [
+                folder.pictures, "-p", "What?", "--prompt-file", file, "-p", "What?", "--ordered",
+                "--output-dir", folder.folder.path + "/out", "-o", "-", "--prefix", "a: ",
+                "--suffix", " :z", "--parallel", "4",
+            ])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let lines = try CaptionFolder.lines(outcome.output)
+        let names = [0, 0, 1, 1, 2, 2].map(CaptionFolder.name)
+        #expect(lines.map(\.name) == names)
+        #expect(lines.map(\.prompt) == (0..<6).map { ["What?", "Where?"][$0 % 2] })
+        for index in 0..<3 {
+            let expected = try ["What?", "Where?"].map { prompt in
+                "a: \(try folder.answer(index, Self.options + ["-p", prompt]) ?? "") :z"
+            }
+            #expect(lines[(2 * index)...].prefix(2).map(\.text) == expected)
+            let sidecar = folder.folder.path + "/out/0\(index).txt"
+            let flat = expected.map {
+                $0.split(whereSeparator: \.isNewline).joined(separator: " ") + "\n"
+            }
+            #expect(try String(contentsOfFile: sidecar, encoding: .utf8) == flat.joined())
+        }
+    }
+
+    @Test func whatFailsIsRecordedAndPassedOver() throws {
+        let folder = try CaptionFolder(pictures: 4)
+        try folder.folder.write(Array("no picture".utf8), to: "pictures/01.png")
+        symlink("absent", folder.pictures + "/gone.png")
+        let arguments =
+            folder.caption + Self.options + [
+                folder.pictures, folder.pictures + "/00.png", "/absent.png",
+            ]
+        let outcome = try ToolProcess.run(
+            arguments + ["-o", folder.records, "--summary", folder.folder.path + "/summary"])
+        #expect(outcome.code == 1)
+        let lines = try folder.lines()
+        #expect(lines.count == 6)
+        #expect(
+            Set(lines.filter { $0.error != nil }.map(\.name)) == [
+                "01.png", "gone.png", "absent.png",
+            ])
+        #expect(Set(lines.filter { $0.text != nil }.map(\.name)) == ["00.png", "02.png", "03.png"])
+        #expect(outcome.errors.contains("01.png: not a picture"))
+        let summary = try #require(
+            try JSONSerialization.jsonObject(
+                with: Data(contentsOf: URL(fileURLWithPath: folder.folder.path + "/summary")))
+                as? [String: Any])
+        #expect(summary["captioned"] as? Int == 3 && summary["failed"] as? Int == 3)
+        #expect(summary["pictures"] as? Int == 6 && summary["duplicates"] as? Int == 1)
+
+        let strict = try ToolProcess.run(arguments + ["--max-errors", "1", "-q"])
+        #expect(strict.code == 1)
+        #expect(strict.errors == "trimllava: 2 pictures failed, and --max-errors is 1\n")
+    }
+
+    @Test func aPromptThatDoesNotFitFailsItsPictureAlone() throws {
+        let folder = try CaptionFolder(pictures: 2)
+        let long = String(repeating: "word ", count: 400)
+        let outcome = try ToolProcess.run(
+            folder.caption + Self.options + [
+                folder.pictures, "-p", long, "-p", "Hi", "--context", "200", "-q",
+            ])
+        #expect(outcome.code == 1)
+        let lines = try CaptionFolder.lines(outcome.output)
+        #expect(lines.count == 4)
+        #expect(lines.filter { $0.error != nil }.allSatisfy { $0.prompt == long })
+        #expect(lines.filter { $0.text != nil }.map(\.prompt) == ["Hi", "Hi"])
+    }
+
+    @Test func namesThatAreNoTextArriveAsTheyAre() throws {
+        let folder = try CaptionFolder(pictures: 2)
+        let script = #"""
+            cd "$DIR" && cp 00.png "$(printf 'a\377b.png')" && cp 01.png "$(printf 'n\nl.png')" || exit 9
+            "$@" "$(printf 'a\377b.png')" "$(printf 'n\nl.png')" -- -x.png
+            """#.replacing("$DIR", with: folder.pictures)
+        let outcome = try ToolProcess.shell(
+            script, folder.caption + Self.options + ["--ordered", "-q"])
+        #expect(outcome.code == 1, "\(outcome.errors)")
+        let lines = try CaptionFolder.lines(outcome.output)
+        #expect(lines.map(\.name) == ["-x.png", "a\u{FFFD}b.png", "n\nl.png"])
+        #expect(lines.map { $0.text == nil } == [true, false, false])
+        #expect(outcome.text.contains(#""file_name_base64":"Yf9iLnBuZw==""#))
+        // Folders, and lists that find writes.
+        let list = try ToolProcess.shell(
+            #"find "$DIR" -name '*.png' -print0 | "$@" --filelist -"#
+                .replacing("$DIR", with: folder.pictures), folder.caption + Self.options + ["-q"])
+        let walked = try ToolProcess.run(folder.caption + Self.options + [folder.pictures, "-q"])
+        for outcome in [list, walked] {
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(
+                Set(try CaptionFolder.lines(outcome.output).map(\.name)) == [
+                    "00.png", "01.png", "a\u{FFFD}b.png", "n\nl.png",
+                ])
+        }
+        let bad = try ToolProcess.shell(
+            #""$@" -p "$(printf 'a\377b')""#, folder.caption + Self.options + [folder.pictures])
+        #expect(bad.code == 1)
+        #expect(bad.errors.contains("is not valid UTF-8 at byte 1"))
+    }
+
+    @Test func shardsMakeTheWhole() throws {
+        let folder = try CaptionFolder(pictures: 12)
+        var names: [String] = []
+        for part in 1...3 {
+            let outcome = try ToolProcess.run(
+                folder.caption + Self.options + [folder.pictures, "--shard", "\(part)/3", "-q"])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            names += try CaptionFolder.lines(outcome.output).map(\.name)
+        }
+        #expect(names.sorted() == (0..<12).map(CaptionFolder.name))
+    }
+
+    @Test func archivesGiveTheirMembers() throws {
+        let folder = try CaptionFolder(pictures: 5)
+        let archive = folder.folder.path + "/s.tar"
+        let tar = try ToolProcess.shell(
+            #"tar -C "$DIR" -cf "$TAR" ."#.replacing("$DIR", with: folder.pictures)
+                .replacing("$TAR", with: archive), [])
+        #expect(tar.code == 0)
+        let texts = try folder.answers(Self.options)
+        let arguments = folder.caption + Self.options + [archive, "-o", folder.records, "--resume"]
+        #expect(try ToolProcess.run(arguments).code == 0)
+        try folder.expectOneCaptionEach(5, texts: texts)
+        let again = try ToolProcess.run(arguments)
+        #expect(again.code == 0 && again.errors.contains("pictures: 0 to caption, 5 captioned"))
+        try folder.expectOneCaptionEach(5)
+    }
+
+    @Test func twoRunsOnOneOutputRefuseEachOther() throws {
+        let folder = try CaptionFolder(pictures: 40)
+        let arguments =
+            ModelFiles.vicuna.caption + [
+                folder.pictures, "--template", "vicuna", "-n", "300", "--ignore-eos", "-o",
+                folder.records, "--resume", "--parallel", "2",
+            ]
+        let first = try ToolProcess(arguments)
+        try first.waitForErrors("to caption")
+        let second = try ToolProcess.run(arguments)
+        #expect(second.code == 1)
+        #expect(second.errors == "trimllava: \(folder.records): another run writes there\n")
+        first.send(signal: SIGKILL)
+        _ = try first.finish()
+    }
+
+    static let badUsage: [([String], String)] = [
+        ([], "give pictures, folders or --filelist"),
+        (["p", "--resume"], "-o FILE"),
+        (["p", "--resume", "-o", "-"], "-o FILE"),
+        (["p", "--existing", "append", "--sidecar", ".txt"], "needs -o FILE"),
+        (["p", "--existing", "overwrite"], "goes with --sidecar"),
+        (["p", "--existing", "maybe", "--sidecar", ".txt"], "'prepend'"),
+        (["p", "--sidecar", "txt"], "expected an extension"),
+        (["p", "--sidecar", ".a/b"], "expected an extension"),
+        (["p", "--shard", "3/2"], "expected i/n"),
+        (["p", "--parallel", "0"], "expected auto or a number"),
+        (["p", "--max-errors", "-1"], "--max-errors is -1"),
+        (["p", "--raw"], "--raw needs"),
+        (["p", "-p", ""], "--prompt is empty"),
+        (["p", "--min-tokens", "9", "-n", "8"], "the least number of new tokens is 9"),
+        (["--filelist", "-", "--prompt-file", "-"], "standard input can be only one"),
+        (["p", "-o", ""], "is empty"),
+    ]
+
+    @Test(arguments: badUsage)
+    func wrongUsageIsRefusedAtOnce(arguments: [String], message: String) throws {
+        let outcome = try ToolProcess.run(ModelFiles.llama3.caption + arguments)
+        #expect(outcome.code == 2)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+}
