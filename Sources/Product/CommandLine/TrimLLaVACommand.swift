@@ -11,7 +11,6 @@ struct TrimLLaVACommand: ParsableCommand {
         subcommands: [
             RunCommand.self, CaptionCommand.self, BenchCommand.self, EvalCommand.self,
             PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
-            InspectCommand.self, TokenizeCommand.self,
         ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).
