@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packs many questions about the same pictures behind one prefix of text and visual tokens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .decoder import Packed
+from .questions import ASKERS, Question, ask, ask_about_several
+from .scenes import Scene
+from .vision import PATCHES
+from .vocabulary import IMAGE, PAD, Vocabulary
+
+# How often each task is asked beside the caption, which every sequence has.
+TASK_WEIGHTS = {
+    "colour": 3, "place": 3, "count": 4, "what-is-at": 3, "sign": 2, "size": 1,
+    "neighbour": 2, "presence": 2, "background": 1,
+}  # fmt: skip
+SEVERAL = "several-pictures"
+
+
+@dataclass
+class Batch:
+    """Packed sequences of one prefix length, with what is to be predicted where."""
+
+    prefix_tokens: Tensor  # [batch, P]; IMAGE where a visual token stands
+    visual_rows: Tensor  # [batch, V]: which of the pictures' patches, in order, stand there
+    packed: Packed
+    target_rows: Tensor  # [targets]: rows of the flattened [batch · T] that predict a token
+    targets: Tensor  # [targets]: the token that follows
+    answer_numbers: Tensor  # [targets]: which answer each belongs to
+    tasks: list[str]  # of the answers
+
+
+def questions_of(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:
+    """Different questions about one scene, the caption first, or about several scenes."""
+    if len(scenes) > 1:
+        drawn = [ask_about_several(scenes, lot) for _ in range(limit)]
+    else:
+        tasks = lot.choices(list(TASK_WEIGHTS), list(TASK_WEIGHTS.values()), k=limit)
+        drawn = [ask(task, scenes[0], lot) for task in ["caption", *tasks]]
+    return list(dict.fromkeys(question for question in drawn if question))
+
+
+@dataclass
+class Answers:
+    """What the sequences of a batch are to predict: (row, token, number of the answer)."""
+
+    targets: list[tuple[int, int, int]]
+    tasks: list[str]
+
+
+class Packer:
+    """Makes batches of sequences from scenes."""
+
+    def __init__(self, vocabulary: Vocabulary, rows: int) -> None:
+        self.vocabulary = vocabulary
+        self.rows = rows  # of a sequence's questions
+
+    def batch(
+        self,
+        groups: Sequence[Sequence[Scene]],
+        lot: random.Random,
+        kept: int = PATCHES,
+        draw: Callable[..., list[Question]] = questions_of,
+    ) -> Batch:
+        """A sequence per group of scenes, `kept` visual tokens of each picture drawn by lot."""
+        pictures = len(groups[0])
+        prefix = np.array(self.vocabulary.prefix(pictures, PATCHES))
+        places = np.flatnonzero(prefix == IMAGE)
+        count = len(groups)
+        prefix_rows, visual = [], []
+        for _ in groups:
+            chosen = np.concatenate(
+                [n * PATCHES + np.sort(lot.sample(range(PATCHES), kept)) for n in range(pictures)]
+            )
+            visual.append(chosen)
+            prefix_rows.append(np.union1d(np.flatnonzero(prefix != IMAGE), places[chosen]))
+        rows = np.stack(prefix_rows)
+        tokens = np.full((len(groups), self.rows), PAD)
+        positions, segments = np.zeros_like(tokens), np.zeros_like(tokens)
+        answers = Answers([], [])
+        for number, scenes in enumerate(groups):
+            views = (tokens[number], positions[number], segments[number])
+            self.fill(views, draw(scenes, lot, self.rows // 10), len(prefix), answers, number)
+        target_rows, following, numbers = torch.tensor(answers.targets).T
+        packed = Packed(*map(torch.from_numpy, (rows, tokens, positions, segments)))
+        return Batch(
+            torch.from_numpy(prefix[rows]), torch.from_numpy(np.stack(visual)), packed,
+            target_rows, following, numbers, answers.tasks,
+        )  # fmt: skip
+
+    def fill(
+        self,
+        views: tuple[np.ndarray, np.ndarray, np.ndarray],
+        questions: Sequence[Question],
+        first_position: int,
+        answers: Answers,
+        number: int,
+    ) -> None:
+        """Puts as many of the questions as fit into the sequence of this number."""
+        tokens, positions, segments = views
+        at = 0
+        for segment, asked in enumerate(questions, start=1):
+            answered, start = self.vocabulary.answered(asked)
+            length = len(answered) - 1  # nothing follows the end of the answer
+            if at + length > self.rows:
+                continue
+            span = slice(at, at + length)
+            tokens[span] = answered[:-1]
+            positions[span] = np.arange(first_position, first_position + length)
+            segments[span] = segment
+            base, index = number * self.rows + at, len(answers.tasks)
+            answers.targets += [
+                (base + row, answered[row + 1], index) for row in range(start - 1, length)
+            ]
+            answers.tasks.append(asked.task)
+            at += length
+
+
+def every_task(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:
+    """One question of each task, to measure with."""
+    if len(scenes) > 1:
+        drawn = [ask_about_several(scenes, lot) for _ in range(limit)]
+    else:
+        drawn = [ask(task, scenes[0], lot) for task in ASKERS]
+    return [question for question in drawn if question]

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions about scenes, each with one right answer, and captions that name every attribute."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .scenes import COLOURS, PLACES, SHAPES, SIZES, UNSEEN_PAIRS, Scene, SceneObject
+
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+ORDINALS = ("first", "second", "third")
+CAPTION_QUESTIONS = (
+    "Describe the picture.",
+    "Describe this picture in detail.",
+    "What is in the picture?",
+    "What does the picture show?",
+)
+PLURALS = {"cross": "crosses"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of a task, and its answer as the model is to give it."""
+
+    task: str
+    question: str
+    answer: str
+
+
+def article(words: str) -> str:
+    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+
+
+def sentence(words: str) -> str:
+    return words[0].upper() + words[1:] + "."
+
+
+def plural(shape: str) -> str:
+    return PLURALS.get(shape, shape + "s")
+
+
+def name(shown: SceneObject) -> str:
+    """Every attribute but the place: "large red star"."""
+    return "sign" if shown.is_sign else f"{shown.size} {shown.colour} {shown.shape}"
+
+
+def enumeration(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def caption(scene: Scene) -> str:
+    """All objects in reading order with every attribute, and the background."""
+    parts = [f"{article(name(o))} {PLACES[o.place]}" for o in scene.in_reading_order()]
+    return f"There is {enumeration(parts)}, on a {scene.background} background."
+
+
+def matching(scene: Scene, shape: str = "", colour: str = "", size: str = "") -> list[SceneObject]:
+    """The objects, signs excepted, with the given attributes."""
+    return [
+        o
+        for o in scene.objects
+        if not o.is_sign
+        and (not shape or o.shape == shape)
+        and (not colour or o.colour == colour)
+        and (not size or o.size == size)
+    ]
+
+
+def reference(
+    scene: Scene, shown: SceneObject, without: str, lot: random.Random
+) -> str | None:  # fmt: skip
+    """Words that mean this object alone and do not tell the attribute that is asked for."""
+    if shown.is_sign:
+        return "sign"
+    choices = [("shape",), ("colour", "shape"), ("size", "shape"), ("size", "colour", "shape")]
+    lot.shuffle(choices)
+    for attributes in choices:
+        values = {attribute: getattr(shown, attribute) for attribute in attributes}
+        if without not in attributes and len(matching(scene, **values)) == 1:
+            return " ".join(values.values())
+    return None
+
+
+def plain_objects(scene: Scene) -> list[SceneObject]:
+    return [o for o in scene.objects if not o.is_sign]
+
+
+def ask_caption(scene: Scene, lot: random.Random) -> Question:
+    return Question("caption", lot.choice(CAPTION_QUESTIONS), caption(scene))
+
+
+def ask_colour(scene: Scene, lot: random.Random) -> Question | None:
+    shown = lot.choice(plain_objects(scene) or [None])
+    if shown is None:
+        return None
+    words = reference(scene, shown, "colour", lot)
+    if words is None or lot.random() < 0.25:
+        words = f"object {PLACES[shown.place]}"
+    return Question("colour", f"What colour is the {words}?", sentence(shown.colour))
+
+
+def ask_size(scene: Scene, lot: random.Random) -> Question | None:
+    shown = lot.choice(plain_objects(scene) or [None])
+    words = shown and reference(scene, shown, "size", lot)
+    if not words:
+        return None
+    return Question("size", f"Is the {words} large or small?", sentence(shown.size))
+
+
+def ask_place(scene: Scene, lot: random.Random) -> Question | None:
+    shown = lot.choice(scene.objects)
+    words = reference(scene, shown, "place", lot)
+    return words and Question("place", f"Where is the {words}?", sentence(PLACES[shown.place]))
+
+
+def ask_what_is_at(scene: Scene, lot: random.Random) -> Question:
+    if lot.random() < 0.12:
+        place = lot.randrange(len(PLACES))
+    else:
+        place = lot.choice(scene.objects).place
+    shown = scene.at(place)
+    answer = article(name(shown)) if shown else "nothing"
+    return Question("what-is-at", f"What is {PLACES[place]}?", sentence(answer))
+
+
+NEIGHBOURS = {  # words: (steps to the right, steps down)
+    "to the left of": (-1, 0), "to the right of": (1, 0), "above": (0, -1), "below": (0, 1),
+}  # fmt: skip
+
+
+def ask_neighbour(scene: Scene, lot: random.Random) -> Question | None:
+    """What is next to an object, where that field of the picture holds something."""
+    choices = []
+    for shown in scene.objects:
+        row, column = divmod(shown.place, 3)
+        for words, (right, down) in NEIGHBOURS.items():
+            inside = 0 <= column + right < 3 and 0 <= row + down < 3
+            other = scene.at(shown.place + right + 3 * down) if inside else None
+            if other:
+                choices.append((words, shown, other))
+    if not choices:
+        return None
+    words, shown, other = lot.choice(choices)
+    meant = reference(scene, shown, "place", lot)
+    return meant and Question(
+        "neighbour", f"What is {words} the {meant}?", sentence(article(name(other)))
+    )
+
+
+def described(lot: random.Random) -> tuple[dict[str, str], str]:
+    """Attributes drawn by lot and the plural that means all objects with them."""
+    shape, colour = lot.choice(SHAPES), lot.choice(COLOURS)
+    kind = lot.randrange(4)
+    if kind == 0 and (shape, colour) not in UNSEEN_PAIRS:
+        return {"shape": shape, "colour": colour}, f"{colour} {plural(shape)}"
+    if kind == 1:
+        return {"colour": colour}, f"{colour} objects"
+    return {"shape": shape}, plural(shape)
+
+
+def count_choice(scenes: Sequence[Scene], lot: random.Random) -> tuple[str, int]:
+    """What to count, and how many of it there are; seldom something that is not there."""
+    if lot.random() < 0.2:
+        return "objects", sum(len(scene.objects) for scene in scenes)
+    for _ in range(20):
+        attributes, words = described(lot)
+        number = sum(len(matching(scene, **attributes)) for scene in scenes)
+        if number or lot.random() < 0.05:
+            break
+    return words, number
+
+
+def ask_count(scene: Scene, lot: random.Random) -> Question:
+    words, number = count_choice([scene], lot)
+    return Question("count", f"How many {words} are there?", sentence(NUMBERS[number]))
+
+
+def ask_presence(scene: Scene, lot: random.Random) -> Question:
+    shown = lot.choice(plain_objects(scene) or [None])
+    shape = shown.shape if shown and lot.random() < 0.7 else lot.choice(SHAPES)
+    colour = shown.colour if shown and lot.random() < 0.7 else lot.choice(COLOURS)
+    if (shape, colour) in UNSEEN_PAIRS:
+        colour = "red"
+    answer = "yes" if matching(scene, shape=shape, colour=colour) else "no"
+    return Question("presence", f"Is there {article(f'{colour} {shape}')}?", sentence(answer))
+
+
+def ask_sign(scene: Scene, lot: random.Random) -> Question | None:
+    sign = next((o for o in scene.objects if o.is_sign), None)
+    return sign and Question("sign", "What does the sign say?", f"{sign.text}.")
+
+
+def ask_background(scene: Scene, lot: random.Random) -> Question:
+    return Question("background", "What is the background like?", sentence(scene.background))
+
+
+ASKERS: dict[str, Callable[[Scene, random.Random], Question | None]] = {
+    "caption": ask_caption,
+    "colour": ask_colour,
+    "place": ask_place,
+    "count": ask_count,
+    "what-is-at": ask_what_is_at,
+    "sign": ask_sign,
+    "size": ask_size,
+    "neighbour": ask_neighbour,
+    "presence": ask_presence,
+    "background": ask_background,
+}
+
+
+def ask(task: str, scene: Scene, lot: random.Random) -> Question | None:
+    """A question of the task, or None where the scene gives rise to none."""
+    return ASKERS[task](scene, lot)
+
+
+def ask_which_picture(scenes: Sequence[Scene], lot: random.Random) -> Question | None:
+    """Which picture shows an object that only one of them shows."""
+    index = lot.randrange(len(scenes))
+    shown = lot.choice(plain_objects(scenes[index]) or [None])
+    if shown is None:
+        return None
+    wanted = {"shape": shown.shape}
+    if lot.random() < 0.7:
+        wanted["colour"] = shown.colour
+    if sum(bool(matching(scene, **wanted)) for scene in scenes) != 1:
+        return None
+    words = " ".join(wanted[key] for key in ("colour", "shape") if key in wanted)
+    return Question(
+        "several-pictures",
+        f"Which picture shows {article(words)}?",
+        f"The {ORDINALS[index]} picture.",
+    )
+
+
+def ask_about_one(scenes: Sequence[Scene], lot: random.Random) -> Question:
+    """What is at a place of one of the pictures."""
+    index = lot.randrange(len(scenes))
+    shown = lot.choice(scenes[index].objects)
+    return Question(
+        "several-pictures",
+        f"What is {PLACES[shown.place]} of the {ORDINALS[index]} picture?"
+        if shown.place != 4
+        else f"What is in the centre of the {ORDINALS[index]} picture?",
+        sentence(article(name(shown))),
+    )
+
+
+def ask_count_in_all(scenes: Sequence[Scene], lot: random.Random) -> Question | None:
+    words, number = count_choice(scenes, lot)
+    if number >= len(NUMBERS):
+        return None
+    return Question(
+        "several-pictures",
+        f"How many {words} are there in all pictures?",
+        sentence(NUMBERS[number]),
+    )
+
+
+def ask_about_several(scenes: Sequence[Scene], lot: random.Random) -> Question | None:
+    """A question that needs all of two or three pictures."""
+    return lot.choice((ask_which_picture, ask_about_one, ask_count_in_all))(scenes, lot)

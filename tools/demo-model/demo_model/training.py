@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training in three phases: patch labels, questions on a fixed tower, and all together."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .drawing import GRID
+from .drawn_scenes import IGNORED, LABELS, DrawnScenes, drawn_scenes
+from .model import Llava, answer_loss, answers_right
+from .packing import Batch, Packer, every_task
+from .scenes import FIRST_TEST_SEED
+from .vision import PATCHES, cut_patches, label_loss
+from .vocabulary import Vocabulary
+
+FIRST_CROWDED_SEED = 1 << 30
+CROP = 12  # patches of the side of what the first phase sees of a picture
+KEPT = PATCHES // 4  # visual tokens in the second phase
+QUESTION_ROWS = 320
+TEST_PICTURES = 96
+AVERAGING = 0.998  # of the averaged weights, which are what is exported
+LABEL_SHARE = 0.3  # of the patch labels' loss, beside the answers'
+PAIR_EVERY = 8  # steps of the last phase, one of which asks about two pictures
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a phase trains, on how much, and how fast."""
+
+    name: str
+    steps: int
+    pictures: int  # a step's pictures; crops of pictures in the first phase
+    rate: float  # the learning rate between warm-up and decay
+    decay: float  # share of the steps, at the end, in which the rate falls to nothing
+    warm_up: int = 200
+
+    def rate_at(self, step: int) -> float:
+        left = (self.steps - step) / max(self.steps * self.decay, 1)
+        return self.rate * min(1.0, (step + 1) / self.warm_up, max(left, 0.01))
+
+
+def initial_data(folder: Path, normal: int, crowded: int) -> dict[str, DrawnScenes]:
+    """All drawn scenes: to train with, and those of other seeds to measure with."""
+    return {
+        "test": drawn_scenes(folder / "test", FIRST_TEST_SEED, 500),
+        "crowded": drawn_scenes(folder / "crowded", FIRST_CROWDED_SEED, crowded, crowded=True),
+        "normal": drawn_scenes(folder / "normal", 0, normal),
+    }
+
+
+class Trainer:
+    """Model, averaged weights, optimiser and place in the phases; saved and taken up again."""
+
+    def __init__(
+        self, folder: Path, phases: list[Phase], data: dict[str, DrawnScenes],
+        vocabulary: Vocabulary, seed: int,
+    ) -> None:  # fmt: skip
+        self.folder, self.phases, self.data, self.seed = folder, phases, data, seed
+        self.packer = Packer(vocabulary, QUESTION_ROWS)
+        self.model = Llava(seed)
+        self.average = {k: v.detach().clone() for k, v in self.model.named_parameters()}
+        self.phase_number = self.step = 0
+        self.seconds = 0.0  # of training, pauses excepted
+        self.sums: dict[str, list[float]] = defaultdict(list)
+        self.optimiser = self.make_optimiser()
+        self.model.tower.compile(dynamic=False)
+        self.model.decoder.compile(dynamic=False)
+
+    @property
+    def phase(self) -> Phase:
+        return self.phases[self.phase_number]
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": 0.02}, {"params": vectors}]
+        return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+
+    def save(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "phase": self.phase.name,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        path = self.folder / "checkpoint.pt"
+        torch.save(state, path.with_suffix(".new"))
+        os.replace(path.with_suffix(".new"), path)
+
+    def resume(self) -> bool:
+        """Takes up the checkpoint in the folder, if there is one."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.phase_number = [phase.name for phase in self.phases].index(state["phase"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        return True
+
+    def next_phase(self) -> bool:
+        """Goes on to the next phase with the averaged weights and a fresh optimiser."""
+        self.save()
+        os.replace(self.folder / "checkpoint.pt", self.folder / f"after-{self.phase.name}.pt")
+        if self.phase_number + 1 == len(self.phases):
+            return False
+        self.model.load_state_dict(self.average, strict=False)
+        self.phase_number, self.step = self.phase_number + 1, 0
+        self.optimiser = self.make_optimiser()
+        self.save()
+        return True
+
+    def train_step(self) -> None:
+        """One step of the phase: loss, gradients, weights and their average."""
+        start = time.monotonic()
+        lot = random.Random(f"step {self.seed} {self.phase.name} {self.step}")
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.phase.rate_at(self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = {
+                "vision": self.vision_loss, "decoder": self.decoder_loss, "joint": self.joint_loss,
+            }[self.phase.name](lot)  # fmt: skip
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self.note("norm", float(norm))
+        keep = min(AVERAGING, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(
+            list(self.average.values()), [p.detach() for p in self.model.parameters()], 1 - keep
+        )
+        self.step += 1
+        self.seconds += time.monotonic() - start
+        self.note("time", time.monotonic() - start)
+
+    def note(self, name: str, value: float) -> None:
+        self.sums[name].append(value)
+
+    def report(self) -> str:
+        """Means since the last report."""
+        means = {name: sum(values) / len(values) for name, values in self.sums.items()}
+        self.sums.clear()
+        return (
+            f"{self.phase.name} {self.step}/{self.phase.steps} {self.seconds / 60:.1f} min "
+            + " ".join(f"{name} {mean:.4g}" for name, mean in means.items())
+        )
+
+    def vision_loss(self, lot: random.Random) -> Tensor:
+        """Patch labels on square parts of crowded pictures, mirrored at times."""
+        source = self.data["crowded"]
+        patches, labels, places = [], [], []
+        grid = np.arange(PATCHES).reshape(GRID, GRID)
+        for _ in range(self.phase.pictures):
+            index = lot.randrange(len(source))
+            row, column = lot.randrange(GRID - CROP + 1), lot.randrange(GRID - CROP + 1)
+            place = np.s_[row : row + CROP, column : column + CROP]
+            part = cut_patches(torch.from_numpy(source.pictures[index][None]))[0]
+            patches.append(part[grid[place].flatten()])
+            labels.append(source.labels[index][place].reshape(-1, len(LABELS)))
+            places.append(grid[place].flatten())
+        features = self.model.tower(torch.stack(patches), torch.from_numpy(np.stack(places)))
+        wanted = torch.from_numpy(np.stack(labels))
+        loss = label_loss(self.model.labeller(features), wanted)
+        self.note("labels", float(loss))
+        return loss
+
+    def pictures(self, source: DrawnScenes, indices: list[int]) -> Tensor:
+        return cut_patches(torch.from_numpy(source.pictures[sorted(indices)]))
+
+    def decoder_loss(self, lot: random.Random) -> Tensor:
+        """Questions about a random quarter of the visual tokens; the tower stays as it is."""
+        source = self.data["normal"]
+        indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
+        with torch.no_grad():
+            features = self.model.tower(self.pictures(source, indices))
+        batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, KEPT)
+        return self.answers(features, batch)
+
+    def joint_loss(self, lot: random.Random) -> Tensor:
+        """Questions about all visual tokens of one picture or two, and patch labels beside."""
+        source = self.data["normal"]
+        indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
+        together = 2 if self.step % PAIR_EVERY == PAIR_EVERY - 1 else 1
+        features = self.model.tower(self.pictures(source, indices))
+        groups = [
+            [source.scenes[i] for i in indices[at : at + together]]
+            for at in range(0, len(indices), together)
+        ]
+        batch = self.packer.batch(groups, lot)
+        labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
+        loss = label_loss(self.model.labeller(features), labels)
+        self.note("labels", float(loss))
+        return self.answers(features, batch) + LABEL_SHARE * loss
+
+    def answers(self, features: Tensor, batch: Batch) -> Tensor:
+        pictures = len(features) // len(batch.prefix_tokens)
+        logits = self.model(features.unflatten(0, (-1, pictures)).flatten(1, 2), batch)
+        loss = answer_loss(logits, batch)
+        self.note("answers", float(loss))
+        self.note("right", float(answers_right(logits, batch).float().mean()))
+        return loss
+
+    def measure(self) -> dict[str, float]:
+        """Shares of right answers, or of right patch labels, on test scenes by averaged weights."""
+        mine = {k: v.detach().clone() for k, v in self.model.named_parameters()}
+        self.model.load_state_dict(self.average, strict=False)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            result = self.measure_labels()
+            if self.phase.name != "vision":
+                result |= self.measure_answers()
+        self.model.load_state_dict(mine, strict=False)
+        return result
+
+    def measure_labels(self) -> dict[str, float]:
+        """Right labels among the patches that show an object (for shape, clearly)."""
+        source, right, total = self.data["test"], defaultdict(float), defaultdict(float)
+        for start in range(0, TEST_PICTURES, 8):
+            indices = list(range(start, start + 8))
+            logits = self.model.labeller(self.model.tower(self.pictures(source, indices)))
+            labels = torch.from_numpy(source.labels[indices]).flatten(1, 2).long()
+            shown = (labels[..., 0] != IGNORED) & (labels[..., 0] != 0)
+            for number, name in enumerate(LABELS):
+                wanted = labels[..., number]
+                asked = wanted != IGNORED
+                if name == "shape":
+                    asked &= shown
+                elif name == "centre":
+                    asked &= wanted == 1
+                right[name] += float((logits[number].argmax(-1) == wanted)[asked].sum())
+                total[name] += float(asked.sum())
+        return {f"patch {name}": right[name] / max(total[name], 1) for name in LABELS}
+
+    def measure_answers(self) -> dict[str, float]:
+        source, right = self.data["test"], defaultdict(list)
+        lot = random.Random("measure")
+        for start in range(0, TEST_PICTURES, 8):
+            indices = list(range(start, start + 8))
+            batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, draw=every_task)
+            logits = self.model(self.model.tower(self.pictures(source, indices)), batch)
+            for task, correct in zip(batch.tasks, answers_right(logits, batch), strict=True):
+                right[task].append(float(correct))
+        return {task: sum(values) / len(values) for task, values in sorted(right.items())}
+
+
+def wait_while(path: Path | None) -> None:
+    """Sleeps as long as the file exists."""
+    while path and path.exists():
+        time.sleep(1)
