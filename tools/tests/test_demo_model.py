@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the demonstration model's scenes, questions, packing and conversion."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPImageProcessor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo-model"))
+
+from demo_model.drawing import GRID, UNCLEAR_PATCH, draw
+from demo_model.drawn_scenes import IGNORED, LABELS, SHAPE_LABELS, patch_labels
+from demo_model.huggingface import transformers_model
+from demo_model.model import Llava, answers_right
+from demo_model.packing import Packer, every_task, questions_of
+from demo_model.questions import ASKERS, NUMBERS, ask, caption, name, sentence
+from demo_model.scenes import (
+    COLOURS, FIRST_TEST_SEED, PLACES, SHAPES, SIDE, SIZES, UNSEEN_PAIRS, make_scene,
+)  # fmt: skip
+from demo_model.training import FIRST_CROWDED_SEED
+from demo_model.vision import PATCHES, cut_patches, normalised
+from demo_model.vocabulary import BEGIN, IMAGE, TRAINING_SEED, Vocabulary, train_vocabulary
+
+ROWS = 160
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary(train_vocabulary())
+
+
+@pytest.fixture(scope="module")
+def model() -> Llava:
+    """A model whose every weight matters: none is zero, as many are at the start."""
+    made = Llava(seed=1).eval()
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for values in made.parameters():
+            scale = values.shape[-1] ** -0.5 if values.ndim > 1 else 0.2
+            values += scale * torch.randn(values.shape, generator=generator)
+    return made
+
+
+def test_a_seed_draws_the_same_picture_each_time() -> None:
+    for seed in (0, 1, FIRST_TEST_SEED):
+        first, owners = draw(make_scene(seed))
+        again, owners_again = draw(make_scene(seed))
+        assert first.shape == (SIDE, SIDE, 3)
+        assert np.array_equal(first, again) and np.array_equal(owners, owners_again)
+    assert not np.array_equal(draw(make_scene(0))[0], draw(make_scene(1))[0])
+
+
+def test_training_and_test_seeds_are_disjoint() -> None:
+    most = 1 << 20  # scenes of a kind, far more than are drawn
+    starts = sorted([0, FIRST_CROWDED_SEED, TRAINING_SEED, FIRST_TEST_SEED])
+    assert all(b - a > most for a, b in zip(starts, starts[1:], strict=False))
+
+
+def test_unseen_pairs_are_in_no_training_scene_and_in_all_that_ask_for_them() -> None:
+    for seed in range(500):
+        pairs = {(o.shape, o.colour) for o in make_scene(seed, crowded=seed % 2 == 0).objects}
+        assert not pairs & UNSEEN_PAIRS
+    found = [
+        {(o.shape, o.colour) for o in make_scene(seed, unseen=True).objects} & UNSEEN_PAIRS
+        or any(o.is_sign for o in make_scene(seed, unseen=True).objects)
+        for seed in range(100)
+    ]
+    assert all(found)
+
+
+def test_patch_labels_agree_with_the_pixels() -> None:
+    """A patch of an object that has no light gradient to speak of is of the object's colour."""
+    from demo_model.drawing import PAINT, PATCH
+
+    for seed in range(20):
+        scene = make_scene(seed, crowded=True)
+        picture, owners = draw(scene)
+        labels = patch_labels(scene, owners)
+        for row, column in zip(*np.nonzero(labels[..., 1] != IGNORED), strict=True):
+            patch = picture[row * PATCH : (row + 1) * PATCH, column * PATCH : (column + 1) * PATCH]
+            paint = np.array(PAINT[COLOURS[labels[row, column, 1]]])
+            near = np.abs(patch.astype(int) - paint).max(-1) < 70
+            assert near.mean() > 0.3
+        for number, shown in enumerate(scene.objects, start=1):
+            centres = (owners == number) & (labels[..., 4] == 1)
+            assert centres.sum() == 1, shown
+            place = labels[..., 3][owners == number]
+            assert (place == shown.place).all()
+        assert (labels[owners == UNCLEAR_PATCH] == IGNORED).all()
+        assert labels.shape == (GRID, GRID, len(LABELS))
+    assert len(SHAPE_LABELS) == LABELS["shape"]
+
+
+def answer_by_hand(scene, task: str, question: str) -> str:  # noqa: ANN001
+    """The answer found from the words of the question alone, in another way than the asker's."""
+    words = question.rstrip("?.").split()
+    shapes = {s: s for s in (*SHAPES, "sign")} | {s + ("es" if s == "cross" else "s"): s for s in SHAPES}
+    known = {"shape": shapes, "colour": {c: c for c in COLOURS}, "size": {s: s for s in SIZES}}
+    if task in ("size", "neighbour", "place", "colour"):
+        words = words[: words.index("large")] if "or" in words else words
+    wanted = {
+        key: values[word] for key, values in known.items() for word in words if word in values
+    }
+    meant = [o for o in scene.objects if all(getattr(o, k) == v for k, v in wanted.items())
+             and ("shape" in wanted and wanted["shape"] == "sign" or not o.is_sign)]  # fmt: skip
+    places = [i for i, place in enumerate(PLACES) if question.rstrip("?").endswith(" " + place)]
+    if task == "count" and "objects" in words and not wanted:
+        return sentence(NUMBERS[len(scene.objects)])
+    if task == "count":
+        return sentence(NUMBERS[len(meant)])
+    if task == "presence":
+        return "Yes." if meant else "No."
+    if places:
+        at = [o for o in scene.objects if o.place == places[-1]]
+        if task == "colour":
+            return sentence(at[0].colour)
+        return f"A {name(at[0])}." if at else "Nothing."
+    assert len(meant) == 1, question
+    if task == "neighbour":
+        row, column = divmod(meant[0].place, 3)
+        right = ("right" in words) - ("left" in words)
+        down = ("below" in words) - ("above" in words)
+        return f"A {name(scene.at(3 * (row + down) + column + right))}.".replace("A o", "An o")
+    return sentence(PLACES[meant[0].place] if task == "place" else getattr(meant[0], task))
+
+
+def test_answers_agree_with_the_scene() -> None:
+    lot = random.Random(3)
+    asked = 0
+    for seed in range(300):
+        scene = make_scene(seed)
+        for task in ("colour", "size", "place", "what-is-at", "count", "presence", "neighbour"):
+            question = ask(task, scene, lot)
+            if question:
+                asked += 1
+                assert question.answer == answer_by_hand(scene, task, question.question), question
+    assert asked > 1500
+
+
+def test_captions_name_every_attribute_once() -> None:
+    for seed in range(200):
+        scene = make_scene(seed)
+        text = caption(scene)
+        assert text.count(" at the ") + text.count(" on the ") + text.count(" in the centre") == len(
+            scene.objects
+        )
+        for shown in scene.objects:
+            assert f"{name(shown)} {PLACES[shown.place]}" in text
+        assert text.endswith(f"on a {scene.background} background.")
+
+
+def test_pixels_are_those_of_the_image_processor() -> None:
+    picture, _ = draw(make_scene(5))
+    processor = CLIPImageProcessor(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
+    )
+    wanted = processor(Image.fromarray(picture), return_tensors="pt")["pixel_values"]
+    patches = normalised(cut_patches(torch.from_numpy(picture[None])))
+    cut = torch.nn.functional.unfold(wanted, 14, stride=14).transpose(1, 2)
+    assert torch.allclose(patches, cut, atol=1e-5)
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_packed_questions_equal_separate_prompts_in_transformers(
+    model: Llava, vocabulary: Vocabulary, pictures: int
+) -> None:
+    scenes = [make_scene(seed) for seed in range(pictures)]
+    drawn = torch.from_numpy(np.stack([draw(scene)[0] for scene in scenes]))
+    draw_questions = every_task if pictures == 1 else questions_of
+    batch = Packer(vocabulary, ROWS).batch([scenes], random.Random(0), draw=draw_questions)
+    questions = draw_questions(scenes, after_sampling(pictures), ROWS // 10)
+    with torch.no_grad():
+        features = model.tower(cut_patches(drawn)).flatten(0, 1)[None]
+        logits = model(features, batch)
+        reference = transformers_model(model)
+        patches = normalised(cut_patches(drawn)).transpose(1, 2)
+        pixels = torch.nn.functional.fold(patches, SIDE, 14, stride=14)
+        compared = 0
+        for number in range(len(batch.tasks)):
+            tokens, start = vocabulary.answered(questions[number])
+            ids = [*vocabulary.prefix(pictures, PATCHES), *tokens[:-1]]
+            assert ids[0] == BEGIN and ids.count(IMAGE) == pictures * PATCHES
+            output = reference(input_ids=torch.tensor([ids]), pixel_values=pixels).logits[0]
+            alone = output[len(ids) - len(tokens) + start :]
+            packed = logits[batch.answer_numbers == number]
+            # Float32 sums of a few hundred terms in two orders: 1e-4 is a hundred times their error.
+            assert torch.allclose(packed, alone, atol=1e-4 * float(alone.abs().max())), number
+            compared += 1
+    assert compared >= 5
+    assert answers_right(logits, batch).shape == (len(batch.tasks),)
+
+
+def after_sampling(pictures: int) -> random.Random:
+    """A lot in the state in which the packer draws its questions: all patches were sampled first."""
+    lot = random.Random(0)
+    for _ in range(pictures):
+        lot.sample(range(PATCHES), PATCHES)
+    return lot
+
+
+def test_a_question_is_no_longer_right_with_another_picture(
+    model: Llava, vocabulary: Vocabulary
+) -> None:
+    """The packed rows do look at the visual tokens."""
+    batch = Packer(vocabulary, ROWS).batch([[make_scene(0)]], random.Random(0), draw=every_task)
+    with torch.no_grad():
+        first, second = (
+            model(model.tower(cut_patches(torch.from_numpy(draw(make_scene(s))[0][None]))), batch)
+            for s in (0, 1)
+        )
+    assert (first - second).abs().max() > 0.1
+
+
+def test_every_task_has_an_asker_with_its_name() -> None:
+    lot = random.Random(0)
+    for task in ASKERS:
+        for seed in range(20):
+            question = ask(task, make_scene(seed), lot)
+            assert question is None or question.task == task
