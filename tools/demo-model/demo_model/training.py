@@ -30,6 +30,7 @@ TEST_PICTURES = 96
 AVERAGING = 0.998  # of the averaged weights, which are what is exported
 LABEL_SHARE = 0.3  # of the patch labels' loss, beside the answers'
 PAIR_EVERY = 8  # steps of the last phase, one of which asks about two pictures
+CROWDED_EVERY = 5  # steps of the last two phases, one of which shows crowded pictures
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,14 @@ class Trainer:
     def pictures(self, source: DrawnScenes, indices: list[int]) -> Tensor:
         return cut_patches(torch.from_numpy(source.pictures[sorted(indices)]))
 
+    def source(self) -> DrawnScenes:
+        """The scenes that this step asks about."""
+        crowded = self.step % CROWDED_EVERY == CROWDED_EVERY - 1
+        return self.data["crowded" if crowded else "normal"]
+
     def decoder_loss(self, lot: random.Random) -> Tensor:
         """Questions about a random quarter of the visual tokens; the tower stays as it is."""
-        source = self.data["normal"]
+        source = self.source()
         indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
         with torch.no_grad():
             features = self.model.tower(self.pictures(source, indices))
@@ -192,7 +198,7 @@ class Trainer:
 
     def joint_loss(self, lot: random.Random) -> Tensor:
         """Questions about all visual tokens of one picture or two, and patch labels beside."""
-        source = self.data["normal"]
+        source = self.source()
         indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
         together = 2 if self.step % PAIR_EVERY == PAIR_EVERY - 1 else 1
         features = self.model.tower(self.pictures(source, indices))
