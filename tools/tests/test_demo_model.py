@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,9 @@ from transformers import CLIPImageProcessor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo-model"))
 
-from demo_model.drawing import GRID, UNCLEAR_PATCH, draw
+from demo_model.drawing import GRID, PAINT, PATCH, UNCLEAR_PATCH, draw
 from demo_model.drawn_scenes import IGNORED, LABELS, SHAPE_LABELS, patch_labels
+from demo_model.evaluation import accuracy, all_items, write_set
 from demo_model.huggingface import transformers_model
 from demo_model.model import Llava, answers_right
 from demo_model.packing import Packer, every_task, questions_of
@@ -76,9 +79,7 @@ def test_unseen_pairs_are_in_no_training_scene_and_in_all_that_ask_for_them() ->
 
 
 def test_patch_labels_agree_with_the_pixels() -> None:
-    """A patch of an object that has no light gradient to speak of is of the object's colour."""
-    from demo_model.drawing import PAINT, PATCH
-
+    """A good part of a patch that shows an object is of the object's colour."""
     for seed in range(20):
         scene = make_scene(seed, crowded=True)
         picture, owners = draw(scene)
@@ -224,3 +225,25 @@ def test_every_task_has_an_asker_with_its_name() -> None:
         for seed in range(20):
             question = ask(task, make_scene(seed), lot)
             assert question is None or question.task == task
+
+
+def test_an_evaluation_set_is_repeatable_and_complete(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        write_set(all_items(2), tmp_path / folder, lambda done: None)
+    first, second = (tmp_path / folder / "questions.jsonl" for folder in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    records = [json.loads(line) for line in first.read_text().splitlines()]
+    asked = Counter(record["task"] for record in records)
+    assert set(asked.values()) == {2}
+    assert {*ASKERS, "several-pictures", "several-pictures-3", "unseen-pair"} < set(asked)
+    for record in records:
+        images = record["image"] if isinstance(record["image"], list) else [record["image"]]
+        for image in images:
+            assert (first.parent / image).read_bytes() == (second.parent / image).read_bytes()
+    right = [record | {"answer": record["answers"][0]} for record in records]
+    assert set(accuracy(right).values()) == {1.0}
+    assert accuracy([*right[:1], right[0] | {"answer": "Nonsense."}]) == {right[0]["task"]: 0.5}
+
+
+def test_evaluation_scenes_are_test_scenes() -> None:
+    assert all(scene.seed > FIRST_TEST_SEED for item in all_items(3) for scene in item.scenes)
