@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .alignment import WordAlignment
 from .drawing import GRID
 from .drawn_scenes import IGNORED, LABELS, DrawnScenes, drawn_scenes
 from .model import Llava, answer_loss, answers_right
@@ -27,8 +28,11 @@ CROP = 12  # patches of the side of what the first phase sees of a picture
 KEPT = PATCHES // 4  # visual tokens in the second phase
 QUESTION_ROWS = 320
 TEST_PICTURES = 96
-AVERAGING = 0.998  # of the averaged weights, which are what is exported
+AVERAGING = 0.99  # of the averaged weights, which are what is exported
 LABEL_SHARE = 0.3  # of the patch labels' loss, beside the answers'
+ALIGNED_PICTURES, ALIGNED_AT_ONCE = 192, 8  # of either kind, to start the projector with
+ALIGNMENT_STEPS, ALIGNMENT_RATE = 2000, 3e-3
+ALIGNMENT_SHARE = 0.2  # of the loss between visual tokens and words
 PAIR_EVERY = 8  # steps of the last phase, one of which asks about two pictures
 CROWDED_EVERY = 5  # steps of the last two phases, one of which shows crowded pictures
 
@@ -67,6 +71,7 @@ class Trainer:
     ) -> None:  # fmt: skip
         self.folder, self.phases, self.data, self.seed = folder, phases, data, seed
         self.packer = Packer(vocabulary, QUESTION_ROWS)
+        self.alignment = WordAlignment(vocabulary)
         self.model = Llava(seed)
         self.average = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.phase_number = self.step = 0
@@ -120,6 +125,8 @@ class Trainer:
             return False
         self.model.load_state_dict(self.average, strict=False)
         self.phase_number, self.step = self.phase_number + 1, 0
+        if self.phase.name == "decoder":
+            self.align_projector()
         self.optimiser = self.make_optimiser()
         self.save()
         return True
@@ -187,6 +194,33 @@ class Trainer:
         crowded = self.step % CROWDED_EVERY == CROWDED_EVERY - 1
         return self.data["crowded" if crowded else "normal"]
 
+    def align_projector(self) -> None:
+        """Starts the projector: visual tokens become sums of the words of what they show."""
+        features, labels = [], []
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            for source in (self.data["normal"], self.data["crowded"]):
+                for start in range(0, ALIGNED_PICTURES, ALIGNED_AT_ONCE):
+                    indices = list(range(start, start + ALIGNED_AT_ONCE))
+                    features.append(self.model.tower(self.pictures(source, indices)))
+                    labels.append(torch.from_numpy(source.labels[indices]).flatten(1, 2))
+        lot = random.Random(f"alignment {self.seed}")
+        projector, words = self.model.projector, self.model.decoder.embed_tokens.weight.detach()
+        optimiser = torch.optim.Adam(projector.parameters(), fused=True)
+        for step in range(ALIGNMENT_STEPS):
+            optimiser.param_groups[0]["lr"] = ALIGNMENT_RATE * (1 - step / ALIGNMENT_STEPS)
+            optimiser.zero_grad(set_to_none=True)
+            index = lot.randrange(len(features))
+            with torch.autocast("cpu", torch.bfloat16):
+                visual = projector(features[index])
+            loss = self.alignment.loss(visual, labels[index], words)
+            loss.backward()
+            optimiser.step()
+            self.note("words", float(loss))
+            if (step + 1) % 200 == 0:
+                print(self.report(), flush=True)
+        for name, values in projector.named_parameters():
+            self.average[f"projector.{name}"].copy_(values.detach())
+
     def decoder_loss(self, lot: random.Random) -> Tensor:
         """Questions about a random quarter of the visual tokens; the tower stays as it is."""
         source = self.source()
@@ -194,7 +228,8 @@ class Trainer:
         with torch.no_grad():
             features = self.model.tower(self.pictures(source, indices))
         batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, KEPT)
-        return self.answers(features, batch)
+        labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
+        return self.answers(features, batch) + self.aligned(features, labels)
 
     def joint_loss(self, lot: random.Random) -> Tensor:
         """Questions about all visual tokens of one picture or two, and patch labels beside."""
@@ -210,7 +245,14 @@ class Trainer:
         labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
         loss = label_loss(self.model.labeller(features), labels)
         self.note("labels", float(loss))
-        return self.answers(features, batch) + LABEL_SHARE * loss
+        return self.answers(features, batch) + LABEL_SHARE * loss + self.aligned(features, labels)
+
+    def aligned(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The share of the loss that ties visual tokens to words."""
+        visual = self.model.projector(features)
+        loss = self.alignment.loss(visual, labels, self.model.decoder.embed_tokens.weight)
+        self.note("words", float(loss))
+        return ALIGNMENT_SHARE * loss
 
     def answers(self, features: Tensor, batch: Batch) -> Tensor:
         pictures = len(features) // len(batch.prefix_tokens)
