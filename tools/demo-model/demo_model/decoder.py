@@ -16,6 +16,7 @@ WIDTH, HEADS, FEED_FORWARD, LAYERS = 192, 6, 512, 5
 HEAD_WIDTH = WIDTH // HEADS
 EPSILON = 1e-5
 ROTARY_BASE = 10000.0
+LOOKING_LAYER = 2  # whose first head is taught to look at what a question is about
 
 
 @dataclass
@@ -68,8 +69,11 @@ class DecoderBlock(nn.Module):
 
     def forward(
         self, prefix: Tensor, rows: Tensor, packed: Packed, masks: tuple[Tensor, Tensor], last: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Both parts after this block; nobody needs the prefix after the last one."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Both parts after this block, and how much the first head's rows look at the prefix.
+
+        Nobody needs the prefix after the last block.
+        """
         causal, own = masks
         q, k, v = self.project(prefix, packed.prefix_positions)
         own_q, own_k, own_v = self.project(rows, packed.positions)
@@ -81,7 +85,7 @@ class DecoderBlock(nn.Module):
         rows = self.finish(rows, weights[..., :length] @ v + weights[..., length:] @ own_v)
         if not last:
             prefix = self.finish(prefix, (q @ k.transpose(-1, -2) + causal).softmax(-1) @ v)
-        return prefix, rows
+        return prefix, rows, weights[:, 0, :, :length]
 
 
 class Decoder(nn.Module):
@@ -94,15 +98,20 @@ class Decoder(nn.Module):
         self.norm = nn.RMSNorm(WIDTH, EPSILON)
         self.lm_head = nn.Linear(WIDTH, ROWS, bias=False)
 
-    def forward(self, prefix: Tensor, packed: Packed) -> Tensor:
-        """Final rows [batch, T, WIDTH] of the questions behind a prefix of embeddings."""
+    def forward(self, prefix: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
+        """Final rows [batch, T, WIDTH] of the questions behind a prefix of embeddings.
+
+        Also the attention [batch, T, P] of the head that is taught where to look.
+        """
         rows = self.embed_tokens(packed.tokens)
         length = prefix.shape[1]
         causal = torch.full((length, length), float("-inf"), dtype=prefix.dtype).triu(1)
         masks = causal, packed.mask(prefix.dtype)
-        for layer in self.layers:
-            prefix, rows = layer(prefix, rows, packed, masks, layer is self.layers[-1])
-        return self.norm(rows)
+        for number, layer in enumerate(self.layers):
+            prefix, rows, attention = layer(prefix, rows, packed, masks, number + 1 == LAYERS)
+            if number == LOOKING_LAYER:
+                looks = attention
+        return self.norm(rows), looks
 
 
 class Projector(nn.Module):

@@ -35,10 +35,15 @@ class Llava(nn.Module):
         shown = (batch.prefix_tokens == IMAGE)[..., None].expand_as(rows)
         return rows.masked_scatter(shown, visual)
 
-    def forward(self, features: Tensor, batch: Batch) -> Tensor:
-        """Logits [targets, ROWS] where an answer's tokens are predicted."""
-        final = self.decoder(self.prefix(features, batch), batch.packed)
-        return self.decoder.lm_head(final.flatten(0, 1)[batch.target_rows])
+    def forward(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits [targets, ROWS] where an answer's tokens are predicted.
+
+        Also the attention [targets, V] that the taught head pays to the visual tokens there.
+        """
+        final, looks = self.decoder(self.prefix(features, batch), batch.packed)
+        logits = self.decoder.lm_head(final.flatten(0, 1)[batch.target_rows])
+        visual = batch.prefix_tokens[0] == IMAGE  # at the same rows in all sequences
+        return logits, looks.flatten(0, 1)[batch.target_rows][:, visual]
 
 
 def answers_right(logits: Tensor, batch: Batch) -> Tensor:
@@ -49,6 +54,17 @@ def answers_right(logits: Tensor, batch: Batch) -> Tensor:
     right = logits.argmax(-1) == batch.targets
     wrong = torch.zeros(len(batch.tasks)).index_add_(0, batch.answer_numbers, (~right).float())
     return wrong == 0
+
+
+def looking_loss(looks: Tensor, batch: Batch, places: Tensor) -> Tensor:
+    """−log of the attention to patches of what a token tells of, places [batch, all patches]."""
+    shown = places.gather(1, batch.visual_rows).long()  # [batch, V]; no place for the background
+    sequences = batch.target_rows // batch.packed.tokens.shape[1]
+    told = functional.pad(batch.shown_at, (0, 1))  # nothing is told of the background
+    right = told.gather(1, shown.clamp(max=9)[sequences])
+    seen = right.any(1)
+    paid = (looks.float() * right).sum(1)[seen]
+    return -(paid + 1e-4).log().mean()
 
 
 def answer_loss(logits: Tensor, batch: Batch) -> Tensor:

@@ -36,6 +36,7 @@ class Batch:
     targets: Tensor  # [targets]: the token that follows
     answer_numbers: Tensor  # [targets]: which answer each belongs to
     tasks: list[str]  # of the answers
+    shown_at: Tensor  # [targets, 9]: whether the token tells of what is at the place
 
 
 def questions_of(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:
@@ -54,6 +55,7 @@ class Answers:
 
     targets: list[tuple[int, int, int]]
     tasks: list[str]
+    places: list[set[int]]  # that the token of each target tells of
 
 
 class Packer:
@@ -62,6 +64,7 @@ class Packer:
     def __init__(self, vocabulary: Vocabulary, rows: int) -> None:
         self.vocabulary = vocabulary
         self.rows = rows  # of a sequence's questions
+        (self.article,) = vocabulary.encode("a")  # each object of a caption begins with it
 
     def batch(
         self,
@@ -85,15 +88,16 @@ class Packer:
         rows = np.stack(prefix_rows)
         tokens = np.full((len(groups), self.rows), PAD)
         positions, segments = np.zeros_like(tokens), np.zeros_like(tokens)
-        answers = Answers([], [])
+        answers = Answers([], [], [])
         for number, scenes in enumerate(groups):
             views = (tokens[number], positions[number], segments[number])
             self.fill(views, draw(scenes, lot, self.rows // 10), len(prefix), answers, number)
         target_rows, following, numbers = torch.tensor(answers.targets).T
+        shown_at = torch.tensor([[p in told for p in range(9)] for told in answers.places])
         packed = Packed(*map(torch.from_numpy, (rows, tokens, positions, segments)))
         return Batch(
             torch.from_numpy(prefix[rows]), torch.from_numpy(np.stack(visual)), packed,
-            target_rows, following, numbers, answers.tasks,
+            target_rows, following, numbers, answers.tasks, shown_at,
         )  # fmt: skip
 
     def fill(
@@ -120,8 +124,19 @@ class Packer:
             answers.targets += [
                 (base + row, answered[row + 1], index) for row in range(start - 1, length)
             ]
+            answers.places += self.places_told(asked, answered[start:])
             answers.tasks.append(asked.task)
             at += length
+
+    def places_told(self, asked: Question, answer: list[int]) -> list[set[int]]:
+        """For each token of the answer, the places that it tells of; a caption has one at a time."""
+        if asked.task != "caption":
+            return [set(asked.about)] * len(answer)
+        told, number = [], -1
+        for token in answer:
+            number += token == self.article
+            told.append({asked.about[number]} if 0 <= number < len(asked.about) else set())
+        return told
 
 
 def every_task(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:

@@ -22,11 +22,16 @@ PLURALS = {"cross": "crosses"}
 
 @dataclass(frozen=True)
 class Question:
-    """A question of a task, and its answer as the model is to give it."""
+    """A question of a task, its answer as the model is to give it, and where the answer is seen.
+
+    `about` has the places of the objects that the answer tells of; those of a caption one by one,
+    in the order in which it names them. It stays empty where no object shows the answer.
+    """
 
     task: str
     question: str
     answer: str
+    about: tuple[int, ...] = ()
 
 
 def article(words: str) -> str:
@@ -88,7 +93,8 @@ def plain_objects(scene: Scene) -> list[SceneObject]:
 
 
 def ask_caption(scene: Scene, lot: random.Random) -> Question:
-    return Question("caption", lot.choice(CAPTION_QUESTIONS), caption(scene))
+    places = tuple(shown.place for shown in scene.in_reading_order())
+    return Question("caption", lot.choice(CAPTION_QUESTIONS), caption(scene), places)
 
 
 def ask_colour(scene: Scene, lot: random.Random) -> Question | None:
@@ -98,7 +104,8 @@ def ask_colour(scene: Scene, lot: random.Random) -> Question | None:
     words = reference(scene, shown, "colour", lot)
     if words is None or lot.random() < 0.25:
         words = f"object {PLACES[shown.place]}"
-    return Question("colour", f"What colour is the {words}?", sentence(shown.colour))
+    question = f"What colour is the {words}?"
+    return Question("colour", question, sentence(shown.colour), (shown.place,))
 
 
 def ask_size(scene: Scene, lot: random.Random) -> Question | None:
@@ -106,13 +113,15 @@ def ask_size(scene: Scene, lot: random.Random) -> Question | None:
     words = shown and reference(scene, shown, "size", lot)
     if not words:
         return None
-    return Question("size", f"Is the {words} large or small?", sentence(shown.size))
+    question = f"Is the {words} large or small?"
+    return Question("size", question, sentence(shown.size), (shown.place,))
 
 
 def ask_place(scene: Scene, lot: random.Random) -> Question | None:
     shown = lot.choice(scene.objects)
     words = reference(scene, shown, "place", lot)
-    return words and Question("place", f"Where is the {words}?", sentence(PLACES[shown.place]))
+    answer = sentence(PLACES[shown.place])
+    return words and Question("place", f"Where is the {words}?", answer, (shown.place,))
 
 
 def ask_what_is_at(scene: Scene, lot: random.Random) -> Question:
@@ -122,7 +131,8 @@ def ask_what_is_at(scene: Scene, lot: random.Random) -> Question:
         place = lot.choice(scene.objects).place
     shown = scene.at(place)
     answer = article(name(shown)) if shown else "nothing"
-    return Question("what-is-at", f"What is {PLACES[place]}?", sentence(answer))
+    about = (place,) if shown else ()
+    return Question("what-is-at", f"What is {PLACES[place]}?", sentence(answer), about)
 
 
 NEIGHBOURS = {  # words: (steps to the right, steps down)
@@ -145,7 +155,7 @@ def ask_neighbour(scene: Scene, lot: random.Random) -> Question | None:
     words, shown, other = lot.choice(choices)
     meant = reference(scene, shown, "place", lot)
     return meant and Question(
-        "neighbour", f"What is {words} the {meant}?", sentence(article(name(other)))
+        "neighbour", f"What is {words} the {meant}?", sentence(article(name(other))), (other.place,)
     )
 
 
@@ -160,21 +170,22 @@ def described(lot: random.Random) -> tuple[dict[str, str], str]:
     return {"shape": shape}, plural(shape)
 
 
-def count_choice(scenes: Sequence[Scene], lot: random.Random) -> tuple[str, int]:
-    """What to count, and how many of it there are; seldom something that is not there."""
+def count_choice(scenes: Sequence[Scene], lot: random.Random) -> tuple[str, list[SceneObject]]:
+    """What to count, and all there is of it; seldom something that is not there."""
     if lot.random() < 0.2:
-        return "objects", sum(len(scene.objects) for scene in scenes)
+        return "objects", [shown for scene in scenes for shown in scene.objects]
     for _ in range(20):
         attributes, words = described(lot)
-        number = sum(len(matching(scene, **attributes)) for scene in scenes)
-        if number or lot.random() < 0.05:
+        found = [shown for scene in scenes for shown in matching(scene, **attributes)]
+        if found or lot.random() < 0.05:
             break
-    return words, number
+    return words, found
 
 
 def ask_count(scene: Scene, lot: random.Random) -> Question:
-    words, number = count_choice([scene], lot)
-    return Question("count", f"How many {words} are there?", sentence(NUMBERS[number]))
+    words, found = count_choice([scene], lot)
+    about = tuple(shown.place for shown in found)
+    return Question("count", f"How many {words} are there?", sentence(NUMBERS[len(found)]), about)
 
 
 def ask_presence(scene: Scene, lot: random.Random) -> Question:
@@ -183,13 +194,15 @@ def ask_presence(scene: Scene, lot: random.Random) -> Question:
     colour = shown.colour if shown and lot.random() < 0.7 else lot.choice(COLOURS)
     if (shape, colour) in UNSEEN_PAIRS:
         colour = "red"
-    answer = "yes" if matching(scene, shape=shape, colour=colour) else "no"
-    return Question("presence", f"Is there {article(f'{colour} {shape}')}?", sentence(answer))
+    found = matching(scene, shape=shape, colour=colour)
+    question = f"Is there {article(f'{colour} {shape}')}?"
+    about = tuple(shown.place for shown in found)
+    return Question("presence", question, sentence("yes" if found else "no"), about)
 
 
 def ask_sign(scene: Scene, lot: random.Random) -> Question | None:
     sign = next((o for o in scene.objects if o.is_sign), None)
-    return sign and Question("sign", "What does the sign say?", f"{sign.text}.")
+    return sign and Question("sign", "What does the sign say?", f"{sign.text}.", (sign.place,))
 
 
 def ask_background(scene: Scene, lot: random.Random) -> Question:
@@ -248,13 +261,13 @@ def ask_about_one(scenes: Sequence[Scene], lot: random.Random) -> Question:
 
 
 def ask_count_in_all(scenes: Sequence[Scene], lot: random.Random) -> Question | None:
-    words, number = count_choice(scenes, lot)
-    if number >= len(NUMBERS):
+    words, found = count_choice(scenes, lot)
+    if len(found) >= len(NUMBERS):
         return None
     return Question(
         "several-pictures",
         f"How many {words} are there in all pictures?",
-        sentence(NUMBERS[number]),
+        sentence(NUMBERS[len(found)]),
     )
 
 

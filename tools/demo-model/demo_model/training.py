@@ -17,7 +17,7 @@ from torch import Tensor
 from .alignment import WordAlignment
 from .drawing import GRID
 from .drawn_scenes import IGNORED, LABELS, DrawnScenes, drawn_scenes
-from .model import Llava, answer_loss, answers_right
+from .model import Llava, answer_loss, answers_right, looking_loss
 from .packing import Batch, Packer, every_task
 from .scenes import FIRST_TEST_SEED
 from .vision import PATCHES, cut_patches, label_loss
@@ -32,6 +32,7 @@ AVERAGING = 0.99  # of the averaged weights, which are what is exported
 LABEL_SHARE = 0.3  # of the patch labels' loss, beside the answers'
 ALIGNED_PICTURES, ALIGNED_AT_ONCE = 192, 8  # of either kind, to start the projector with
 ALIGNMENT_STEPS, ALIGNMENT_RATE = 2000, 3e-3
+LOOKING_SHARE = 0.3  # of the loss of the head that is taught where to look
 ALIGNMENT_SHARE = 0.2  # of the loss between visual tokens and words
 PAIR_EVERY = 8  # steps of the last phase, one of which asks about two pictures
 CROWDED_EVERY = 5  # steps of the last two phases, one of which shows crowded pictures
@@ -229,7 +230,7 @@ class Trainer:
             features = self.model.tower(self.pictures(source, indices))
         batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, KEPT)
         labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
-        return self.answers(features, batch) + self.aligned(features, labels)
+        return self.answers(features, batch, labels) + self.aligned(features, labels)
 
     def joint_loss(self, lot: random.Random) -> Tensor:
         """Questions about all visual tokens of one picture or two, and patch labels beside."""
@@ -245,7 +246,8 @@ class Trainer:
         labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
         loss = label_loss(self.model.labeller(features), labels)
         self.note("labels", float(loss))
-        return self.answers(features, batch) + LABEL_SHARE * loss + self.aligned(features, labels)
+        answers = self.answers(features, batch, labels)
+        return answers + LABEL_SHARE * loss + self.aligned(features, labels)
 
     def aligned(self, features: Tensor, labels: Tensor) -> Tensor:
         """The share of the loss that ties visual tokens to words."""
@@ -254,13 +256,18 @@ class Trainer:
         self.note("words", float(loss))
         return ALIGNMENT_SHARE * loss
 
-    def answers(self, features: Tensor, batch: Batch) -> Tensor:
+    def answers(self, features: Tensor, batch: Batch, labels: Tensor) -> Tensor:
+        """The answers' loss and, with one picture to a question, that of where to look."""
         pictures = len(features) // len(batch.prefix_tokens)
-        logits = self.model(features.unflatten(0, (-1, pictures)).flatten(1, 2), batch)
+        logits, looks = self.model(features.unflatten(0, (-1, pictures)).flatten(1, 2), batch)
         loss = answer_loss(logits, batch)
         self.note("answers", float(loss))
         self.note("right", float(answers_right(logits, batch).float().mean()))
-        return loss
+        if pictures > 1:
+            return loss
+        looking = looking_loss(looks, batch, labels[..., list(LABELS).index("place")])
+        self.note("looking", float(looking))
+        return loss + LOOKING_SHARE * looking
 
     def measure(self) -> dict[str, float]:
         """Shares of right answers, or of right patch labels, on test scenes by averaged weights."""
@@ -298,7 +305,7 @@ class Trainer:
         for start in range(0, TEST_PICTURES, 8):
             indices = list(range(start, start + 8))
             batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, draw=every_task)
-            logits = self.model(self.model.tower(self.pictures(source, indices)), batch)
+            logits, _ = self.model(self.model.tower(self.pictures(source, indices)), batch)
             for task, correct in zip(batch.tasks, answers_right(logits, batch), strict=True):
                 right[task].append(float(correct))
         return {task: sum(values) / len(values) for task, values in sorted(right.items())}
