@@ -95,12 +95,18 @@ extension TensorOps {
                     inputs, out, stride)
             }
         } else if let values = rows.quantised {
-            let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
-            expansion?.expand(panel, superblocks, expanded)
-            let weights = expansion == nil ? panel : UnsafeRawPointer(expanded)
-            let product = expansion?.product ?? kernels.panels.product(kind, values.scaling)
-            target.store(values.tiles) { tile, range, out, stride in
-                product(range.count, weights, superblocks, values.tile(tile), out, stride)
+            if let expansion {
+                let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
+                expansion.expand(panel, superblocks, expanded)
+                target.store(values.tiles) { tile, range, out, stride in
+                    expansion.product(
+                        range.count, expanded, superblocks, values.tile(tile), out, stride)
+                }
+            } else {
+                let product = kernels.panels.product(kind, values.scaling)
+                target.store(values.tiles) { tile, range, out, stride in
+                    product(range.count, panel, superblocks, values.tile(tile), out, stride)
+                }
             }
         }
     }
