@@ -50,17 +50,7 @@ enum FileReplacement {
 
     /// Writes all bytes and closes; false with `errno` set when either fails.
     private static func fill(_ descriptor: Int32, with bytes: [UInt8]) -> Bool {
-        let isComplete = bytes.withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let count = write(
-                    descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if count < 0, errno == EINTR { continue }
-                guard count >= 0 else { return false }
-                rest = rest.dropFirst(count)
-            }
-            return true
-        }
+        let isComplete = writeAll(bytes, to: descriptor)
         let reason = errno
         let isClosed = close(descriptor) == 0
         if !isComplete { errno = reason }
@@ -70,5 +60,20 @@ enum FileReplacement {
     /// The error that the operating system reported last.
     private static func unwritable(_ path: String) -> ImagingError {
         .unwritable(name: path, reason: String(cString: strerror(errno)))
+    }
+}
+
+/// Writes all bytes to an open file; false with `errno` set where not all could be written.
+public func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    bytes.withUnsafeBytes { bytes in
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = write(
+                descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
 
 #if canImport(Glibc)
     import Glibc
@@ -74,7 +75,7 @@ final class AppendedFile {
         guard identity == nil || FileStatus(path)?.identity == identity else {
             throw .removed(path: path.text)
         }
-        guard Self.writeAll(line, to: descriptor) else {
+        guard writeAll(line, to: descriptor) else {
             let error = unwritable()
             if identity != nil { _ = ftruncate(descriptor, off_t(length)) }
             throw error
@@ -134,7 +135,7 @@ final class AppendedFile {
             var newLength = 0
             try forEachLine { line, number throws(CaptioningError) in
                 guard isKept(number) else { return }
-                guard Self.writeAll(line + [UInt8(ascii: "\n")], to: new) else {
+                guard writeAll(line + [UInt8(ascii: "\n")], to: new) else {
                     throw .unwritable(path: aside.text, reason: systemReason())
                 }
                 newLength += line.count + 1
@@ -184,21 +185,6 @@ final class AppendedFile {
 
     private func unwritable() -> CaptioningError {
         .unwritable(path: path.text, reason: systemReason())
-    }
-
-    /// Writes all bytes; false with `errno` set where not all could be written.
-    static func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Bool {
-        Array(bytes).withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let count = write(
-                    descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if count < 0, errno == EINTR { continue }
-                guard count >= 0 else { return false }
-                rest = rest.dropFirst(count)
-            }
-            return true
-        }
     }
 
     /// Makes a new name in a folder survive a power failure, where the system can.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
 
 #if canImport(Glibc)
     import Glibc
@@ -102,7 +103,7 @@ public final class CaptionOutput {
     ) throws(CaptioningError) {
         let line = record.line()
         try file?.append(line)
-        if writesStandardOutput, !AppendedFile.writeAll(line, to: STDOUT_FILENO) {
+        if writesStandardOutput, !writeAll(line, to: STDOUT_FILENO) {
             throw .unwritable(path: "standard output", reason: systemReason())
         }
         guard let sidecars, let prompt, let text = record.text else { return }

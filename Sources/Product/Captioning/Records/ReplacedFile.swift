@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Crypto
+import TrimLLaVA
 
 #if canImport(Glibc)
     import Glibc
@@ -59,7 +61,7 @@ final class ReplacedFile {
     }
 
     private func flush() throws(CaptioningError) {
-        guard AppendedFile.writeAll(buffer, to: descriptor) else {
+        guard writeAll(buffer, to: descriptor) else {
             let error = Self.unwritable(path)
             abandon()
             throw error
