@@ -109,12 +109,7 @@ import Testing
     /// Sequences side by side get what they get alone, and one that fails takes none with it.
     @Test func neighboursDoNotMatterEvenIfTheyFail() throws {
         let spoilt: Int32 = 270
-        let model = try pair.changed {
-            var rows = $0.text.floats("token_embd.weight")
-            rows[Int(spoilt) * 16 + 3] = .infinity
-            $0.text.set(
-                "token_embd.weight", shape: [16, TinyVocabulary.pieces.count], floats: rows)
-        }.load()
+        let model = try pair.spoiling(spoilt).load()
         let pool = try pool(model, pages: 12)
         let prompts: [[Int32]] = [[5, 6, 7], [8, spoilt, 9], [10], Array(tokens[..<20])]
         let caches = try prompts.map { try KeyValueCache(pool, rows: $0.count) }

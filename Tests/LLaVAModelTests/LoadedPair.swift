@@ -39,6 +39,16 @@ extension TinyPair {
         }
     }
 
+    /// The same pair with a number in a token's embedding that is not finite.
+    func spoiling(_ token: Int32) -> TinyPair {
+        changed {
+            var rows = $0.text.floats("token_embd.weight")
+            rows[Int(token) * 16 + 3] = .infinity
+            $0.text.set(
+                "token_embd.weight", shape: [16, TinyVocabulary.pieces.count], floats: rows)
+        }
+    }
+
     /// The same pair after a change.
     func changed(_ change: (inout TinyPair) -> Void) -> TinyPair {
         var copy = self

@@ -102,10 +102,7 @@ public final class BatchGenerator {
         cacheRows: Int
     ) throws(GenerationError) {
         precondition(parallel >= 1)
-        guard tokenizer.vocabularySize <= model.decoder.vocabularySize else {
-            throw .vocabularyMismatch(
-                tokenizer: tokenizer.vocabularySize, embeddings: model.decoder.vocabularySize)
-        }
+        try model.check(tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.parallel = parallel

@@ -28,10 +28,7 @@ public final class GenerationSession {
     public init(
         model: LLaVAModel, tokenizer: Tokenizer, cacheFormat: CacheFormat = .f16
     ) throws(GenerationError) {
-        guard tokenizer.vocabularySize <= model.decoder.vocabularySize else {
-            throw .vocabularyMismatch(
-                tokenizer: tokenizer.vocabularySize, embeddings: model.decoder.vocabularySize)
-        }
+        try model.check(tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.cacheFormat = cacheFormat
@@ -261,6 +258,18 @@ public final class GenerationSession {
         } catch {
             guard error == .model(.cancelled) else { throw error }
             return nil
+        }
+    }
+}
+
+extension LLaVAModel {
+    /// Checks that there is an embedding for every token.
+    ///
+    /// - Throws: `GenerationError.vocabularyMismatch`.
+    func check(_ tokenizer: Tokenizer) throws(GenerationError) {
+        guard tokenizer.vocabularySize <= decoder.vocabularySize else {
+            throw .vocabularyMismatch(
+                tokenizer: tokenizer.vocabularySize, embeddings: decoder.vocabularySize)
         }
     }
 }

@@ -15,9 +15,6 @@ struct PendingRows {
 
     /// Rows that are left.
     var count: Int { tokens.count - done }
-    /// The part of the rows that has gone, 0 to 1.
-    var part: Double { tokens.isEmpty ? 1 : Double(done) / Double(tokens.count) }
-
     /// Adds one row of text; memory is kept from token to token.
     mutating func append(_ token: TokenID, at position: Int) {
         if count == 0 {

@@ -20,24 +20,7 @@ struct PromptOptions: ParsableArguments {
     @Flag(help: "Take the prompt as it is, special tokens included, with no template around it.")
     var raw = false
 
-    @Option(
-        help: ArgumentHelp(
-            "How the model was trained to read questions. (default: what its file says)",
-            valueName: "name"))
-    var template: ChatTemplate?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "What the conversation starts with, instead of the template's own text.",
-            valueName: "text"))
-    var system: String?
-
-    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
-    var crop = false
-
-    @Flag(help: "Do not turn pictures as their EXIF orientation says.")
-    var ignoreOrientation = false
+    @OptionGroup var format: PromptFormatOptions
 
     func validate() throws {
         if prompt != nil, promptFile != nil {
@@ -46,7 +29,7 @@ struct PromptOptions: ParsableArguments {
         if raw, !isGiven {
             throw ValidationError("--raw needs --prompt or --prompt-file")
         }
-        if raw, template != nil || system != nil {
+        if raw, format.isGiven {
             throw ValidationError("--raw goes without --template and --system")
         }
         if prompt?.isEmpty == true {
@@ -67,7 +50,8 @@ struct PromptOptions: ParsableArguments {
     }
 
     func conversation(_ llava: LLaVA) throws -> Conversation {
-        try llava.conversation(template: template, system: system, crop: crop)
+        try llava.conversation(
+            template: format.template, system: format.system, crop: format.crop)
     }
 }
 
@@ -91,5 +75,3 @@ struct EmptyPromptError: Error, Equatable, CustomStringConvertible {
         "\(path == "-" ? "standard input" : path): holds no prompt"
     }
 }
-
-extension ChatTemplate: ExpressibleByArgument {}

@@ -82,7 +82,7 @@ struct RunCommand: ParsableCommand {
         try TextInput.checkArguments()
         let question = try prompt.text()
         let folder = try dump.map { path in try DumpFolder(path: path) }
-        var input = PictureInput(orients: !prompt.ignoreOrientation)
+        var input = PictureInput(orients: !prompt.format.ignoreOrientation)
         for path in pictures { try input.load(path) }
         let llava = try model.load(quiet: quiet)
         if interactive {
@@ -107,7 +107,7 @@ struct RunCommand: ParsableCommand {
             let onText = { (piece: String) in if !json { stream.write(piece) } }
             return prompt.raw
                 ? try llava.complete(
-                    question, pictures: input.pictures, crop: prompt.crop,
+                    question, pictures: input.pictures, crop: prompt.format.crop,
                     options: options, cancellation: cancellation, recorder: recorder,
                     onText: onText, onProgress: progress.show)
                 : try prompt.conversation(llava).ask(
@@ -128,6 +128,6 @@ struct RunCommand: ParsableCommand {
     private func writePruneMap(_ llava: LLaVA, _ input: PictureInput, _ answer: Answer) throws {
         guard let pruneMap, let selection = answer.selections.first else { return }
         try PruneMapFile(path: pruneMap).write(
-            input.pictures[0], selection, llava.model.preprocessor(crop: prompt.crop))
+            input.pictures[0], selection, llava.model.preprocessor(crop: prompt.format.crop))
     }
 }

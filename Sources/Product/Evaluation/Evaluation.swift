@@ -76,8 +76,7 @@ public final class Evaluation {
                 template: options.template ?? llava.template, tokenizer: llava.tokenizer,
                 system: options.system)
             needs = try EvaluationSetting.needs(of: settings)
-            generator = try BatchGenerator(
-                model: llava.model, tokenizer: llava.tokenizer, cacheFormat: llava.cacheFormat,
+            generator = try llava.batch(
                 parallel: options.parallel,
                 cacheRows: max(llava.model.context, options.parallel * Self.rowsPerAnswer))
         } catch {

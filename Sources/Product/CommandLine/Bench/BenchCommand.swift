@@ -5,11 +5,6 @@ import TrimLLaVA
 
 /// `trimllava bench`: what pruning saves, against the unpruned model in the same process.
 struct BenchCommand: ParsableCommand {
-    /// How the results are printed.
-    enum Format: String, CaseIterable, ExpressibleByArgument {
-        case table, md, csv, json
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures pruned runs against the unpruned one.",
@@ -49,7 +44,7 @@ struct BenchCommand: ParsableCommand {
     var repetitions = 3
 
     @Option(name: [.short, .long], help: "How results are printed.")
-    var output: Format = .table
+    var output: ResultTable.Format = .table
 
     @Option(
         help: ArgumentHelp("Draw the times as an SVG file.", valueName: "file"),
@@ -85,31 +80,14 @@ struct BenchCommand: ParsableCommand {
             if isWatched { StandardError.print(message) }
         }
         let report = BenchReport(results)
-        switch output {
-        case .table: try writeOutput(report.table)
-        case .md: try writeOutput(report.markdown)
-        case .csv: try writeOutput(report.csv)
-        case .json: try writeOutput(try jsonText(report.rows, keys: .convertToSnakeCase) + "\n")
-        }
+        try report.table.print(report.rows, as: output)
         if let plot { try BenchPlot(report.rows).write(to: plot) }
     }
 
     /// The unpruned model first, then every selector at every budget.
     private func settings() throws -> [PruningOptions?] {
-        let budgets = try keep.split(separator: ",").map { text in
-            do {
-                return try KeepBudget(parsing: String(text))
-            } catch {
-                throw ValidationError("\(error)")
-            }
-        }
-        let selectors = try selector.split(separator: ",").map { name in
-            do {
-                return try TokenSelectors.named(String(name)).info.name
-            } catch {
-                throw ValidationError("\(error)")
-            }
-        }
+        let budgets = try listed(keep) { try KeepBudget(parsing: $0) }
+        let selectors = try listed(selector) { try TokenSelectors.named($0).info.name }
         guard !budgets.isEmpty, !selectors.isEmpty else {
             throw ValidationError("--keep and --selector need at least one value")
         }

@@ -61,22 +61,8 @@ struct BenchReport {
         }
     }
 
-    /// Columns for a terminal.
-    var table: String {
-        tableText(
-            [Self.heading] + cells, rightAligned: Set(2..<Self.heading.count))
-    }
-
-    /// A table for a document.
-    var markdown: String {
-        let lines = [Self.heading, Self.heading.indices.map { $0 < 2 ? "---" : "---:" }] + cells
-        return lines.map { "| \($0.joined(separator: " | ")) |\n" }.joined()
-    }
-
-    /// Comma-separated values; no cell has a comma.
-    var csv: String {
-        ([Self.heading] + cells).map { $0.joined(separator: ",") + "\n" }.joined()
-    }
+    /// The rows as text.
+    var table: ResultTable { ResultTable(heading: Self.heading, cells: cells, wordColumns: 2) }
 
     private static func text(_ milliseconds: Double) -> String {
         String(format: milliseconds < 100 ? "%.1f" : "%.0f", milliseconds)

@@ -122,8 +122,8 @@ struct CaptionCommand: ParsableCommand {
         options.parallel = parallel
         options.isOrdered = output.ordered
         options.maximumFailures = maxErrors
-        options.crops = prompt.crop
-        options.orients = !prompt.ignoreOrientation
+        options.crops = prompt.format.crop
+        options.orients = !prompt.format.ignoreOrientation
         return options
     }
 

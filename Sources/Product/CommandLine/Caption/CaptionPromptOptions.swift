@@ -33,30 +33,13 @@ struct CaptionPromptOptions: ParsableArguments {
     @Flag(help: "Take prompts as they are, special tokens included, with no template around them.")
     var raw = false
 
-    @Option(
-        help: ArgumentHelp(
-            "How the model was trained to read questions. (default: what its file says)",
-            valueName: "name"))
-    var template: ChatTemplate?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "What the conversation starts with, instead of the template's own text.",
-            valueName: "text"))
-    var system: String?
-
-    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
-    var crop = false
-
-    @Flag(help: "Do not turn pictures as their EXIF orientation says.")
-    var ignoreOrientation = false
+    @OptionGroup var format: PromptFormatOptions
 
     func validate() throws {
         if raw, prompts.isEmpty, promptFiles.isEmpty {
             throw ValidationError("--raw needs --prompt or --prompt-file")
         }
-        if raw, template != nil || system != nil {
+        if raw, format.isGiven {
             throw ValidationError("--raw goes without --template and --system")
         }
         if prompts.contains("") { throw ValidationError("--prompt is empty") }
@@ -83,6 +66,6 @@ struct CaptionPromptOptions: ParsableArguments {
     func question(_ text: String, _ llava: LLaVA) throws -> PictureQuestion {
         try raw
             ? PictureQuestion(raw: text, for: llava)
-            : PictureQuestion(text, for: llava, template: template, system: system)
+            : PictureQuestion(text, for: llava, template: format.template, system: format.system)
     }
 }

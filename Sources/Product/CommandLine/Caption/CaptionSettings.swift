@@ -25,9 +25,9 @@ struct CaptionSettings {
             "numbers \(model.activations) \(model.visionPrecision) \(model.kvCache) "
                 + (model.quantize.map { "\($0)" } ?? "-"),
             "context \(model.context.map { "\($0)" } ?? "-")",
-            "template \(prompt.raw ? "raw" : prompt.template?.rawValue ?? "-")",
-            "system \(prompt.system.map { "=\($0)" } ?? "-")",
-            "picture crop \(prompt.crop) turn \(!prompt.ignoreOrientation)",
+            "template \(prompt.raw ? "raw" : prompt.format.template?.rawValue ?? "-")",
+            "system \(prompt.format.system.map { "=\($0)" } ?? "-")",
+            "picture crop \(prompt.format.crop) turn \(!prompt.format.ignoreOrientation)",
             "pruning \(pruning ?? "-")",
             "tokens \(answer.minTokens) \(answer.maxTokens) \(answer.ignoreEos)",
             """

@@ -6,11 +6,6 @@ import TrimLLaVA
 
 /// `trimllava eval`: how well a model answers, pruned and unpruned.
 struct EvalCommand: ParsableCommand {
-    /// How the results are printed.
-    enum Format: String, CaseIterable, ExpressibleByArgument {
-        case table, md, csv, json
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "eval",
         abstract: "Scores a model's answers, unpruned and at several budgets and selectors.",
@@ -83,7 +78,7 @@ struct EvalCommand: ParsableCommand {
     var answers: String?
 
     @Option(name: [.short, .long], help: "How results are printed.")
-    var output: Format = .table
+    var output: ResultTable.Format = .table
 
     @Option(
         help: ArgumentHelp("Draw scores over kept tokens as an SVG file.", valueName: "file"),
@@ -123,12 +118,7 @@ struct EvalCommand: ParsableCommand {
         interrupts.stop()
         progress.erase()
         let report = EvalReport(EvaluationSummary(questions, settings, evaluation.records))
-        switch output {
-        case .table: try writeOutput(report.table)
-        case .md: try writeOutput(report.markdown)
-        case .csv: try writeOutput(report.csv)
-        case .json: try writeOutput(try jsonText(report.rows, keys: .convertToSnakeCase) + "\n")
-        }
+        try report.table.print(report.rows, as: output)
         if let plot { try EvalPlot(report.rows).write(to: plot) }
     }
 
@@ -149,25 +139,18 @@ struct EvalCommand: ParsableCommand {
     }
 
     private func settings() throws -> [EvaluationSetting] {
-        func each<Value>(_ text: String, _ read: (String) throws -> Value) throws -> [Value] {
-            do {
-                return try text.split(separator: ",").map { try read(String($0)) }
-            } catch {
-                throw ValidationError("\(error)")
-            }
-        }
         let selectors =
             selector == "all"
             ? TokenSelectors.names
-            : try each(selector) { try TokenSelectors.named($0).info.name }
-        let modes = try each(positions) { name in
+            : try listed(selector) { try TokenSelectors.named($0).info.name }
+        let modes = try listed(positions) { name in
             guard let mode = PruningOptions.Positions(rawValue: name) else {
                 throw ValidationError("--positions takes auto, original and compact")
             }
             return mode
         }
         return EvaluationSetting.grid(
-            budgets: try each(keep) { try KeepBudget(parsing: $0) }, selectors: selectors,
+            budgets: try listed(keep) { try KeepBudget(parsing: $0) }, selectors: selectors,
             positions: modes,
             options: SelectorOptions(alignment: alignment, seed: selectorSeed),
             sharesBudget: shareBudget)

@@ -63,30 +63,6 @@ struct EvalReport {
         }
     }
 
-    /// Columns for a terminal.
-    var table: String {
-        tableText(
-            [heading] + cells.map { $0.map { escapingControls($0) } },
-            rightAligned: Set(3..<heading.count))
-    }
-
-    /// A table for a document.
-    var markdown: String {
-        let lines = [heading, heading.indices.map { $0 < 3 ? "---" : "---:" }] + cells
-        return lines.map { line in
-            let escaped = line.map { $0.replacingOccurrences(of: "|", with: "\\|") }
-            return "| \(escaped.joined(separator: " | ")) |\n"
-        }.joined()
-    }
-
-    /// Comma-separated values (RFC 4180).
-    var csv: String {
-        ([heading] + cells).map { line in
-            line.map { cell in
-                let isPlain = !cell.contains { $0 == "," || $0 == "\"" || $0.isNewline }
-                return isPlain
-                    ? cell : "\"\(cell.replacingOccurrences(of: "\"", with: "\"\""))\""
-            }.joined(separator: ",") + "\n"
-        }.joined()
-    }
+    /// The rows as text.
+    var table: ResultTable { ResultTable(heading: heading, cells: cells, wordColumns: 3) }
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Foundation
+
+/// Results under a heading, for a terminal, a document, a spreadsheet or a script.
+struct ResultTable {
+    /// How results are printed.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case table, md, csv, json
+    }
+
+    let heading: [String]
+    let cells: [[String]]
+    /// Columns of words; those of numbers follow.
+    let wordColumns: Int
+
+    /// Prints the results, or `rows` as JSON.
+    func print(_ rows: some Encodable, as format: Format) throws {
+        switch format {
+        case .table: try writeOutput(table)
+        case .md: try writeOutput(markdown)
+        case .csv: try writeOutput(csv)
+        case .json: try writeOutput(try jsonText(rows, keys: .convertToSnakeCase) + "\n")
+        }
+    }
+
+    private var table: String {
+        tableText(
+            [heading] + cells.map { $0.map { escapingControls($0) } },
+            rightAligned: Set(wordColumns..<heading.count))
+    }
+
+    private var markdown: String {
+        let ruler = heading.indices.map { $0 < wordColumns ? "---" : "---:" }
+        return ([heading, ruler] + cells).map { line in
+            let escaped = line.map { $0.replacingOccurrences(of: "|", with: "\\|") }
+            return "| \(escaped.joined(separator: " | ")) |\n"
+        }.joined()
+    }
+
+    /// Comma-separated values (RFC 4180).
+    private var csv: String {
+        ([heading] + cells).map { line in
+            line.map { cell in
+                let isPlain = !cell.contains { $0 == "," || $0 == "\"" || $0.isNewline }
+                return isPlain
+                    ? cell : "\"\(cell.replacingOccurrences(of: "\"", with: "\"\""))\""
+            }.joined(separator: ",") + "\n"
+        }.joined()
+    }
+}
+
+/// Values of an option that takes several, with commas between them.
+///
+/// - Throws: `ValidationError` with what `read` throws.
+func listed<Value>(_ text: String, _ read: (String) throws -> Value) throws -> [Value] {
+    try text.split(separator: ",").map { part in
+        do {
+            return try read(String(part))
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+}
