@@ -36,7 +36,6 @@ func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target
         dependencies: [.target(name: module), "TestSupport"] + dependencies)
 }
 
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let collections = Target.Dependency.product(
     name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(
@@ -91,7 +90,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         // Kernels: arithmetic on raw memory. Nothing here knows what a model is.
@@ -133,7 +131,7 @@ let package = Package(
         // Product: the library that others import, jobs over many pictures, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
         module("Product", "Evaluation", ["TrimLLaVA"]),
-        module("Product", "Captioning", ["TrimLLaVA", "CArchive", crypto]),
+        module("Product", "Captioning", ["TrimLLaVA", "CArchive"]),
         .executableTarget(
             name: "TrimLLaVACommandLine",
             dependencies: [
@@ -165,7 +163,7 @@ let package = Package(
             ]),
         tests("TrimLLaVA", ["BlockFormats"]),
         tests("Evaluation", ["TrimLLaVA"]),
-        tests("Captioning", ["CArchive", "TrimLLaVA", crypto]),
+        tests("Captioning", ["CArchive", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine"),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]

@@ -39,6 +39,9 @@ public struct EvaluationQuestion: Sendable, Equatable {
     public static func read(
         path: String, metric: EvaluationMetric? = nil
     ) throws(EvaluationError) -> [EvaluationQuestion] {
+        guard access(path, R_OK) == 0 else {
+            throw .file(path: path, reason: String(cString: strerror(errno)))
+        }
         let data: Data
         do {
             data = try Data(contentsOf: URL(fileURLWithPath: path))

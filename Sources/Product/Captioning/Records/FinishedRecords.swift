@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Crypto
 
 /// What a file of records has of the pictures and prompts of a job.
 ///
