@@ -83,8 +83,7 @@ let package = Package(
             name: "TrimLLaVAInternals",
             targets: [
                 "BlockFormats", "Kernels", "WeightPanels", "WorkerPool", "GGUF", "Imaging",
-                "TensorOps",
-                "LLaVAModel",
+                "TensorOps", "TokenPruning", "LLaVAModel",
             ]),
     ],
     dependencies: [

@@ -88,7 +88,7 @@ import Tokenization
                 rows: rows.count)
             let batch = DecoderBatch(model.decoder)
             batch.restart(rows: rows.count)
-            batch.append(positions: expected.map { Int32($0) }, to: cache)
+            batch.append(positions: expected.map { Int32($0) }[...], to: cache)
             batch.hidden.row(0).update(from: hidden.values, count: rows.count * hidden.width)
             try model.decoder.run(batch, cancellation: Cancellation())
             let logits = Array(

@@ -104,10 +104,10 @@ extension Decoder {
     ) throws -> [[Float]] {
         let batch = DecoderBatch(self)
         batch.restart(rows: rows.rows)
-        batch.append(positions: positions, to: cache)
+        batch.append(positions: positions[...], to: cache)
         batch.hidden.row(0).update(from: rows.values, count: rows.rows * rows.width)
         try run(batch, cancellation: cancellation)
-        let logits = logits(batch, rows: 0..<rows.rows)
+        let logits = logits(batch, rows: Array(0..<rows.rows))
         return try (0..<rows.rows).map { Array(try logits.row($0)) }
     }
 }

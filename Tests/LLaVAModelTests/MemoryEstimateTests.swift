@@ -36,7 +36,8 @@ import Testing
         MemoryEstimate(
             text: try DecoderConfig(vicuna.textMetadata().metadata()), vocabulary: 32000,
             vision: try vision(clip), weights: weights, context: context,
-            visualTokens: visualTokens, keptTokens: keptTokens, sequences: sequences, format: .f16)
+            visualTokens: visualTokens, keptTokens: keptTokens, sequences: sequences, format: .f16,
+            promptRowsPerBatch: 512)
     }
 
     @Test func rowsOfPublishedModels() throws {
@@ -64,11 +65,14 @@ import Testing
     }
 
     @Test func activationsAreThoseOfTheLargestStep() throws {
-        // Prefill: residual, its norm, gate and up, then one row of logits.
-        let decoder = 4096 * (2 * 4096 + 2 * 11008) + 32000
-        #expect(try estimate().activationBytes == 4 * decoder)
+        // Residual, its norm and change, queries, keys, values and attention, gate and up; then one row
+        // of logits and what they are computed from.
+        let row = 3 * 4096 + 4 * 4096 + 2 * 11008
+        #expect(try estimate().activationBytes == 4 * (513 * row + 32000 + 4096))
+        let eight = try estimate(sequences: 8).activationBytes
+        #expect(eight == 4 * (520 * row + 8 * (32000 + 4096)))
         // Few rows: a tile with its class token, queries, keys, values and attention.
-        #expect(try estimate(context: 100).activationBytes == 4 * 577 * (2 * 1024 + 4096))
+        #expect(try estimate(context: 50).activationBytes == 4 * 577 * (2 * 1024 + 4096))
         let total = try estimate(keptTokens: 64)
         #expect(total.totalBytes == 4_000_000_000 + total.cacheBytes + total.activationBytes)
     }

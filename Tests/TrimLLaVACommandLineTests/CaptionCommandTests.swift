@@ -7,28 +7,30 @@ import Testing
 @Suite struct CaptionCommandTests {
     private static let options = ["-n", "12", "--ignore-eos"]
 
-    @Test(arguments: ["1", "2", "3", "5", "8", "auto"])
-    func captionsAreWhatRunAnswers(parallel: String) throws {
+    @Test(arguments: ["1", "2", "3", "5", "8", "auto"], [0, 1])
+    func captionsAreWhatRunAnswers(parallel: String, encodingThreads: Int) throws {
         let folder = try CaptionFolder(pictures: 9)
         let more = ["--keep", "9", "--selector", "divprune", "-p", "What is it?"]
         let texts = try folder.answers(Self.options + more)
         let outcome = try ToolProcess.run(
             folder.caption + Self.options + [
                 folder.pictures, "--parallel", parallel, "-o", folder.records,
+                "--encoding-threads", "\(encodingThreads)",
             ] + more)
         #expect(outcome.code == 0, "\(outcome.errors)")
         #expect(outcome.output.isEmpty)
         try folder.expectOneCaptionEach(9, texts: texts)
     }
 
-    @Test func severalPromptsGiveSeveralRecordsAndOneSidecar() throws {
+    @Test(arguments: [0, 1])
+    func severalPromptsGiveSeveralRecordsAndOneSidecar(encodingThreads: Int) throws {
         let folder = try CaptionFolder(pictures: 3)
         let file = try folder.folder.write(Array("Where?\n".utf8), to: "prompt")
         let outcome = try ToolProcess.run(
             folder.caption + Self.options + [
                 folder.pictures, "-p", "What?", "--prompt-file", file, "-p", "What?", "--ordered",
                 "--output-dir", folder.folder.path + "/out", "-o", "-", "--prefix", "a: ",
-                "--suffix", " :z", "--parallel", "4",
+                "--suffix", " :z", "--parallel", "4", "--encoding-threads", "\(encodingThreads)",
             ])
         #expect(outcome.code == 0, "\(outcome.errors)")
         let lines = try CaptionFolder.lines(outcome.output)
@@ -48,7 +50,8 @@ import Testing
         }
     }
 
-    @Test func whatFailsIsRecordedAndPassedOver() throws {
+    @Test(arguments: [0, 1])
+    func whatFailsIsRecordedAndPassedOver(encodingThreads: Int) throws {
         let folder = try CaptionFolder(pictures: 4)
         try folder.folder.write(Array("no picture".utf8), to: "pictures/01.png")
         symlink("absent", folder.pictures + "/gone.png")
@@ -57,7 +60,10 @@ import Testing
                 folder.pictures, folder.pictures + "/00.png", "/absent.png",
             ]
         let outcome = try ToolProcess.run(
-            arguments + ["-o", folder.records, "--summary", folder.folder.path + "/summary"])
+            arguments + [
+                "-o", folder.records, "--summary", folder.folder.path + "/summary",
+                "--encoding-threads", "\(encodingThreads)",
+            ])
         #expect(outcome.code == 1)
         let lines = try folder.lines()
         #expect(lines.count == 6)

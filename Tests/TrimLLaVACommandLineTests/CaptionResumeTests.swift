@@ -34,8 +34,10 @@ import Testing
 
     /// Killed over and over, at any moment, with sidecars that the caption is added to.
     @Test func killsLoseAndRepeatNothing() throws {
-        let folder = try CaptionFolder(pictures: 40)
-        for index in 0..<40 {
+        // More than one run can caption before it is killed, five times over.
+        let pictures = 200
+        let folder = try CaptionFolder(pictures: pictures)
+        for index in 0..<pictures {
             try folder.folder.write(
                 Array("old\n".utf8),
                 to: "pictures/" + CaptionFolder.name(index).dropLast(4) + ".txt")
@@ -55,8 +57,8 @@ import Testing
         #expect(kills >= 5)
         try finish(folder, more)
         let texts = try texts(folder)
-        try folder.expectOneCaptionEach(40, texts: texts)
-        for index in 0..<40 {
+        try folder.expectOneCaptionEach(pictures, texts: texts)
+        for index in 0..<pictures {
             let path = folder.pictures + "/" + CaptionFolder.name(index).dropLast(4) + ".txt"
             #expect(
                 try String(contentsOfFile: path, encoding: .utf8)
@@ -64,7 +66,7 @@ import Testing
         }
         // Nothing is left aside by those that were killed.
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.pictures)
-        #expect(left.count == 80)
+        #expect(left.count == 2 * pictures)
     }
 
     @Test func interruptFinishesWhatIsInFlight() throws {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CAllocationCount
 import ForkJoins
 import Foundation
 
@@ -25,16 +24,9 @@ func printForkJoins(threads: Int) {
                 + [emptyJob, shortJob, shortJob - tile, times[times.count * 99 / 100]]
                 .map { decimal($0, digits: 2) }
                 + [afterGap - tile, afterSleep - tile].map { "+" + decimal($0, digits: 2) }
-                + [allocations(per: 10_000) { forkJoin(empty.job) }])
+                + [allocations(of: 10_000) { forkJoin(empty.job) }])
     }
     printTable(rows)
-}
-
-private func allocations(per runs: Int, _ body: () -> Void) -> String {
-    guard allocation_count() >= 0 else { return "-" }
-    let before = allocation_count()
-    for _ in 0..<runs { body() }
-    return decimal(Double(allocation_count() - before) / Double(runs), digits: 3)
 }
 
 private func median(of runs: Int, pause: () -> Void = {}, _ body: () -> Void) -> Double {

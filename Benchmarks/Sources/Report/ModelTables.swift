@@ -44,12 +44,14 @@ func printVision(_ model: LLaVAModel) throws {
     printTable(rows)
 }
 
-/// Prints what the decoder's steps take, and the output matrix alone.
+/// Prints what the decoder's steps take, and the output matrix alone; of single tokens also how often they
+/// ask for memory.
 func printDecoder(_ model: LLaVAModel) throws {
     let layers = model.decoder.config.layerCount
-    var rows = [["decoder, \(layers) layers", "ms", "tokens/s"]]
-    func add(_ name: String, tokens: Int, _ seconds: Double) {
-        rows.append([name, decimal(seconds * 1e3), decimal(Double(tokens) / seconds)])
+    var rows = [["decoder, \(layers) layers", "ms", "tokens/s", "allocations"]]
+    func add(_ name: String, tokens: Int, _ seconds: Double, _ allocations: String = "") {
+        rows.append(
+            [name, decimal(seconds * 1e3), decimal(Double(tokens) / seconds), allocations])
     }
     for tokens in [64, 128, 640] {
         let sample = try DecoderSample(model, sequences: 1, rows: tokens)
@@ -60,10 +62,15 @@ func printDecoder(_ model: LLaVAModel) throws {
         let sample = try DecoderSample(model, sequences: sequences, rows: 129)
         try sample.step(tokens: 128, after: 0)
         let step = try sortedSeconds(of: 20) { try sample.step(tokens: 1, after: 128) }[10]
-        let output = try sortedSeconds(of: 20) { sample.score() }[10]
+        let last = Array(0..<sequences)
+        let output = try sortedSeconds(of: 20) { sample.score(last) }[10]
         let name = sequences == 1 ? "one token" : "one token of \(sequences) sequences each"
-        add("\(name) at 128, without the output matrix", tokens: sequences, step)
-        add("the output matrix", tokens: sequences, output)
+        let stepAllocations = try allocations(of: 20) { try sample.step(tokens: 1, after: 128) }
+        add(
+            "\(name) at 128, without the output matrix", tokens: sequences, step, stepAllocations)
+        add(
+            "the output matrix", tokens: sequences, output,
+            allocations(of: 20) { sample.score(last) })
         add("both", tokens: sequences, step + output)
     }
     printTable(rows)
@@ -74,6 +81,7 @@ private final class DecoderSample {
     private let decoder: Decoder
     private let batch: DecoderBatch
     private let caches: [KeyValueCache]
+    private let positions: [Int32]
 
     /// - Parameter rows: of each sequence.
     init(_ model: LLaVAModel, sequences: Int, rows: Int) throws {
@@ -83,6 +91,7 @@ private final class DecoderSample {
         let room = (rows + 255) / 256 * 256
         let pool = try CachePagePool(decoder.config, rows: sequences * room, format: .f16)
         caches = try (0..<sequences).map { _ in try KeyValueCache(pool, rows: room) }
+        positions = (0..<Int32(rows)).map { $0 }
     }
 
     /// Runs some tokens of every sequence, behind its first ones.
@@ -90,15 +99,14 @@ private final class DecoderSample {
         batch.restart(rows: caches.count * tokens)
         for cache in caches {
             cache.truncate(to: start)
-            let rows = batch.append(
-                positions: Int32(start)..<Int32(start + tokens), to: cache)
+            let rows = batch.append(positions: positions[start..<(start + tokens)], to: cache)
             for row in rows { decoder.embed(Int32(row % 1000 + 3), into: batch.hidden.row(row)) }
         }
         try decoder.run(batch, cancellation: Cancellation())
     }
 
-    /// The scores after the last step's first rows.
-    func score() { _ = decoder.logits(batch, rows: 0..<caches.count) }
+    /// The scores after some of the last step's rows, one for each sequence.
+    func score(_ rows: [Int]) { _ = decoder.logits(batch, rows: rows) }
 }
 
 /// Seconds of each run, shortest first.

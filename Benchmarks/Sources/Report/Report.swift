@@ -12,6 +12,7 @@ import WorkerPool
         "contention": printContention,
         "products": printProducts,
         "floats": printFloatProducts,
+        "selection": printSelections,
     ]
     /// The tables of a whole model.
     private static let modelTables: KeyValuePairs<String, @Sendable (LLaVAModel) throws -> Void> = [

@@ -23,6 +23,7 @@ from .workload import (
     LOAD,
     PEAK,
     PREFILL_TOKENS,
+    PRUNED_FIRST_TOKEN,
     QUESTION,
     VISION,
     Figures,
@@ -127,11 +128,12 @@ class LlamaCpp:
         encoded = next(filter(None, (ENCODED.search(m.text) for m in finished.messages)), None)
         if encoded is None or finished.first_output_seconds is None:
             raise ComparisonError("llama-mtmd-cli encoded no picture, or answered nothing")
-        loaded = self.seconds_at(finished, LOADED)
+        seconds = finished.first_output_seconds - self.seconds_at(finished, LOADED)
         return Figures.of(
             {
                 VISION: int(encoded[1]) / 1e3,
-                FIRST_TOKEN: finished.first_output_seconds - loaded,
+                FIRST_TOKEN: seconds,
+                PRUNED_FIRST_TOKEN: seconds,
                 PEAK: finished.peak_bytes / GIBIBYTE,
             }
         )

@@ -17,9 +17,11 @@ from .workload import (
     DECODE_CONTEXT,
     DECODE_TOKENS,
     FIRST_TOKEN,
+    KEPT_TOKENS,
     LOAD,
     PEAK,
     PREFILL_TOKENS,
+    PRUNED_FIRST_TOKEN,
     QUESTION,
     VISION,
     Figures,
@@ -67,7 +69,8 @@ class TrimLLaVA:
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
         prefills = [partial(self.prefill, workload, tokens) for tokens in PREFILL_TOKENS]
-        return [*prefills, partial(self.decode, workload), partial(self.picture, workload)]
+        others = (self.decode, self.picture, self.pruned_picture)
+        return [*prefills, *(partial(step, workload) for step in others)]
 
     def prefill(self, workload: Workload, tokens: int) -> Figures:
         report, _ = self.run(workload, *self.raw_prompt(tokens), "--max-tokens", "1")
@@ -84,9 +87,7 @@ class TrimLLaVA:
         return Figures.of({DECODE: report["tokens_per_second"]})
 
     def picture(self, workload: Workload) -> Figures:
-        report, finished = self.run(
-            workload, str(self.folders.picture), "--prompt", QUESTION, "--max-tokens", "1"
-        )
+        report, finished = self.describe(workload)
         times = {name: value / 1e3 for name, value in report["milliseconds"].items()}
         return Figures.of(
             {
@@ -95,6 +96,16 @@ class TrimLLaVA:
                 LOAD: finished.seconds - times["total"],
                 PEAK: finished.peak_bytes / GIBIBYTE,
             }
+        )
+
+    def pruned_picture(self, workload: Workload) -> Figures:
+        report, _ = self.describe(workload, "--keep", str(KEPT_TOKENS))
+        return Figures.of({PRUNED_FIRST_TOKEN: report["milliseconds"]["time_to_first_token"] / 1e3})
+
+    def describe(self, workload: Workload, *options: str) -> tuple[dict, processes.Finished]:
+        picture = str(self.folders.picture)
+        return self.run(
+            workload, picture, "--prompt", QUESTION, "--max-tokens", "1", *options
         )
 
     def raw_prompt(self, tokens: int) -> list[str]:

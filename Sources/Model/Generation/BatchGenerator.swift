@@ -78,6 +78,8 @@ public final class BatchGenerator {
         var firstToken: ContinuousClock.Instant?
     }
 
+    /// Most rows of prompts that a step reads.
+    public static let promptRowsPerStep = PrefillScheduler.rowsPerBatch
     /// The most answers that are generated at the same time.
     public let parallel: Int
     /// The KV cache of all of them.

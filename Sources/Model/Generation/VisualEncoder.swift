@@ -21,7 +21,7 @@ struct VisualEncoder {
     private static let tilesAtOnce = 5
 
     /// A picture of which nothing is left out yet.
-    struct Projected {
+    struct Projected: Sendable {
         let layout: VisualTokenLayout
         let embeddings: Activations  // [tiles · patches, width]
         let features: Activations?  // [tiles · patches, featureWidth]
@@ -51,11 +51,11 @@ struct VisualEncoder {
         let needs = try (selector()?.info.needs ?? []).union(laterNeeds)
         recorder?.recordTiles(tiles)
         let patches = model.vision.config.patchCount
-        let embeddings = Activations(
+        let embeddings = model.ops.activations(
             rows: tiles.count * patches, width: model.decoder.config.width)
         let features =
             needs.contains(.features)
-            ? Activations(
+            ? model.ops.activations(
                 rows: embeddings.rows, width: model.vision.config.featureWidth) : nil
         var classAttention: [Float]? = needs.contains(.classAttention) ? [] : nil
         for first in stride(from: 0, to: tiles.count, by: Self.tilesAtOnce) {
@@ -127,8 +127,9 @@ struct VisualEncoder {
         let patches = picture.candidatePatches
         let needs = selector.info.needs
         let input = SelectionInput(
-            embeddings: picture.embeddings.gathering(patches),
-            features: needs.contains(.features) ? picture.features?.gathering(patches) : nil,
+            embeddings: model.ops.gather(patches, of: picture.embeddings),
+            features: needs.contains(.features)
+                ? picture.features.map { model.ops.gather(patches, of: $0) } : nil,
             classAttention: picture.classAttention.map { attention in
                 patches.map { attention[$0] }
             },
@@ -145,7 +146,7 @@ struct VisualEncoder {
     private func selectTogether(
         _ pictures: [Projected], _ pruning: PruningOptions
     ) throws(GenerationError) -> [PictureSelection] {
-        let candidates = pictures.map { $0.embeddings.gathering($0.candidatePatches) }
+        let candidates = pictures.map { model.ops.gather($0.candidatePatches, of: $0.embeddings) }
         let chosen = try pruned { () throws(PruningError) in
             var keep = 0
             for embeddings in candidates {
@@ -194,7 +195,7 @@ extension PictureSelection {
 }
 
 /// A picture that has gone through the vision tower and the projector, for many questions or selectors.
-public struct EncodedPicture {
+public struct EncodedPicture: Sendable {
     let projected: VisualEncoder.Projected
 
     /// Encodes a picture for selectors that look at no more than `needs`.

@@ -61,7 +61,7 @@ public final class Decoder: Sendable {
     }
 
     /// The next token's scores after some of the batch's rows, which have passed all layers.
-    public func logits(_ batch: DecoderBatch, rows: some Collection<Int>) -> Logits {
+    public func logits(_ batch: DecoderBatch, rows: [Int]) -> Logits {
         let space = batch.workspace
         space.last.resize(rows: rows.count)
         space.normed.resize(rows: rows.count)

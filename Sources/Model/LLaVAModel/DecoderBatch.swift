@@ -45,7 +45,7 @@ public final class DecoderBatch {
     /// - Returns: the batch's rows.
     @discardableResult
     public func append(
-        positions more: some Collection<Int32>, to cache: KeyValueCache
+        positions more: ArraySlice<Int32>, to cache: KeyValueCache
     ) -> Range<Int> {
         let rows = positions.count..<(positions.count + more.count)
         precondition(rows.upperBound <= hidden.rows)

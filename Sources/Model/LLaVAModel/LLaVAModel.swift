@@ -74,6 +74,22 @@ public final class LLaVAModel: Sendable {
         warnings = [textLoader, visionLoader].flatMap(\.warnings)
     }
 
+    /// A model whose vision tower and projector compute on other threads; it shares the rest.
+    private init(_ model: LLaVAModel, encodingBy ops: TensorOps) {
+        decoder = model.decoder
+        vision = VisionTower(model.vision, computingBy: ops)
+        projector = Projector(model.projector, computingBy: ops)
+        (context, warnings, self.ops) = (model.context, model.warnings, ops)
+        newline = model.newline
+        (padding, cropping) = (model.padding, model.cropping)
+    }
+
+    /// The same model with a vision tower and a projector that compute on `threadCount` threads of their
+    /// own, beside this one's.
+    public func encodingApart(threadCount: Int) -> LLaVAModel {
+        LLaVAModel(self, encodingBy: ops.onOtherThreads(count: threadCount))
+    }
+
     /// What cuts pictures into this model's tiles.
     ///
     /// - Parameter crop: take the middle square as Hugging Face's processor does by default; an

@@ -14,7 +14,7 @@ public struct MemoryEstimate: Sendable, Equatable {
     public let bytesPerCacheRow: Int
     /// Sequences in flight.
     public let sequences: Int
-    /// Activations of the largest step: a prefill of one sequence, or one tile in the vision tower.
+    /// Activations of the largest step: a batch of the decoder, or one tile in the vision tower.
     public let activationBytes: Int
 
     /// KV cache of all sequences.
@@ -33,9 +33,11 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// - Parameters:
     ///   - visualTokens: rows of one unpruned picture.
     ///   - keptTokens: rows of it that stay when visual tokens are pruned; nil for all.
+    ///   - promptRowsPerBatch: most rows of prompts in a batch, to which every sequence adds a token.
     public init(
         text: DecoderConfig, vocabulary: Int, vision: VisionConfig?, weights: WeightMemory,
-        context: Int, visualTokens: Int, keptTokens: Int?, sequences: Int, format: CacheFormat
+        context: Int, visualTokens: Int, keptTokens: Int?, sequences: Int, format: CacheFormat,
+        promptRowsPerBatch: Int
     ) {
         self.weights = weights
         self.sequences = sequences
@@ -46,16 +48,20 @@ public struct MemoryEstimate: Sendable, Equatable {
         activationBytes =
             MemoryLayout<Float>.stride
             * max(
-                Self.decoderNumbers(text, rows: cacheRowsPerSequence)
-                    + boundedProduct(sequences, vocabulary),
+                Self.decoderNumbers(
+                    text,
+                    rows: min(
+                        boundedProduct(sequences, cacheRowsPerSequence),
+                        promptRowsPerBatch + min(sequences, 1 << 40)))
+                    + boundedProduct(sequences, vocabulary + text.width),
                 vision.map(Self.visionNumbers) ?? 0)
     }
 
-    /// Numbers alive at the widest point of a layer: the residual stream, its normalised copy, and
-    /// gate and up, or queries, keys, values and their attention.
+    /// What a batch keeps from layer to layer: the residual stream, its normalised copy and its change,
+    /// queries, keys, values and their attention, gate and up.
     private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
         let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
-        return rows * (2 * config.width + max(2 * config.feedForwardWidth, attention))
+        return boundedProduct(rows, 3 * config.width + attention + 2 * config.feedForwardWidth)
     }
 
     private static func visionNumbers(_ config: VisionConfig) -> Int {

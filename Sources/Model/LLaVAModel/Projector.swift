@@ -56,6 +56,12 @@ public final class Projector: Sendable {
         }
     }
 
+    /// The same network, computing on other threads.
+    init(_ projector: Projector, computingBy ops: TensorOps) {
+        (outputWidth, steps) = (projector.outputWidth, projector.steps)
+        (epsilon, self.ops) = (projector.epsilon, ops)
+    }
+
     /// `[patches, featureWidth]` → `[patches, outputWidth]`.
     public func project(_ features: Activations) -> Activations {
         steps.reduce(features) { input, step in

@@ -21,6 +21,12 @@ public final class VisionTower: Sendable {
         roundsAttention = precision != .float && ops.prefersBrainFloatAttention(config.attention)
     }
 
+    /// The same tower, computing on other threads.
+    init(_ tower: VisionTower, computingBy ops: TensorOps) {
+        (config, weights, self.ops) = (tower.config, tower.weights, ops)
+        roundsAttention = tower.roundsAttention
+    }
+
     /// The features of one tile's patches, without the class token's.
     ///
     /// - Parameters:

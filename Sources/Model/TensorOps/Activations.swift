@@ -76,15 +76,6 @@ public final class Activations: @unchecked Sendable {
         (values + first * width).update(from: other.values, count: other.rows * width)
     }
 
-    /// Copies of the given rows, in the given order.
-    public func gathering(_ indices: [Int]) -> Activations {
-        let gathered = Activations(rows: indices.count, width: width)
-        for (target, source) in indices.enumerated() {
-            gathered.row(target).update(from: row(source), count: width)
-        }
-        return gathered
-    }
-
     /// All numbers, row after row.
     public var array: [Float] {
         Array(UnsafeBufferPointer(start: values, count: rows * width))

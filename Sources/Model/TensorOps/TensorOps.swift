@@ -34,12 +34,27 @@ public final class TensorOps: Sendable {
         Self.useOneThreadPerProduct
     }
 
+    /// The same operations on threads of their own.
+    public func onOtherThreads(count: Int) -> TensorOps {
+        TensorOps(
+            kernels: kernels, pool: WorkerPool(threadCount: count), activationMode: activationMode)
+    }
+
     /// OpenBLAS must not start threads of its own below ours.
     private static let useOneThreadPerProduct: Void = openblas_set_num_threads(1)
 
     /// Activations that are not set to anything, in memory that earlier ones have left.
     public func activations(rows: Int, width: Int) -> Activations {
         Activations(rows: rows, width: width, from: buffers)
+    }
+
+    /// Copies of the given rows, in the given order.
+    public func gather(_ indices: [Int], of rows: Activations) -> Activations {
+        let gathered = activations(rows: indices.count, width: rows.width)
+        forEachRow(of: gathered) { row, index in
+            row.update(from: rows.row(indices[index]), count: rows.width)
+        }
+        return gathered
     }
 
     /// Calls `body` with every row of `activations`, several rows at a time on all threads.

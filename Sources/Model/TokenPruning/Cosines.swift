@@ -9,7 +9,7 @@ extension TensorOps {
     func unitRows(
         of rows: Activations, _ indices: [Int]? = nil, input: String
     ) throws(PruningError) -> Activations {
-        let result = Activations(rows: indices?.count ?? rows.rows, width: rows.width)
+        let result = activations(rows: indices?.count ?? rows.rows, width: rows.width)
         let squaredLengths = squaredLengths(of: rows)
         guard squaredLengths.allSatisfy(\.isFinite) else { throw .notFinite(input: input) }
         forEachRow(of: result) { row, index in
@@ -32,7 +32,7 @@ extension TensorOps {
     func centredUnitRows(
         of rows: Activations, _ indices: [Int]? = nil, input: String
     ) throws(PruningError) -> Activations {
-        let centred = rows.gathering(indices ?? Array(0..<rows.rows))
+        let centred = gather(indices ?? Array(0..<rows.rows), of: rows)
         let lengths = squaredLengths(of: centred)
         let mean = mean(of: centred)
         forEachRow(of: centred) { row, index in

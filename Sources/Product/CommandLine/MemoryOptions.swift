@@ -68,6 +68,7 @@ struct MemoryOptions: ParsableArguments {
                 floatEncoding: quantize),
             context: context ?? min(LLaVAModel.defaultContext, text.contextLength),
             visualTokens: vision?.largestVisualTokenCount ?? 0, keptTokens: keep,
-            sequences: parallel, format: kvCache)
+            sequences: parallel, format: kvCache,
+            promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
     }
 }

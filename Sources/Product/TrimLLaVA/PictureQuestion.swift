@@ -106,10 +106,13 @@ extension LLaVA {
 
     /// Encodes a picture that several questions will be asked about.
     ///
-    /// - Parameter options: how these will be answered.
+    /// - Parameters:
+    ///   - options: how these will be answered.
+    ///   - encoder: what encodes it: nil for the model, or what its `encodingApart` gave.
     /// - Throws: `GenerationError`.
     public func encode(
-        _ tiles: TileBatch, options: GenerationOptions, cancellation: Cancellation
+        _ tiles: TileBatch, options: GenerationOptions, by encoder: LLaVAModel? = nil,
+        cancellation: Cancellation
     ) throws(GenerationError) -> EncodedPicture {
         var needs: Set<SelectionNeed> = []
         if let pruning = options.pruning {
@@ -120,6 +123,7 @@ extension LLaVA {
                 throw .pruning(error)
             }
         }
-        return try EncodedPicture(tiles, needs: needs, model, cancellation: cancellation)
+        return try EncodedPicture(
+            tiles, needs: needs, encoder ?? model, cancellation: cancellation)
     }
 }

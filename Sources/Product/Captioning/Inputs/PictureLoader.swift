@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import Synchronization
 import TrimLLaVA
 
 /// A picture that is ready for the vision tower, or why it is not.
@@ -12,11 +11,19 @@ struct LoadedPicture: Sendable {
         let pixels: PixelSize
         let decodingSeconds: Double
         let tilingSeconds: Double
+        /// The picture as the decoder needs it, where that was done ahead.
+        var encoding: Encoding?
+    }
+
+    /// A picture that has gone through the vision tower and the projector.
+    struct Encoding: Sendable {
+        let picture: EncodedPicture
+        let seconds: Double
     }
 
     /// The picture's place among those that are loaded.
     let index: Int
-    let result: Result<Content, LoadFailure>
+    var result: Result<Content, LoadFailure>
 }
 
 /// Why a picture cannot be loaded.
@@ -24,75 +31,22 @@ struct LoadFailure: Error {
     let reason: String
 }
 
-/// Loads pictures ahead of their use, on a thread of its own.
-final class PictureLoader: Sendable {
-    private let queue = Mutex<[LoadedPicture?]>([])
-    private let filled = DispatchSemaphore(value: 0)
-    /// Places in the queue; a semaphore may not end with less than it began with, hence not with `ahead`.
-    private let free = DispatchSemaphore(value: 0)
-    private let isStopped = Mutex(false)
-
+extension AheadQueue<LoadedPicture> {
     /// Starts to load pictures, in this order.
     ///
     /// - Parameters:
     ///   - ahead: the most loaded pictures that wait.
     ///   - orients: whether pictures are turned as their EXIF orientation says.
-    init(
-        _ pictures: [PictureReference], preprocessor: CLIPPreprocessor, orients: Bool, ahead: Int
+    convenience init(
+        loading pictures: [PictureReference], preprocessor: CLIPPreprocessor, orients: Bool,
+        ahead: Int
     ) {
-        for _ in 0..<ahead { free.signal() }
-        let thread = Thread { [self] in
+        self.init(ahead: ahead, name: "trimllava.pictures") { put in
             let reading = PictureReading(preprocessor: preprocessor, orients: orients)
             for (index, picture) in pictures.enumerated() {
-                free.wait()
-                guard !isStopped.withLock(\.self) else { break }
-                let result = reading.load(picture)
-                put(LoadedPicture(index: index, result: result))
+                guard put(LoadedPicture(index: index, result: reading.load(picture))) else { break }
             }
-            put(nil)
         }
-        thread.name = "trimllava.pictures"
-        // Decoders of progressive pictures and archives need more than a small default.
-        thread.stackSize = 4 << 20
-        thread.start()
-    }
-
-    private func put(_ picture: LoadedPicture?) {
-        queue.withLock { $0.append(picture) }
-        filled.signal()
-    }
-
-    /// What is asked of a loader, and what it has.
-    enum Next {
-        case picture(LoadedPicture)
-        /// None is ready yet.
-        case notYet
-        /// There are no more.
-        case end
-    }
-
-    /// The next picture.
-    ///
-    /// - Parameter waiting: whether to wait until there is one.
-    func next(waiting: Bool) -> Next {
-        if waiting {
-            filled.wait()
-        } else if filled.wait(timeout: .now()) == .timedOut {
-            return .notYet
-        }
-        guard let picture = queue.withLock({ $0.removeFirst() }) else {
-            // So that it is still the end when asked again.
-            put(nil)
-            return .end
-        }
-        free.signal()
-        return .picture(picture)
-    }
-
-    /// Loads no more than the picture at hand.
-    func stop() {
-        isStopped.withLock { $0 = true }
-        free.signal()
     }
 }
 

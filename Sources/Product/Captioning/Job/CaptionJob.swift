@@ -11,6 +11,9 @@ public struct JobOptions: Sendable {
     public var suffix = ""
     /// Captions that are generated at the same time.
     public var parallel = ParallelChoice.automatic
+    /// Threads that encode the next pictures beside those that generate captions; with none, these encode
+    /// in turn.
+    public var encodingThreads = 0
     /// Whether records come in the order of the pictures, and not as they are finished.
     public var isOrdered = false
     /// Most failures before the job stops; nil for any number.
@@ -30,7 +33,7 @@ public struct JobOptions: Sendable {
 ///
 /// A caption is, bit for bit, what the model answers about the picture alone.
 public final class CaptionJob {
-    /// Loaded pictures that wait: enough for the decoder never to wait, few enough for memory.
+    /// Loaded, and encoded, pictures that wait: enough for the decoder never to wait, few enough for memory.
     private static let picturesAhead = 4
 
     private let llava: LLaVA
@@ -91,14 +94,23 @@ public final class CaptionJob {
         } catch .model(.generation(.model(.cancelled))) {
             return
         }
-        let loader = PictureLoader(
-            plan.tasks.map(\.picture),
+        let loader = AheadQueue(
+            loading: plan.tasks.map(\.picture),
             preprocessor: llava.model.preprocessor(crop: options.crops),
             orients: options.orients, ahead: Self.picturesAhead)
-        defer { loader.stop() }
+        let pictures =
+            options.encodingThreads == 0
+            ? loader
+            : AheadQueue(
+                encoding: loader, llava, options, ahead: Self.picturesAhead,
+                cancellation: control.cancellation)
+        defer {
+            loader.stop()
+            pictures.stop()
+        }
         let start = ContinuousClock.now
         do {
-            try work(generator, loader) {
+            try work(generator, pictures) {
                 self.statistics.seconds = (ContinuousClock.now - start) / .seconds(1)
                 self.statistics.cacheBytes = generator.pool.byteCount(
                     pages: generator.pool.usage.mostTaken)
@@ -127,14 +139,14 @@ public final class CaptionJob {
     }
 
     private func work(
-        _ generator: BatchGenerator, _ loader: PictureLoader, onStep: () -> Void
+        _ generator: BatchGenerator, _ pictures: AheadQueue<LoadedPicture>, onStep: () -> Void
     ) throws(CaptioningError) {
         var waiting: [PendingCaption] = []
         var isEnd = false
         while true {
             while generator.hasRoom, !control.isFinishing {
                 if waiting.isEmpty, !isEnd {
-                    isEnd = try !load(&waiting, waits: requests.isEmpty, loader)
+                    isEnd = try !load(&waiting, waits: requests.isEmpty, pictures)
                 }
                 guard let next = waiting.popLast() else { break }
                 try start(next, generator)
@@ -149,18 +161,19 @@ public final class CaptionJob {
     /// Takes the next picture's captions in hand, the first prompt last; false when there are no more
     /// pictures.
     private func load(
-        _ waiting: inout [PendingCaption], waits: Bool, _ loader: PictureLoader
+        _ waiting: inout [PendingCaption], waits: Bool, _ pictures: AheadQueue<LoadedPicture>
     ) throws(CaptioningError) -> Bool {
-        let next = measured(\.waitingSeconds) { loader.next(waiting: waits) }
+        let next = measured(\.waitingSeconds) { pictures.next(waiting: waits) }
         switch next {
         case .end: return false
         case .notYet: return true
-        case .picture(let loaded):
+        case .element(let loaded):
             let task = plan.tasks[loaded.index]
             switch loaded.result {
             case .success(let content):
                 openPrompts[loaded.index] = task.prompts.count
-                let shared = task.prompts.count > 1 ? SharedEncoding() : nil
+                let isShared = content.encoding != nil || task.prompts.count > 1
+                let shared = isShared ? SharedEncoding(content.encoding) : nil
                 waiting = task.prompts.reversed().map { prompt in
                     PendingCaption(
                         task: loaded.index, picture: task.picture, prompt: prompt,
@@ -306,21 +319,4 @@ public final class CaptionJob {
         defer { statistics[keyPath: total] += (ContinuousClock.now - start) / .seconds(1) }
         try body()
     }
-}
-
-/// A caption that is being generated, or comes next.
-private struct PendingCaption {
-    /// The picture's place in the plan.
-    let task: Int
-    let picture: PictureReference
-    let prompt: Int
-    let content: LoadedPicture.Content
-    /// What the picture's prompts share; nil where there is one.
-    let encoding: SharedEncoding?
-}
-
-/// A picture that is encoded once for several prompts.
-private final class SharedEncoding {
-    var picture: EncodedPicture?
-    var seconds = 0.0
 }

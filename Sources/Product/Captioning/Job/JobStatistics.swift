@@ -30,7 +30,7 @@ public struct JobStatistics: Sendable, Equatable {
     public var seconds = 0.0
     /// Seconds for choosing how many captions run in parallel.
     public var measuringSeconds = 0.0
-    /// Seconds in vision tower, projector and selection.
+    /// Seconds in vision tower, projector and selection, but for pictures that were encoded ahead.
     public var visionSeconds = 0.0
     /// Seconds in the decoder, prompts and answers.
     public var decoderSeconds = 0.0

@@ -45,6 +45,15 @@ struct CaptionCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            """
+            Encode the next pictures on this many threads of their own, beside --threads, while \
+            captions are generated; with 0 in turn.
+            """, valueName: "count"))
+    var encodingThreads = 0
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Stop after more failures than this. (default: any number)", valueName: "count"))
     var maxErrors: Int?
 
@@ -57,6 +66,11 @@ struct CaptionCommand: ParsableCommand {
         }
         if input.filelist == "-", prompt.readsStandardInput {
             throw ValidationError("standard input can be only one of: the list, a prompt")
+        }
+        let allowed = 0...LoadOptions.maximumThreadCount
+        if !allowed.contains(encodingThreads) {
+            throw ValidationError(
+                "--encoding-threads is \(encodingThreads), expected 0 to \(allowed.upperBound)")
         }
         if let maxErrors, maxErrors < 0 {
             throw ValidationError("--max-errors is \(maxErrors), expected 0 or more")
@@ -120,6 +134,7 @@ struct CaptionCommand: ParsableCommand {
         options.prefix = prompt.prefix
         options.suffix = prompt.suffix
         options.parallel = parallel
+        options.encodingThreads = encodingThreads
         options.isOrdered = output.ordered
         options.maximumFailures = maxErrors
         options.crops = prompt.format.crop

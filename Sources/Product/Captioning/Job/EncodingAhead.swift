@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
+
+extension AheadQueue<LoadedPicture> {
+    /// Starts to encode pictures as they are loaded, on threads of their own.
+    ///
+    /// What cannot be encoded is passed on as it is: whoever needs it meets the error.
+    ///
+    /// - Parameter ahead: the most encoded pictures that wait.
+    convenience init(
+        encoding loader: AheadQueue<LoadedPicture>, _ llava: LLaVA, _ options: JobOptions,
+        ahead: Int, cancellation: Cancellation
+    ) {
+        let model = llava.model.encodingApart(threadCount: options.encodingThreads)
+        self.init(ahead: ahead, name: "trimllava.encoding") { put in
+            while case .element(var loaded) = loader.next(waiting: true) {
+                if case .success(var content) = loaded.result {
+                    let start = ContinuousClock.now
+                    content.encoding = try? LoadedPicture.Encoding(
+                        picture: llava.encode(
+                            content.tiles, options: options.generation, by: model,
+                            cancellation: cancellation),
+                        seconds: (ContinuousClock.now - start) / .seconds(1))
+                    loaded.result = .success(content)
+                }
+                guard put(loaded) else { break }
+            }
+        }
+    }
+}
