@@ -131,10 +131,15 @@ let package = Package(
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
         module("Product", "Evaluation", ["TrimLLaVA"]),
         module("Product", "Captioning", ["TrimLLaVA", "CArchive"]),
+        .target(
+            name: "DemoModel", path: "Sources/Product/DemoModel",
+            exclude: ["README.md", "training.log"],
+            resources: [.copy("Resources")]),
         .executableTarget(
             name: "TrimLLaVACommandLine",
             dependencies: [
-                "Captioning", "Evaluation", "TrimLLaVA", "GGUF", "Tokenization", arguments,
+                "Captioning", "DemoModel", "Evaluation", "TrimLLaVA", "GGUF", "Tokenization",
+                arguments,
             ],
             path: "Sources/Product/CommandLine"),
 

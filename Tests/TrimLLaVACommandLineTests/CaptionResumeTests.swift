@@ -35,7 +35,7 @@ import Testing
     /// Killed over and over, at any moment, with sidecars that the caption is added to.
     @Test func killsLoseAndRepeatNothing() throws {
         // More than one run can caption before it is killed, five times over.
-        let pictures = 200
+        let pictures = 99
         let folder = try CaptionFolder(pictures: pictures)
         for index in 0..<pictures {
             try folder.folder.write(
@@ -48,7 +48,7 @@ import Testing
         for _ in 0..<60 {
             let tool = try ToolProcess(arguments(folder, more))
             // From the start of the process to some records on.
-            usleep(UInt32.random(in: 0..<120_000, using: &random))
+            usleep(UInt32.random(in: 0..<80_000, using: &random))
             tool.send(signal: SIGKILL)
             let outcome = try tool.finish()
             guard outcome.code == 128 + SIGKILL else { break }

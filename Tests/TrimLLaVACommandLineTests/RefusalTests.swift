@@ -85,7 +85,7 @@ private let huge = "99999999999999999999999999"
     ]
 
     static let badUsage = [
-        Refusal("no model", 2, run: [aPicture], says: "--model"),
+        Refusal("no projector", 2, run: ["-m", llama3.text, aPicture], says: "--mmproj"),
         Refusal("nothing to do", 2, run: Array(llama3.run.dropFirst()), says: "give a picture"),
         Refusal("unknown option", 2, ["--bogus"], says: "--bogus"),
         Refusal("two stdin pictures", 2, ["-", "-"], says: "standard input can be only one of"),

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import DemoModel
 import TrimLLaVA
 
 /// Which model to load, and how to run it.
 struct ModelOptions: ParsableArguments {
     @Option(
-        name: [.short, .long],
-        help: ArgumentHelp("The text model (GGUF).", valueName: "file"), completion: .file())
-    var model: String
+        name: [.customShort("m"), .customLong("model")],
+        help: ArgumentHelp(
+            "The text model (GGUF). (default: a small one that knows drawn scenes only)",
+            valueName: "file"),
+        completion: .file())
+    var textFile: String?
 
     @Option(
+        name: .customLong("mmproj"),
         help: ArgumentHelp(
             "The vision tower and projector that belong to it (GGUF).", valueName: "file"),
         completion: .file())
-    var mmproj: String
+    var projectorFile: String?
+
+    /// The text model's file.
+    var model: String { textFile ?? DemoModel.files?.text ?? "" }
+    /// The projector's file.
+    var mmproj: String { projectorFile ?? DemoModel.files?.projector ?? "" }
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
@@ -56,6 +66,13 @@ struct ModelOptions: ParsableArguments {
     var quantize: BlockEncoding?
 
     func validate() throws {
+        guard (textFile == nil) == (projectorFile == nil) else {
+            throw ValidationError("give --model and --mmproj, or neither")
+        }
+        guard textFile != nil || DemoModel.files != nil else {
+            throw ValidationError(
+                "give --model and --mmproj: the demonstration model is not beside this program")
+        }
         let allowed = 1...LoadOptions.maximumThreadCount
         if let threads, !allowed.contains(threads) {
             throw ValidationError(
@@ -72,6 +89,10 @@ struct ModelOptions: ParsableArguments {
 
     /// Loads the model; its warnings go to stderr.
     func load(quiet: Bool = false) throws -> LLaVA {
+        if textFile == nil, !quiet {
+            StandardError.report(
+                "no --model: this is the demonstration model, which knows drawn scenes only")
+        }
         let line = ProgressLine(quiet: quiet, patience: .seconds(1))
         defer { line.erase() }
         let llava = try LLaVA(
