@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,18 +21,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo-model"))
 from demo_model.drawing import GRID, PAINT, PATCH, UNCLEAR_PATCH, draw
 from demo_model.drawn_scenes import IGNORED, LABELS, SHAPE_LABELS, patch_labels
 from demo_model.evaluation import accuracy, all_items, write_set
-from demo_model.huggingface import transformers_model
+from demo_model.exported import load_exported
+from demo_model.huggingface import transformers_model, write_folder
 from demo_model.model import Llava, answers_right
 from demo_model.packing import Packer, every_task, questions_of
-from demo_model.questions import ASKERS, NUMBERS, ask, caption, name, sentence
+from demo_model.questions import ASKERS, BEHIND, NUMBERS, ask, caption, name, sentence
 from demo_model.scenes import (
     COLOURS, FIRST_TEST_SEED, PLACES, SHAPES, SIDE, SIZES, UNSEEN_PAIRS, make_scene,
 )  # fmt: skip
-from demo_model.training import FIRST_CROWDED_SEED
+from demo_model.training import FIRST_CROWDED_SEED, shown_places
 from demo_model.vision import PATCHES, cut_patches, normalised
 from demo_model.vocabulary import BEGIN, IMAGE, TRAINING_SEED, Vocabulary, train_vocabulary
 
 ROWS = 160
+TOOLS = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +250,35 @@ def test_an_evaluation_set_is_repeatable_and_complete(tmp_path: Path) -> None:
 
 def test_evaluation_scenes_are_test_scenes() -> None:
     assert all(scene.seed > FIRST_TEST_SEED for item in all_items(3) for scene in item.scenes)
+
+
+def test_tokens_that_tell_of_the_background_are_taught_to_look_at_it(vocabulary: Vocabulary) -> None:
+    scene = make_scene(0)
+    labels = torch.from_numpy(patch_labels(scene, draw(scene)[1])[None]).flatten(1, 2)
+    places = shown_places(labels)
+    assert ((places == BEHIND) == (labels[..., 0] == 0)).all()
+    assert set(places.unique().tolist()) <= {*(o.place for o in scene.objects), BEHIND, IGNORED}
+    packer = Packer(vocabulary, 320)
+    asked = [ask(task, scene, random.Random(0)) for task in ("caption", "background")]
+    batch = packer.batch([[scene]], random.Random(0), draw=lambda *_: asked)
+    word = vocabulary.encode(scene.background)[0]
+    told = batch.shown_at[batch.targets == word]
+    assert len(told) == 1 and told[0].tolist() == [False] * 9 + [True]
+    answer = batch.shown_at[batch.answer_numbers == 1]
+    assert answer[:, BEHIND].all() and not answer[:, :BEHIND].any()
+    caption_places = [row.nonzero().flatten().tolist() for row in batch.shown_at[batch.answer_numbers == 0]]
+    order = [places[0] for places in caption_places if places]
+    assert list(dict.fromkeys(order)) == [*(o.place for o in scene.in_reading_order()), BEHIND]
+
+
+def test_an_exported_pair_holds_the_weights_that_it_was_made_of(
+    model: Llava, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    write_folder(model, vocabulary.processor.serialized_model_proto(), tmp_path / "huggingface")
+    arguments = [tmp_path / "huggingface", "--outdir", tmp_path, "--outtype", "f32", "--name", "it"]
+    subprocess.run([sys.executable, TOOLS / "convert-hf", *arguments], check=True)
+    again = Llava(seed=3)
+    load_exported(again, tmp_path / "it-f32.gguf", tmp_path / "it-mmproj-f32.gguf")
+    for name, values in model.state_dict().items():
+        if not name.startswith("labeller."):
+            assert torch.equal(again.state_dict()[name], values), name

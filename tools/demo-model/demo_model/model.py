@@ -58,10 +58,10 @@ def answers_right(logits: Tensor, batch: Batch) -> Tensor:
 
 def looking_loss(looks: Tensor, batch: Batch, places: Tensor) -> Tensor:
     """−log of the attention to patches of what a token tells of, places [batch, all patches]."""
-    shown = places.gather(1, batch.visual_rows).long()  # [batch, V]; no place for the background
+    shown = places.gather(1, batch.visual_rows)  # [batch, V]
     sequences = batch.target_rows // batch.packed.tokens.shape[1]
-    told = functional.pad(batch.shown_at, (0, 1))  # nothing is told of the background
-    right = told.gather(1, shown.clamp(max=9)[sequences])
+    told = functional.pad(batch.shown_at, (0, 1))  # nothing is told of unclear patches
+    right = told.gather(1, shown.clamp(max=told.shape[1] - 1)[sequences])
     seen = right.any(1)
     paid = (looks.float() * right).sum(1)[seen]
     return -(paid + 1e-4).log().mean()

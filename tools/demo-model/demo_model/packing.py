@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from .decoder import Packed
-from .questions import ASKERS, Question, ask, ask_about_several
+from .questions import ASKERS, BEHIND, Question, ask, ask_about_several
 from .scenes import Scene
 from .vision import PATCHES
 from .vocabulary import IMAGE, PAD, Vocabulary
 
 # How often each task is asked beside the caption, which every sequence has.
 TASK_WEIGHTS = {
-    "colour": 3, "place": 3, "count": 4, "what-is-at": 3, "sign": 2, "size": 1,
-    "neighbour": 2, "presence": 2, "background": 1,
+    "colour": 3, "place": 3, "count": 6, "what-is-at": 3, "sign": 2, "size": 1,
+    "neighbour": 2, "presence": 2, "background": 2,
 }  # fmt: skip
 SEVERAL = "several-pictures"
 
@@ -36,7 +36,7 @@ class Batch:
     targets: Tensor  # [targets]: the token that follows
     answer_numbers: Tensor  # [targets]: which answer each belongs to
     tasks: list[str]  # of the answers
-    shown_at: Tensor  # [targets, 9]: whether the token tells of what is at the place
+    shown_at: Tensor  # [targets, 10]: whether the token tells of what is at the place, or BEHIND
 
 
 def questions_of(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:
@@ -64,7 +64,7 @@ class Packer:
     def __init__(self, vocabulary: Vocabulary, rows: int) -> None:
         self.vocabulary = vocabulary
         self.rows = rows  # of a sequence's questions
-        (self.article,) = vocabulary.encode("a")  # each object of a caption begins with it
+        (self.article,) = vocabulary.encode("a")  # objects and background of a caption begin with it
 
     def batch(
         self,
@@ -93,7 +93,7 @@ class Packer:
             views = (tokens[number], positions[number], segments[number])
             self.fill(views, draw(scenes, lot, self.rows // 10), len(prefix), answers, number)
         target_rows, following, numbers = torch.tensor(answers.targets).T
-        shown_at = torch.tensor([[p in told for p in range(9)] for told in answers.places])
+        shown_at = torch.tensor([[p in told for p in range(BEHIND + 1)] for told in answers.places])
         packed = Packed(*map(torch.from_numpy, (rows, tokens, positions, segments)))
         return Batch(
             torch.from_numpy(prefix[rows]), torch.from_numpy(np.stack(visual)), packed,

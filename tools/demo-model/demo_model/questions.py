@@ -18,14 +18,15 @@ CAPTION_QUESTIONS = (
     "What does the picture show?",
 )
 PLURALS = {"cross": "crosses"}
+BEHIND = len(PLACES)  # the place of the background
 
 
 @dataclass(frozen=True)
 class Question:
     """A question of a task, its answer as the model is to give it, and where the answer is seen.
 
-    `about` has the places of the objects that the answer tells of; those of a caption one by one,
-    in the order in which it names them. It stays empty where no object shows the answer.
+    `about` has the places of the objects that the answer tells of, or BEHIND; those of a caption one
+    by one, in the order in which it names them. It stays empty where no place shows the answer.
     """
 
     task: str
@@ -93,7 +94,7 @@ def plain_objects(scene: Scene) -> list[SceneObject]:
 
 
 def ask_caption(scene: Scene, lot: random.Random) -> Question:
-    places = tuple(shown.place for shown in scene.in_reading_order())
+    places = (*(shown.place for shown in scene.in_reading_order()), BEHIND)
     return Question("caption", lot.choice(CAPTION_QUESTIONS), caption(scene), places)
 
 
@@ -206,7 +207,8 @@ def ask_sign(scene: Scene, lot: random.Random) -> Question | None:
 
 
 def ask_background(scene: Scene, lot: random.Random) -> Question:
-    return Question("background", "What is the background like?", sentence(scene.background))
+    answer = sentence(scene.background)
+    return Question("background", "What is the background like?", answer, (BEHIND,))
 
 
 ASKERS: dict[str, Callable[[Scene, random.Random], Question | None]] = {

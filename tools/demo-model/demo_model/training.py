@@ -17,8 +17,10 @@ from torch import Tensor
 from .alignment import WordAlignment
 from .drawing import GRID
 from .drawn_scenes import IGNORED, LABELS, DrawnScenes, drawn_scenes
+from .exported import load_exported, load_tower
 from .model import Llava, answer_loss, answers_right, looking_loss
 from .packing import Batch, Packer, every_task
+from .questions import BEHIND
 from .scenes import FIRST_TEST_SEED
 from .vision import PATCHES, cut_patches, label_loss
 from .vocabulary import Vocabulary
@@ -118,6 +120,17 @@ class Trainer:
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
+    def begin_with(self, text: Path, projector: Path, phase: str) -> None:
+        """Starts at a phase with an exported pair: its tower for the decoder's, all for the last."""
+        self.phase_number, self.step = [p.name for p in self.phases].index(phase), 0
+        if phase == "decoder":
+            load_tower(self.model.tower, projector)
+        else:
+            load_exported(self.model, text, projector)
+        torch.nn.init.zeros_(self.model.labeller.head.weight)  # it is in no file: to disturb nothing
+        self.average = {k: v.detach().clone() for k, v in self.model.named_parameters()}
+        self.begin_phase()
+
     def next_phase(self) -> bool:
         """Goes on to the next phase with the averaged weights and a fresh optimiser."""
         self.save()
@@ -126,11 +139,14 @@ class Trainer:
             return False
         self.model.load_state_dict(self.average, strict=False)
         self.phase_number, self.step = self.phase_number + 1, 0
+        self.begin_phase()
+        return True
+
+    def begin_phase(self) -> None:
         if self.phase.name == "decoder":
             self.align_projector()
         self.optimiser = self.make_optimiser()
         self.save()
-        return True
 
     def train_step(self) -> None:
         """One step of the phase: loss, gradients, weights and their average."""
@@ -265,7 +281,7 @@ class Trainer:
         self.note("right", float(answers_right(logits, batch).float().mean()))
         if pictures > 1:
             return loss
-        looking = looking_loss(looks, batch, labels[..., list(LABELS).index("place")])
+        looking = looking_loss(looks, batch, shown_places(labels))
         self.note("looking", float(looking))
         return loss + LOOKING_SHARE * looking
 
@@ -309,6 +325,12 @@ class Trainer:
             for task, correct in zip(batch.tasks, answers_right(logits, batch), strict=True):
                 right[task].append(float(correct))
         return {task: sum(values) / len(values) for task, values in sorted(right.items())}
+
+
+def shown_places(labels: Tensor) -> Tensor:
+    """The place that each patch shows, of labels [batch, patches, …]; IGNORED where it is unclear."""
+    place, shape = (labels[..., list(LABELS).index(name)].long() for name in ("place", "shape"))
+    return place.masked_fill(shape == 0, BEHIND)
 
 
 def wait_while(path: Path | None) -> None:
