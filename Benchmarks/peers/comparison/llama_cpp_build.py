@@ -10,13 +10,15 @@ from pathlib import Path
 from . import processes
 
 PACKAGE, PACKAGE_VERSION = "llama-cpp-python", "0.3.36"
-TARGETS = ("llama-bench", "llama-mtmd-cli")
+TARGETS = ("llama-bench", "llama-mtmd-cli", "llama-server")
 OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DGGML_NATIVE=ON",
     "-DLLAMA_BUILD_TESTS=OFF",
     "-DLLAMA_BUILD_EXAMPLES=OFF",
-    "-DLLAMA_BUILD_SERVER=OFF",
+    "-DLLAMA_BUILD_SERVER=ON",
+    "-DLLAMA_BUILD_UI=OFF",
+    "-DLLAMA_USE_PREBUILT_UI=OFF",
     "-DLLAMA_BUILD_APP=OFF",
     "-DLLAMA_OPENSSL=OFF",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from comparison import machine, processes
+from comparison.captioning import Captioned, caption_table
 from comparison.errors import ComparisonError
 from comparison.openvino_genai import OpenVINOGenAI
 from comparison.quiet import undisturbed
@@ -128,3 +129,11 @@ def test_disturbed_measurements_are_taken_again(monkeypatch: pytest.MonkeyPatch)
     samples = iter([1, 2, 3])
     options = MeasuringOptions(2, 1, [], accepts_busy=False, lock=None)
     assert undisturbed(lambda: next(samples), options) == 3
+
+
+def test_captions_per_hour_are_compared_with_the_first_setting() -> None:
+    rows = [Captioned("one", 24, 240.0, 4 * 2**30), Captioned("six", 24, 96.0, 5 * 2**30, "why")]
+    assert rows[0].per_hour == 360
+    first, second = caption_table(rows, OPTIONS, "machine").splitlines()[-2:]
+    assert first == "| one | 24 | 360 | 1.00 | 4.0 |  |"
+    assert second == "| six | 24 | 900 | 2.50 | 5.0 | why |"
