@@ -155,7 +155,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.phase.rate_at(self.step)
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with reduced_precision():
             loss = {
                 "vision": self.vision_loss, "decoder": self.decoder_loss, "joint": self.joint_loss,
             }[self.phase.name](lot)  # fmt: skip
@@ -214,7 +214,7 @@ class Trainer:
     def align_projector(self) -> None:
         """Starts the projector: visual tokens become sums of the words of what they show."""
         features, labels = [], []
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), reduced_precision():
             for source in (self.data["normal"], self.data["crowded"]):
                 for start in range(0, ALIGNED_PICTURES, ALIGNED_AT_ONCE):
                     indices = list(range(start, start + ALIGNED_AT_ONCE))
@@ -227,7 +227,7 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = ALIGNMENT_RATE * (1 - step / ALIGNMENT_STEPS)
             optimiser.zero_grad(set_to_none=True)
             index = lot.randrange(len(features))
-            with torch.autocast("cpu", torch.bfloat16):
+            with reduced_precision():
                 visual = projector(features[index])
             loss = self.alignment.loss(visual, labels[index], words)
             loss.backward()
@@ -289,7 +289,7 @@ class Trainer:
         """Shares of right answers, or of right patch labels, on test scenes by averaged weights."""
         mine = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.model.load_state_dict(self.average, strict=False)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), reduced_precision():
             result = self.measure_labels()
             if self.phase.name != "vision":
                 result |= self.measure_answers()
@@ -331,6 +331,12 @@ def shown_places(labels: Tensor) -> Tensor:
     """The place that each patch shows, of labels [batch, patches, …]; IGNORED where it is unclear."""
     place, shape = (labels[..., list(LABELS).index(name)].long() for name in ("place", "shape"))
     return place.masked_fill(shape == 0, BEHIND)
+
+
+def reduced_precision() -> torch.autocast:
+    """Computes in bfloat16 where the processor multiplies it; elsewhere that would be far slower."""
+    has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16)
 
 
 def wait_while(path: Path | None) -> None:
