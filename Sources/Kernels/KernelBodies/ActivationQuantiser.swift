@@ -21,13 +21,14 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
 
     @inline(__always)
     private func quantise(_ source: UnsafePointer<Float>, row: Int, width: Int) {
-        let largest = Self.largestMagnitude(source, width)
+        let superblocks = (width &+ 255) / 256
+        let largest = storeMagnitudes(source, row, width, superblocks)
         let isFinite = largest < Self.infinity
         // Products with a row that is not finite are NaN whatever its bytes, which are then zero.
-        let magnitude = isFinite && largest >= Self.smallest ? largest : 0
+        let magnitude =
+            isFinite && largest >= Self.smallest ? reach(largest, row, blocks: 8 &* superblocks) : 0
         let scale = Float(bitPattern: UInt32(bitPattern: magnitude)) / 127
         store(isFinite ? scale : .nan, at: row)
-        let superblocks = (width &+ 255) / 256
         let partBytes = 4 &* ActivationWords.part(rows)
         var part = tile + 4 &* ActivationWords.header
         var sums = part + 4 &* superblocks &* partBytes
@@ -40,6 +41,65 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
             }
             sums += 4 &* ActivationWords.superblockSums(rows)
         }
+    }
+
+    /// Stores each block's largest magnitude where its scale will be; returns the row's.
+    @inline(__always)
+    private func storeMagnitudes(
+        _ source: UnsafePointer<Float>, _ row: Int, _ width: Int, _ superblocks: Int
+    ) -> Int32 {
+        var largest: Int32 = 0
+        for superblock in 0..<superblocks {
+            withSuperblock(source, superblock, width) { values in
+                for index in 0..<8 {
+                    let magnitude = Self.largestMagnitude(values + 32 &* index)
+                    scale(8 &* superblock &+ index, row).storeBytes(of: magnitude, as: Int32.self)
+                    largest = max(largest, magnitude)
+                }
+            }
+        }
+        return largest
+    }
+
+    /// What a block's scale is, in units of 1/127, a power of two below.
+    ///
+    /// The row's largest magnitude, or that times 2^¼, 2^½ or 2^¾, whichever makes the sum of the
+    /// squares of the blocks' scales least: these squares are the rounding errors' variances.
+    @inline(__always)
+    private func reach(_ largest: Int32, _ row: Int, blocks: Int) -> Int32 {
+        // Twice a number of the largest exponent would be infinite.
+        guard Scaling.isPowerOfTwo, largest < Self.infinity &- (1 &<< 23) else { return largest }
+        let factors = quarter_powers()
+        let rowLargest = Float(bitPattern: UInt32(bitPattern: largest))
+        let candidates = unsafeBitCast(
+            FloatVector(repeating: rowLargest) * factors, to: IntVector.self)
+        var squares = FloatVector(repeating: 0)
+        for block in 0..<blocks {
+            let magnitude = scale(block, row).load(as: Int32.self)
+            let exponents = Self.exponents(candidates, magnitude)
+            let square = (IntVector(repeating: 127) &- exponents &- exponents) &<< 23
+            squares += unsafeBitCast(square, to: FloatVector.self)
+        }
+        squares *= factors * factors
+        var best = 0
+        for candidate in 1..<4 where squares[candidate] < squares[best] { best = candidate }
+        return candidates[best]
+    }
+
+    /// How often a block's magnitude may be doubled without exceeding each reach: the difference of two
+    /// floats' bits counts that.
+    @inline(__always)
+    private static func exponents(_ reaches: IntVector, _ magnitude: Int32) -> IntVector {
+        smaller_int(
+            (reaches &- IntVector(repeating: magnitude)) &>> 23,
+            IntVector(repeating: largestExponent))
+    }
+
+    /// Where a block's scale is stored.
+    @inline(__always)
+    private func scale(_ block: Int, _ row: Int) -> UnsafeMutableRawPointer {
+        let part = ActivationWords.header &+ block / 2 &* ActivationWords.part(rows)
+        return tile + 4 &* (part &+ ActivationWords.scale(block % 2, rows) &+ row)
     }
 
     /// Calls `body` with 256 numbers, zeros after the row's end.
@@ -66,18 +126,20 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         _ part: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer, _ index: Int
     ) {
         for block in 0..<2 {
-            let (factor, word, unit) = Self.scales(values + 32 &* block, rowMagnitude)
+            let place = part + 4 &* (ActivationWords.scale(block, rows) &+ row)
+            let magnitude = place.load(as: Int32.self)
+            let (factor, scale, unit) = Self.scales(magnitude, rowMagnitude)
+            place.storeBytes(of: scale, as: Int32.self)
             let target = part + 4 &* (ActivationWords.quad(8 &* block, rows) &+ row)
             let (low, high) = roundBlock(values + 32 &* block, factor, target)
             let sum = low &+ high
-            func place(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
-            place(ActivationWords.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
-            place(ActivationWords.negativeHalfSum(2 &* block, rows))
+            func word(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
+            word(ActivationWords.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
+            word(ActivationWords.negativeHalfSum(2 &* block, rows))
                 .storeBytes(of: -32 &* low, as: Int32.self)
-            place(ActivationWords.negativeHalfSum(2 &* block &+ 1, rows))
+            word(ActivationWords.negativeHalfSum(2 &* block &+ 1, rows))
                 .storeBytes(of: -32 &* high, as: Int32.self)
-            place(ActivationWords.scale(block, rows)).storeBytes(of: word, as: Int32.self)
-            place(ActivationWords.blockSum(block, rows))
+            word(ActivationWords.blockSum(block, rows))
                 .storeBytes(of: Float(sum) * unit, as: Float.self)
             storeSums(low, high, unit * ActivationWords.sumsPerUnit, row, sums, 2 &* index &+ block)
         }
@@ -86,14 +148,12 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
     /// What a block's numbers are multiplied by, its stored scale, and that as a float.
     @inline(__always)
     private static func scales(
-        _ values: UnsafePointer<Float>, _ rowMagnitude: Int32
+        _ magnitude: Int32, _ rowMagnitude: Int32
     ) -> (factor: Float, word: Int32, unit: Float) {
-        let magnitude = largestMagnitude(values, 32)
         guard rowMagnitude != 0 else { return (0, 0, 0) }
         let rowLargest = Float(bitPattern: UInt32(bitPattern: rowMagnitude))
         if Scaling.isPowerOfTwo {
-            // The difference of two floats' bits counts how often the smaller may be doubled.
-            let exponent = min((rowMagnitude &- magnitude) &>> 23, largestExponent)
+            let exponent = exponents(IntVector(repeating: rowMagnitude), magnitude)[0]
             let power = Float(bitPattern: UInt32(bitPattern: (127 &+ exponent) &<< 23))
             return (127 / rowLargest * power, exponent &<< 23, 1 / power)
         }
@@ -147,26 +207,17 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         tile.storeBytes(of: value, toByteOffset: 4 &* word, as: Float.self)
     }
 
-    /// The largest magnitude as the bits of a float, which order as numbers do; NaNs are largest.
+    /// A block's largest magnitude as the bits of a float, which order as numbers do; NaNs are largest.
     @inline(__always)
-    private static func largestMagnitude(_ values: UnsafePointer<Float>, _ count: Int) -> Int32 {
+    private static func largestMagnitude(_ values: UnsafePointer<Float>) -> Int32 {
         var largest = IntVector(repeating: 0)
         let raw = UnsafeRawPointer(values)
-        let mask = IntVector(repeating: 0x7FFF_FFFF)
-        let end = count / lane_count &* lane_count
-        var index = 0
-        while index < end {
-            let bits = raw.loadUnaligned(fromByteOffset: 4 &* index, as: IntVector.self)
-            largest = larger_int(largest, bits & mask)
-            index &+= lane_count
+        for vector in 0..<(32 / lane_count) {
+            let bits = raw.loadUnaligned(
+                fromByteOffset: 4 &* lane_count &* vector, as: IntVector.self)
+            largest = larger_int(largest, bits & IntVector(repeating: 0x7FFF_FFFF))
         }
-        var result = int_max(largest)
-        while index < count {
-            let bits = Int32(bitPattern: values[index].bitPattern) & 0x7FFF_FFFF
-            result = max(result, bits)
-            index &+= 1
-        }
-        return result
+        return int_max(largest)
     }
 }
 

@@ -4,7 +4,8 @@
 public enum ActivationScaling: Int, CaseIterable, Sendable {
     /// Each block of 32 has a scale of its own, as in llama.cpp.
     case perBlock
-    /// The scale of each block of 32 is its row's over a power of two.
+    /// The scale of each block of 32 is its row's over a power of two. The row's is between what its
+    /// largest number needs and 2^¾ times that: the multiple of 2^¼ that suits the blocks best.
     case powerOfTwo
 }
 

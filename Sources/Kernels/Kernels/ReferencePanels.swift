@@ -35,15 +35,43 @@ private struct ReferenceTile {
         let superblocks = (width + 255) / 256
         let largest = (0..<width).reduce(Float(0)) { max($0, abs(values[$1])) }
         let isFinite = (0..<width).allSatisfy { values[$0].isFinite }
-        let rowLargest = isFinite && largest >= 0x1p-100 ? largest : 0
+        let blocks = (0..<(8 * superblocks)).map { block in
+            (0..<32).map { 32 * block + $0 < width ? values[32 * block + $0] : 0 }
+        }
+        var rowLargest = isFinite && largest >= 0x1p-100 ? largest : 0
+        if scaling == .powerOfTwo, rowLargest > 0, rowLargest < 0x1p127 {
+            rowLargest = reach(rowLargest, blocks)
+        }
         bytes.storeBytes(
             of: isFinite ? rowLargest / 127 : .nan, toByteOffset: 4 * row, as: Float.self)
-        for block in 0..<(8 * superblocks) {
-            let numbers = (0..<32).map { index in
-                32 * block + index < width ? values[32 * block + index] : 0
-            }
+        for (block, numbers) in blocks.enumerated() {
             quantise(numbers, block: block, row, rowLargest, scaling, superblocks)
         }
+    }
+
+    /// The row's largest magnitude times 2^(0…¾), whichever makes the blocks' scales, which are it over
+    /// a power of two, least in the sum of their squares.
+    private func reach(_ rowLargest: Float, _ blocks: [[Float]]) -> Float {
+        let candidates = [1, 1.189207115, 1.414213562, 1.681792831].map { (factor: Float) in
+            let squares = blocks.reduce(Float(0)) { sum, block in
+                let unit = Float(
+                    sign: .plus, exponent: -2 * exponent(block, below: rowLargest * factor),
+                    significand: 1)
+                return sum + unit
+            }
+            return (reach: rowLargest * factor, variance: squares * (factor * factor))
+        }
+        return candidates.dropFirst().reduce(candidates[0]) {
+            $1.variance < $0.variance ? $1 : $0
+        }.reach
+    }
+
+    /// How often the block's largest magnitude may be doubled without exceeding `reach`; at most 23.
+    private func exponent(_ block: [Float], below reach: Float) -> Int {
+        let largest = block.reduce(0) { max($0, abs($1)) }
+        return (1...23).prefix {
+            largest * Float(sign: .plus, exponent: $0, significand: 1) <= reach
+        }.count
     }
 
     private func quantise(
@@ -54,11 +82,7 @@ private struct ReferenceTile {
         var (factor, unit, word) = (Float(0), Float(0), UInt32(0))
         switch scaling {
         case .powerOfTwo where rowLargest > 0:
-            var exponent = 0
-            while exponent < 23,
-                largest * Float(sign: .plus, exponent: exponent + 1, significand: 1)
-                    <= rowLargest
-            { exponent += 1 }
+            let exponent = exponent(numbers, below: rowLargest)
             let power = Float(sign: .plus, exponent: exponent, significand: 1)
             (factor, unit, word) = (127 / rowLargest * power, 1 / power, UInt32(exponent) << 23)
         case .perBlock where largest >= 0x1p-100:

@@ -9,9 +9,9 @@ public struct SelectorOptions: Sendable, Equatable {
     /// Where `random` starts.
     public var seed: UInt64
 
-    /// The published choices.
+    /// The published share, and the measure that ARCHITECTURE.md gives reasons for.
     public init(
-        alignment: AlignmentMetric = .squaredL2, alignedShare: Double = 0.8, seed: UInt64 = 0
+        alignment: AlignmentMetric = .cosine, alignedShare: Double = 0.8, seed: UInt64 = 0
     ) {
         self.alignment = alignment
         self.alignedShare = alignedShare
@@ -32,8 +32,8 @@ public enum TokenSelectors {
     /// Every selector, the default first, the baselines last.
     public static func all(_ options: SelectorOptions = SelectorOptions()) -> [any TokenSelector] {
         [
-            TrimTokenator(metric: options.alignment, alignedShare: options.alignedShare),
             MMTok(),
+            TrimTokenator(metric: options.alignment, alignedShare: options.alignedShare),
             DivPrune(),
             CenPrune(),
             Scope(),

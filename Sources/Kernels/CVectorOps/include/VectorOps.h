@@ -30,6 +30,14 @@ VECTOR_OP FloatVector multiply_add(FloatVector sum, FloatVector a, FloatVector b
 /// The larger of each pair of numbers.
 VECTOR_OP IntVector larger_int(IntVector a, IntVector b) { return __builtin_elementwise_max(a, b); }
 
+/// The smaller of each two lanes.
+VECTOR_OP IntVector smaller_int(IntVector a, IntVector b) { return __builtin_elementwise_min(a, b); }
+
+/// 1, 2^¼, 2^½ and 2^¾ in the first four lanes.
+VECTOR_OP FloatVector quarter_powers(void) {
+    return (FloatVector){1, 1.189207115f, 1.414213562f, 1.681792831f};
+}
+
 /// The sum of all lanes, always in the same order.
 VECTOR_OP int32_t int_sum(IntVector values) { return __builtin_reduce_add(values); }
 

@@ -12,8 +12,8 @@ public struct TrimTokenator: TokenSelector {
     /// The share of tokens that the first stage keeps, 0 to 1; never fewer than asked for.
     public let alignedShare: Double
 
-    /// The published choices are the default.
-    public init(metric: AlignmentMetric = .squaredL2, alignedShare: Double = 0.8) {
+    /// The default share is the published one, the default measure is not: ARCHITECTURE.md tells why.
+    public init(metric: AlignmentMetric = .cosine, alignedShare: Double = 0.8) {
         precondition(alignedShare >= 0 && alignedShare <= 1)
         self.metric = metric
         self.alignedShare = alignedShare

@@ -48,7 +48,7 @@ public struct SeveralPictures: Sendable, Equatable {
     /// - Throws: `PruningError.invalidOption` for a number outside its range.
     public init(
         overselection: Double = 1, guaranteedShare: Double = 0.25,
-        metric: AlignmentMetric = .squaredL2
+        metric: AlignmentMetric = .cosine
     ) throws(PruningError) {
         guard overselection >= 0 && overselection.isFinite else {
             throw .invalidOption(
