@@ -16,7 +16,7 @@ import Testing
         ///
         /// A power of two is between the best scale and its double: √(3/ln 4) = 1.47 where it is
         /// anything in between. Blocks of a row are much alike, so that a row's scale can suit most.
-        var allowedRatio: Double { self == .gaussian ? 1.44 : 1.45 }
+        var allowedRatio: Double { self == .gaussian ? 1.55 : 1.45 }
     }
 
     private static let inputs = 2048

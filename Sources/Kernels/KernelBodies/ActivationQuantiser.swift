@@ -61,10 +61,10 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         return largest
     }
 
-    /// What a block's scale is, in units of 1/127, a power of two below.
+    /// The magnitude that becomes 127; a block's is that over a power of two.
     ///
-    /// The row's largest magnitude, or that times 2^¼, 2^½ or 2^¾, whichever makes the sum of the
-    /// squares of the blocks' scales least: these squares are the rounding errors' variances.
+    /// It is the row's largest, or that times 2^¼, 2^½ or 2^¾, whichever makes the sum of the squares of
+    /// the blocks' scales least: these squares are proportional to the variances of rounding errors.
     @inline(__always)
     private func reach(_ largest: Int32, _ row: Int, blocks: Int) -> Int32 {
         // Twice a number of the largest exponent would be infinite.

@@ -49,8 +49,8 @@ private struct ReferenceTile {
         }
     }
 
-    /// The row's largest magnitude times 2^(0…¾), whichever makes the blocks' scales, which are it over
-    /// a power of two, least in the sum of their squares.
+    /// The magnitude that becomes 127: the row's largest times 1, 2^¼, 2^½ or 2^¾, whichever makes the
+    /// sum of the squares of the blocks' scales, which are it over powers of two, least.
     private func reach(_ rowLargest: Float, _ blocks: [[Float]]) -> Float {
         let candidates = [1, 1.189207115, 1.414213562, 1.681792831].map { (factor: Float) in
             let squares = blocks.reduce(Float(0)) { sum, block in
