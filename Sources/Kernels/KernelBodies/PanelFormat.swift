@@ -63,7 +63,9 @@ extension PanelFormat {
     @inline(__always) static var blockLength: Int { 32 }
     @inline(__always) static var minima: Minima { .none }
     @inline(__always) static var mayScaleByZero: Bool { false }
-    @inline(__always) static var prefetchDistance: Int { 0 }
+    /// Vectors of less than half a line read some of every line of a panel at a time, which no processor
+    /// takes for reading in order.
+    @inline(__always) static var prefetchDistance: Int { lane_count < 16 ? 2048 : 0 }
     @inline(__always) static func minimum(_ scales: Scales, _ block: Int) -> FloatVector {
         FloatVector(repeating: 0)
     }
