@@ -60,7 +60,9 @@ import WorkerPool
         let float = try features(.float)
         for precision in [VisionPrecision.int8, .bf16] {
             let rounded = try features(precision).array
-            #expect(rounded != float.array)
+            // Rows of weights that are no whole number of Q8_0's blocks of 32 stay floats; attention is
+            // rounded all the same where the processor has products of bfloat16 numbers.
+            if precision == .bf16 || float.width % 32 == 0 { #expect(rounded != float.array) }
             expectAlike(
                 cosines(rounded, float.array, width: float.width),
                 "\(golden) \(mode) \(precision)")
