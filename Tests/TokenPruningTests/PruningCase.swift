@@ -19,7 +19,7 @@ struct PruningCase: Sendable, CustomTestStringConvertible {
         let indices: [Int]
 
         func makeSelector() throws -> any TokenSelector {
-            var options = SelectorOptions()
+            var options = SelectorOptions(alignment: .squaredL2)
             if let metric { options.alignment = try #require(AlignmentMetric(rawValue: metric)) }
             if let share { options.alignedShare = share }
             if let seed { options.seed = seed }
