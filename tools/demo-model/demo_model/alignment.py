@@ -14,7 +14,7 @@ from .drawn_scenes import IGNORED, LABELS, SHAPE_LABELS
 from .scenes import BACKGROUNDS, COLOURS, DIGITS, LETTERS, PLACES, SIZES
 from .vocabulary import ROWS, Vocabulary
 
-BACKGROUND_WEIGHT = 0.2  # of a patch that shows no object
+BACKGROUND_WEIGHT = 1.0  # of a patch that shows no object
 SCALE = 0.5  # of the sum of the words' embeddings
 PLACE_WORDS = ("top", "bottom", "left", "right", "centre")
 

@@ -68,24 +68,25 @@ class DecoderBlock(nn.Module):
         return x + self.down_proj(functional.silu(gate) * up)
 
     def forward(
-        self, prefix: Tensor, rows: Tensor, packed: Packed, masks: tuple[Tensor, Tensor], last: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Both parts after this block, and how much the first head's rows look at the prefix.
+        self, prefix: Tensor, rows: Tensor, packed: Packed, mask: Tensor, last: bool, looked: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Both parts after this block, and, where asked, how the first head's rows look at the prefix.
 
         Nobody needs the prefix after the last block.
         """
-        causal, own = masks
         q, k, v = self.project(prefix, packed.prefix_positions)
         own_q, own_k, own_v = self.project(rows, packed.positions)
-        scores = torch.cat(
-            [own_q @ k.transpose(-1, -2), own_q @ own_k.transpose(-1, -2) + own], -1
-        )
-        weights = scores.softmax(-1)
-        length = prefix.shape[1]
-        rows = self.finish(rows, weights[..., :length] @ v + weights[..., length:] @ own_v)
+        keys, values = torch.cat([k, own_k], 2), torch.cat([v, own_v], 2)
+        heads = functional.scaled_dot_product_attention(own_q, keys, values, mask, scale=1.0)
+        rows = self.finish(rows, heads)
+        looks = None
+        if looked:
+            scores = own_q[:, 0] @ keys[:, 0].transpose(-1, -2) + mask[:, 0]
+            looks = scores.softmax(-1)[..., : prefix.shape[1]]
         if not last:
-            prefix = self.finish(prefix, (q @ k.transpose(-1, -2) + causal).softmax(-1) @ v)
-        return prefix, rows, weights[:, 0, :, :length]
+            heads = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0)
+            prefix = self.finish(prefix, heads)
+        return prefix, rows, looks
 
 
 class Decoder(nn.Module):
@@ -105,11 +106,11 @@ class Decoder(nn.Module):
         """
         rows = self.embed_tokens(packed.tokens)
         length = prefix.shape[1]
-        causal = torch.full((length, length), float("-inf"), dtype=prefix.dtype).triu(1)
-        masks = causal, packed.mask(prefix.dtype)
+        mask = functional.pad(packed.mask(prefix.dtype), (length, 0))
         for number, layer in enumerate(self.layers):
-            prefix, rows, attention = layer(prefix, rows, packed, masks, number + 1 == LAYERS)
-            if number == LOOKING_LAYER:
+            looked = number == LOOKING_LAYER
+            prefix, rows, attention = layer(prefix, rows, packed, mask, number + 1 == LAYERS, looked)
+            if looked:
                 looks = attention
         return self.norm(rows), looks
 
@@ -139,3 +140,19 @@ def initialise(decoder: Decoder, projector: Projector, generator: torch.Generato
         nn.init.zeros_(layer.o_proj.weight)
         nn.init.zeros_(layer.down_proj.weight)
     nn.init.zeros_(decoder.lm_head.weight)
+
+
+@torch.no_grad()
+def initialise_projector(projector: Projector, features: Tensor, seed: int) -> None:
+    """Starts the projector on standardised features [n, vision.WIDTH].
+
+    As they are, their means and deviations are so large that GELU cuts the same units off for most
+    patches, and these units never learn.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for layer in (projector.linear_1, projector.linear_2):
+        nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5, generator=generator)
+        nn.init.zeros_(layer.bias)
+    features = features.float()
+    projector.linear_1.weight /= features.std(0)
+    projector.linear_1.bias -= projector.linear_1.weight @ features.mean(0)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .alignment import WordAlignment
+from .decoder import initialise_projector
 from .drawing import GRID
 from .drawn_scenes import IGNORED, LABELS, DrawnScenes, drawn_scenes
 from .exported import load_exported, load_tower
@@ -33,7 +34,7 @@ TEST_PICTURES = 96
 AVERAGING = 0.99  # of the averaged weights, which are what is exported
 LABEL_SHARE = 0.3  # of the patch labels' loss, beside the answers'
 ALIGNED_PICTURES, ALIGNED_AT_ONCE = 192, 8  # of either kind, to start the projector with
-ALIGNMENT_STEPS, ALIGNMENT_RATE = 2000, 3e-3
+ALIGNMENT_STEPS, ALIGNMENT_RATE = 1500, 2e-3
 LOOKING_SHARE = 0.3  # of the loss of the head that is taught where to look
 ALIGNMENT_SHARE = 0.2  # of the loss between visual tokens and words
 PAIR_EVERY = 8  # steps of the last phase, one of which asks about two pictures
@@ -50,6 +51,7 @@ class Phase:
     rate: float  # the learning rate between warm-up and decay
     decay: float  # share of the steps, at the end, in which the rate falls to nothing
     warm_up: int = 200
+    fixed_tower: bool = False  # in the last phase
 
     def rate_at(self, step: int) -> float:
         left = (self.steps - step) / max(self.steps * self.decay, 1)
@@ -70,7 +72,7 @@ class Trainer:
 
     def __init__(
         self, folder: Path, phases: list[Phase], data: dict[str, DrawnScenes],
-        vocabulary: Vocabulary, seed: int,
+        vocabulary: Vocabulary, seed: int, compiled: bool = True,
     ) -> None:  # fmt: skip
         self.folder, self.phases, self.data, self.seed = folder, phases, data, seed
         self.packer = Packer(vocabulary, QUESTION_ROWS)
@@ -81,8 +83,9 @@ class Trainer:
         self.seconds = 0.0  # of training, pauses excepted
         self.sums: dict[str, list[float]] = defaultdict(list)
         self.optimiser = self.make_optimiser()
-        self.model.tower.compile(dynamic=False)
-        self.model.decoder.compile(dynamic=False)
+        if compiled:
+            self.model.tower.compile(dynamic=False)
+            self.model.decoder.compile(dynamic=False)
 
     @property
     def phase(self) -> Phase:
@@ -121,12 +124,13 @@ class Trainer:
         return True
 
     def begin_with(self, text: Path, projector: Path, phase: str) -> None:
-        """Starts at a phase with an exported pair: its tower for the decoder's, all for the last."""
+        """Starts at a phase with an exported pair: with its tower, and for the last with its decoder."""
         self.phase_number, self.step = [p.name for p in self.phases].index(phase), 0
         if phase == "decoder":
             load_tower(self.model.tower, projector)
         else:
             load_exported(self.model, text, projector)
+            self.align_projector()
         torch.nn.init.zeros_(self.model.labeller.head.weight)  # it is in no file: to disturb nothing
         self.average = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.begin_phase()
@@ -212,7 +216,7 @@ class Trainer:
         return self.data["crowded" if crowded else "normal"]
 
     def align_projector(self) -> None:
-        """Starts the projector: visual tokens become sums of the words of what they show."""
+        """Starts the projector anew: visual tokens become sums of the words of what they show."""
         features, labels = [], []
         with torch.no_grad(), reduced_precision():
             for source in (self.data["normal"], self.data["crowded"]):
@@ -222,6 +226,8 @@ class Trainer:
                     labels.append(torch.from_numpy(source.labels[indices]).flatten(1, 2))
         lot = random.Random(f"alignment {self.seed}")
         projector, words = self.model.projector, self.model.decoder.embed_tokens.weight.detach()
+        with torch.no_grad():
+            initialise_projector(projector, torch.cat(features[::4]).flatten(0, 1), self.seed)
         optimiser = torch.optim.Adam(projector.parameters(), fused=True)
         for step in range(ALIGNMENT_STEPS):
             optimiser.param_groups[0]["lr"] = ALIGNMENT_RATE * (1 - step / ALIGNMENT_STEPS)
@@ -253,17 +259,20 @@ class Trainer:
         source = self.source()
         indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
         together = 2 if self.step % PAIR_EVERY == PAIR_EVERY - 1 else 1
-        features = self.model.tower(self.pictures(source, indices))
+        with torch.set_grad_enabled(not self.phase.fixed_tower):
+            features = self.model.tower(self.pictures(source, indices))
         groups = [
             [source.scenes[i] for i in indices[at : at + together]]
             for at in range(0, len(indices), together)
         ]
         batch = self.packer.batch(groups, lot)
         labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
-        loss = label_loss(self.model.labeller(features), labels)
-        self.note("labels", float(loss))
-        answers = self.answers(features, batch, labels)
-        return answers + LABEL_SHARE * loss + self.aligned(features, labels)
+        loss = self.answers(features, batch, labels) + self.aligned(features, labels)
+        if self.phase.fixed_tower:
+            return loss
+        labelling = label_loss(self.model.labeller(features), labels)
+        self.note("labels", float(labelling))
+        return loss + LABEL_SHARE * labelling
 
     def aligned(self, features: Tensor, labels: Tensor) -> Tensor:
         """The share of the loss that ties visual tokens to words."""

@@ -51,8 +51,8 @@ class VisionBlock(nn.Module):
         batch, rows, _ = x.shape
         qkv = self.qkv(self.layer_norm1(x)).view(batch, rows, 3, HEADS, HEAD_WIDTH)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        weights = ((q * HEAD_WIDTH**-0.5) @ k.transpose(-1, -2)).softmax(-1)
-        x = x + self.out_proj((weights @ v).transpose(1, 2).reshape(batch, rows, WIDTH))
+        heads = functional.scaled_dot_product_attention(q, k, v)
+        x = x + self.out_proj(heads.transpose(1, 2).reshape(batch, rows, WIDTH))
         hidden = self.fc1(self.layer_norm2(x))
         return x + self.fc2(hidden * torch.sigmoid(1.702 * hidden))
 
