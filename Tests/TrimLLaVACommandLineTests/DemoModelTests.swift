@@ -15,6 +15,12 @@ import Testing
         (1, "What colour is the object on the right?", "Orange."),
         (2, "Where is the large black ring?", "At the bottom."),
         (2, "How many objects are there?", "Three."),
+        (1, "What is the background like?", "Speckled."),
+        (
+            1, "Describe the picture.",
+            "There is a small yellow triangle at the top left and a large orange cross on the right, "
+                + "on a speckled background."
+        ),
     ])
     func seesWhatAPictureShows(number: Int, question: String, answer: String) throws {
         let outcome = try ToolProcess.run(["run", Self.scene(number), "--prompt", question])

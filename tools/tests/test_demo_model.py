@@ -264,6 +264,7 @@ def test_tokens_that_tell_of_the_background_are_taught_to_look_at_it(vocabulary:
     word = vocabulary.encode(scene.background)[0]
     told = batch.shown_at[batch.targets == word]
     assert len(told) == 1 and told[0].tolist() == [False] * 9 + [True]
+    assert int(batch.names_pattern.sum()) == 2 and batch.names_pattern[batch.targets == word].all()
     answer = batch.shown_at[batch.answer_numbers == 1]
     assert answer[:, BEHIND].all() and not answer[:, :BEHIND].any()
     caption_places = [row.nonzero().flatten().tolist() for row in batch.shown_at[batch.answer_numbers == 0]]

@@ -9,10 +9,9 @@ from torch.nn import functional
 
 from . import decoder, vision
 from .packing import Batch
-from .questions import BEHIND
 from .vocabulary import IMAGE
 
-BACKGROUND_WEIGHT = 5.0  # of a token that tells of the background, which few do
+PATTERN_WEIGHT = 20.0  # of a token that names the background's pattern, which few do
 
 
 class Llava(nn.Module):
@@ -73,5 +72,5 @@ def looking_loss(looks: Tensor, batch: Batch, places: Tensor) -> Tensor:
 def answer_loss(logits: Tensor, batch: Batch) -> Tensor:
     """The weighted mean cross entropy of the answers' tokens."""
     loss = functional.cross_entropy(logits.float(), batch.targets, reduction="none")
-    weight = torch.where(batch.shown_at[:, BEHIND], BACKGROUND_WEIGHT, 1.0)
+    weight = torch.where(batch.names_pattern, PATTERN_WEIGHT, 1.0)
     return (weight * loss).sum() / weight.sum()

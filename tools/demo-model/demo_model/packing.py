@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .decoder import Packed
 from .questions import ASKERS, BEHIND, Question, ask, ask_about_several
-from .scenes import Scene
+from .scenes import BACKGROUNDS, Scene
 from .vision import PATCHES
 from .vocabulary import IMAGE, PAD, Vocabulary
 
@@ -37,6 +37,7 @@ class Batch:
     answer_numbers: Tensor  # [targets]: which answer each belongs to
     tasks: list[str]  # of the answers
     shown_at: Tensor  # [targets, 10]: whether the token tells of what is at the place, or BEHIND
+    names_pattern: Tensor  # [targets]: whether the token names the background's pattern
 
 
 def questions_of(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:
@@ -64,6 +65,8 @@ class Packer:
     def __init__(self, vocabulary: Vocabulary, rows: int) -> None:
         self.vocabulary = vocabulary
         self.rows = rows  # of a sequence's questions
+        patterns = [text for word in BACKGROUNDS for text in (word, word.capitalize())]
+        self.patterns = torch.tensor([vocabulary.encode(text)[-1] for text in patterns])
         (self.article,) = vocabulary.encode("a")  # objects and background of a caption begin with it
 
     def batch(
@@ -98,6 +101,7 @@ class Packer:
         return Batch(
             torch.from_numpy(prefix[rows]), torch.from_numpy(np.stack(visual)), packed,
             target_rows, following, numbers, answers.tasks, shown_at,
+            torch.isin(following, self.patterns),
         )  # fmt: skip
 
     def fill(
