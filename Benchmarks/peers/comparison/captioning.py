@@ -118,7 +118,7 @@ class Server:
         self.process = subprocess.Popen(
             [
                 *(runtime.build.programs / "llama-server", "-m", files.text),
-                *("--mmproj", files.mmproj, "--chat-template", "vicuna"),
+                *("--mmproj", files.mmproj, "--chat-template", "vicuna", "--no-jinja"),
                 *("-t", str(runtime.options.threads), "-c", str(CONTEXT * slots)),
                 *("-np", str(slots), "--host", "127.0.0.1", "--port", str(self.port)),
             ],
