@@ -210,4 +210,34 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
             }
         }
     }
+
+    /// Sums of 16 bits must hold the products of a whole block.
+    @Test(
+        arguments: vectorisedTables,
+        [(BlockFormat.q4_0, 2..<18), (.q4_1, 4..<20), (.q4_K, 4..<144), (.q2_K, 0..<80)])
+    func theLargestProductsOfABlockFit(
+        table: String, largest: (format: BlockFormat, bytes: Range<Int>)
+    ) throws {
+        let kernels = try testedTable(table).panels
+        let format = largest.format
+        let width = 2 * format.blockLength
+        let sample = try PackedSample(format, outputs: 32, inputs: width) { blocks in
+            for block in stride(from: 0, to: blocks.count, by: format.blockBytes) {
+                for byte in largest.bytes { blocks[block + byte] = 0xFF }
+            }
+        }
+        for scaling in ActivationScaling.allCases {
+            for value: Float in [1, -1] {
+                let values = [Float](repeating: value, count: width)
+                let tile = SampleTile(kernels, values, width: width, scaling)
+                let products = tile.products(kernels, sample, panel: 0, scaling)
+                let expected = tile.products(
+                    KernelTable.reference.panels, sample, panel: 0, scaling)
+                let bound = roundingBound(sample, values, rows: 1)
+                for index in products.indices {
+                    #expect(abs(products[index] - expected[index]) <= bound[index])
+                }
+            }
+        }
+    }
 }

@@ -26,7 +26,7 @@ extension PanelFormat where Scales == HalfScales {
 }
 
 /// The nibbles of Q4_0, scale · (q − 8).
-enum Q4_0Panel: PanelFormat {
+enum Q4_0Panel: NibblePanel {
     typealias Scales = HalfScales
 
     @inline(__always) static var superblockBytes: Int { 1152 }
@@ -36,13 +36,13 @@ enum Q4_0Panel: PanelFormat {
         let (low, high) = column.nibbles(at: 128 &+ 128 &* (4 &* block &+ index))
         return (integers(low), integers(high))
     }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+    @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
         negativeSum &<< IntVector(repeating: 3)
     }
 }
 
 /// The nibbles of Q4_1, scale · q + minimum.
-enum Q4_1Panel: PanelFormat {
+enum Q4_1Panel: NibblePanel {
     typealias Scales = HalfScales
 
     @inline(__always) static var superblockBytes: Int { 1280 }

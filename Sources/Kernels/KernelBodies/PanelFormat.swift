@@ -44,6 +44,8 @@ protocol PanelFormat: SendableMetatype {
     /// times that where blocks have 16.
     static func start(_ negativeSum: IntVector) -> IntVector
     static func dot(_ sum: IntVector, _ weights: IntVector, _ quad: IntVector) -> IntVector
+    /// A block's sum of products, given that of its `dot`s and what `start` was given.
+    static func finish(_ sum: IntVector, _ negativeSum: IntVector) -> IntVector
 }
 
 /// What is added to `scale · q`.
@@ -82,6 +84,36 @@ extension PanelFormat {
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
     ) -> IntVector {
         dot_bytes(sum, weights, quad)
+    }
+    @inline(__always) static func finish(
+        _ sum: IntVector, _ negativeSum: IntVector
+    ) -> IntVector {
+        sum
+    }
+}
+
+/// What the formats share whose weights are at most 15, in blocks of at most 32.
+protocol NibblePanel: PanelFormat {
+    /// What a block's sum of products comes to before the first product.
+    static func offset(_ negativeSum: IntVector) -> IntVector
+}
+
+extension NibblePanel {
+    @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
+        IntVector(repeating: 0)
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        nibble_sum_start(offset(negativeSum))
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        dot_nibbles(sum, weights, quad)
+    }
+    @inline(__always) static func finish(
+        _ sum: IntVector, _ negativeSum: IntVector
+    ) -> IntVector {
+        nibble_sum(sum, offset(negativeSum))
     }
 }
 

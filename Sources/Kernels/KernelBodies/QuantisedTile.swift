@@ -120,6 +120,11 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
         for index in 0..<(Format.blockLength / 8) {
             addPair(index, first, second, part, block, activations, &left, &right)
         }
+        for row in 0..<rows {
+            let sum = negativeSum(activations, block, row: row)
+            left[row] = Format.finish(left[row], sum)
+            right[row] = Format.finish(right[row], sum)
+        }
         return (left, right)
     }
 

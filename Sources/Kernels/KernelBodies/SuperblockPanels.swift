@@ -48,7 +48,7 @@ extension PanelFormat where Scales == SixBitScales {
 }
 
 /// The nibbles of Q4_K, d · s · q − dmin · m.
-enum Q4_KPanel: PanelFormat {
+enum Q4_KPanel: NibblePanel {
     typealias Scales = SixBitScales
 
     @inline(__always) static var superblockBytes: Int { 4608 }
@@ -102,7 +102,7 @@ enum Q6_KPanel: PanelFormat {
 }
 
 /// The two bits of Q2_K, d · s · q − dmin · m, with 4-bit s and m for each 16 inputs.
-enum Q2_KPanel: PanelFormat {
+enum Q2_KPanel: NibblePanel {
     @inline(__always) static var superblockBytes: Int { 2688 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var blockLength: Int { 16 }
