@@ -3,18 +3,12 @@ import TensorOps
 
 /// The rule of `KeepBudget.automatic`.
 ///
-/// A picture of few different things says as much with fewer tokens. How many *different* tokens it
-/// has is measured by the Vendi score of order 2 (arXiv 2310.12952) of its centred tokens: with E the
-/// mean squared cosine of two of them, `V = N / (1 + (N − 1) E)`. That is 1 where they differ along one
-/// line, c − 1 for c equally large and equally different groups, and N − 1 where all are at right
-/// angles. Two tokens are kept for each, within the shares of the budgets that the published methods
-/// were measured at: 32 to 192 of LLaVA-1.5's 576.
+/// What a picture shows lies in the tokens that differ from its mean: a plain wall has hundreds of tokens
+/// near it. How many stand out is the participation ratio of their squared distances d to the mean,
+/// `(Σ d)² / Σ d²`: n where n tokens are equally far and all others at the mean. So many are kept,
+/// within the shares of the budgets that the published methods were measured at: 32 to 192 of
+/// LLaVA-1.5's 576.
 public enum AdaptiveBudget {
-    /// Tokens kept for each different one.
-    private static let keptPerDistinctToken: Float = 2
-    /// Tokens that are compared with each other; of more, a random sample of this many.
-    private static let mostCompared = 576
-
     /// The fewest and the most that the rule keeps of `candidates`.
     public static func range(of candidates: Int) -> ClosedRange<Int> {
         let fewest = (candidates * 32 + 575) / 576
@@ -30,28 +24,19 @@ public enum AdaptiveBudget {
     ) throws(PruningError) -> Int {
         let range = range(of: embeddings.rows)
         guard embeddings.rows > 1 else { return range.lowerBound }
-        let distinct = try distinctTokens(in: embeddings, ops: ops)
-        let wanted = Int((keptPerDistinctToken * distinct).rounded(.up))
+        let wanted = Int(try outstandingTokens(in: embeddings, ops: ops).rounded(.up))
         return min(max(wanted, range.lowerBound), range.upperBound)
     }
 
-    /// The number of effectively different tokens, 1 to `embeddings.rows`, of at least two.
-    static func distinctTokens(
+    /// The number of tokens that effectively stand out, of at least one; 0 where all are alike.
+    static func outstandingTokens(
         in embeddings: Activations, ops: TensorOps
-    ) throws(PruningError) -> Float {
-        let (all, compared) = (embeddings.rows, min(embeddings.rows, mostCompared))
-        let sample = RandomSelector().draw(compared, of: all).sorted()
-        let rows = try ops.centredUnitRows(
-            of: embeddings, sample, input: "visual token embeddings")
-        // A token that equals the mean is like no other; counting it as such would make a blank
-        // picture the most diverse, so it takes no part.
-        let present = ops.squaredLengths(of: rows).count { $0 > 0 }
-        guard present > 1 else { return Float(max(1, present)) }
-        let cosines = ops.gram(rows)
-        let squares = ops.squaredLengths(of: cosines).reduce(0, +)
-        let pairs = Float(present) * Float(present - 1)
-        let meanSquare = max(0, squares - Float(present)) / pairs
-        let count = Float(present) * Float(all) / Float(compared)
-        return count / (1 + (count - 1) * meanSquare)
+    ) throws(PruningError) -> Double {
+        let centred = try ops.centredRows(of: embeddings, input: "visual token embeddings")
+        let distances = ops.squaredLengths(of: centred).map(Double.init)
+        let sum = distances.reduce(0, +)
+        guard sum > 0 else { return 0 }
+        // Shares of the sum: squares of large distances could overflow, those of small ones vanish.
+        return 1 / distances.reduce(0) { $0 + ($1 / sum) * ($1 / sum) }
     }
 }

@@ -22,25 +22,33 @@ extension TensorOps {
         return result
     }
 
-    /// The directions in which rows differ from their mean, as rows of length 1.
+    /// The differences of rows from their mean.
     ///
     /// A row that differs by less than a ten-thousandth of its length is taken for the mean, and is 0:
     /// what is left of it would be rounding.
     ///
     /// - Parameter indices: which rows, in which order; nil for all. The mean is theirs.
     /// - Throws: `PruningError.notFinite` naming `input` when the square of a row's length overflows.
-    func centredUnitRows(
+    func centredRows(
         of rows: Activations, _ indices: [Int]? = nil, input: String
     ) throws(PruningError) -> Activations {
         let centred = gather(indices ?? Array(0..<rows.rows), of: rows)
         let lengths = squaredLengths(of: centred)
+        guard lengths.allSatisfy(\.isFinite) else { throw .notFinite(input: input) }
         let mean = mean(of: centred)
         forEachRow(of: centred) { row, index in
             for column in mean.indices { row[column] -= mean[column] }
             let rest = innerProduct(row, row, rows.width)
             if rest < 1e-8 * lengths[index] { row.update(repeating: 0, count: rows.width) }
         }
-        return try unitRows(of: centred, input: input)
+        return centred
+    }
+
+    /// The directions in which rows differ from their mean, as rows of length 1 or 0; see `centredRows`.
+    func centredUnitRows(
+        of rows: Activations, _ indices: [Int]? = nil, input: String
+    ) throws(PruningError) -> Activations {
+        try unitRows(of: try centredRows(of: rows, indices, input: input), input: input)
     }
 
     /// The inner product of every row with itself.
