@@ -23,13 +23,14 @@ from demo_model.drawn_scenes import IGNORED, LABELS, SHAPE_LABELS, patch_labels
 from demo_model.evaluation import accuracy, all_items, write_set
 from demo_model.exported import load_exported
 from demo_model.huggingface import transformers_model, write_folder
-from demo_model.model import Llava, answers_right
+from demo_model.model import Llava, answers_right, looking_loss
 from demo_model.packing import Packer, every_task, questions_of
-from demo_model.questions import ASKERS, BEHIND, NUMBERS, ask, caption, name, sentence
+from demo_model.questions import ASKERS, BEHIND, NUMBERS, Question, ask, caption, name, sentence
 from demo_model.scenes import (
-    COLOURS, FIRST_TEST_SEED, PLACES, SHAPES, SIDE, SIZES, UNSEEN_PAIRS, make_scene,
+    COLOURS, FIRST_TEST_SEED, PLACES, SHAPES, SIDE, SIZES, UNSEEN_PAIRS, Scene,
+    make_scene,
 )  # fmt: skip
-from demo_model.training import FIRST_CROWDED_SEED, shown_places
+from demo_model.training import FIRST_CROWDED_SEED, Phase, shown_places
 from demo_model.vision import PATCHES, cut_patches, normalised
 from demo_model.vocabulary import BEGIN, IMAGE, TRAINING_SEED, Vocabulary, train_vocabulary
 
@@ -182,7 +183,7 @@ def test_packed_questions_equal_separate_prompts_in_transformers(
     questions = draw_questions(scenes, after_sampling(pictures), ROWS // 10)
     with torch.no_grad():
         features = model.tower(cut_patches(drawn)).flatten(0, 1)[None]
-        logits, _ = model(features, batch)
+        logits, _, _ = model(features, batch)
         reference = transformers_model(model)
         patches = normalised(cut_patches(drawn)).transpose(1, 2)
         pixels = torch.nn.functional.fold(patches, SIDE, 14, stride=14)
@@ -272,6 +273,48 @@ def test_tokens_that_tell_of_the_background_are_taught_to_look_at_it(vocabulary:
     assert list(dict.fromkeys(order)) == [*(o.place for o in scene.in_reading_order()), BEHIND]
 
 
+def test_looking_at_one_of_two_alike_is_not_enough(vocabulary: Vocabulary) -> None:
+    """The attention to what is counted is to be shared equally among all of it."""
+    scene = next(s for s in map(make_scene, range(99)) if len(s.objects) == 2)
+    labels = torch.from_numpy(patch_labels(scene, draw(scene)[1])[None]).flatten(1, 2)
+    places = shown_places(labels)
+    batch = Packer(vocabulary, 320).batch([[scene]], random.Random(0), draw=lambda *_: [count_all(scene)])
+    patches = [(places[0] == shown.place).float() for shown in scene.objects]
+
+    def loss(*shares: float) -> float:
+        looks = sum(share * on / on.sum() for share, on in zip(shares, patches, strict=True))
+        return float(looking_loss(looks.expand(len(batch.targets), -1), batch, places))
+
+    assert abs(loss(0.5, 0.5)) < 1e-3
+    assert loss(0.5, 0.5) < loss(0.8, 0.2) < loss(1.0, 0.0)
+    assert loss(0.5, 0.5) < loss(0.25, 0.25)
+
+
+def count_all(scene: Scene) -> Question:
+    about = tuple(shown.place for shown in scene.objects)
+    return Question("count", "How many objects are there?", sentence(NUMBERS[len(about)]), about)
+
+
+def test_half_of_the_counts_of_one_are_left_out() -> None:
+    lot = random.Random(0)
+    scenes = [make_scene(seed) for seed in range(300)]
+    asked = [q for scene in scenes for q in questions_of([scene], lot, 32) if q.task == "count"]
+    answers = Counter(question.answer for question in asked)
+    lot = random.Random(0)
+    every = Counter(ask("count", scene, lot).answer for scene in scenes for _ in range(32))
+    one = sentence(NUMBERS[1])
+    assert 0.2 < answers[one] / sum(answers.values()) < every[one] / sum(every.values()) - 0.05
+
+
+@pytest.mark.parametrize("steps", [1, 4, 100, 5000])
+def test_the_rate_rises_stays_and_falls(steps: int) -> None:
+    phase = Phase("joint", steps, pictures=8, rate=1e-3, decay=0.5)
+    rates = [phase.rate_at(step) for step in range(steps)]
+    assert max(rates) <= phase.rate and rates.index(max(rates)) <= max(steps // 5, 1)
+    assert steps < 100 or (rates[0] < 0.1 * phase.rate and rates[-1] < 0.1 * phase.rate)
+    assert max(rates) == phase.rate
+
+
 def test_an_exported_pair_holds_the_weights_that_it_was_made_of(
     model: Llava, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
@@ -281,5 +324,5 @@ def test_an_exported_pair_holds_the_weights_that_it_was_made_of(
     again = Llava(seed=3)
     load_exported(again, tmp_path / "it-f32.gguf", tmp_path / "it-mmproj-f32.gguf")
     for name, values in model.state_dict().items():
-        if not name.startswith("labeller."):
+        if not name.startswith(("labeller.", "teller.")):  # they are for training alone
             assert torch.equal(again.state_dict()[name], values), name

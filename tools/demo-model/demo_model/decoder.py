@@ -99,10 +99,11 @@ class Decoder(nn.Module):
         self.norm = nn.RMSNorm(WIDTH, EPSILON)
         self.lm_head = nn.Linear(WIDTH, ROWS, bias=False)
 
-    def forward(self, prefix: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
+    def forward(self, prefix: Tensor, packed: Packed) -> tuple[Tensor, Tensor, Tensor]:
         """Final rows [batch, T, WIDTH] of the questions behind a prefix of embeddings.
 
-        Also the attention [batch, T, P] of the head that is taught where to look.
+        Also the attention [batch, T, P] of the head that is taught where to look, and the
+        normalised rows after its layer.
         """
         rows = self.embed_tokens(packed.tokens)
         length = prefix.shape[1]
@@ -111,8 +112,8 @@ class Decoder(nn.Module):
             looked = number == LOOKING_LAYER
             prefix, rows, attention = layer(prefix, rows, packed, mask, number + 1 == LAYERS, looked)
             if looked:
-                looks = attention
-        return self.norm(rows), looks
+                looks, seen = attention, self.layers[number + 1].input_layernorm(rows)
+        return self.norm(rows), looks, seen
 
 
 class Projector(nn.Module):

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from . import decoder, vision
 from .packing import Batch
+from .questions import BEHIND
 from .vocabulary import IMAGE
 
 PATTERN_WEIGHT = 20.0  # of a token that names the background's pattern, which few do
@@ -26,6 +27,7 @@ class Llava(nn.Module):
             self.labeller = vision.PatchLabeller()
             self.projector = decoder.Projector()
             self.decoder = decoder.Decoder()
+            self.teller = nn.Linear(decoder.WIDTH, BEHIND + 1)  # of the places of what a row saw
         vision.initialise(self.tower, generator)
         decoder.initialise(self.decoder, self.projector, generator)
 
@@ -37,15 +39,17 @@ class Llava(nn.Module):
         shown = (batch.prefix_tokens == IMAGE)[..., None].expand_as(rows)
         return rows.masked_scatter(shown, visual)
 
-    def forward(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [targets, ROWS] where an answer's tokens are predicted.
 
-        Also the attention [targets, V] that the taught head pays to the visual tokens there.
+        Also the attention [targets, V] that the taught head pays to the visual tokens there, and
+        the logits [targets, BEHIND + 1] of the places that the row can tell of after it.
         """
-        final, looks = self.decoder(self.prefix(features, batch), batch.packed)
+        final, looks, seen = self.decoder(self.prefix(features, batch), batch.packed)
         logits = self.decoder.lm_head(final.flatten(0, 1)[batch.target_rows])
         visual = batch.prefix_tokens[0] == IMAGE  # at the same rows in all sequences
-        return logits, looks.flatten(0, 1)[batch.target_rows][:, visual]
+        told = self.teller(seen.flatten(0, 1)[batch.target_rows])
+        return logits, looks.flatten(0, 1)[batch.target_rows][:, visual], told
 
 
 def answers_right(logits: Tensor, batch: Batch) -> Tensor:
@@ -59,14 +63,25 @@ def answers_right(logits: Tensor, batch: Batch) -> Tensor:
 
 
 def looking_loss(looks: Tensor, batch: Batch, places: Tensor) -> Tensor:
-    """−log of the attention to patches of what a token tells of, places [batch, all patches]."""
+    """How far the attention is from sharing itself equally among the places that a token tells of.
+
+    The divergence of the attention to these places' patches, places [batch, all patches], from equal
+    shares: whoever looks at the largest of several alike cannot count them.
+    """
+    kinds = batch.shown_at.shape[1]
     shown = places.gather(1, batch.visual_rows)  # [batch, V]
+    belongs = functional.one_hot(shown.clamp(max=kinds), kinds + 1)[..., :kinds].float()
     sequences = batch.target_rows // batch.packed.tokens.shape[1]
-    told = functional.pad(batch.shown_at, (0, 1))  # nothing is told of unclear patches
-    right = told.gather(1, shown.clamp(max=told.shape[1] - 1)[sequences])
-    seen = right.any(1)
-    paid = (looks.float() * right).sum(1)[seen]
-    return -(paid + 1e-4).log().mean()
+    paid = torch.einsum("tv,tvp->tp", looks.float(), belongs[sequences])
+    told = batch.shown_at & belongs.any(1)[sequences]  # nothing is told of unclear patches
+    count = told.sum(1)
+    share = torch.where(told, (paid * count[:, None] + 1e-4).log(), 0.0).sum(1)
+    return -(share[count > 0] / count[count > 0]).mean()
+
+
+def telling_loss(told: Tensor, batch: Batch) -> Tensor:
+    """The cross entropy of whether a row saw something at each place: what it then counts or names."""
+    return functional.binary_cross_entropy_with_logits(told.float(), batch.shown_at.float())
 
 
 def answer_loss(logits: Tensor, batch: Batch) -> Tensor:

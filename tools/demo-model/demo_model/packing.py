@@ -12,17 +12,18 @@ import torch
 from torch import Tensor
 
 from .decoder import Packed
-from .questions import ASKERS, BEHIND, Question, ask, ask_about_several
+from .questions import ASKERS, BEHIND, NUMBERS, Question, ask, ask_about_several, sentence
 from .scenes import BACKGROUNDS, Scene
 from .vision import PATCHES
 from .vocabulary import IMAGE, PAD, Vocabulary
 
 # How often each task is asked beside the caption, which every sequence has.
 TASK_WEIGHTS = {
-    "colour": 3, "place": 3, "count": 6, "what-is-at": 3, "sign": 2, "size": 1,
+    "colour": 3, "place": 3, "count": 9, "what-is-at": 3, "sign": 2, "size": 1,
     "neighbour": 2, "presence": 2, "background": 2,
 }  # fmt: skip
 SEVERAL = "several-pictures"
+ONE_OF_A_KIND = 0.5  # share that is kept of the counts whose answer is one: most things are alone
 
 
 @dataclass
@@ -47,7 +48,12 @@ def questions_of(scenes: Sequence[Scene], lot: random.Random, limit: int) -> lis
     else:
         tasks = lot.choices(list(TASK_WEIGHTS), list(TASK_WEIGHTS.values()), k=limit)
         drawn = [ask(task, scenes[0], lot) for task in ["caption", *tasks]]
-    return list(dict.fromkeys(question for question in drawn if question))
+    asked = dict.fromkeys(question for question in drawn if question)
+    return [q for q in asked if not counts_one(q) or lot.random() < ONE_OF_A_KIND]
+
+
+def counts_one(question: Question) -> bool:
+    return question.task == "count" and question.answer == sentence(NUMBERS[1])
 
 
 @dataclass

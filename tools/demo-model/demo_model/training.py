@@ -19,7 +19,7 @@ from .decoder import initialise_projector
 from .drawing import GRID
 from .drawn_scenes import IGNORED, LABELS, DrawnScenes, drawn_scenes
 from .exported import load_exported, load_tower
-from .model import Llava, answer_loss, answers_right, looking_loss
+from .model import Llava, answer_loss, answers_right, looking_loss, telling_loss
 from .packing import Batch, Packer, every_task
 from .questions import BEHIND
 from .scenes import FIRST_TEST_SEED
@@ -28,7 +28,6 @@ from .vocabulary import Vocabulary
 
 FIRST_CROWDED_SEED = 1 << 30
 CROP = 12  # patches of the side of what the first phase sees of a picture
-KEPT = PATCHES // 4  # visual tokens in the second phase
 QUESTION_ROWS = 320
 TEST_PICTURES = 96
 AVERAGING = 0.99  # of the averaged weights, which are what is exported
@@ -36,6 +35,7 @@ LABEL_SHARE = 0.3  # of the patch labels' loss, beside the answers'
 ALIGNED_PICTURES, ALIGNED_AT_ONCE = 192, 8  # of either kind, to start the projector with
 ALIGNMENT_STEPS, ALIGNMENT_RATE = 1500, 2e-3
 LOOKING_SHARE = 0.3  # of the loss of the head that is taught where to look
+TELLING_SHARE = 1.0  # of the loss of telling the places of what it saw
 ALIGNMENT_SHARE = 0.2  # of the loss between visual tokens and words
 PAIR_EVERY = 8  # steps of the last phase, one of which asks about two pictures
 CROWDED_EVERY = 5  # steps of the last two phases, one of which shows crowded pictures
@@ -50,12 +50,14 @@ class Phase:
     pictures: int  # a step's pictures; crops of pictures in the first phase
     rate: float  # the learning rate between warm-up and decay
     decay: float  # share of the steps, at the end, in which the rate falls to nothing
-    warm_up: int = 200
+    warm_up: int = 200  # steps, at most a fifth of all
+    visual_tokens: int = PATCHES  # of a picture, drawn by lot where they are not all; second phase
     fixed_tower: bool = False  # in the last phase
 
     def rate_at(self, step: int) -> float:
         left = (self.steps - step) / max(self.steps * self.decay, 1)
-        return self.rate * min(1.0, (step + 1) / self.warm_up, max(left, 0.01))
+        warm_up = max(1, min(self.warm_up, self.steps // 5))
+        return self.rate * min(1.0, (step + 1) / warm_up, max(left, 0.01))
 
 
 def initial_data(folder: Path, normal: int, crowded: int) -> dict[str, DrawnScenes]:
@@ -124,13 +126,12 @@ class Trainer:
         return True
 
     def begin_with(self, text: Path, projector: Path, phase: str) -> None:
-        """Starts at a phase with an exported pair: with its tower, and for the last with its decoder."""
+        """Starts at a phase with an exported pair: with its tower alone, or for the last with all of it."""
         self.phase_number, self.step = [p.name for p in self.phases].index(phase), 0
         if phase == "decoder":
             load_tower(self.model.tower, projector)
         else:
             load_exported(self.model, text, projector)
-            self.align_projector()
         torch.nn.init.zeros_(self.model.labeller.head.weight)  # it is in no file: to disturb nothing
         self.average = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.begin_phase()
@@ -245,12 +246,12 @@ class Trainer:
             self.average[f"projector.{name}"].copy_(values.detach())
 
     def decoder_loss(self, lot: random.Random) -> Tensor:
-        """Questions about a random quarter of the visual tokens; the tower stays as it is."""
+        """Questions about some of the visual tokens; the tower stays as it is."""
         source = self.source()
         indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
         with torch.no_grad():
             features = self.model.tower(self.pictures(source, indices))
-        batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, KEPT)
+        batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, self.phase.visual_tokens)
         labels = torch.from_numpy(source.labels[indices]).flatten(1, 2)
         return self.answers(features, batch, labels) + self.aligned(features, labels)
 
@@ -284,7 +285,9 @@ class Trainer:
     def answers(self, features: Tensor, batch: Batch, labels: Tensor) -> Tensor:
         """The answers' loss and, with one picture to a question, that of where to look."""
         pictures = len(features) // len(batch.prefix_tokens)
-        logits, looks = self.model(features.unflatten(0, (-1, pictures)).flatten(1, 2), batch)
+        logits, looks, told = self.model(
+            features.unflatten(0, (-1, pictures)).flatten(1, 2), batch
+        )
         loss = answer_loss(logits, batch)
         self.note("answers", float(loss))
         self.note("right", float(answers_right(logits, batch).float().mean()))
@@ -292,7 +295,9 @@ class Trainer:
             return loss
         looking = looking_loss(looks, batch, shown_places(labels))
         self.note("looking", float(looking))
-        return loss + LOOKING_SHARE * looking
+        telling = telling_loss(told, batch)
+        self.note("telling", float(telling))
+        return loss + LOOKING_SHARE * looking + TELLING_SHARE * telling
 
     def measure(self) -> dict[str, float]:
         """Shares of right answers, or of right patch labels, on test scenes by averaged weights."""
@@ -330,7 +335,7 @@ class Trainer:
         for start in range(0, TEST_PICTURES, 8):
             indices = list(range(start, start + 8))
             batch = self.packer.batch([[source.scenes[i]] for i in indices], lot, draw=every_task)
-            logits, _ = self.model(self.model.tower(self.pictures(source, indices)), batch)
+            logits, _, _ = self.model(self.model.tower(self.pictures(source, indices)), batch)
             for task, correct in zip(batch.tasks, answers_right(logits, batch), strict=True):
                 right[task].append(float(correct))
         return {task: sum(values) / len(values) for task, values in sorted(right.items())}
