@@ -106,6 +106,21 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
+    /// One row's products with the first panel are finite, and the reference's but for rounding.
+    private func expectTheReferenceProducts(
+        _ kernels: PanelKernels, _ sample: PackedSample, _ values: [Float],
+        _ scaling: ActivationScaling
+    ) {
+        let tile = SampleTile(kernels, values, width: sample.inputs, scaling)
+        let products = tile.products(kernels, sample, panel: 0, scaling)
+        let expected = tile.products(KernelTable.reference.panels, sample, panel: 0, scaling)
+        let bound = roundingBound(sample, values, rows: 1)
+        for index in products.indices {
+            #expect(products[index].isFinite)
+            #expect(abs(products[index] - expected[index]) <= bound[index])
+        }
+    }
+
     @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q5_K, .q6_K])
     func unpackedPanelsHaveTheSameProducts(table: String, format: BlockFormat) throws {
         let kernels = try testedTable(table).panels
@@ -198,15 +213,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
                 let values = (0..<width).map { index in
                     magnitude * Float(sign: .plus, exponent: -(index / 32 * 20), significand: 1)
                 }
-                let tile = SampleTile(kernels, values, width: width, scaling)
-                let products = tile.products(kernels, sample, panel: 0, scaling)
-                let expected = tile.products(
-                    KernelTable.reference.panels, sample, panel: 0, scaling)
-                let bound = roundingBound(sample, values, rows: 1)
-                for index in products.indices {
-                    #expect(products[index].isFinite)
-                    #expect(abs(products[index] - expected[index]) <= bound[index])
-                }
+                expectTheReferenceProducts(kernels, sample, values, scaling)
             }
         }
     }
@@ -229,14 +236,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         for scaling in ActivationScaling.allCases {
             for value: Float in [1, -1] {
                 let values = [Float](repeating: value, count: width)
-                let tile = SampleTile(kernels, values, width: width, scaling)
-                let products = tile.products(kernels, sample, panel: 0, scaling)
-                let expected = tile.products(
-                    KernelTable.reference.panels, sample, panel: 0, scaling)
-                let bound = roundingBound(sample, values, rows: 1)
-                for index in products.indices {
-                    #expect(abs(products[index] - expected[index]) <= bound[index])
-                }
+                expectTheReferenceProducts(kernels, sample, values, scaling)
             }
         }
     }

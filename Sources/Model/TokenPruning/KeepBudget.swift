@@ -7,7 +7,7 @@ public enum KeepBudget: Sendable, Equatable {
     case count(Int)
     /// This percentage of the candidates, rounded to the nearest, at least one.
     case percent(Double)
-    /// As many as the picture's own redundancy suggests: `adaptiveBudget`.
+    /// As many as stand out of the picture: `AdaptiveBudget`.
     case automatic
 
     /// Reads `64`, `11.1%` or `auto`.

@@ -283,7 +283,7 @@ class Trainer:
         return ALIGNMENT_SHARE * loss
 
     def answers(self, features: Tensor, batch: Batch, labels: Tensor) -> Tensor:
-        """The answers' loss and, with one picture to a question, that of where to look."""
+        """The answers' loss and, with one picture to a question, those of looking and of telling places."""
         pictures = len(features) // len(batch.prefix_tokens)
         logits, looks, told = self.model(
             features.unflatten(0, (-1, pictures)).flatten(1, 2), batch
