@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo-model"))
 
 from demo_model.drawing import GRID, PAINT, PATCH, UNCLEAR_PATCH, draw
 from demo_model.drawn_scenes import IGNORED, LABELS, SHAPE_LABELS, patch_labels
-from demo_model.evaluation import accuracy, all_items, write_set
+from demo_model.evaluation import accuracy, all_items, saved_as, write_set
 from demo_model.exported import load_exported
 from demo_model.huggingface import transformers_model, write_folder
 from demo_model.model import Llava, answers_right, looking_loss
@@ -247,6 +247,17 @@ def test_an_evaluation_set_is_repeatable_and_complete(tmp_path: Path) -> None:
     right = [record | {"answer": record["answers"][0]} for record in records]
     assert set(accuracy(right).values()) == {1.0}
     assert accuracy([*right[:1], right[0] | {"answer": "Nonsense."}]) == {right[0]["task"]: 0.5}
+
+
+def test_an_evaluation_set_may_have_one_picture_to_a_question(tmp_path: Path) -> None:
+    items = [saved_as(item, ".webp") for item in all_items(1, several=False)]
+    write_set(items, tmp_path, lambda done: None)
+    assert all(len(item.images) == 1 for item in items)
+    for item in items:
+        path = tmp_path / item.record()["image"]
+        shown = np.asarray(Image.open(path), dtype=int)
+        assert path.suffix == ".webp"
+        assert np.abs(shown - draw(item.scenes[0])[0]).mean() < 8
 
 
 def test_evaluation_scenes_are_test_scenes() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -19,6 +19,7 @@ from .scenes import FIRST_TEST_SEED, PLACES, UNSEEN_PAIRS, Scene, make_scene
 KIND_STRIDE = 1 << 32
 SEVERAL = "several-pictures"
 PICTURES = "pictures"  # the folder in a set's folder
+WEBP_QUALITY = 90  # of 100; PNG has none
 
 
 @dataclass(frozen=True)
@@ -101,26 +102,31 @@ def unseen_pair_items(count: int) -> Iterator[Item]:
             return
 
 
-def all_items(count: int) -> list[Item]:
-    """The whole set."""
+def all_items(count: int, several: bool = True) -> list[Item]:
+    """The whole set, with or without questions about several pictures."""
     return [
         *single_picture_items(count),
-        *several_picture_items(count, 2),
-        *several_picture_items(count, 3),
+        *(several_picture_items(count, 2) if several else ()),
+        *(several_picture_items(count, 3) if several else ()),
         *crowded_items(count),
         *unseen_pair_items(count),
     ]
 
 
+def saved_as(item: Item, suffix: str) -> Item:
+    """The same with pictures in the format of another suffix."""
+    return replace(item, images=tuple(str(Path(image).with_suffix(suffix)) for image in item.images))
+
+
 def write_set(items: Iterable[Item], folder: Path, progress: Callable[[int], None]) -> None:
-    """The pictures as PNG and a line of JSON for each question."""
+    """The pictures, in the formats of their names, and a line of JSON for each question."""
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     lines = []
     for item in items:
         for image, scene in zip(item.images, item.scenes, strict=True):
             path = folder / PICTURES / image
             if not path.exists():
-                Image.fromarray(draw(scene)[0]).save(path)
+                Image.fromarray(draw(scene)[0]).save(path, quality=WEBP_QUALITY)
         lines.append(json.dumps(item.record()) + "\n")
         progress(len(lines))
     (folder / "questions.jsonl").write_text("".join(lines))

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+/// The demonstration model's answers about pictures that it was not trained on, as `eval` scores them.
+@Suite struct AnswerQualityTests {
+    private struct Row: Decodable {
+        let setting: String
+        let task: String?
+        let score: Double
+        let kept: Double
+    }
+
+    /// `--keep auto` costs at most a tenth of the unpruned score, of any picture, and is no worse than a
+    /// fixed budget of the same mean.
+    @Test func automaticBudgetsHoldTheirFloor() throws {
+        let outcome = try ToolProcess.run(
+            [
+                "eval", Fixture.path("scenes/questions.jsonl"), "--metric", "exact",
+                "--max-tokens", "160", "--keep", "auto,100", "--selector", "mmtok",
+                "--output", "json",
+            ], timeout: 300)
+        try #require(outcome.code == 0, "\(outcome.errors)")
+        let rows = try JSONDecoder().decode([Row].self, from: Data(outcome.output))
+        func score(_ setting: String, _ isCounted: (String) -> Bool) throws -> Double {
+            let scores = rows.filter { $0.setting == setting && $0.task.map(isCounted) ?? false }
+            try #require(!scores.isEmpty)
+            return scores.map(\.score).reduce(0, +) / Double(scores.count)
+        }
+        let all = { (_: String) in true }
+        let crowded = { (task: String) in task.hasPrefix("crowded") }
+        #expect(try score("unpruned", all) >= 70)
+        for tasks in [all, crowded, { !crowded($0) }] {
+            #expect(try score("mmtok auto", tasks) >= 0.9 * score("unpruned", tasks))
+        }
+        let kept = try #require(rows.first { $0.setting == "mmtok auto" && $0.task == nil }).kept
+        #expect(kept <= 100, "the fixed budget is smaller")
+        #expect(try score("mmtok auto", all) >= score("mmtok 100", all))
+    }
+}
