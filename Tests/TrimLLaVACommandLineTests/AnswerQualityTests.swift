@@ -12,8 +12,8 @@ import Testing
         let kept: Double
     }
 
-    /// `--keep auto` costs at most a tenth of the unpruned score, of any picture, and is no worse than a
-    /// fixed budget of the same mean.
+    /// `--keep auto` costs at most a tenth of the unpruned score, on crowded pictures and on others, and is
+    /// no worse than a fixed budget of its mean.
     @Test func automaticBudgetsHoldTheirFloor() throws {
         let outcome = try ToolProcess.run(
             [
