@@ -71,6 +71,11 @@ extension ExpandedPanel where Scales == Column {
     ) -> IntVector {
         Format.dot(sum, weights, quad)
     }
+    @inline(__always) static func finish(
+        _ sum: IntVector, _ negativeSum: IntVector
+    ) -> IntVector {
+        Format.finish(sum, negativeSum)
+    }
 
     /// Unpacks a panel.
     @inline(__always)

@@ -65,8 +65,9 @@ extension PanelFormat {
     @inline(__always) static var blockLength: Int { 32 }
     @inline(__always) static var minima: Minima { .none }
     @inline(__always) static var mayScaleByZero: Bool { false }
-    /// Vectors of less than half a line read some of every line of a panel at a time, which no processor
-    /// takes for reading in order.
+    // Vectors of less than half a line take a superblock's lines in several goes, which no processor takes for
+    // reading in order. On two threads of Zen 3 one row reads 17 GB/s without asking ahead, 20 with 1152 to
+    // 3456 bytes.
     @inline(__always) static var prefetchDistance: Int { lane_count < 16 ? 2048 : 0 }
     @inline(__always) static func minimum(_ scales: Scales, _ block: Int) -> FloatVector {
         FloatVector(repeating: 0)

@@ -14,23 +14,34 @@ func multiplyPanel<Format: PanelFormat, Scaling: BlockScaling>(
     outStride: Int
 ) {
     @inline(__always)
-    func sweep<let rows: Int>(_ tile: QuantisedTile<Format, Scaling, rows>.Type) {
+    func sweep<let rows: Int, let pairs: Int>(
+        _ tile: QuantisedTile<Format, Scaling, rows, pairs>.Type
+    ) {
         var column = 0
-        while column < 32 {
+        while column < PanelKind.columns {
             tile.multiply(
                 panel, column: column, superblocks: superblocks, activations, out + column,
                 outStride: outStride)
-            column &+= 2 &* lane_count
+            column &+= pairs &* 2 &* lane_count
         }
     }
+    @inline(__always)
+    func multiply<let rows: Int>(_ tile: QuantisedTile<Format, Scaling, rows, 1>.Type) {
+        #if SIX_ROW_TILES
+            sweep(tile)
+        #else
+            // With AVX2 all columns in one sweep: memory is read in order, 1.3 times as fast for one row.
+            sweep(QuantisedTile<Format, Scaling, rows, 2>.self)
+        #endif
+    }
     switch rows {
-    case 1: sweep(QuantisedTile<Format, Scaling, 1>.self)
-    case 2: sweep(QuantisedTile<Format, Scaling, 2>.self)
-    case 3: sweep(QuantisedTile<Format, Scaling, 3>.self)
+    case 1: multiply(QuantisedTile<Format, Scaling, 1, 1>.self)
+    case 2: multiply(QuantisedTile<Format, Scaling, 2, 1>.self)
+    case 3: multiply(QuantisedTile<Format, Scaling, 3, 1>.self)
     #if SIX_ROW_TILES
-        case 4: sweep(QuantisedTile<Format, Scaling, 4>.self)
-        case 5: sweep(QuantisedTile<Format, Scaling, 5>.self)
-        case 6: sweep(QuantisedTile<Format, Scaling, 6>.self)
+        case 4: multiply(QuantisedTile<Format, Scaling, 4, 1>.self)
+        case 5: multiply(QuantisedTile<Format, Scaling, 5, 1>.self)
+        case 6: multiply(QuantisedTile<Format, Scaling, 6, 1>.self)
     #endif
     default: break
     }

@@ -41,11 +41,11 @@ extension UnsafeRawPointer {
     }
 }
 
-/// The products of `rows` activation rows with two vectors of columns, over all inputs.
+/// The products of `rows` activation rows with `pairs` pairs of vectors of columns, over all inputs.
 ///
-/// Every sum runs over the inputs in order, so it does not depend on the rows beside it.
-struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> {
-    /// Numbers for each row, and for each of the two vectors of columns.
+/// Every sum runs over the inputs in order, so it does not depend on the rows and columns beside it.
+struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, let pairs: Int> {
+    /// Numbers for each row, and for each of two vectors of columns.
     typealias Sums = InlineArray<rows, FloatVector>
     typealias Products = InlineArray<rows, IntVector>
 
@@ -53,47 +53,72 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int> 
     ///   - panel: 32 columns of weights.
     ///   - column: the first column of the tile.
     ///   - activations: a tile of `rows` rows.
-    ///   - out: `[rows, 2 · lanes]`, rows `outStride` numbers apart.
+    ///   - out: `[rows, pairs · 2 · lanes]`, rows `outStride` numbers apart.
     @inline(__always)
     static func multiply(
         _ panel: UnsafeRawPointer, column: Int, superblocks: Int, _ activations: UnsafeRawPointer,
         _ out: UnsafeMutablePointer<Float>, outStride: Int
     ) {
-        var left = Sums(repeating: FloatVector(repeating: 0))
+        let zeros = Sums(repeating: FloatVector(repeating: 0))
+        var left = InlineArray<pairs, Sums>(repeating: zeros)
         var right = left
         var part = activations.word(ActivationWords.header)
-        let partBytes = 4 &* ActivationWords.part(rows)
-        var minima = part + superblocks &* Format.parts &* partBytes
+        let partBytes = 4 &* ActivationWords.part(rows) &* Format.parts
+        var minima = part + superblocks &* partBytes
         var panel = panel
         for _ in 0..<superblocks {
-            let first = Column(panel: panel, lane: column)
-            let second = Column(panel: panel, lane: column &+ lane_count)
-            let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
-            for index in 0..<Format.parts {
-                for block in 0..<(64 / Format.blockLength) {
-                    prefetch(panel, block: index &* (64 / Format.blockLength) &+ block)
-                    let (leftProducts, rightProducts) = products(first, second, index, block, part)
-                    let scale = index &* (64 / Format.blockLength) &+ block
-                    let block32 = block &* Format.blockLength / 32
-                    add(leftProducts, firstScales, scale, part, block32, to: &left)
-                    add(rightProducts, secondScales, scale, part, block32, to: &right)
-                }
-                part += partBytes
+            addSuperblock(panel, column, asksAhead: true, part, minima, &left[0], &right[0])
+            if pairs == 2 {
+                addSuperblock(
+                    panel, column &+ 2 &* lane_count, asksAhead: false, part, minima, &left[1],
+                    &right[1])
             }
-            if Format.minima == .perSuperblockOf32 || Format.minima == .perSuperblockOf16 {
-                subtractMinima(firstScales, minima, from: &left)
-                subtractMinima(secondScales, minima, from: &right)
-                minima += 4 &* ActivationWords.superblockSums(rows)
-            }
+            part += partBytes
+            minima += 4 &* ActivationWords.superblockSums(rows)
             panel += Format.superblockBytes
         }
         for row in 0..<rows {
             let scale = activations.broadcastFloat(row)
-            let target = UnsafeMutableRawPointer(out + row &* outStride)
-            target.storeBytes(of: left[row] * scale, as: FloatVector.self)
-            target.storeBytes(
-                of: right[row] * scale, toByteOffset: 4 &* lane_count, as: FloatVector.self)
+            for pair in 0..<pairs {
+                let target =
+                    UnsafeMutableRawPointer(out + row &* outStride) + 8 &* lane_count &* pair
+                target.storeBytes(of: left[pair][row] * scale, as: FloatVector.self)
+                target.storeBytes(
+                    of: right[pair][row] * scale, toByteOffset: 4 &* lane_count,
+                    as: FloatVector.self)
+            }
         }
+    }
+
+    /// Adds the products with one superblock of two vectors of columns.
+    ///
+    /// - Parameter asksAhead: whether to ask for the lines of a later superblock.
+    @inline(__always)
+    private static func addSuperblock(
+        _ panel: UnsafeRawPointer, _ column: Int, asksAhead: Bool,
+        _ activations: UnsafeRawPointer, _ minima: UnsafeRawPointer, _ left: inout Sums,
+        _ right: inout Sums
+    ) {
+        let first = Column(panel: panel, lane: column)
+        let second = Column(panel: panel, lane: column &+ lane_count)
+        let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
+        var part = activations
+        for index in 0..<Format.parts {
+            for block in 0..<(64 / Format.blockLength) {
+                if asksAhead { prefetch(panel, block: index &* (64 / Format.blockLength) &+ block) }
+                let (leftProducts, rightProducts) = products(first, second, index, block, part)
+                let scale = index &* (64 / Format.blockLength) &+ block
+                let block32 = block &* Format.blockLength / 32
+                add(leftProducts, firstScales, scale, part, block32, to: &left)
+                add(rightProducts, secondScales, scale, part, block32, to: &right)
+            }
+            part += 4 &* ActivationWords.part(rows)
+        }
+        guard Format.minima == .perSuperblockOf32 || Format.minima == .perSuperblockOf16 else {
+            return
+        }
+        subtractMinima(firstScales, minima, from: &left)
+        subtractMinima(secondScales, minima, from: &right)
     }
 
     /// Asks for as many lines as a block of the superblock takes.
