@@ -62,6 +62,25 @@ import Testing
         #expect(try lines(AppendedFile(path)) == ["1:b"])
     }
 
+    #if os(Linux)
+        /// A process that is just being started has copies of all open descriptors.
+        @Test func copiesOfADescriptorDoNotKeepTheLock() throws {
+            var file: AppendedFile? = try AppendedFile(path)
+            try file?.rewrite { _ in true }
+            let copies = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
+                .compactMap(Int32.init).filter { descriptor in
+                    let link = "/proc/self/fd/\(descriptor)"
+                    let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link)
+                    return target == path.text
+                }.map { dup($0) }
+            defer { for copy in copies { close(copy) } }
+            #expect(!copies.isEmpty)
+            #expect(throws: CaptioningError.inUse(path: path.text)) { try AppendedFile(path) }
+            file = nil
+            #expect(try lines(AppendedFile(path)) == [])
+        }
+    #endif
+
     @Test func rewritingKeepsLinesAndGoesOn() throws {
         let file = try AppendedFile(path)
         for line in ["a", "", "c", "d"] { try file.append(Array("\(line)\n".utf8)) }

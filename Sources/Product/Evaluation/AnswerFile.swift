@@ -58,7 +58,11 @@ public final class AnswerFile {
         }
     }
 
-    deinit { close(file) }
+    deinit {
+        // Closing alone leaves the lock to a process that is just being started.
+        flock(file, LOCK_UN)
+        close(file)
+    }
 
     /// Adds an answer.
     ///

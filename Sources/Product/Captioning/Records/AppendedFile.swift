@@ -42,8 +42,8 @@ final class AppendedFile {
     }
 
     deinit {
-        close(descriptor)
-        if superseded >= 0 { close(superseded) }
+        closeUnlocked(descriptor)
+        if superseded >= 0 { closeUnlocked(superseded) }
     }
 
     private static func lockedDescriptor(_ path: FilePath) throws(CaptioningError) -> Int32 {
@@ -156,7 +156,7 @@ final class AppendedFile {
         guard aside.withCString({ old in path.withCString { rename(old, $0) } }) == 0 else {
             throw unwritable()
         }
-        if superseded >= 0 { close(superseded) }
+        if superseded >= 0 { closeUnlocked(superseded) }
         superseded = descriptor
         descriptor = new
         identity = FileStatus(descriptor: new)?.identity

@@ -27,5 +27,14 @@ final class FolderLocks {
         }
     }
 
-    deinit { for descriptor in descriptors { close(descriptor) } }
+    deinit { for descriptor in descriptors { closeUnlocked(descriptor) } }
+}
+
+/// Takes a file's lock off and closes it.
+///
+/// Closing alone leaves the lock to a process that is just being started: it has all files open until it
+/// runs its own program.
+func closeUnlocked(_ descriptor: Int32) {
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
 }
