@@ -14,6 +14,9 @@ import Testing
         #expect(best([1, 2, 4, 6, 12]) == 1)
         #expect(best([1, 1.2, 1.5, 2, 4]) == 6)
         #expect(best([1, 1.2, 1.5, 2.3, 4.5]) == 4)
+        // A gain of a twentieth is within the noise, one of a tenth is not.
+        #expect(best([1, 1.2, 1.5, 2, 3.8]) == 6)
+        #expect(best([1, 1.2, 1.5, 2, 3.6]) == 12)
     }
 
     @Test func textsAreRead() {
