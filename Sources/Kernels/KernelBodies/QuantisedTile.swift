@@ -49,6 +49,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
     typealias Sums = InlineArray<rows, FloatVector>
     typealias Products = InlineArray<rows, IntVector>
 
+    @inline(__always) static var columns: Int { pairs &* 2 &* lane_count }
+
     /// - Parameters:
     ///   - panel: 32 columns of weights.
     ///   - column: the first column of the tile.
