@@ -121,9 +121,11 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
-    @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q5_K, .q6_K])
+    @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q4_K, .q5_K, .q6_K])
     func unpackedPanelsHaveTheSameProducts(table: String, format: BlockFormat) throws {
         let kernels = try testedTable(table).panels
+        // Tiles of six rows multiply by Q4_K as it is.
+        if format == .q4_K && kernels.rowsPerTile == 6 { return }
         for blocks in [1, 3] {
             let width = 256 * blocks
             let sample = try PackedSample(format, outputs: 32, inputs: width)
@@ -221,7 +223,10 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
     /// Sums of 16 bits must hold the products of a whole block.
     @Test(
         arguments: vectorisedTables,
-        [(BlockFormat.q4_0, 2..<18), (.q4_1, 4..<20), (.q4_K, 4..<144), (.q2_K, 0..<80)])
+        [
+            (BlockFormat.q4_0, 2..<18), (.q4_1, 4..<20), (.q5_0, 2..<22), (.q5_1, 4..<24),
+            (.q2_K, 0..<80), (.q4_K, 4..<144), (.q5_K, 4..<176), (.q6_K, 0..<208),
+        ])
     func theLargestProductsOfABlockFit(
         table: String, largest: (format: BlockFormat, bytes: Range<Int>)
     ) throws {

@@ -70,7 +70,7 @@ func fiveBitWeights(
 }
 
 /// The five bits of Q5_0, scale · (q − 16).
-enum Q5_0Panel: PanelFormat {
+enum Q5_0Panel: SixBitPanel {
     typealias Scales = HalfScales
 
     @inline(__always) static var superblockBytes: Int { 1408 }
@@ -85,7 +85,7 @@ enum Q5_0Panel: PanelFormat {
 }
 
 /// The five bits of Q5_1, scale · q + minimum.
-enum Q5_1Panel: PanelFormat {
+enum Q5_1Panel: SixBitPanel {
     typealias Scales = HalfScales
 
     @inline(__always) static var superblockBytes: Int { 1536 }

@@ -14,6 +14,13 @@ protocol ExpandedPanel: PanelFormat {
     static var minimaBytes: Int { get }
 }
 
+/// Q4_K unpacked: tiles of three rows find the scales of six bits twice as often as those of six.
+enum ExpandedQ4_KPanel: ExpandedPanel {
+    typealias Format = Q4_KPanel
+    typealias Scales = Column
+    @inline(__always) static var minimaBytes: Int { 512 }
+}
+
 /// Q5_K unpacked.
 enum ExpandedQ5_KPanel: ExpandedPanel {
     typealias Format = Q5_KPanel
@@ -70,6 +77,13 @@ extension ExpandedPanel where Scales == Column {
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
     ) -> IntVector {
         Format.dot(sum, weights, quad)
+    }
+    @inline(__always) static var addsPairs: Bool { Format.addsPairs }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: (even: IntVector, odd: IntVector), _ even: IntVector,
+        _ odd: IntVector
+    ) -> IntVector {
+        Format.dot(sum, weights, even, odd)
     }
     @inline(__always) static func finish(
         _ sum: IntVector, _ negativeSum: IntVector
@@ -137,6 +151,9 @@ func panelExpansions<Scaling: BlockScaling>(
     }
     return PanelKind.quantised.map { kind in
         switch kind {
+        #if !SIX_ROW_TILES
+            case .q4_K: expansion(ExpandedQ4_KPanel.self)
+        #endif
         case .q5_K: expansion(ExpandedQ5_KPanel.self)
         case .q6_K: expansion(ExpandedQ6_KPanel.self)
         default: nil

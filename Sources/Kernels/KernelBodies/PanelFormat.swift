@@ -44,6 +44,13 @@ protocol PanelFormat: SendableMetatype {
     /// times that where blocks have 16.
     static func start(_ negativeSum: IntVector) -> IntVector
     static func dot(_ sum: IntVector, _ weights: IntVector, _ quad: IntVector) -> IntVector
+    /// Whether the products of a pair are added before they are added to the sum.
+    static var addsPairs: Bool { get }
+    /// Both `dot`s of a pair.
+    static func dot(
+        _ sum: IntVector, _ weights: (even: IntVector, odd: IntVector), _ even: IntVector,
+        _ odd: IntVector
+    ) -> IntVector
     /// A block's sum of products, given that of its `dot`s and what `start` was given.
     static func finish(_ sum: IntVector, _ negativeSum: IntVector) -> IntVector
 }
@@ -86,6 +93,13 @@ extension PanelFormat {
     ) -> IntVector {
         dot_bytes(sum, weights, quad)
     }
+    @inline(__always) static var addsPairs: Bool { false }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: (even: IntVector, odd: IntVector), _ even: IntVector,
+        _ odd: IntVector
+    ) -> IntVector {
+        dot(dot(sum, weights.even, even), weights.odd, odd)
+    }
     @inline(__always) static func finish(
         _ sum: IntVector, _ negativeSum: IntVector
     ) -> IntVector {
@@ -115,6 +129,19 @@ extension NibblePanel {
         _ sum: IntVector, _ negativeSum: IntVector
     ) -> IntVector {
         nibble_sum(sum, offset(negativeSum))
+    }
+}
+
+/// What the formats share whose weights are at most 63.
+protocol SixBitPanel: PanelFormat {}
+
+extension SixBitPanel {
+    @inline(__always) static var addsPairs: Bool { six_bits_add_pairs() }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: (even: IntVector, odd: IntVector), _ even: IntVector,
+        _ odd: IntVector
+    ) -> IntVector {
+        dot_six_bits(sum, weights.even, even, weights.odd, odd)
     }
 }
 

@@ -165,15 +165,25 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let rightWeights = Format.weights(second, part: part, block: block, index: index)
         let pair = block &* (Format.blockLength / 8) &+ index
         let even = ActivationWords.quad(2 &* pair, rows)
-        for row in 0..<rows {
-            let quad = activations.broadcastInt(even &+ row)
-            left[row] = Format.dot(left[row], leftWeights.even, quad)
-            right[row] = Format.dot(right[row], rightWeights.even, quad)
-        }
-        for row in 0..<rows {
-            let quad = activations.broadcastInt(even &+ rows &+ row)
-            left[row] = Format.dot(left[row], leftWeights.odd, quad)
-            right[row] = Format.dot(right[row], rightWeights.odd, quad)
+        let odd = even &+ rows
+        if Format.addsPairs {
+            for row in 0..<rows {
+                let evenQuad = activations.broadcastInt(even &+ row)
+                let oddQuad = activations.broadcastInt(odd &+ row)
+                left[row] = Format.dot(left[row], leftWeights, evenQuad, oddQuad)
+                right[row] = Format.dot(right[row], rightWeights, evenQuad, oddQuad)
+            }
+        } else {
+            for row in 0..<rows {
+                let quad = activations.broadcastInt(even &+ row)
+                left[row] = Format.dot(left[row], leftWeights.even, quad)
+                right[row] = Format.dot(right[row], rightWeights.even, quad)
+            }
+            for row in 0..<rows {
+                let quad = activations.broadcastInt(odd &+ row)
+                left[row] = Format.dot(left[row], leftWeights.odd, quad)
+                right[row] = Format.dot(right[row], rightWeights.odd, quad)
+            }
         }
     }
 

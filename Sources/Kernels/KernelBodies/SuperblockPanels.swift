@@ -61,7 +61,7 @@ enum Q4_KPanel: NibblePanel {
 }
 
 /// The five bits of Q5_K, d · s · q − dmin · m.
-enum Q5_KPanel: PanelFormat {
+enum Q5_KPanel: SixBitPanel {
     typealias Scales = SixBitScales
 
     @inline(__always) static var superblockBytes: Int { 5632 }
@@ -73,7 +73,7 @@ enum Q5_KPanel: PanelFormat {
 }
 
 /// The six bits of Q6_K, d · s · (q − 32), with a signed byte s for each 16 inputs.
-enum Q6_KPanel: PanelFormat {
+enum Q6_KPanel: SixBitPanel {
     @inline(__always) static var superblockBytes: Int { 6784 }
     @inline(__always) static var parts: Int { 4 }
     @inline(__always) static var blockLength: Int { 16 }

@@ -119,6 +119,11 @@ VECTOR_OP HalfVector halves_from_floats(FloatVector values) {
 #define BYTES_MAY_EXCEED_127 1
 #endif
 
+/// Whether products of bytes are added in 16 bits before they are in 32.
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+#define SUMS_OF_16_BITS 1
+#endif
+
 /// In each lane, adds the products of four unsigned bytes (at most 127) with four signed ones.
 VECTOR_OP IntVector dot_bytes(IntVector sum, IntVector unsigned_bytes, IntVector signed_bytes) {
 #if defined(__AVX512VNNI__) && LANE_COUNT == 16
@@ -157,6 +162,31 @@ VECTOR_OP IntVector dot_bytes(IntVector sum, IntVector unsigned_bytes, IntVector
 #endif
 }
 
+/// Whether `dot_six_bits` adds its products to each other before it does to the sum.
+VECTOR_OP _Bool six_bits_add_pairs(void) {
+#if defined(SUMS_OF_16_BITS)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+/// Two `dot_bytes`, for unsigned bytes of at most 63.
+///
+/// With AVX2 their pairs of products, at most 2 · 2 · 63 · 127 together, are added in 16 bits: five
+/// instructions instead of six, and three multiplications instead of four.
+VECTOR_OP IntVector dot_six_bits(IntVector sum, IntVector unsigned_even, IntVector signed_even,
+    IntVector unsigned_odd, IntVector signed_odd) {
+#if defined(SUMS_OF_16_BITS)
+    __m256i even = _mm256_maddubs_epi16((__m256i)unsigned_even, (__m256i)signed_even);
+    __m256i odd = _mm256_maddubs_epi16((__m256i)unsigned_odd, (__m256i)signed_odd);
+    __m256i pairs = _mm256_add_epi16(even, odd);
+    return sum + (IntVector)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#else
+    return dot_bytes(dot_bytes(sum, unsigned_even, signed_even), unsigned_odd, signed_odd);
+#endif
+}
+
 /// In each lane, adds the products of four 8-bit weights, stored plus 128, with four signed bytes.
 ///
 /// The 128 is taken off by starting from `wide_start`.
@@ -187,16 +217,12 @@ VECTOR_OP IntVector wide_start(IntVector negative_sum) {
 #endif
 }
 
-#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
-#define NIBBLE_SUMS_OF_16_BITS 1
-#endif
-
 /// `dot_bytes` for unsigned bytes of at most 15 and at most eight additions.
 ///
 /// A sum begins with `nibble_sum_start` and ends with `nibble_sum`. With AVX2 it is two sums of 16 bits
 /// between them, of at most 8 · 2 · 15 · 127, which takes two instructions instead of three.
 VECTOR_OP IntVector dot_nibbles(IntVector sum, IntVector nibbles, IntVector signed_bytes) {
-#if defined(NIBBLE_SUMS_OF_16_BITS)
+#if defined(SUMS_OF_16_BITS)
     __m256i pairs = _mm256_maddubs_epi16((__m256i)nibbles, (__m256i)signed_bytes);
     return (IntVector)_mm256_add_epi16((__m256i)sum, pairs);
 #else
@@ -206,7 +232,7 @@ VECTOR_OP IntVector dot_nibbles(IntVector sum, IntVector nibbles, IntVector sign
 
 /// What a sum of `dot_nibbles` that shall come to `start` more begins with.
 VECTOR_OP IntVector nibble_sum_start(IntVector start) {
-#if defined(NIBBLE_SUMS_OF_16_BITS)
+#if defined(SUMS_OF_16_BITS)
     return (IntVector){0};
 #else
     return start;
@@ -215,7 +241,7 @@ VECTOR_OP IntVector nibble_sum_start(IntVector start) {
 
 /// The sum of `dot_nibbles` that began with `nibble_sum_start(start)`.
 VECTOR_OP IntVector nibble_sum(IntVector sum, IntVector start) {
-#if defined(NIBBLE_SUMS_OF_16_BITS)
+#if defined(SUMS_OF_16_BITS)
     return start + (IntVector)_mm256_madd_epi16((__m256i)sum, _mm256_set1_epi16(1));
 #else
     return sum;
