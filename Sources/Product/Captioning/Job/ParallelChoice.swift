@@ -11,8 +11,8 @@ public enum ParallelChoice: Sendable, Equatable {
     /// Whole tiles of six rows, which is what products are made of, and what is below one.
     static let candidates = [1, 2, 4, 6, 12, 18, 24]
 
-    /// What comes this near to the best is as good, and takes less memory: step times of a virtual machine
-    /// differ by as much from one second to the next.
+    /// What comes this near to the best is as good, and takes less memory: on a shared machine rates of the
+    /// same number differ by more from run to run.
     static let tolerance = 0.06
 
     /// Steps measured with each number; the fastest counts.
