@@ -30,7 +30,7 @@ struct SampleTile {
         words.withUnsafeBytes { tile in
             sample.withPanel(panel) {
                 kernels.product(sample.kind, scaling)(
-                    rows, $0, sample.kind.superblocks(sample.inputs),
+                    rows, $0, 1, sample.kind.superblocks(sample.inputs),
                     tile.baseAddress.unsafelyUnwrapped, &out, 32)
             }
         }
@@ -147,7 +147,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
                     tile.words.withUnsafeBytes { words in
                         expanded.withUnsafeBytes {
                             expansion.product(
-                                rows, $0.baseAddress.unsafelyUnwrapped, blocks,
+                                rows, $0.baseAddress.unsafelyUnwrapped, 1, blocks,
                                 words.baseAddress.unsafelyUnwrapped, &products, 32)
                         }
                     }

@@ -74,7 +74,15 @@ final class ProductSample: @unchecked Sendable {
         let count = outputs / 32
         let first = panels.next()
         pool.forEach((count + perChunk - 1) / perChunk) { chunk, thread in
-            for panel in (chunk * perChunk)..<min(count, (chunk + 1) * perChunk) {
+            let end = min(count, (chunk + 1) * perChunk)
+            if starts.count == 2 {
+                let panel = chunk * perChunk
+                kernel(
+                    rows, first + panel * kind.panelBytes(inputs), end - panel, superblocks, tiles,
+                    result + 32 * panel, outputs)
+                return
+            }
+            for panel in (chunk * perChunk)..<end {
                 var weights = first + panel * kind.panelBytes(inputs)
                 if let expansion {
                     let target = expanded + thread * superblocks * Self.mostExpandedBytes
@@ -83,7 +91,7 @@ final class ProductSample: @unchecked Sendable {
                 }
                 for tile in 0..<(starts.count - 1) {
                     kernel(
-                        starts[tile + 1] - starts[tile], weights, superblocks,
+                        starts[tile + 1] - starts[tile], weights, 1, superblocks,
                         tiles + tile * tileBytes,
                         result + starts[tile] * outputs + 32 * panel, outputs)
                 }
@@ -106,13 +114,13 @@ let productShapes = [
 ///
 /// Few rows are bound by reading weights, many by multiplying: both parts are shown. Peaks are
 /// measured again for each kind of panel, as clocks drift.
-func printProducts(threads: Int) {
+func printProducts(threads: Int, kinds: [PanelKind]) {
     let kernels = KernelTable.available[0]
     let pool = WorkerPool(threadCount: threads)
     print("kernels: \(kernels.name), activations: powers of two, \(threads) threads")
     var rows = [["GOPS (% of peak)"] + [1, 2, 4, 6, 16, 64, 128, 576].map { "M=\($0)" }]
     var reading = [["GB/s (% of streaming)"] + [1, 2, 4, 6].map { "M=\($0)" }]
-    for kind in PanelKind.quantised {
+    for kind in kinds {
         let peaks = MachinePeaks.measure(threads: threads)
         for (outputs, inputs) in productShapes {
             let name = "\(kind) \(outputs)×\(inputs)"

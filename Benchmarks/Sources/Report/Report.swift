@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import LLaVAModel
 import MachinePeaks
-import WorkerPool
 
 /// Prints tables of rates beside the machine's peaks and of alternatives side by side.
 @main struct Report {
     /// The tables by name; without names all are printed.
-    private static let tables: KeyValuePairs<String, @Sendable (_ threads: Int) -> Void> = [
-        "peaks": printPeaks,
-        "pool": printForkJoins,
-        "contention": printContention,
-        "products": printProducts,
-        "floats": printFloatProducts,
-        "selection": printSelections,
+    private static let tables: KeyValuePairs<String, @Sendable (ReportOptions) -> Void> = [
+        "peaks": { printPeaks(threads: $0.threads) },
+        "pool": { printForkJoins(threads: $0.threads) },
+        "contention": { printContention(threads: $0.threads) },
+        "products": { printProducts(threads: $0.threads, kinds: $0.kinds) },
+        "floats": { printFloatProducts(threads: $0.threads) },
+        "selection": { printSelections(threads: $0.threads) },
     ]
     /// The tables of a whole model.
     private static let modelTables: KeyValuePairs<String, @Sendable (LLaVAModel) throws -> Void> = [
@@ -21,35 +20,23 @@ import WorkerPool
     ]
 
     static func main() throws {
-        var arguments = CommandLine.arguments.dropFirst()
-        var pair: ModelPair?
-        if let index = arguments.firstIndex(of: "--model"), arguments.endIndex - index > 2 {
-            pair = ModelPair(text: arguments[index + 1], projector: arguments[index + 2])
-            arguments.removeSubrange(index...(index + 2))
-        }
-        if let index = arguments.firstIndex(of: "--vision-precision"),
-            arguments.endIndex - index > 1,
-            let precision = VisionPrecision(rawValue: arguments[index + 1])
-        {
-            pair?.visionPrecision = precision
-            arguments.removeSubrange(index...(index + 1))
-        }
-        let wanted = Array(arguments)
         let known = tables.map(\.key) + modelTables.map(\.key)
-        guard wanted.allSatisfy(known.contains) else {
+        guard let options = ReportOptions(Array(CommandLine.arguments.dropFirst())),
+            options.tables.allSatisfy(known.contains)
+        else {
             return print(
-                "usage: Report [\(known.joined(separator: "|"))]… [--model TEXT.gguf MMPROJ.gguf] "
-                    + "[--vision-precision int8|bf16|float]")
+                "usage: Report [\(known.joined(separator: "|"))]… \(ReportOptions.usage)")
         }
-        func isWanted(_ name: String) -> Bool { wanted.isEmpty || wanted.contains(name) }
-        let threads = PhysicalCores.count()
-        for (name, printTable) in tables where isWanted(name) { printTable(threads) }
+        func isWanted(_ name: String) -> Bool {
+            options.tables.isEmpty || options.tables.contains(name)
+        }
+        for (name, printTable) in tables where isWanted(name) { printTable(options) }
         guard modelTables.contains(where: { isWanted($0.key) }) else { return }
-        guard let pair else {
+        guard let pair = options.pair else {
             return print(
                 "vision, decoder: no --model TEXT.gguf MMPROJ.gguf, the tables are left out")
         }
-        let model = try pair.load(threads: threads)
+        let model = try pair.load(threads: options.threads)
         for (name, printTable) in modelTables where isWanted(name) { try printTable(model) }
     }
 }

@@ -60,7 +60,7 @@ enum Q4_1Panel: NibblePanel {
 func fiveBitWeights(
     _ column: Column, at offset: Int, block: Int, index: Int
 ) -> (even: IntVector, odd: IntVector) {
-    let bits = column.words(at: offset &+ 640 &* block)
+    let bits = column.weightWords(at: offset &+ 640 &* block)
     let (low, high) = column.nibbles(at: offset &+ 640 &* block &+ 128 &* (index &+ 1))
     let mask = WordVector(repeating: 0x1010_1010)
     // Bit q of a byte belongs to quad q of the block; as a fifth bit it is worth 16.
@@ -106,7 +106,10 @@ enum Q8_0Panel: PanelFormat {
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let offset = 128 &+ 256 &* (4 &* block &+ index)
-        return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 128)))
+        return (
+            integers(column.weightWords(at: offset)),
+            integers(column.weightWords(at: offset &+ 128))
+        )
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         wide_start(negativeSum)

@@ -102,7 +102,7 @@ extension ExpandedPanel where Scales == Column {
             out.copyMemory(from: source, byteCount: minimaBytes)
             var lane = 0
             while lane < PanelKind.columns {
-                expand(Column(panel: source, lane: lane), into: out + 4 &* lane)
+                expand(Column(panel: source, lane: lane, isStreamed: false), into: out + 4 &* lane)
                 lane &+= lane_count
             }
         }
@@ -143,9 +143,9 @@ func panelExpansions<Scaling: BlockScaling>(
             expand: { panel, superblocks, target in
                 Panel.expand(panel, superblocks: superblocks, into: target)
             },
-            product: { rows, panel, superblocks, tile, out, outStride in
-                multiplyPanel(
-                    Panel.self, scaling, rows: rows, panel,
+            product: { rows, panels, count, superblocks, tile, out, outStride in
+                multiplyPanels(
+                    Panel.self, scaling, rows: rows, panels, count: count,
                     superblocks: superblocks, tile, out, outStride: outStride)
             })
     }

@@ -11,25 +11,29 @@ internal import KernelInterface
         QuantisedTile<Format, Scaling, rows, 2>
 #endif
 
-/// The products of a tile of quantised activations with a panel of 32 columns.
+/// The products of a tile of quantised activations with panels of 32 columns, one after the other.
 ///
 /// - Parameters:
 ///   - rows: 1 to `rows_per_tile`, as `activations` was made for.
-///   - out: `[rows, 32]`, rows `outStride` numbers apart.
+///   - out: `[rows, 32 · count]`, rows `outStride` numbers apart.
 @inline(__always)
-func multiplyPanel<Format: PanelFormat, Scaling: BlockScaling>(
-    _ format: Format.Type, _ scaling: Scaling.Type, rows: Int, _ panel: UnsafeRawPointer,
-    superblocks: Int, _ activations: UnsafeRawPointer, _ out: UnsafeMutablePointer<Float>,
-    outStride: Int
+func multiplyPanels<Format: PanelFormat, Scaling: BlockScaling>(
+    _ format: Format.Type, _ scaling: Scaling.Type, rows: Int, _ panels: UnsafeRawPointer,
+    count: Int, superblocks: Int, _ activations: UnsafeRawPointer,
+    _ out: UnsafeMutablePointer<Float>, outStride: Int
 ) {
     @inline(__always)
     func multiply<let rows: Int>(_ tile: PanelTile<Format, Scaling, rows>.Type) {
-        var column = 0
-        while column < PanelKind.columns {
-            tile.multiply(
-                panel, column: column, superblocks: superblocks, activations, out + column,
-                outStride: outStride)
-            column &+= tile.columns
+        for index in 0..<count {
+            let panel = panels + index &* superblocks &* Format.superblockBytes
+            let out = out + index &* PanelKind.columns
+            var column = 0
+            while column < PanelKind.columns {
+                tile.multiply(
+                    panel, column: column, superblocks: superblocks, activations, out + column,
+                    outStride: outStride)
+                column &+= tile.columns
+            }
         }
     }
     switch rows {
@@ -51,10 +55,10 @@ func panelProducts<Scaling: BlockScaling>(
 ) -> [PanelKernels.Product] {
     @inline(__always)
     func product<Format: PanelFormat>(_ format: Format.Type) -> PanelKernels.Product {
-        { rows, panel, superblocks, tile, out, outStride in
-            multiplyPanel(
-                format, scaling, rows: rows, panel, superblocks: superblocks, tile, out,
-                outStride: outStride)
+        { rows, panels, count, superblocks, tile, out, outStride in
+            multiplyPanels(
+                format, scaling, rows: rows, panels, count: count, superblocks: superblocks, tile,
+                out, outStride: outStride)
         }
     }
     return PanelKind.quantised.map { kind in

@@ -50,6 +50,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
     typealias Products = InlineArray<rows, IntVector>
 
     @inline(__always) static var columns: Int { pairs &* 2 &* lane_count }
+    /// With few rows a product is bound by reading weights, with more by multiplying.
+    @inline(__always) private static var isStreamed: Bool { rows <= 2 }
 
     /// - Parameters:
     ///   - panel: 32 columns of weights.
@@ -101,8 +103,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         _ activations: UnsafeRawPointer, _ minima: UnsafeRawPointer, _ left: inout Sums,
         _ right: inout Sums
     ) {
-        let first = Column(panel: panel, lane: column)
-        let second = Column(panel: panel, lane: column &+ lane_count)
+        let first = Column(panel: panel, lane: column, isStreamed: isStreamed)
+        let second = Column(panel: panel, lane: column &+ lane_count, isStreamed: isStreamed)
         let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
         var part = activations
         for index in 0..<Format.parts {
@@ -126,10 +128,11 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
     /// Asks for as many lines as a block of the superblock takes.
     @inline(__always)
     private static func prefetch(_ panel: UnsafeRawPointer, block: Int) {
-        guard Format.prefetchDistance > 0 else { return }
+        let distance = Format.prefetchDistance(rows: rows)
+        guard distance > 0 else { return }
         let blockBytes = Format.superblockBytes / (64 / Format.blockLength &* Format.parts)
         for line in 0..<((blockBytes &+ 63) / 64) {
-            prefetch_line(panel + (Format.prefetchDistance &+ block &* blockBytes &+ 64 &* line))
+            prefetch_line(panel + (distance &+ block &* blockBytes &+ 64 &* line))
         }
     }
 

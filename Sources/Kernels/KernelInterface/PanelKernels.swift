@@ -20,10 +20,13 @@ public struct PanelKernels: Sendable {
             _ source: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ width: Int,
             _ tile: UnsafeMutableRawPointer
         ) -> Void
-    /// The products of a tile with one panel: `[rows, 32]`, rows `outStride` numbers apart.
+    /// The products of a tile with `count` panels that lie one after the other: `[rows, 32 · count]`, rows
+    /// `outStride` numbers apart.
+    ///
+    /// One row with many panels reads memory as one stream.
     public typealias Product =
         @Sendable (
-            _ rows: Int, _ panel: UnsafeRawPointer, _ superblocks: Int,
+            _ rows: Int, _ panels: UnsafeRawPointer, _ count: Int, _ superblocks: Int,
             _ tile: UnsafeRawPointer, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
         ) -> Void
 
@@ -36,7 +39,7 @@ public struct PanelKernels: Sendable {
             @Sendable (
                 _ panel: UnsafeRawPointer, _ superblocks: Int, _ target: UnsafeMutableRawPointer
             ) -> Void
-        /// Multiplies a tile by an unpacked panel.
+        /// Multiplies a tile by unpacked panels.
         public let product: Product
 
         /// A way to unpack.

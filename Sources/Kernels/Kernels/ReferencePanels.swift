@@ -16,9 +16,14 @@ extension PanelKernels {
         },
         products: ActivationScaling.allCases.flatMap { scaling in
             PanelKind.quantised.map { kind -> Product in
-                { rows, panel, superblocks, tile, out, outStride in
-                    ReferenceTile(bytes: UnsafeMutableRawPointer(mutating: tile), rows: rows)
-                        .multiply(panel, kind, superblocks, scaling, out, outStride)
+                { rows, panels, count, superblocks, tile, out, outStride in
+                    let tile = ReferenceTile(
+                        bytes: UnsafeMutableRawPointer(mutating: tile), rows: rows)
+                    for index in 0..<count {
+                        tile.multiply(
+                            panels + index * superblocks * kind.superblockBytes, kind, superblocks,
+                            scaling, out + index * PanelKind.columns, outStride)
+                    }
                 }
             }
         })

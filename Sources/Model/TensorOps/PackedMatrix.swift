@@ -89,10 +89,13 @@ public final class PackedMatrix: @unchecked Sendable {
 
     func panel(_ index: Int) -> UnsafeRawPointer { panels + index * panelBytes }
 
-    /// The outputs of a panel.
-    func outputs(ofPanel index: Int) -> Range<Int> {
-        let first = index * PanelKind.columns
-        return first..<min(first + PanelKind.columns, outputs)
+    /// Panels all of whose columns are outputs.
+    var fullPanelCount: Int { outputs / PanelKind.columns }
+
+    /// The outputs of neighbouring panels.
+    func outputs(ofPanels panels: Range<Int>) -> Range<Int> {
+        let columns = PanelKind.columns
+        return (panels.lowerBound * columns)..<min(panels.upperBound * columns, outputs)
     }
 }
 
@@ -159,7 +162,7 @@ extension TensorOps {
         let panelBytes = shape.kind.panelBytes(shape.inputs)
         let firstBadRow = LowestValue()
         pool.forEach(shape.panelCount) { index, thread in
-            let range = packed.outputs(ofPanel: index)
+            let range = packed.outputs(ofPanels: index..<(index + 1))
             if let row = fill(range, memory.start + index * panelBytes, thread) {
                 firstBadRow.lower(to: range.lowerBound + row)
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
-/// Where the products with one panel go.
+/// Where the products with one panel go, or with full panels that lie one after the other.
 struct PanelTarget {
     private let result: Activations
     private let outputs: Range<Int>

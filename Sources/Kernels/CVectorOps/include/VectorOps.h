@@ -14,6 +14,15 @@
 /// Asks for the cache line at `address`, which may be anywhere.
 VECTOR_OP void prefetch_line(const void *address) { __builtin_prefetch(address); }
 
+/// Neighbouring words; the compiler keeps the order of such loads among each other.
+///
+/// Processors fetch ahead of loads in rising order: a loop of one row's products in C on one thread of Zen 4
+/// reads 30 GB/s in this order, as much as plain reading does, and 22 in the order that LLVM chooses.
+VECTOR_OP WordVector load_words_in_order(const void *address) {
+    typedef WordVector Unaligned __attribute__((aligned(4)));
+    return *(const volatile Unaligned *)address;
+}
+
 VECTOR_OP FloatVector float_from_int(IntVector values) {
     return __builtin_convertvector(values, FloatVector);
 }

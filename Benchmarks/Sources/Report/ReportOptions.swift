@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+import LLaVAModel
+import WorkerPool
+
+/// What the command line asks for.
+struct ReportOptions {
+    /// Names of tables; all where it is empty.
+    private(set) var tables: [String] = []
+    private(set) var pair: ModelPair?
+    private(set) var threads = PhysicalCores.count()
+    /// The kinds of panels in the table of products.
+    private(set) var kinds: [PanelKind] = []
+
+    static let usage = """
+        [--threads N] [--kind PANELKIND]… [--model TEXT.gguf MMPROJ.gguf] \
+        [--vision-precision int8|bf16|float]
+        """
+
+    /// Nil where an option has no value or a wrong one.
+    init?(_ arguments: [String]) {
+        var arguments = arguments[...]
+        var precision: VisionPrecision?
+        while let argument = arguments.popFirst() {
+            switch argument {
+            case "--threads":
+                guard let count = arguments.popFirst().flatMap(Int.init), count > 0 else {
+                    return nil
+                }
+                threads = count
+            case "--kind":
+                guard let name = arguments.popFirst(),
+                    let kind = PanelKind.quantised.first(where: { "\($0)" == name })
+                else { return nil }
+                kinds.append(kind)
+            case "--model":
+                guard let text = arguments.popFirst(), let projector = arguments.popFirst() else {
+                    return nil
+                }
+                pair = ModelPair(text: text, projector: projector)
+            case "--vision-precision":
+                precision = arguments.popFirst().flatMap(VisionPrecision.init)
+                guard precision != nil else { return nil }
+            default: tables.append(argument)
+            }
+        }
+        if let precision { pair?.visionPrecision = precision }
+        if kinds.isEmpty { kinds = PanelKind.quantised }
+    }
+}
