@@ -35,7 +35,8 @@ import WorkerPool
         }
     }
 
-    @Test(arguments: [BlockFormat.q4_0, .q8_0, .q4_K, .q6_K], [ActivationMode.per32, .pow2])
+    @Test(
+        arguments: [BlockFormat.q4_0, .q8_0, .q3_K, .q4_K, .q6_K], [ActivationMode.per32, .pow2])
     func scoresDoNotDependOnThreadsOrChunks(format: BlockFormat, mode: ActivationMode) throws {
         let pair = TinyPair(TinyModel(textFormat: format, projectorFormat: .f32))
         let expected = try logits(pair, mode, threads: 1, tokensPerChunk: Self.tokens.count)

@@ -8,6 +8,14 @@ import Testing
 
 let quantisedFormats = BlockFormat.allCases.filter { $0.blockLength > 1 }
 
+/// Bytes of blocks that make all their integer scales zero.
+let zeroIntegerScales: [(format: BlockFormat, bytes: [(range: Range<Int>, byte: UInt8)])] = [
+    (.q2_K, [(0..<16, 0)]),
+    // Six bits of 32: low nibbles, then upper pairs.
+    (.q3_K, [(96..<104, 0), (104..<108, 0xAA)]),
+    (.q4_K, [(4..<16, 0)]), (.q5_K, [(4..<16, 0)]), (.q6_K, [(192..<208, 0)]),
+]
+
 /// Panels of random weights, and the blocks that they were made of.
 struct PackedSample {
     let format: BlockFormat
@@ -49,6 +57,20 @@ struct PackedSample {
         kind = packer.kind
         self.panels = panels
         firstBadRow = bad
+    }
+
+    /// A sample that has the given bytes in every second block.
+    init(
+        _ format: BlockFormat, outputs: Int, inputs: Int,
+        everySecondBlockWith bytes: [(range: Range<Int>, byte: UInt8)]
+    ) throws {
+        try self.init(format, outputs: outputs, inputs: inputs) { blocks in
+            for block in stride(from: 0, to: blocks.count, by: 2 * format.blockBytes) {
+                for (range, byte) in bytes {
+                    for place in range { blocks[block + place] = byte }
+                }
+            }
+        }
     }
 
     func withPanel<Result>(_ index: Int, _ body: (UnsafeRawPointer) -> Result) -> Result {
@@ -107,6 +129,19 @@ struct PackedSample {
         }
     }
 
+    @Test(arguments: zeroIntegerScales)
+    func integerScalesOfZeroMakeZeroWeights(
+        format: BlockFormat, bytes: [(range: Range<Int>, byte: UInt8)]
+    ) throws {
+        let sample = try PackedSample(
+            format, outputs: 3, inputs: 2 * format.blockLength, everySecondBlockWith: bytes)
+        for output in 0..<3 {
+            let row = sample.row(output)
+            #expect(row.prefix(format.blockLength).allSatisfy { $0 == 0 })
+            #expect(row.suffix(format.blockLength).contains { $0 != 0 })
+        }
+    }
+
     @Test(arguments: quantisedFormats.filter { $0 != .mxfp4 })
     func aScaleThatIsNotFiniteIsFound(format: BlockFormat) throws {
         let inputs = 2 * format.blockLength
@@ -130,7 +165,7 @@ struct PackedSample {
     func panelsTakeLittleMoreThanTheFile(format: BlockFormat) throws {
         let packer = PanelPacker(format, inputs: 4096)
         let growth = Double(packer.panelBytes) / Double(32 * format.byteCount(of: 4096))
-        let allowed: Double = format == .q3_K ? 1.93 : format == .mxfp4 ? 1.06 : 1.01
+        let allowed: Double = format == .q3_K ? 1.04 : format == .mxfp4 ? 1.06 : 1.01
         #expect(growth <= allowed)
     }
 }

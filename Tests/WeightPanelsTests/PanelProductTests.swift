@@ -220,12 +220,30 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
+    /// A power of two may be taken off the exponent of the scale that stands for zero.
+    @Test(arguments: vectorisedTables, zeroIntegerScales)
+    func productsWithIntegerScalesOfZeroAreExact(
+        table: String, zero: (format: BlockFormat, bytes: [(range: Range<Int>, byte: UInt8)])
+    ) throws {
+        let kernels = try testedTable(table).panels
+        let width = 2 * zero.format.blockLength
+        let sample = try PackedSample(
+            zero.format, outputs: 32, inputs: width, everySecondBlockWith: zero.bytes)
+        let values = (0..<width).map {
+            Float(sign: .plus, exponent: -($0 / 32 % 4 * 20), significand: 1)
+        }
+        for scaling in ActivationScaling.allCases {
+            expectTheReferenceProducts(kernels, sample, values, scaling)
+        }
+    }
+
     /// Sums of 16 bits must hold the products of a whole block.
     @Test(
         arguments: vectorisedTables,
         [
             (BlockFormat.q4_0, 2..<18), (.q4_1, 4..<20), (.q5_0, 2..<22), (.q5_1, 4..<24),
-            (.q2_K, 0..<80), (.q4_K, 4..<144), (.q5_K, 4..<176), (.q6_K, 0..<208),
+            (.q2_K, 0..<80), (.q3_K, 0..<108), (.q4_K, 4..<144), (.q5_K, 4..<176),
+            (.q6_K, 0..<208),
         ])
     func theLargestProductsOfABlockFit(
         table: String, largest: (format: BlockFormat, bytes: Range<Int>)

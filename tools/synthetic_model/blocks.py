@@ -19,6 +19,7 @@ SAMPLE_BLOCKS = 2048  # to measure the deviation of a stretch's values
 LAYOUTS = {
     Type.Q4_0: [("d", "<f2"), ("quants", "u1", 16)],
     Type.Q8_0: [("d", "<f2"), ("quants", "u1", 32)],
+    Type.Q3_K: [("quants", "u1", 96), ("scales", "u1", 12), ("d", "<f2")],
     Type.Q4_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 128)],
     Type.Q5_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 160)],
     Type.Q6_K: [("quants", "u1", 192), ("scales", "u1", 16), ("d", "<f2")],
@@ -80,6 +81,8 @@ class RandomWeights:
         if kind == Type.Q6_K:
             sizes = generator.integers(32, 128, stretch["scales"].shape)
             stretch["scales"] = sizes.astype(np.uint8)
+        elif kind == Type.Q3_K:
+            stretch["scales"] = packed_three_bit_scales(generator)
         elif kind in MIDDLES:
             stretch["scales"] = packed_scales(generator)
         sample = stretch[:SAMPLE_BLOCKS].view(np.uint8)
@@ -89,6 +92,14 @@ class RandomWeights:
 
 def random_bytes(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(generator.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
+
+
+def packed_three_bit_scales(generator: np.random.Generator) -> np.ndarray:
+    """Sixteen 6-bit scales of 40…63, from which 32 is taken, per Q3_K block, in their 12 bytes."""
+    scales = generator.integers(40, 64, (STRETCH_BLOCKS, 16), dtype=np.uint8)
+    low, high = scales & 15, (scales >> 4).reshape(-1, 4, 4)
+    upper = high[:, 0] | high[:, 1] << 2 | high[:, 2] << 4 | high[:, 3] << 6
+    return np.concatenate([low[:, :8] | low[:, 8:] << 4, upper], axis=1)
 
 
 def packed_scales(generator: np.random.Generator) -> np.ndarray:

@@ -27,6 +27,19 @@ class Recipe:
         return self.base
 
 
+@dataclass(frozen=True)
+class MediumThreeBits(Recipe):
+    """Q3_K_M: values, the outputs of attention and down projections are finer in every layer."""
+
+    first: Type  # of attn_v in two layers and of ffn_down in the first sixteenth
+
+    def type_of(self, part: str, layer: int | None, layers: int) -> Type:
+        finer = {"attn_v": 2, "ffn_down": layers // 16, "attn_output": 0}
+        if layer is None or part not in finer:
+            return super().type_of(part, layer, layers)
+        return self.first if layer < finer[part] else self.sensitive
+
+
 def use_more_bits(layer: int, layers: int) -> bool:
     """llama.cpp's choice of layers for the finer type: the first and last eighth, every third."""
     eighth = layers // 8
@@ -35,6 +48,9 @@ def use_more_bits(layer: int, layers: int) -> bool:
 
 RECIPES = {
     "Q4_0": Recipe(LlamaFileType.MOSTLY_Q4_0, Type.Q4_0, Type.Q6_K, Type.Q4_0),
+    "Q3_K_M": MediumThreeBits(
+        LlamaFileType.MOSTLY_Q3_K_M, Type.Q3_K, Type.Q6_K, Type.Q4_K, Type.Q5_K
+    ),
     "Q4_K_M": Recipe(LlamaFileType.MOSTLY_Q4_K_M, Type.Q4_K, Type.Q6_K, Type.Q6_K),
     "Q5_K_M": Recipe(LlamaFileType.MOSTLY_Q5_K_M, Type.Q5_K, Type.Q6_K, Type.Q6_K),
     "Q6_K": Recipe(LlamaFileType.MOSTLY_Q6_K, Type.Q6_K, Type.Q6_K, Type.Q6_K),

@@ -13,7 +13,12 @@ import pytest
 from gguf import GGMLQuantizationType as Type
 
 from gguf_output import write_files
-from synthetic_model.blocks import RandomWeights
+from synthetic_model.blocks import (
+    LAYOUTS,
+    STRETCH_BLOCKS,
+    RandomWeights,
+    packed_three_bit_scales,
+)
 from synthetic_model.recipes import RECIPES, use_more_bits
 from synthetic_model.shapes import SHAPES
 from synthetic_model.text_model import text_file
@@ -106,7 +111,8 @@ def test_vision_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Type.F16, Type.BF16, Type.Q4_0, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K]
+    "kind",
+    [Type.F16, Type.BF16, Type.Q4_0, Type.Q8_0, Type.Q3_K, Type.Q4_K, Type.Q5_K, Type.Q6_K],
 )
 def test_weights_have_the_asked_deviation_and_distinct_rows(kind: Type) -> None:
     shape = (1000, 512)
@@ -147,6 +153,21 @@ def test_q4_0_keeps_the_output_matrix_finer() -> None:
     layers, table, norms = 32 * (4 * 4096**2 + 3 * 4096 * 11008), 32000 * 4096, 65 * 4096
     expected = (layers + table) * 18 // 32 + table * 210 // 256 + norms * 4
     assert sum(tensor.byte_count for tensor in file.tensors) == expected
+
+
+def test_q3_k_m_has_the_published_size() -> None:
+    # llama-2-7b.Q3_K_M.gguf of TheBloke/Llama-2-7B-GGUF has 3.30 GB.
+    file = text_file("7b", SHAPES["llava-1.5-7b"].text, "Q3_K_M", seed=0)
+    assert sum(tensor.byte_count for tensor in file.tensors) == pytest.approx(3.30e9, abs=5e6)
+
+
+def test_three_bit_scales_are_those_drawn() -> None:
+    drawn = np.random.default_rng(7).integers(40, 64, (STRETCH_BLOCKS, 16), dtype=np.uint8)
+    blocks = np.zeros(16, dtype=LAYOUTS[Type.Q3_K])  # every weight is −4
+    blocks["scales"] = packed_three_bit_scales(np.random.default_rng(7))[:16]
+    blocks["d"] = 1.0
+    values = gguf.quants.dequantize(blocks.view(np.uint8).reshape(16, -1), Type.Q3_K)
+    assert np.array_equal(values[:, ::16], -4.0 * (drawn[:16].astype(int) - 32))
 
 
 def test_sixteen_of_thirty_two_layers_get_more_bits() -> None:

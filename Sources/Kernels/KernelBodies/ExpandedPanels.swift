@@ -14,6 +14,13 @@ protocol ExpandedPanel: PanelFormat {
     static var minimaBytes: Int { get }
 }
 
+/// Q3_K unpacked.
+enum ExpandedQ3_KPanel: ExpandedPanel {
+    typealias Format = Q3_KPanel
+    typealias Scales = Column
+    @inline(__always) static var minimaBytes: Int { 0 }
+}
+
 /// Q4_K unpacked: tiles of three rows find the scales of six bits twice as often as those of six.
 enum ExpandedQ4_KPanel: ExpandedPanel {
     typealias Format = Q4_KPanel
@@ -154,6 +161,7 @@ func panelExpansions<Scaling: BlockScaling>(
         #if !SIX_ROW_TILES
             case .q4_K: expansion(ExpandedQ4_KPanel.self)
         #endif
+        case .q3_K: expansion(ExpandedQ3_KPanel.self)
         case .q5_K: expansion(ExpandedQ5_KPanel.self)
         case .q6_K: expansion(ExpandedQ6_KPanel.self)
         default: nil

@@ -71,6 +71,7 @@ func panelProducts<Scaling: BlockScaling>(
         case .iq4_nl: product(IQ4_NLPanel.self)
         case .mxfp4: product(MXFP4Panel.self)
         case .q2_K: product(Q2_KPanel.self)
+        case .q3_K: product(Q3_KPanel.self)
         case .q4_K: product(Q4_KPanel.self)
         case .q5_K: product(Q5_KPanel.self)
         case .q6_K: product(Q6_KPanel.self)

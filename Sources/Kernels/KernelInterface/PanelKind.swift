@@ -21,11 +21,12 @@
 /// | iq4_xs | 256 | ½ factor; ½ + 1 six-bit scales; 32 nibbles |
 /// | q6_K | 256 | ½ factor; ½ empty; 16 times ¼ scales; 16 times 1 upper bits and 2 nibbles |
 /// | q2_K | 256 | ½ factor; ½ minimum factor; 2 scales; 2 minima; 16 bit pairs |
+/// | q3_K | 256 | ½ factor; 16 times ¼ scales; 8 times 1 shared by two blocks of 16 and 2 of their own |
 /// | f32 | 1 | 1 |
 /// | f16 | 1 | ½ |
 /// | bf16 | 2 | 1, the first input in the low halves of words |
 public enum PanelKind: Int, CaseIterable, Sendable {
-    case q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4, q2_K, q4_K, q5_K, q6_K, iq4_xs
+    case q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4, q2_K, q3_K, q4_K, q5_K, q6_K, iq4_xs
     case f32, f16, bf16
 
     /// The kinds whose weights are bytes or less, under scales.
@@ -41,7 +42,7 @@ public enum PanelKind: Int, CaseIterable, Sendable {
     public var superblockLength: Int {
         switch self {
         case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .mxfp4: 64
-        case .q2_K, .q4_K, .q5_K, .q6_K, .iq4_xs: 256
+        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_xs: 256
         case .f32, .f16: 1
         case .bf16: 2
         }
@@ -56,6 +57,7 @@ public enum PanelKind: Int, CaseIterable, Sendable {
         case .q5_1: 1536
         case .q8_0: 2176
         case .q2_K: 2688
+        case .q3_K: 3648
         case .q4_K: 4608
         case .q5_K: 5632
         case .q6_K: 6784

@@ -159,7 +159,7 @@ extension ColumnBlock {
         setZeroGroups(of: 16, 0)
     }
 
-    /// scale · (s − 32) · (q − 4), in the form of Q6_K, factor · s · (q − 32).
+    /// scale · (s − 32) · (q − 4), with s − 32 as a signed byte.
     private func takeQ3_K(_ block: UnsafeRawPointer) {
         factors[0] = block.half(108)
         for group in 0..<16 {
@@ -172,10 +172,10 @@ extension ColumnBlock {
                 mask: 3)
             for index in 0..<16 {
                 let bit = (block.byte(column + index) &>> UInt8(group / 2)) & 1
-                weights[16 &* group &+ index] &+= bit &<< 2 &+ 28
+                weights[16 &* group &+ index] |= bit &<< 2
             }
         }
-        setZeroGroups(of: 16, 32)
+        setZeroGroups(of: 16, 4)
     }
 
     private func takeSixBitScales(_ block: UnsafeRawPointer, fiveBits: Bool) {

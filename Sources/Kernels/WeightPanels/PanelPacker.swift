@@ -67,11 +67,9 @@ public struct PanelPacker: Sendable {
 extension PanelKind {
     /// The version of all layouts, raised by whoever changes one of them or their raw values: panels that
     /// were kept in files are then packed again.
-    public static let layoutVersion: UInt32 = 1
+    public static let layoutVersion: UInt32 = 2
 
     /// The panels that hold a format's weights.
-    ///
-    /// Q3_K's numbers are ones of Q6_K, which takes 1.9 times the bytes.
     public init(_ format: BlockFormat) {
         switch format {
         case .f32: self = .f32
@@ -83,9 +81,10 @@ extension PanelKind {
         case .q5_1: self = .q5_1
         case .q8_0: self = .q8_0
         case .q2_K: self = .q2_K
-        case .q3_K, .q6_K: self = .q6_K
+        case .q3_K: self = .q3_K
         case .q4_K: self = .q4_K
         case .q5_K: self = .q5_K
+        case .q6_K: self = .q6_K
         case .iq4_nl: self = .iq4_nl
         case .iq4_xs: self = .iq4_xs
         case .mxfp4: self = .mxfp4

@@ -41,7 +41,7 @@ public struct PanelReader: Sendable {
     }
 
     /// Inputs that share a scale: 16 or 32.
-    public var groupLength: Int { kind == .q6_K || kind == .q2_K ? 16 : 32 }
+    public var groupLength: Int { [.q2_K, .q3_K, .q6_K].contains(kind) ? 16 : 32 }
 
     private func numbers(
         _ panel: UnsafeRawPointer, _ superblock: Int, _ column: Int
@@ -52,6 +52,7 @@ public struct PanelReader: Sendable {
     /// The stored weight that stands for zero.
     private var zeroPoint: Int {
         switch kind {
+        case .q3_K: 4
         case .q4_0: 8
         case .q5_0: 16
         case .q6_K: 32
@@ -81,6 +82,7 @@ private struct ColumnReader {
         case .q5_K: fiveBits(index, at: 512)
         case .q6_K: sixBits(index, at: 640)
         case .q2_K: byte(index / 16, index % 4, at: 640) >> (2 * (index / 4 % 4)) & 3
+        case .q3_K: threeBits(index, at: 576)
         case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
@@ -95,9 +97,8 @@ private struct ColumnReader {
                 * Float(
                     field(word(0, at: 128), 4 * group, 15)
                         | field(word(2, at: 128), 8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
-        case .q6_K:
-            half(at: 0)
-                * Float(start.load(fromByteOffset: 128 + 32 * group + column, as: Int8.self))
+        case .q3_K: half(at: 0) * Float(signedByte(at: 64 + 32 * group))
+        case .q6_K: half(at: 0) * Float(signedByte(at: 128 + 32 * group))
         case .q2_K: half(at: 0) * Float(field(word(group / 8, at: 128), group % 8 * 4, 15))
         case .iq4_xs:
             half(at: 0)
@@ -143,6 +144,19 @@ private struct ColumnReader {
         return nibble(index % 16, at: start + 128) | upper << 4
     }
 
+    /// A line that two blocks of 16 share stands before a line of each.
+    private func threeBits(_ index: Int, at offset: Int) -> Int {
+        let start = offset + 384 * (index / 32)
+        let shared = byte(0, index % 4, at: start) >> (index / 16 % 2 * 4)
+        let own = byte(1 + index / 16 % 2, index % 4, at: start)
+        return switch index / 4 % 4 {
+        case 0: own & 7
+        case 1: own >> 3 & 7
+        case 2: shared & 7
+        default: shared >> 3 & 1 | (own >> 6) << 1
+        }
+    }
+
     private func level(_ table: (Int32) -> Int32, _ nibble: Int) -> Int {
         Int(table(Int32(nibble)))
     }
@@ -155,6 +169,10 @@ private struct ColumnReader {
 
     private func bits(at offset: Int) -> UInt16 {
         start.loadUnaligned(fromByteOffset: offset + 2 * column, as: UInt16.self)
+    }
+
+    private func signedByte(at offset: Int) -> Int8 {
+        start.load(fromByteOffset: offset + column, as: Int8.self)
     }
 
     private func byte(_ line: Int, _ byte: Int, at offset: Int) -> Int {

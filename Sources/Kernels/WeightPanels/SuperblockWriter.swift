@@ -34,6 +34,7 @@ struct SuperblockWriter {
             writeFiveBits(block, 256, at: 512, column)
         case .q6_K: writeQ6_K(block, column)
         case .q2_K: writeQ2_K(block, column)
+        case .q3_K: writeQ3_K(block, column)
         case .iq4_xs: writeIQ4_XS(block, column)
         case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
@@ -59,10 +60,7 @@ struct SuperblockWriter {
 
     private func writeQ6_K(_ block: ColumnBlock, _ column: Int) {
         writeHalves(block.factors, 1, at: 0, column)
-        for group in 0..<16 {
-            start.storeBytes(
-                of: block.scales[group], toByteOffset: 128 + 32 * group + column, as: UInt8.self)
-        }
+        writeByteScales(block, at: 128, column)
         // A line of upper bits before every two lines of nibbles.
         writeNibbles(block, 256, at: 640, column, afterEveryBitLine: 2)
         let upper: UInt32 = 0x3030_3030
@@ -99,6 +97,25 @@ struct SuperblockWriter {
         }
     }
 
+    private func writeQ3_K(_ block: ColumnBlock, _ column: Int) {
+        writeHalves(block.factors, 1, at: 0, column)
+        writeByteScales(block, at: 64, column)
+        for pair in 0..<8 {
+            var shared: UInt32 = 0
+            for half in 0..<2 {
+                let first = 8 &* pair &+ 4 &* half
+                let (third, fourth) = (block.quad(first &+ 2), block.quad(first &+ 3))
+                let own =
+                    block.quad(first) | block.quad(first &+ 1) &<< 3
+                    | (fourth & 0x0606_0606) &<< 5
+                writeWord(own, line: 3 &* pair &+ half &+ 1, at: 576, column)
+                let nibbles = third | (fourth & 0x0101_0101) &<< 3
+                shared |= nibbles &<< UInt32(truncatingIfNeeded: 4 &* half)
+            }
+            writeWord(shared, line: 3 &* pair, at: 576, column)
+        }
+    }
+
     private func writeIQ4_XS(_ block: ColumnBlock, _ column: Int) {
         writeHalves(block.factors, 1, at: 0, column)
         var (low, high) = (UInt32(0), UInt16(0))
@@ -118,6 +135,14 @@ struct SuperblockWriter {
         for index in 0..<count {
             start.storeBytes(
                 of: halves[index], toByteOffset: offset + 64 * index + 2 * column, as: UInt16.self)
+        }
+    }
+
+    /// The scales of 16 blocks, each in a quarter of a line.
+    private func writeByteScales(_ block: ColumnBlock, at offset: Int, _ column: Int) {
+        for group in 0..<16 {
+            start.storeBytes(
+                of: block.scales[group], toByteOffset: offset + 32 * group + column, as: UInt8.self)
         }
     }
 

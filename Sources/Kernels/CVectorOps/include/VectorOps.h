@@ -70,6 +70,9 @@ VECTOR_OP IntVector ints_from_bytes(const void *bytes) {
     return __builtin_convertvector(loaded, IntVector);
 }
 
+/// Every word shifted down by `bits`, 0 to 31, which need not be known to the compiler.
+VECTOR_OP WordVector shift_words_down(WordVector words, long bits) { return words >> (uint32_t)bits; }
+
 /// The low half of each lane, side by side.
 VECTOR_OP HalfVector low_halves(WordVector values) {
     return __builtin_convertvector(values, HalfVector);
