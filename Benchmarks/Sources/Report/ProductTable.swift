@@ -22,8 +22,8 @@ final class ProductSample: @unchecked Sendable {
     /// An unpacked panel for each thread.
     private let expanded: UnsafeMutableRawPointer
 
-    /// More than an unpacked superblock of any kind takes.
-    private static let mostExpandedBytes = 16 << 10
+    /// More than the unpacked panels that a thread multiplies at a time take.
+    private static let expandedBytesPerThread = 2 << 20
 
     init(
         _ kind: PanelKind, outputs: Int, inputs: Int, rows: Int, _ kernels: PanelKernels,
@@ -46,8 +46,7 @@ final class ProductSample: @unchecked Sendable {
         tiles = .allocate(byteCount: count * tileBytes, alignment: 64)
         result = .allocate(capacity: rows * outputs)
         expanded = .allocate(
-            byteCount: pool.threadCount * kind.superblocks(inputs) * Self.mostExpandedBytes,
-            alignment: 64)
+            byteCount: pool.threadCount * Self.expandedBytesPerThread, alignment: 64)
     }
 
     deinit {
@@ -70,33 +69,37 @@ final class ProductSample: @unchecked Sendable {
         let expansion = kernels.expansion(kind, scaling, tiles: starts.count - 1)
         let kernel = expansion?.product ?? kernels.product(kind, scaling)
         let superblocks = kind.superblocks(inputs)
-        let perChunk = max(1, (1 << 19) / (32 * inputs * rows))
+        let expandedBytes = superblocks * (expansion?.superblockBytes ?? 0)
+        let perChunk = panelsPerChunk(max(kind.panelBytes(inputs), expandedBytes))
         let count = outputs / 32
         let first = panels.next()
         pool.forEach((count + perChunk - 1) / perChunk) { chunk, thread in
-            let end = min(count, (chunk + 1) * perChunk)
-            if starts.count == 2 {
-                let panel = chunk * perChunk
-                kernel(
-                    rows, first + panel * kind.panelBytes(inputs), end - panel, superblocks, tiles,
-                    result + 32 * panel, outputs)
-                return
+            let run = (chunk * perChunk)..<min(count, (chunk + 1) * perChunk)
+            var weights = first + run.lowerBound * kind.panelBytes(inputs)
+            if let expansion {
+                let target = expanded + thread * Self.expandedBytesPerThread
+                for place in 0..<run.count {
+                    expansion.expand(
+                        weights + place * kind.panelBytes(inputs), superblocks,
+                        target + place * expandedBytes)
+                }
+                weights = UnsafeRawPointer(target)
             }
-            for panel in (chunk * perChunk)..<end {
-                var weights = first + panel * kind.panelBytes(inputs)
-                if let expansion {
-                    let target = expanded + thread * superblocks * Self.mostExpandedBytes
-                    expansion.expand(weights, superblocks, target)
-                    weights = UnsafeRawPointer(target)
-                }
-                for tile in 0..<(starts.count - 1) {
-                    kernel(
-                        starts[tile + 1] - starts[tile], weights, 1, superblocks,
-                        tiles + tile * tileBytes,
-                        result + starts[tile] * outputs + 32 * panel, outputs)
-                }
+            for tile in 0..<(starts.count - 1) {
+                kernel(
+                    starts[tile + 1] - starts[tile], weights, run.count, superblocks,
+                    tiles + tile * tileBytes,
+                    result + starts[tile] * outputs + 32 * run.lowerBound, outputs)
             }
         }
+    }
+
+    /// As many panels as `TensorOps` takes at a time.
+    private func panelsPerChunk(_ panelBytes: Int) -> Int {
+        let share = 4 * pool.threadCount
+        let work = min(max(rows * inputs * outputs / share, 1 << 17), 1 << 21)
+        let byCache = starts.count > 2 ? min((1 << 19) / panelBytes, outputs / 32 / share) : 1
+        return max(1, work / (32 * inputs * rows), byCache)
     }
 
     /// Multiplications and additions of one product.

@@ -11,6 +11,8 @@ protocol PanelFormat: SendableMetatype {
 
     /// Bytes of one superblock.
     static var superblockBytes: Int { get }
+    /// Whole lines of scales before the weights that are not read at once.
+    static var headerLines: Int { get }
     /// Parts in a superblock: 1 or 4.
     static var parts: Int { get }
     /// Inputs that share a scale: 16 or 32.
@@ -68,6 +70,7 @@ enum Minima {
 }
 
 extension PanelFormat {
+    @inline(__always) static var headerLines: Int { 0 }
     @inline(__always) static var parts: Int { 1 }
     @inline(__always) static var blockLength: Int { 32 }
     @inline(__always) static var minima: Minima { .none }
@@ -178,10 +181,9 @@ struct Column {
         isStreamed ? load_words_in_order(panel + (offset &+ 4 &* lane)) : words(at: offset)
     }
 
-    /// Reads the lines of a superblock's scales before its weights, so that the processor sees them in order.
-    @inline(__always) func touch(lines: Int) {
-        guard isStreamed else { return }
-        for line in 0..<lines { _ = load_words_in_order(panel + (128 &* line &+ 4 &* lane)) }
+    /// Reads a line of scales that are used later, so that the processor sees memory in order.
+    @inline(__always) func touch(_ line: Int) {
+        if isStreamed { _ = weightWords(at: 128 &* line) }
     }
 
     /// The low and the high nibbles of a line of weights.

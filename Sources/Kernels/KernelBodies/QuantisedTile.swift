@@ -105,6 +105,10 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
     ) {
         let first = Column(panel: panel, lane: column, isStreamed: isStreamed)
         let second = Column(panel: panel, lane: column &+ lane_count, isStreamed: isStreamed)
+        for line in 0..<Format.headerLines {
+            first.touch(line)
+            second.touch(line)
+        }
         let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
         var part = activations
         for index in 0..<Format.parts {
