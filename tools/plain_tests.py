@@ -2,10 +2,10 @@
 """Turns tests of Swift Testing into plain Swift that Embedded Swift compiles.
 
 Embedded Swift has neither the macros of Swift Testing nor key paths and errors of any type. The tests
-of kernels need little of these, in the form that the formatter gives them, so that they can be
-rewritten line by line: expectations become calls of `Tests/EmulatedTesting`, a key path a closure, an
-error the end of the program. Each suite gets a function that runs its tests with all their arguments.
-Whatever else a test uses fails to compile.
+of kernels need little of these, in the form that the formatter gives them, so that text can be replaced:
+expectations become calls of `Tests/EmulatedTesting`, a key path a closure, an error the end of the
+program. Each suite gets a function that runs its tests with all their arguments. Whatever else a test
+uses fails to compile.
 """
 
 import argparse
@@ -141,7 +141,8 @@ def runner(suite: str, tests: list[Test]) -> str:
 def descriptions(path: Path) -> str:
     """The names of an enumeration's cases, which Embedded Swift does not keep."""
     result = []
-    for enum in re.finditer(r"public enum (\w+): \w+, CaseIterable.*?\n}\n", path.read_text(), re.S):
+    enumeration = re.compile(r"public enum (\w+): \w+, CaseIterable.*?\n}\n", re.S)
+    for enum in enumeration.finditer(path.read_text()):
         cases = re.findall(r"^ {4}case ([^.\n]+)$", enum[0], re.M)
         names = [name.partition("=")[0].strip() for line in cases for name in line.split(",")]
         result += [f"extension {enum[1]}: @retroactive CustomStringConvertible {{"]
