@@ -169,8 +169,7 @@ struct Column {
     /// The low and the high nibbles of a line.
     @inline(__always) func nibbles(at offset: Int) -> (low: WordVector, high: WordVector) {
         let line = words(at: offset)
-        let mask = WordVector(repeating: 0x0F0F_0F0F)
-        return (line & mask, shifted(line, 4) & mask)
+        return (line & WordVector(repeating: 0x0F0F_0F0F), high_nibbles(line))
     }
 }
 
