@@ -41,8 +41,8 @@ private func multiplyFloatPanel<Number: MatrixNumber>(
     switch (rows, lane_count) {
     case (1, 4): sweep(InlineArray<1, _>(repeating: InlineArray<8, _>(repeating: .all(0))))
     case (1, 8): sweep(InlineArray<1, _>(repeating: InlineArray<4, _>(repeating: .all(0))))
-    #if SIX_ROW_TILES
-        case (_, 4) where Number.rowsPerLine == 1:
+    #if arch(arm64)
+        case (_, _) where Number.rowsPerLine == 1:
             sweepRows(InlineArray<4, _>(repeating: .all(0)))
     #endif
     default: sweepRows(InlineArray<2, _>(repeating: .all(0)))
