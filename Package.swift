@@ -74,7 +74,8 @@ let arguments = Target.Dependency.product(
 
 let package = Package(
     name: "TrimLLaVA",
-    platforms: [.macOS(.v15)],
+    // Integers as generic parameters need the Swift runtime of macOS 26.
+    platforms: [.macOS(.v26)],
     products: [
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
         .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),

@@ -16,7 +16,7 @@ let internals = Target.Dependency.product(name: "TrimLLaVAInternals", package: "
 
 let package = Package(
     name: "TrimLLaVABenchmarks",
-    platforms: [.macOS(.v15)],
+    platforms: [.macOS(.v26)],
     dependencies: [
         .package(name: "TrimLLaVA", path: ".."),
         // Without its traits the harness needs neither jemalloc nor preloaded libraries.

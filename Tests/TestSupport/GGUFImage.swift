@@ -59,8 +59,3 @@ public struct GGUFImage: Sendable {
         append(tensor.claimedOffset ?? UInt64(dataOffset), field: "\(tensor.name) offset")
     }
 }
-
-/// The bytes of an integer, lowest first.
-public func littleEndianBytes<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
-    withUnsafeBytes(of: number.littleEndian) { Array($0) }
-}

@@ -5,7 +5,7 @@ internal import KernelInterface
 /// The product of 1 to 6 rows of floats with a panel of 32 columns.
 ///
 /// One row reads every line of the panel once, in order; more rows share what two vectors of columns leave
-/// of 16 registers.
+/// of 16 registers, or four of 32; pairs of bfloat16 numbers need some to be taken apart.
 @inline(__always)
 private func multiplyFloatPanel<Number: MatrixNumber>(
     _ number: Number.Type, rows: Int, _ values: UnsafePointer<Float>, stride: Int,
@@ -26,20 +26,26 @@ private func multiplyFloatPanel<Number: MatrixNumber>(
             column &+= vectors &* lane_count
         }
     }
-    let pair = InlineArray<2, FloatVector>(repeating: .all(0))
-    switch rows {
-    case 1:
-        switch lane_count {
-        case 16: sweep(InlineArray<1, _>(repeating: pair))
-        case 8: sweep(InlineArray<1, _>(repeating: InlineArray<4, _>(repeating: .all(0))))
-        default: sweep(InlineArray<1, _>(repeating: InlineArray<8, _>(repeating: .all(0))))
+    @inline(__always)
+    func sweepRows<let vectors: Int>(_ row: InlineArray<vectors, FloatVector>) {
+        switch rows {
+        case 1: sweep(InlineArray<1, _>(repeating: row))
+        case 2: sweep(InlineArray<2, _>(repeating: row))
+        case 3: sweep(InlineArray<3, _>(repeating: row))
+        case 4: sweep(InlineArray<4, _>(repeating: row))
+        case 5: sweep(InlineArray<5, _>(repeating: row))
+        case 6: sweep(InlineArray<6, _>(repeating: row))
+        default: break
         }
-    case 2: sweep(InlineArray<2, _>(repeating: pair))
-    case 3: sweep(InlineArray<3, _>(repeating: pair))
-    case 4: sweep(InlineArray<4, _>(repeating: pair))
-    case 5: sweep(InlineArray<5, _>(repeating: pair))
-    case 6: sweep(InlineArray<6, _>(repeating: pair))
-    default: break
+    }
+    switch (rows, lane_count) {
+    case (1, 4): sweep(InlineArray<1, _>(repeating: InlineArray<8, _>(repeating: .all(0))))
+    case (1, 8): sweep(InlineArray<1, _>(repeating: InlineArray<4, _>(repeating: .all(0))))
+    #if arch(arm64)
+        case (_, _) where Number.rowsPerLine == 1:
+            sweepRows(InlineArray<4, _>(repeating: .all(0)))
+    #endif
+    default: sweepRows(InlineArray<2, _>(repeating: .all(0)))
     }
 }
 

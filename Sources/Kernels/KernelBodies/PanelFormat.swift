@@ -189,8 +189,7 @@ struct Column {
     /// The low and the high nibbles of a line of weights.
     @inline(__always) func nibbles(at offset: Int) -> (low: WordVector, high: WordVector) {
         let line = weightWords(at: offset)
-        let mask = WordVector(repeating: 0x0F0F_0F0F)
-        return (line & mask, shifted(line, 4) & mask)
+        return (line & WordVector(repeating: 0x0F0F_0F0F), high_nibbles(line))
     }
 }
 

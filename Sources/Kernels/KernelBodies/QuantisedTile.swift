@@ -171,23 +171,24 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let leftWeights = Format.weights(first, part: part, block: block, index: index)
         let rightWeights = Format.weights(second, part: part, block: block, index: index)
         let pair = block &* (Format.blockLength / 8) &+ index
-        let even = ActivationWords.quad(2 &* pair, rows)
-        let odd = even &+ rows
+        // Sums follow the last quad of a tile, so that whole vectors may be read there.
+        let even = activations.word(ActivationWords.quad(2 &* pair, rows))
+        let odd = even.word(rows)
         if Format.addsPairs {
             for row in 0..<rows {
-                let evenQuad = activations.broadcastInt(even &+ row)
-                let oddQuad = activations.broadcastInt(odd &+ row)
+                let evenQuad = word_of_row(even, row)
+                let oddQuad = word_of_row(odd, row)
                 left[row] = Format.dot(left[row], leftWeights, evenQuad, oddQuad)
                 right[row] = Format.dot(right[row], rightWeights, evenQuad, oddQuad)
             }
         } else {
             for row in 0..<rows {
-                let quad = activations.broadcastInt(even &+ row)
+                let quad = word_of_row(even, row)
                 left[row] = Format.dot(left[row], leftWeights.even, quad)
                 right[row] = Format.dot(right[row], rightWeights.even, quad)
             }
             for row in 0..<rows {
-                let quad = activations.broadcastInt(odd &+ row)
+                let quad = word_of_row(odd, row)
                 left[row] = Format.dot(left[row], leftWeights.odd, quad)
                 right[row] = Format.dot(right[row], rightWeights.odd, quad)
             }

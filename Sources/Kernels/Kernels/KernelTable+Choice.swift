@@ -47,7 +47,7 @@ extension KernelTable {
                 (String(cString: $0), processor_has_feature(index) != 0)
             }
         }
-        .prefix { $0 != nil }.compactMap(\.self)
+        .prefix { $0 != nil }.compactMap { $0 }
 
     /// The table of that name, or the fastest one for `nil`.
     ///
@@ -55,7 +55,7 @@ extension KernelTable {
     public static func named(_ name: String?) throws(KernelError) -> KernelTable {
         guard let name else { return available[0] }
         guard let table = available.first(where: { $0.name == name }) else {
-            throw .unknownTable(name: name, available: available.map(\.name))
+            throw .unknownTable(name: name, available: available.map { $0.name })
         }
         return table
     }

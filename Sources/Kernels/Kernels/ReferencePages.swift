@@ -34,7 +34,7 @@ struct ReferencePage {
 
     private func storeBlock(_ values: UnsafePointer<Float>, _ slot: Int, _ column: Int) {
         let magnitudes = (0..<PageNumber.numbersPerScale).map { values[$0].magnitude }
-        let largest = magnitudes.contains(where: \.isNaN) ? .nan : magnitudes.max() ?? 0
+        let largest = magnitudes.contains { $0.isNaN } ? .nan : magnitudes.max() ?? 0
         // Numbers below 127 times the smallest half count as zero; those beyond the largest half, and NaN,
         // spoil their block.
         let isSpoilt = !(largest < 127 * 65504)

@@ -73,6 +73,31 @@ VECTOR_OP IntVector ints_from_bytes(const void *bytes) {
 /// Every word shifted down by `bits`, 0 to 31, which need not be known to the compiler.
 VECTOR_OP WordVector shift_words_down(WordVector words, long bits) { return words >> (uint32_t)bits; }
 
+/// One row's word of those that neighbouring rows have side by side, in every lane.
+///
+/// NEON's dot product takes one word of a register for all its lanes, so that one load serves four rows.
+/// It reads up to three words more than there are rows.
+VECTOR_OP IntVector word_of_row(const void *words, long row) {
+#if defined(__aarch64__)
+    IntVector loaded;
+    __builtin_memcpy(&loaded, (const int32_t *)words + row / LANE_COUNT * LANE_COUNT, sizeof loaded);
+    int32_t word = loaded[row % LANE_COUNT];
+#else
+    int32_t word;
+    __builtin_memcpy(&word, (const int32_t *)words + row, sizeof word);
+#endif
+    return word - (IntVector){0};
+}
+
+/// The high nibble of every byte.
+VECTOR_OP WordVector high_nibbles(WordVector bytes) {
+#if defined(__aarch64__)
+    return (WordVector)((uint8x16_t)bytes >> 4);
+#else
+    return (bytes >> 4) & 0x0f0f0f0f;
+#endif
+}
+
 /// The low half of each lane, side by side.
 VECTOR_OP HalfVector low_halves(WordVector values) {
     return __builtin_convertvector(values, HalfVector);

@@ -49,7 +49,9 @@ public struct FileStatus: Sendable {
         version = FileVersion(
             size: Int(status.st_size),
             modified: Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec))
-        identity = FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+        // Devices' numbers are signed on macOS, and may be negative.
+        identity = FileIdentity(
+            device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(status.st_ino))
     }
 }
 

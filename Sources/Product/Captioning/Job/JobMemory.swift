@@ -11,9 +11,11 @@ struct JobMemory {
     /// Bytes.
     let byteCount: Int
 
-    /// A share of what the system says is free, and of what the control group leaves.
+    /// A share of what the system says is free, and of what the control group leaves; where it says
+    /// nothing, as on macOS, of all memory.
     init() {
-        byteCount = Int(Self.share * Double(Self.free() ?? .max / 2))
+        let free = Self.free().map(Double.init) ?? Double(ProcessInfo.processInfo.physicalMemory)
+        byteCount = Int(Self.share * free)
     }
 
     init(byteCount: Int) { self.byteCount = byteCount }
