@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+
+/// One input's rows in every form that some layers' kernels read.
+struct PackedInput {
+    let floats: Activations
+    let floatTiles: RowTiles
+    let quantised: QuantisedRows?
+    let brainFloats: BrainFloatRows?
+
+    init(
+        _ input: Activations, for layers: [LinearLayer], _ scaling: ActivationScaling,
+        _ ops: TensorOps
+    ) {
+        floats = input
+        floatTiles = RowTiles(rows: input.rows, most: FloatPanelKernels.rowsPerTile)
+        let needsBytes = layers.contains { $0.packed.map { !$0.kind.isFloat } ?? false }
+        quantised = needsBytes ? ops.quantised(input, scaling) : nil
+        let needsBrainFloats = layers.contains { $0.roundsInputs }
+        brainFloats = needsBrainFloats ? ops.brainFloats(input) : nil
+    }
+
+    func giveBack(to buffers: ReusedBuffers) {
+        if let quantised { buffers.giveBack(quantised.buffer) }
+        if let brainFloats { buffers.giveBack(brainFloats.buffer) }
+    }
+}

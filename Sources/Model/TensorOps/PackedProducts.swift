@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import Kernels
+
+/// The products of packed layers with one input, cut into chunks of panels that threads take.
+struct PackedProducts {
+    private let layers: [LinearLayer]
+    private let rows: PackedInput
+    private let results: [Activations]
+    private let kernels: KernelTable
+    private let scratch: ThreadScratch
+    /// Multiplications of all layers over the chunks that they should come to.
+    private let share: Int
+    /// The least number of chunks.
+    private let fewestChunks: Int
+
+    /// Multiplications of a chunk: at least a hundred times what handing it out costs, and at most what takes a
+    /// core some 50 µs for one row, for which memory is read in long runs.
+    private static let multiplicationsPerChunk = (1 << 17)...(1 << 21)
+    /// Chunks of each thread where there is enough to do: what one of them takes longer than the others is
+    /// then a small part.
+    private static let chunksPerThread = 4
+    /// Panels that several tiles of rows are multiplied by one after the other: half of a second-level cache of
+    /// 1 MB, so that these rows come from the third level once for all of the panels.
+    private static let panelBytesPerChunk = 1 << 19
+
+    init(
+        _ layers: [LinearLayer], _ rows: PackedInput, into results: [Activations], _ ops: TensorOps
+    ) {
+        self.layers = layers
+        self.rows = rows
+        self.results = results
+        kernels = ops.kernels
+        scratch = ops.scratch
+        fewestChunks = Self.chunksPerThread * ops.pool.threadCount
+        var multiplications = 0
+        for case let matrix? in layers.lazy.map(\.packed) {
+            multiplications += matrix.outputs * matrix.inputs * rows.floats.rows
+        }
+        let limits = Self.multiplicationsPerChunk
+        share = min(max(multiplications / fewestChunks, limits.lowerBound), limits.upperBound)
+    }
+
+    /// Chunks of all layers.
+    var chunkCount: Int {
+        var count = 0
+        for case let matrix? in layers.lazy.map(\.packed) { count += chunkCount(matrix) }
+        return count
+    }
+
+    /// Computes one chunk.
+    func multiply(chunk index: Int, thread: Int) {
+        var chunk = index
+        for (layer, result) in zip(layers, results) {
+            guard let matrix = layer.packed else { continue }
+            let count = chunkCount(matrix)
+            guard chunk >= count else {
+                let size = panelsPerChunk(matrix)
+                let panels = (chunk * size)..<min((chunk + 1) * size, matrix.panelCount)
+                // The last panel is stored apart if it is not full.
+                let full = panels.clamped(to: 0..<matrix.fullPanelCount)
+                multiply(layer, matrix, full, into: result, thread)
+                multiply(layer, matrix, full.upperBound..<panels.upperBound, into: result, thread)
+                return
+            }
+            chunk -= count
+        }
+    }
+
+    private func chunkCount(_ matrix: PackedMatrix) -> Int {
+        let panels = panelsPerChunk(matrix)
+        return (matrix.panelCount + panels - 1) / panels
+    }
+
+    private func panelsPerChunk(_ matrix: PackedMatrix) -> Int {
+        let byWork = share / (PanelKind.columns * matrix.inputs * rows.floats.rows)
+        guard let values = quantisedRows(matrix), values.tiles.count > 1 else {
+            return max(1, byWork)
+        }
+        let superblockBytes =
+            expansion(matrix, values)?.superblockBytes ?? matrix.kind.superblockBytes
+        let byCache = min(
+            Self.panelBytesPerChunk / (matrix.superblocks * superblockBytes),
+            matrix.panelCount / fewestChunks)
+        return max(1, byWork, byCache)
+    }
+
+    /// The rows as a quantised matrix is multiplied by them; nil for one of floats.
+    private func quantisedRows(_ matrix: PackedMatrix) -> QuantisedRows? {
+        matrix.kind.isFloat ? nil : rows.quantised
+    }
+
+    /// How a matrix's panels are unpacked for so many rows; nil if they are not.
+    private func expansion(
+        _ matrix: PackedMatrix, _ rows: QuantisedRows
+    ) -> PanelKernels.Expansion? {
+        kernels.panels.expansion(matrix.kind, rows.scaling, tiles: rows.tiles.count)
+    }
+
+    /// All rows by full panels that lie one after the other, or by one panel.
+    private func multiply(
+        _ layer: LinearLayer, _ matrix: PackedMatrix, _ run: Range<Int>, into result: Activations,
+        _ thread: Int
+    ) {
+        guard !run.isEmpty else { return }
+        guard let values = quantisedRows(matrix) else {
+            for panel in run { multiplyFloats(layer, matrix, panel, into: result, thread) }
+            return
+        }
+        let superblocks = matrix.superblocks
+        let expansion = expansion(matrix, values)
+        let expandedBytes = superblocks * (expansion?.superblockBytes ?? 0)
+        let memory = scratch.floats(
+            PanelTarget.edgeCount + run.count * expandedBytes / 4, thread: thread)
+        var panels = matrix.panel(run.lowerBound)
+        if let expansion {
+            let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
+            for (place, panel) in run.enumerated() {
+                expansion.expand(
+                    matrix.panel(panel), superblocks, expanded + place * expandedBytes)
+            }
+            panels = UnsafeRawPointer(expanded)
+        }
+        let product = expansion?.product ?? kernels.panels.product(matrix.kind, values.scaling)
+        PanelTarget(
+            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, kernels.add
+        ).store(values.tiles) { tile, range, out, stride in
+            product(range.count, panels, run.count, superblocks, values.tile(tile), out, stride)
+        }
+    }
+
+    /// All rows by one panel of floats.
+    private func multiplyFloats(
+        _ layer: LinearLayer, _ matrix: PackedMatrix, _ index: Int, into result: Activations,
+        _ thread: Int
+    ) {
+        let (panel, inputs) = (matrix.panel(index), matrix.inputs)
+        let target = PanelTarget(
+            result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias,
+            edge: scratch.floats(PanelTarget.edgeCount, thread: thread), kernels.add)
+        if layer.roundsInputs, let values = rows.brainFloats {
+            let product = kernels.floatPanels.brainFloatProduct
+            target.store(rows.floatTiles) { _, range, out, stride in
+                product(
+                    range.count, values.row(range.lowerBound), values.stride, panel, inputs, out,
+                    stride)
+            }
+        } else {
+            let product = kernels.floatPanels.product(matrix.kind)
+            target.store(rows.floatTiles) { _, range, out, stride in
+                product(
+                    range.count, rows.floats.row(range.lowerBound), rows.floats.width, panel,
+                    inputs, out, stride)
+            }
+        }
+    }
+}
