@@ -20,6 +20,9 @@ import WorkerPool
         "decoder": printDecoder,
     ]
 
+    /// The table of packing, and of loading where a model is named.
+    private static let loadTable = "load"
+
     static func main() throws {
         var arguments = CommandLine.arguments.dropFirst()
         var pair: ModelPair?
@@ -35,7 +38,7 @@ import WorkerPool
             arguments.removeSubrange(index...(index + 1))
         }
         let wanted = Array(arguments)
-        let known = tables.map(\.key) + modelTables.map(\.key)
+        let known = tables.map(\.key) + [loadTable] + modelTables.map(\.key)
         guard wanted.allSatisfy(known.contains) else {
             return print(
                 "usage: Report [\(known.joined(separator: "|"))]… [--model TEXT.gguf MMPROJ.gguf] "
@@ -44,6 +47,10 @@ import WorkerPool
         func isWanted(_ name: String) -> Bool { wanted.isEmpty || wanted.contains(name) }
         let threads = PhysicalCores.count()
         for (name, printTable) in tables where isWanted(name) { printTable(threads) }
+        if isWanted(loadTable) {
+            try printPacking()
+            if let pair { try printLoads(pair, threads: threads) }
+        }
         guard modelTables.contains(where: { isWanted($0.key) }) else { return }
         guard let pair else {
             return print(
