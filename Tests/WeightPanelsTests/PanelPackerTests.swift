@@ -112,6 +112,30 @@ struct PackedSample {
         }
     }
 
+    @Test(arguments: BlockFormat.allCases, [1, 5, 32])
+    func writesItsPanelAndNothingElse(format: BlockFormat, outputs: Int) throws {
+        let sample = try PackedSample(format, outputs: outputs, inputs: 3 * format.blockLength)
+        // The buffer ends with 64 bytes that belong to no panel.
+        #expect(sample.panels.suffix(8).allSatisfy { $0 == .max })
+        // Columns without outputs have finite scales, too.
+        for column in outputs..<32 { #expect(sample.row(column).allSatisfy { $0.isFinite }) }
+    }
+
+    /// One zero integer scale beside others, of groups that share bytes.
+    @Test(arguments: [BlockFormat.q4_K, .q5_K], 0..<4)
+    func aZeroScaleLeavesOtherGroupsAsTheyAre(format: BlockFormat, group: Int) throws {
+        let sample = try PackedSample(format, outputs: 32, inputs: 512) { blocks in
+            for block in stride(from: 0, to: blocks.count, by: format.blockBytes) {
+                // Scales of the first four groups are the low six bits of bytes 4 to 7.
+                blocks[block + 4 + group] &= 0xC0
+            }
+        }
+        let expected = format.decoded(sample.blocks)
+        for output in 0..<32 {
+            #expect(sample.row(output) == Array(expected[(output * 512)..<(output * 512 + 512)]))
+        }
+    }
+
     @Test(arguments: quantisedFormats.filter { $0 != .mxfp4 })
     func zeroScalesMakeZeroWeights(format: BlockFormat) throws {
         let sample = try PackedSample(format, outputs: 3, inputs: 4 * format.blockLength) {

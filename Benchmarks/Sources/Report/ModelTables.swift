@@ -63,7 +63,7 @@ func printDecoder(_ model: LLaVAModel) throws {
         try sample.step(tokens: 128, after: 0)
         let step = try sortedSeconds(of: 20) { try sample.step(tokens: 1, after: 128) }[10]
         let last = Array(0..<sequences)
-        let output = try sortedSeconds(of: 20) { sample.score(last) }[10]
+        let output = sortedSeconds(of: 20) { sample.score(last) }[10]
         let name = sequences == 1 ? "one token" : "one token of \(sequences) sequences each"
         let stepAllocations = try allocations(of: 20) { try sample.step(tokens: 1, after: 128) }
         add(

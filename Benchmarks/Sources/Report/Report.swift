@@ -19,8 +19,11 @@ import MachinePeaks
         "decoder": printDecoder,
     ]
 
+    /// The table of packing, and of loading where a model is named.
+    private static let loadTable = "load"
+
     static func main() throws {
-        let known = tables.map(\.key) + modelTables.map(\.key)
+        let known = tables.map(\.key) + [loadTable] + modelTables.map(\.key)
         guard let options = ReportOptions(Array(CommandLine.arguments.dropFirst())),
             options.tables.allSatisfy(known.contains)
         else {
@@ -31,6 +34,10 @@ import MachinePeaks
             options.tables.isEmpty || options.tables.contains(name)
         }
         for (name, printTable) in tables where isWanted(name) { printTable(options) }
+        if isWanted(loadTable) {
+            try printPacking()
+            if let pair = options.pair { try printLoads(pair, threads: options.threads) }
+        }
         guard modelTables.contains(where: { isWanted($0.key) }) else { return }
         guard let pair = options.pair else {
             return print(

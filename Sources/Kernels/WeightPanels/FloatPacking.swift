@@ -15,14 +15,41 @@ extension PanelPacker {
             panel.initializeMemory(as: UInt8.self, repeating: 0, count: panelBytes)
         }
         let rowBytes = format.byteCount(of: inputs)
+        touch_lines(rows, count &* rowBytes)
         for first in stride(from: 0, to: inputs, by: Self.inputsPerStep) {
-            let end = min(first &+ Self.inputsPerStep, inputs)
-            for column in 0..<count {
-                let row = rows + column &* rowBytes
-                switch kind {
-                case .f32: copy(UInt32.self, row, first..<end, column, into: panel)
-                default: copy(UInt16.self, row, first..<end, column, into: panel)
+            let range = first..<min(first &+ Self.inputsPerStep, inputs)
+            for column in stride(from: 0, to: count, by: lane_count) {
+                let columns = column..<min(column &+ lane_count, count)
+                if range.count == Self.inputsPerStep, columns.count == lane_count {
+                    turn(rows, first, column, into: panel)
+                    continue
                 }
+                for column in columns {
+                    let row = rows + column &* rowBytes
+                    switch kind {
+                    case .f32: copy(UInt32.self, row, range, column, into: panel)
+                    default: copy(UInt16.self, row, range, column, into: panel)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns one step of as many rows as a vector has lanes, words of one or two numbers at a time.
+    @inline(__always)
+    private func turn(
+        _ rows: UnsafeRawPointer, _ first: Int, _ column: Int, into panel: UnsafeMutableRawPointer
+    ) {
+        let rowBytes = format.byteCount(of: inputs)
+        let numberBytes = format.blockBytes
+        for input in stride(
+            from: first, to: first &+ Self.inputsPerStep, by: lane_count &* 4 / numberBytes)
+        {
+            let source = rows + (column &* rowBytes &+ input &* numberBytes)
+            let target = panel + kind.floatOffset(input, column)
+            switch kind {
+            case .f16: transpose_pairs(source, rowBytes, target, kind.superblockBytes)
+            default: transpose_words(source, rowBytes, target, kind.superblockBytes)
             }
         }
     }

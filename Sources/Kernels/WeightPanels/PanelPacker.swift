@@ -34,32 +34,24 @@ public struct PanelPacker: Sendable {
             packFloats(rows, count: count, into: panel)
             return nil
         }
-        let block = ColumnBlock()
-        defer { block.deallocate() }
-        let rowBytes = format.byteCount(of: inputs)
-        let perSuperblock = kind.superblockLength / format.blockLength
-        let blocks = inputs / format.blockLength
-        for superblock in 0..<kind.superblocks(inputs) {
-            let present = min(perSuperblock, blocks - superblock * perSuperblock)
-            for column in 0..<PanelKind.columns {
-                if present < perSuperblock || column >= count { block.clear() }
-                if column < count {
-                    let source =
-                        rows + column * rowBytes + superblock * perSuperblock * format.blockBytes
-                    take(source, present, block)
-                    guard block.isFinite || kind == .mxfp4 else { return column }
-                }
-                SuperblockWriter(kind: kind, start: panel + superblock * kind.superblockBytes)
-                    .write(block, column: column)
-            }
+        func pack<Packing: BlockPacking>(_ packing: Packing.Type) -> Int? {
+            packing.pack(rows, inputs: inputs, count: count, into: panel)
         }
-        return nil
-    }
-
-    private func take(_ source: UnsafeRawPointer, _ blocks: Int, _ block: ColumnBlock) {
-        guard format.blockLength == 32 else { return block.take(format, superblock: source) }
-        for index in 0..<blocks {
-            block.take(format, source + index * format.blockBytes, at: index)
+        return switch format {
+        case .q4_0: pack(Q4_0Packing.self)
+        case .q4_1: pack(Q4_1Packing.self)
+        case .q5_0: pack(Q5_0Packing.self)
+        case .q5_1: pack(Q5_1Packing.self)
+        case .q8_0: pack(Q8_0Packing.self)
+        case .q2_K: pack(Q2_KPacking.self)
+        case .q3_K: pack(Q3_KPacking.self)
+        case .q4_K: pack(Q4_KPacking.self)
+        case .q5_K: pack(Q5_KPacking.self)
+        case .q6_K: pack(Q6_KPacking.self)
+        case .iq4_nl: pack(IQ4_NLPacking.self)
+        case .iq4_xs: pack(IQ4_XSPacking.self)
+        case .mxfp4: pack(MXFP4Packing.self)
+        case .f32, .f16, .bf16: preconditionFailure("\(format.name) has no blocks")
         }
     }
 }

@@ -137,12 +137,15 @@ extension TensorOps {
         let packer = PanelPacker(encoding.format, inputs: matrix.inputs)
         let rowBytes = encoding.format.byteCount(of: matrix.inputs)
         let packed = try pack(name: matrix.name, shape) { outputs, panel, thread in
-            let count = outputs.count * matrix.inputs
-            let floats = scratch.floats(count, thread: thread)
+            let floats = scratch.floats(matrix.inputs, thread: thread)
             let blocks = buffers.take(outputs.count * rowBytes)
             defer { buffers.giveBack(blocks) }
-            matrix.decode(rows: outputs, into: floats)
-            encoding.encode(floats, count: count, into: blocks.start)
+            // Row by row, so that the floats stay in the first cache.
+            for (place, row) in outputs.enumerated() {
+                matrix.decode(rows: row..<(row + 1), into: floats)
+                encoding.encode(
+                    floats, count: matrix.inputs, into: blocks.start + place * rowBytes)
+            }
             return packer.pack(blocks.start, count: outputs.count, into: panel)
         }
         matrix.releasePages()

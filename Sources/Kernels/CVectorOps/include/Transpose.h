@@ -6,8 +6,8 @@
 #include "FloatOps.h"
 
 /// Zipping row i with row i + n/2 moves one bit of the row's number into the lane's: log₂ n rounds
-/// exchange the two. Row r of the result, and lane r of the rows, go to `target + r · stride`.
-VECTOR_OP void store_transposed(FloatVector *rows, float *target, long stride) {
+/// exchange the two.
+VECTOR_OP void transpose(FloatVector *rows) {
 #pragma clang loop unroll(full)
     for (int round = 1; round < LANE_COUNT; round *= 2) {
         FloatVector zipped[LANE_COUNT];
@@ -19,9 +19,47 @@ VECTOR_OP void store_transposed(FloatVector *rows, float *target, long stride) {
 #pragma clang loop unroll(full)
         for (int row = 0; row < LANE_COUNT; row++) rows[row] = zipped[row];
     }
+}
+
+/// Row r of the result, and lane r of the rows, go to `target + r · stride`.
+VECTOR_OP void store_transposed(FloatVector *rows, float *target, long stride) {
+    transpose(rows);
 #pragma clang loop unroll(full)
     for (int row = 0; row < LANE_COUNT; row++)
         __builtin_memcpy(target + row * stride, &rows[row], sizeof rows[row]);
+}
+
+/// A square of words, at any addresses `stride` bytes apart, turned.
+VECTOR_OP void load_transposed(FloatVector *rows, const void *source, long stride) {
+#pragma clang loop unroll(full)
+    for (int row = 0; row < LANE_COUNT; row++)
+        __builtin_memcpy(&rows[row], (const char *)source + row * stride, sizeof rows[row]);
+    transpose(rows);
+}
+
+/// Turns a square of words; strides are in bytes.
+VECTOR_OP void transpose_words(const void *source, long source_stride, void *target,
+    long target_stride) {
+    FloatVector rows[LANE_COUNT];
+    load_transposed(rows, source, source_stride);
+#pragma clang loop unroll(full)
+    for (int row = 0; row < LANE_COUNT; row++)
+        __builtin_memcpy((char *)target + row * target_stride, &rows[row], sizeof rows[row]);
+}
+
+/// Turns words of two numbers of 16 bits each into rows of single numbers, twice as many.
+VECTOR_OP void transpose_pairs(const void *source, long source_stride, void *target,
+    long target_stride) {
+    FloatVector rows[LANE_COUNT];
+    load_transposed(rows, source, source_stride);
+#pragma clang loop unroll(full)
+    for (int row = 0; row < LANE_COUNT; row++) {
+        HalfVector first = low_halves((WordVector)rows[row]);
+        HalfVector second = low_halves((WordVector)rows[row] >> 16);
+        char *place = (char *)target + 2 * row * target_stride;
+        __builtin_memcpy(place, &first, sizeof first);
+        __builtin_memcpy(place + target_stride, &second, sizeof second);
+    }
 }
 
 /// Stores `columns` numbers, at most a vector's, of as many rows as lanes, turned.

@@ -23,6 +23,13 @@ VECTOR_OP WordVector load_words_in_order(const void *address) {
     return *(const volatile Unaligned *)address;
 }
 
+/// Reads a byte of every cache line, in order: as fast as memory is, where reading many rows side by side
+/// waits for each line.
+VECTOR_OP void touch_lines(const void *start, long byte_count) {
+    for (long offset = 0; offset < byte_count; offset += 64)
+        (void)*((const volatile char *)start + offset);
+}
+
 VECTOR_OP FloatVector float_from_int(IntVector values) {
     return __builtin_convertvector(values, FloatVector);
 }
@@ -60,6 +67,21 @@ VECTOR_OP void store_quads(IntVector values, int32_t *out, long stride) {
     int32_t quads[LANE_COUNT / 4];
     __builtin_memcpy(quads, &bytes, sizeof bytes);
     for (long quad = 0; quad < LANE_COUNT / 4; quad++) out[quad * stride] = quads[quad];
+}
+
+/// Rounds the 16 products with `factor` to integers, ties to even, and stores their lowest bytes.
+VECTOR_OP void store_rounded(const float *values, float factor, void *out) {
+    typedef float Floats __attribute__((vector_size(64)));
+    typedef uint32_t Words __attribute__((vector_size(64)));
+    typedef uint8_t Bytes __attribute__((vector_size(16)));
+    Floats numbers;
+    __builtin_memcpy(&numbers, values, sizeof numbers);
+    // A statement of its own, so that no compiler fuses the product with the addition.
+    numbers *= factor;
+    // Numbers near 1.5 · 2^23 are spaced by 1: the addition rounds, and the low bits are the integer.
+    numbers += 0x1.8p23f;
+    Bytes bytes = __builtin_convertvector((Words)numbers, Bytes);
+    __builtin_memcpy(out, &bytes, sizeof bytes);
 }
 
 /// Neighbouring signed bytes, one in each lane.

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import Foundation
+import Kernels
+import TensorOps
+import WeightPanels
+import WorkerPool
+
+/// A matrix of one format in memory, as a file's pages are while it is loaded.
+private final class PackingSample: @unchecked Sendable {
+    private static let outputs = 4096
+    private static let inputs = 4096
+
+    let matrix: WeightMatrix
+    let byteCount: Int
+    private let format: BlockFormat
+    private let source: UnsafeMutableRawPointer
+
+    init(_ format: BlockFormat) {
+        self.format = format
+        byteCount = Self.outputs * format.byteCount(of: Self.inputs)
+        let source = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+        // Any finite numbers: packing takes as long for all of them, zero scales left out.
+        source.initializeMemory(as: UInt8.self, repeating: 0x3C, count: byteCount)
+        self.source = source
+        matrix = WeightMatrix(
+            name: format.name, format: format, outputs: Self.outputs, inputs: Self.inputs,
+            bytes: source, owner: SourceOwner(start: source))
+    }
+
+    /// Packs all rows into `panels`, which has room for them.
+    func pack(into panels: UnsafeMutableRawPointer) {
+        let packer = PanelPacker(format, inputs: Self.inputs)
+        for panel in 0..<(Self.outputs / PanelKind.columns) {
+            let row = panel * PanelKind.columns
+            _ = packer.pack(
+                source + row * format.byteCount(of: Self.inputs), count: PanelKind.columns,
+                into: panels + panel * packer.panelBytes)
+        }
+    }
+
+    /// Bytes that the panels take.
+    var panelBytes: Int {
+        Self.outputs / PanelKind.columns * PanelPacker(format, inputs: Self.inputs).panelBytes
+    }
+}
+
+/// Frees a sample's memory with the last matrix that reads it.
+private final class SourceOwner: @unchecked Sendable {
+    private let start: UnsafeMutableRawPointer
+
+    init(start: UnsafeMutableRawPointer) { self.start = start }
+
+    deinit { start.deallocate() }
+}
+
+/// Prints how fast one thread packs each format, into memory that was written before and into new pages,
+/// which the system clears first.
+func printPacking() throws {
+    let ops = TensorOps(kernels: KernelTable.available[0], pool: WorkerPool(threadCount: 1))
+    var rows = [["packing, GB/s of the file and thread", "written memory", "new pages", "first"]]
+    for format in BlockFormat.allCases {
+        let sample = PackingSample(format)
+        let panels = UnsafeMutableRawPointer.allocate(
+            byteCount: sample.panelBytes, alignment: 1 << 21)
+        defer { panels.deallocate() }
+        let written = fastest { sample.pack(into: panels) }
+        let times = try newPageSeconds { _ = try ops.pack(sample.matrix) }
+        rows.append(
+            [format.name] + ([written] + times).map { rate(sample.byteCount, $0) })
+    }
+    let sample = PackingSample(.f16)
+    let times = try newPageSeconds { _ = try ops.packRounded(sample.matrix) }
+    rows.append(["F16, rounded to Q8_0", ""] + times.map { rate(sample.byteCount, $0) })
+    printTable(rows)
+}
+
+/// Prints what loading a pair takes, several times: the first may find neither the files in memory nor
+/// memory that this machine used before.
+func printLoads(_ pair: ModelPair, threads: Int) throws {
+    var rows = [["loading, seconds"] + (1...4).map { "run \($0)" }]
+    for count in Set([1, threads]).sorted() {
+        let times = try (1...4).map { _ in
+            try ContinuousClock().measure { _ = try pair.load(threads: count) } / .seconds(1)
+        }
+        let noun = count == 1 ? "thread" : "threads"
+        rows.append(["\(count) \(noun)"] + times.map { decimal($0, digits: 2) })
+    }
+    printTable(rows)
+}
+
+/// The shortest of several runs and the first, in seconds.
+private func newPageSeconds(_ body: () throws -> Void) rethrows -> [Double] {
+    let times = try (0..<6).map { _ in
+        try ContinuousClock().measure { try body() } / .seconds(1)
+    }
+    return [times.min() ?? 0, times[0]]
+}
+
+private func rate(_ byteCount: Int, _ seconds: Double) -> String {
+    decimal(Double(byteCount) / seconds * 1e-9)
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import CVectorOps
+import KernelInterface
+
+/// How the blocks of one format become superblocks of panels.
+///
+/// Code is made for each format, so that what it says about itself are constants there.
+protocol BlockPacking {
+    /// The format of the blocks.
+    static var format: BlockFormat { get }
+    /// Weights of a block.
+    static var blockLength: Int { get }
+    /// Bytes of a block.
+    static var blockBytes: Int { get }
+    /// Weights of a superblock of panels.
+    static var superblockLength: Int { get }
+    /// Bytes of them in a column's buffer: one for each weight, or as the file has them.
+    static var superblockBytes: Int { get }
+    /// Whether a factor that is an infinity or a NaN is refused.
+    static var refusesInfinity: Bool { get }
+
+    /// Takes block `index` of a superblock into a column's buffers.
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock)
+    /// Writes scales, minima and factors of one column.
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter)
+    /// Writes the weights of a group of columns, of which `column` is the first.
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter)
+}
+
+extension BlockPacking {
+    static var refusesInfinity: Bool { true }
+
+    /// Packs the rows of up to 32 outputs; `PanelPacker.pack` tells more.
+    static func pack(
+        _ rows: UnsafeRawPointer, inputs: Int, count: Int, into panel: UnsafeMutableRawPointer
+    ) -> Int? {
+        let group = ColumnGroup()
+        defer { group.deallocate() }
+        let kind = PanelKind(format)
+        let panelBytes = kind.superblockBytes
+        touch_lines(rows, count &* (inputs / blockLength) &* blockBytes)
+        for superblock in 0..<kind.superblocks(inputs) {
+            prefetchForWriting(panel + (superblock &+ 1) &* panelBytes, panelBytes)
+            let writer = SuperblockWriter(start: panel + superblock &* panelBytes)
+            for first in stride(from: 0, to: PanelKind.columns, by: ColumnGroup.columns) {
+                if let row = take(superblock, of: rows, inputs, first, count, into: group) {
+                    return row
+                }
+                for index in 0..<ColumnGroup.columns {
+                    writeScales(group.column(index), first &+ index, to: writer)
+                }
+                group.turn(superblockBytes / 4)
+                writeWeights(group, first, to: writer)
+            }
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private static func prefetchForWriting(_ place: UnsafeMutableRawPointer, _ byteCount: Int) {
+        for offset in stride(from: 0, to: byteCount, by: 64) { prefetch_line(place + offset) }
+    }
+
+    /// Takes a superblock of the columns from `first` on; those from `count` on are clear.
+    ///
+    /// - Returns: the first column that has a scale that is not finite.
+    @inline(__always)
+    private static func take(
+        _ superblock: Int, of rows: UnsafeRawPointer, _ inputs: Int, _ first: Int, _ count: Int,
+        into group: ColumnGroup
+    ) -> Int? {
+        let perSuperblock = superblockLength / blockLength
+        let perRow = inputs / blockLength
+        let present = min(perSuperblock, perRow &- superblock &* perSuperblock)
+        for index in 0..<ColumnGroup.columns {
+            let (block, column) = (group.column(index), first &+ index)
+            if present < perSuperblock || column >= count { block.clear() }
+            guard column < count else { continue }
+            let source =
+                rows + (column &* perRow &+ superblock &* perSuperblock) &* blockBytes
+            for index in 0..<present {
+                take(source + index &* blockBytes, at: index, into: block)
+            }
+            guard block.isFinite || !refusesInfinity else { return column }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import CVectorOps
+
+/// A scale; 32 nibbles.
+enum Q4_0Packing: BlockPacking {
+    static var format: BlockFormat { .q4_0 }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 18 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 32 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        column.takeBytes(block + 2, at: 16 &* index, count: 16)
+        column.setScale(block.half(0), of: index, zero: 0x88, byteCount: 16)
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writePairs(group, 2, of: 4, at: 128, column)
+    }
+}
+
+/// A scale and a minimum; 32 nibbles.
+enum Q4_1Packing: BlockPacking {
+    static var format: BlockFormat { .q4_1 }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 20 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 32 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        column.takeBytes(block + 4, at: 16 &* index, count: 16)
+        column.minimumFactors[index] = block.half(2)
+        column.setScale(block.half(0), of: index, zero: 0, byteCount: 16)
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+        panel.writeHalves(block.minimumFactors, 2, at: 128, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writePairs(group, 2, of: 4, at: 256, column)
+    }
+}
+
+/// A scale; 32 fifth bits; 32 nibbles.
+enum Q5_0Packing: BlockPacking {
+    static var format: BlockFormat { .q5_0 }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 22 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 64 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        column.takeFiveBits(block + 6, bits: block + 2, at: 32 &* index)
+        column.setScale(block.half(0), of: index, zero: 16)
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeFiveBits(group, 64, at: 128, column)
+    }
+}
+
+/// A scale and a minimum; 32 fifth bits; 32 nibbles.
+enum Q5_1Packing: BlockPacking {
+    static var format: BlockFormat { .q5_1 }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 24 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 64 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        column.takeFiveBits(block + 8, bits: block + 4, at: 32 &* index)
+        column.minimumFactors[index] = block.half(2)
+        column.setScale(block.half(0), of: index, zero: 0)
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+        panel.writeHalves(block.minimumFactors, 2, at: 128, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeFiveBits(group, 64, at: 256, column)
+    }
+}
+
+/// A scale; 32 signed bytes.
+enum Q8_0Packing: BlockPacking {
+    static var format: BlockFormat { .q8_0 }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 34 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 64 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        for offset in stride(from: 0, to: 32, by: 16) {
+            let bytes = block.words(2 &+ offset) ^ .ofBytes(0x80)
+            bytes.store(column.weights + (32 &* index &+ offset))
+        }
+        column.setScale(block.half(0), of: index, zero: 128)
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        for quad in 0..<16 { panel.writeWords(group.word(quad), line: quad, at: 128, column) }
+    }
+}
+
+/// A scale, which may be zero; 32 nibbles, which a table makes numbers of.
+enum IQ4_NLPacking: BlockPacking {
+    static var format: BlockFormat { .iq4_nl }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 18 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 32 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        column.takeBytes(block + 2, at: 16 &* index, count: 16)
+        column.factors[index] = block.half(0)
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writePairs(group, 2, of: 4, at: 128, column)
+    }
+}
+
+/// An exponent; 32 nibbles, which a table makes numbers of.
+enum MXFP4Packing: BlockPacking {
+    static var format: BlockFormat { .mxfp4 }
+    static var blockLength: Int { 32 }
+    static var blockBytes: Int { 17 }
+    static var superblockLength: Int { 64 }
+    static var superblockBytes: Int { 32 }
+    /// Scales are bfloat16 numbers, whose bits mean other halves.
+    static var refusesInfinity: Bool { false }
+
+    /// Half of 2^(e − 127), as MXFP4's levels are doubled, as a bfloat16 number.
+    @inline(__always)
+    private static func bfloatScale(_ exponent: UInt8) -> UInt16 {
+        exponent < 2 ? 0x20 << UInt16(exponent) : UInt16(exponent - 1) << 7
+    }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        column.takeBytes(block + 1, at: 16 &* index, count: 16)
+        column.factors[index] = bfloatScale(block.byte(0))
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeHalves(block.factors, 2, at: 0, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writePairs(group, 2, of: 4, at: 128, column)
+    }
+}
