@@ -44,8 +44,20 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
     func aRowsProductsDoNotDependOnThreadsOrChunks(
         format: BlockFormat, mode: ActivationMode
     ) throws {
-        // Three panels, one of them partly empty; a partly empty superblock of 64.
-        let (outputs, inputs) = (67, format.blockLength == 32 ? 224 : 512)
+        // Panels of which the last is partly empty; a partly empty superblock of 64.
+        try expectEqualProducts(
+            format, outputs: 67, inputs: format.blockLength == 32 ? 224 : 512, mode)
+    }
+
+    /// Several tiles of rows take several panels at a time where there are enough for all threads.
+    @Test(arguments: [BlockFormat.q4_0, .q8_0, .q4_K, .q6_K])
+    func aRowsProductsDoNotDependOnHowManyPanelsGoTogether(format: BlockFormat) throws {
+        try expectEqualProducts(format, outputs: 20 * 32 + 5, inputs: 256, .pow2)
+    }
+
+    private func expectEqualProducts(
+        _ format: BlockFormat, outputs: Int, inputs: Int, _ mode: ActivationMode
+    ) throws {
         let input = Activations(gaussians(200 * inputs, seed: 1), width: inputs)
         for table in vectorisedTables {
             func ops(_ threads: Int) -> TensorOps {

@@ -160,6 +160,37 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
     }
 
     @Test(arguments: vectorisedTables, quantisedFormats)
+    func panelsTogetherGiveWhatEachGivesAlone(table: String, format: BlockFormat) throws {
+        let kernels = try testedTable(table).panels
+        let (count, width) = (3, 3 * format.blockLength)
+        let sample = try PackedSample(format, outputs: 32 * count, inputs: width, seed: 5)
+        for scaling in ActivationScaling.allCases {
+            for rows in 1...kernels.rowsPerTile {
+                let tile = SampleTile(
+                    kernels, activations(rows: rows, width: width, seed: 6), width: width, scaling)
+                var together = [Float](repeating: .nan, count: rows * 32 * count)
+                tile.words.withUnsafeBytes { words in
+                    sample.withPanel(0) {
+                        kernels.product(sample.kind, scaling)(
+                            rows, $0, count, sample.kind.superblocks(width),
+                            words.baseAddress.unsafelyUnwrapped, &together, 32 * count)
+                    }
+                }
+                for panel in 0..<count {
+                    let alone = tile.products(kernels, sample, panel: panel, scaling)
+                    for row in 0..<rows {
+                        let first = row * 32 * count + 32 * panel
+                        #expect(
+                            Array(together[first..<(first + 32)])
+                                == Array(alone[(32 * row)..<(32 * row + 32)]),
+                            "panel \(panel), row \(row) of \(rows), \(scaling)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: vectorisedTables, quantisedFormats)
     func aRowDoesNotDependOnItsNeighbours(table: String, format: BlockFormat) throws {
         let kernels = try testedTable(table).panels
         let width = 3 * format.blockLength

@@ -6,8 +6,7 @@ struct PackedProducts {
     private let layers: [LinearLayer]
     private let rows: PackedInput
     private let results: [Activations]
-    private let kernels: KernelTable
-    private let scratch: ThreadScratch
+    private let ops: TensorOps
     /// Multiplications of all layers over the chunks that they should come to.
     private let share: Int
     /// The least number of chunks.
@@ -29,11 +28,11 @@ struct PackedProducts {
         self.layers = layers
         self.rows = rows
         self.results = results
-        kernels = ops.kernels
-        scratch = ops.scratch
+        self.ops = ops
         fewestChunks = Self.chunksPerThread * ops.pool.threadCount
         var multiplications = 0
-        for case let matrix? in layers.lazy.map(\.packed) {
+        for layer in layers {
+            guard let matrix = layer.packed else { continue }
             multiplications += matrix.outputs * matrix.inputs * rows.floats.rows
         }
         let limits = Self.multiplicationsPerChunk
@@ -43,7 +42,7 @@ struct PackedProducts {
     /// Chunks of all layers.
     var chunkCount: Int {
         var count = 0
-        for case let matrix? in layers.lazy.map(\.packed) { count += chunkCount(matrix) }
+        for layer in layers { count += layer.packed.map(chunkCount) ?? 0 }
         return count
     }
 
@@ -93,7 +92,7 @@ struct PackedProducts {
     private func expansion(
         _ matrix: PackedMatrix, _ rows: QuantisedRows
     ) -> PanelKernels.Expansion? {
-        kernels.panels.expansion(matrix.kind, rows.scaling, tiles: rows.tiles.count)
+        ops.kernels.panels.expansion(matrix.kind, rows.scaling, tiles: rows.tiles.count)
     }
 
     /// All rows by full panels that lie one after the other, or by one panel.
@@ -109,7 +108,7 @@ struct PackedProducts {
         let superblocks = matrix.superblocks
         let expansion = expansion(matrix, values)
         let expandedBytes = superblocks * (expansion?.superblockBytes ?? 0)
-        let memory = scratch.floats(
+        let memory = ops.scratch.floats(
             PanelTarget.edgeCount + run.count * expandedBytes / 4, thread: thread)
         var panels = matrix.panel(run.lowerBound)
         if let expansion {
@@ -120,9 +119,9 @@ struct PackedProducts {
             }
             panels = UnsafeRawPointer(expanded)
         }
-        let product = expansion?.product ?? kernels.panels.product(matrix.kind, values.scaling)
+        let product = expansion?.product ?? ops.kernels.panels.product(matrix.kind, values.scaling)
         PanelTarget(
-            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, kernels.add
+            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, ops.kernels.add
         ).store(values.tiles) { tile, range, out, stride in
             product(range.count, panels, run.count, superblocks, values.tile(tile), out, stride)
         }
@@ -136,16 +135,16 @@ struct PackedProducts {
         let (panel, inputs) = (matrix.panel(index), matrix.inputs)
         let target = PanelTarget(
             result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias,
-            edge: scratch.floats(PanelTarget.edgeCount, thread: thread), kernels.add)
+            edge: ops.scratch.floats(PanelTarget.edgeCount, thread: thread), ops.kernels.add)
         if layer.roundsInputs, let values = rows.brainFloats {
-            let product = kernels.floatPanels.brainFloatProduct
+            let product = ops.kernels.floatPanels.brainFloatProduct
             target.store(rows.floatTiles) { _, range, out, stride in
                 product(
                     range.count, values.row(range.lowerBound), values.stride, panel, inputs, out,
                     stride)
             }
         } else {
-            let product = kernels.floatPanels.product(matrix.kind)
+            let product = ops.kernels.floatPanels.product(matrix.kind)
             target.store(rows.floatTiles) { _, range, out, stride in
                 product(
                     range.count, rows.floats.row(range.lowerBound), rows.floats.width, panel,
