@@ -105,25 +105,28 @@ struct PackedProducts {
             for panel in run { multiplyFloats(layer, matrix, panel, into: result, thread) }
             return
         }
-        let superblocks = matrix.superblocks
+        let (panels, superblocks) = (matrix.panel(run.lowerBound), matrix.superblocks)
         let expansion = expansion(matrix, values)
         let expandedBytes = superblocks * (expansion?.superblockBytes ?? 0)
         let memory = ops.scratch.floats(
             PanelTarget.edgeCount + run.count * expandedBytes / 4, thread: thread)
-        var panels = matrix.panel(run.lowerBound)
+        let target = PanelTarget(
+            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, ops.kernels.add)
         if let expansion {
             let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
             for (place, panel) in run.enumerated() {
                 expansion.expand(
                     matrix.panel(panel), superblocks, expanded + place * expandedBytes)
             }
-            panels = UnsafeRawPointer(expanded)
-        }
-        let product = expansion?.product ?? ops.kernels.panels.product(matrix.kind, values.scaling)
-        PanelTarget(
-            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, ops.kernels.add
-        ).store(values.tiles) { tile, range, out, stride in
-            product(range.count, panels, run.count, superblocks, values.tile(tile), out, stride)
+            target.store(values.tiles) { tile, range, out, stride in
+                expansion.product(
+                    range.count, expanded, run.count, superblocks, values.tile(tile), out, stride)
+            }
+        } else {
+            let product = ops.kernels.panels.product(matrix.kind, values.scaling)
+            target.store(values.tiles) { tile, range, out, stride in
+                product(range.count, panels, run.count, superblocks, values.tile(tile), out, stride)
+            }
         }
     }
 
