@@ -155,14 +155,15 @@ struct PackedSample {
 
     @Test(arguments: zeroIntegerScales)
     func integerScalesOfZeroMakeZeroWeights(
-        format: BlockFormat, bytes: [(range: Range<Int>, byte: UInt8)]
+        zero: (format: BlockFormat, bytes: [(range: Range<Int>, byte: UInt8)])
     ) throws {
+        let length = zero.format.blockLength
         let sample = try PackedSample(
-            format, outputs: 3, inputs: 2 * format.blockLength, everySecondBlockWith: bytes)
+            zero.format, outputs: 3, inputs: 2 * length, everySecondBlockWith: zero.bytes)
         for output in 0..<3 {
             let row = sample.row(output)
-            #expect(row.prefix(format.blockLength).allSatisfy { $0 == 0 })
-            #expect(row.suffix(format.blockLength).contains { $0 != 0 })
+            #expect(row.prefix(length).allSatisfy { $0 == 0 })
+            #expect(row.suffix(length).contains { $0 != 0 })
         }
     }
 
