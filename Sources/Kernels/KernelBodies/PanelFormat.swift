@@ -11,7 +11,7 @@ protocol PanelFormat: SendableMetatype {
 
     /// Bytes of one superblock.
     static var superblockBytes: Int { get }
-    /// Whole lines of scales before the weights that are not read at once.
+    /// Whole lines of scales before the weights; each block reads a part of them.
     static var headerLines: Int { get }
     /// Parts in a superblock: 1 or 4.
     static var parts: Int { get }
@@ -79,8 +79,9 @@ extension PanelFormat {
     // reading in order. A loop of one row's loads and products in C, on two threads of Zen 3, reads 17 GB/s
     // without asking ahead and 20 or 21 with 1152 to 3456 bytes.
     //
-    // Vectors of a line are taken in order, and the more rows there are, the less does the processor see ahead:
-    // six rows on one thread of Zen 4 read 14 GB/s without asking and 18 with it, one row 30 and 25.
+    // Vectors of half a line and more take the lines in order. The processor then fetches ahead well enough for few
+    // rows, but not for many: such a loop in C on one thread of Zen 4 reads 30 GB/s with one row and 14 with six
+    // without asking ahead, 25 and 18 with it.
     @inline(__always) static func prefetchDistance(rows: Int) -> Int {
         lane_count < 16 || rows >= 4 ? 2048 : 0
     }
