@@ -40,7 +40,7 @@ import Tokenization
 
     private func alone(_ request: BatchGenerator.Request) throws -> Answer {
         try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer).answer(
-            request.prompt, pictures: request.pictures, options: request.options)
+            request.prompt, pictures: request.tiles, options: request.options)
     }
 
     /// Hands requests over as there is room, and collects what becomes of them.
@@ -144,7 +144,7 @@ import Tokenization
         #expect(statistics.cacheBytes == pool.byteCount(pages: pool.usage.mostTaken))
         #expect(pool.usage.taken == 0)
         let unpruned = BatchGenerator.Request(
-            id: 50, prompt: request.prompt, pictures: request.pictures,
+            id: 50, prompt: request.prompt, pictures: request.tiles,
             options: GenerationOptions(
                 maxNewTokens: statistics.generatedTokens, ignoresEndOfSequence: true))
         let full = try #require(try run([unpruned], generator)[50]).get().statistics

@@ -68,3 +68,10 @@ extension TinyPair {
 
 /// The tokens of some pieces of the tiny vocabulary.
 func tokens(_ pieces: String...) -> [TokenID] { pieces.map(TinyVocabulary.token) }
+
+extension BatchGenerator.Request {
+    /// The tiles of its pictures.
+    var tiles: [TileBatch] {
+        pictures.compactMap { if case .tiles(let tiles, _) = $0 { tiles } else { nil } }
+    }
+}

@@ -18,8 +18,7 @@ import Testing
         let pixels = (0..<width * height * 3).map { UInt8(truncatingIfNeeded: $0 * 37) }
         let tiles = model.preprocessor(crop: false).tiles(
             of: Picture(width: width, height: height, pixels: pixels))
-        let features = try model.features(of: tiles, cancellation: Cancellation())
-        return try model.visualTokens(features, tiles.geometry).array
+        return try model.visualTokens(of: tiles).array
     }
 
     @Test func newlineIsFoundUnderAnyOfItsNames() throws {

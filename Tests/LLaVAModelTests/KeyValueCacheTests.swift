@@ -141,8 +141,7 @@ import Testing
         let black = Picture(width: 1, height: 1, pixels: [0, 0, 0])
         let tiles = model.preprocessor(crop: false).tiles(of: black)
         let error = try modelError {
-            let features = try model.features(of: tiles, cancellation: Cancellation())
-            _ = try model.visualTokens(features, tiles.geometry)
+            _ = try model.visualTokens(of: tiles)
         }
         #expect(error == .notFinite(place: place))
     }

@@ -73,6 +73,18 @@ extension LLaVAModel {
         return try vision.features(pixels[...], cancellation: Cancellation()).array
     }
 
+    /// The rows that stand for a picture in a prompt.
+    func visualTokens(of tiles: TileBatch) throws -> Activations {
+        let patches = vision.config.patchCount
+        let features = ops.activations(
+            rows: tiles.count * patches, width: vision.config.featureWidth)
+        for tile in 0..<tiles.count {
+            let ofTile = try vision.features(tiles[tile], cancellation: Cancellation())
+            features.copy(ofTile, toRow: tile * patches)
+        }
+        return pack(try project(features), layout(tiles.geometry).rows)
+    }
+
     /// The projected rows of one random tile, not packed.
     func projected() throws -> [Float] {
         projector.project(Activations(try features(), width: vision.config.featureWidth)).array

@@ -8,106 +8,69 @@ import Tokenization
 /// Answers many prompts at once: those that are live decode in one step, and a new one enters as soon as
 /// one ends.
 ///
-/// An answer is, bit for bit, what `GenerationSession` gives for the same prompt alone. A generator
-/// belongs to one thread at a time.
+/// An answer is, bit for bit, what it is for the same prompt alone. A generator belongs to one thread at a time.
 public final class BatchGenerator {
-    /// A prompt with its pictures.
-    public struct Request {
-        /// What the answer is known by.
-        public let id: Int
-        /// The prompt.
-        public let prompt: [PromptPiece]
-        /// The tiles of every picture that the prompt refers to, unless they are encoded.
-        public let pictures: [TileBatch]
-        /// Every picture that the prompt refers to, where that was done before.
-        public let encoded: [EncodedPicture]
-        /// The question as typed, for selectors of visual tokens that look at it.
-        public let question: [TokenID]
-        /// How its answer is generated.
-        public let options: GenerationOptions
-
-        /// A prompt with its pictures' tiles.
-        public init(
-            id: Int, prompt: [PromptPiece], pictures: [TileBatch], question: [TokenID] = [],
-            options: GenerationOptions
-        ) {
-            self.id = id
-            self.prompt = prompt
-            self.pictures = pictures
-            encoded = []
-            self.question = question
-            self.options = options
-        }
-
-        /// A prompt with pictures that were encoded for all that its selector looks at.
-        public init(
-            id: Int, prompt: [PromptPiece], encoded: [EncodedPicture], question: [TokenID] = [],
-            options: GenerationOptions
-        ) {
-            self.id = id
-            self.prompt = prompt
-            pictures = []
-            self.encoded = encoded
-            self.question = question
-            self.options = options
-        }
-    }
-
-    /// What became of a request.
-    public struct Outcome {
-        /// The request's.
-        public let id: Int
-        /// The answer, or why there is none.
-        public let result: Result<Answer, GenerationError>
-    }
-
-    /// A request whose pictures are encoded.
-    private struct Encoded {
-        let request: Request
-        let visual: [VisualEncoder.Result]
-        let plan: PromptPlan
-        let statistics: GenerationStatistics
-        var selections: [PictureSelection] { visual.map(\.selection) }
-    }
-
     /// An answer on its way.
     private struct Live {
-        let id: Int
+        let selected: SelectedRequest
         let answer: AnswerInProgress
         let start: ContinuousClock.Instant
+        let rows: Int
         var firstToken: ContinuousClock.Instant?
+
+        var id: Int { selected.request.id }
+        var isStreaming: Bool { selected.request.isStreamed && answer.hasStarted }
     }
 
     /// Most rows of prompts that a step reads.
     public static let promptRowsPerStep = PrefillScheduler.rowsPerBatch
+    /// Encoded requests that wait for pages; their pictures take memory.
+    private static let mostSelected = 2
+    /// How often a request that waits for pages lets smaller ones pass.
+    private static let mostOvertaken = 8
+
     /// The most answers that are generated at the same time.
     public let parallel: Int
     /// The KV cache of all of them.
     public let pool: CachePagePool
+    /// Encoded pictures that further questions may be asked about.
+    public let pictures: EncodedPictureCache
+    /// Seconds in vision tower, projector and selection.
+    public private(set) var encodingSeconds = 0.0
 
     private let model: LLaVAModel
     private let tokenizer: Tokenizer
     private let scheduler: PrefillScheduler
-    private var prefix: SharedPrefix?
+    private let prefixes = SharedPrefixes()
+    private var pace: StepPace
     /// The text that the last prompt started with.
     private var previousStart: [TokenID] = []
+    /// In the order in which they came.
+    private var queue: [RequestInEncoding] = []
+    /// Encoded; there were no pages for them yet.
+    private var selected: [SelectedRequest] = []
     private var live: [Live] = []
-    /// Encoded, but there were no pages for it yet.
-    private var waiting: Encoded?
     private var outcomes: [Outcome] = []
 
     /// A generator for up to `parallel` answers, whose rows fit `cacheRows` rows in all.
     ///
+    /// - Parameters:
+    ///   - longestPause: the seconds that should pass at most between two tokens of an answer that is
+    ///     streamed, while others come in.
+    ///   - pictures: keeps encoded pictures that have a key.
     /// - Throws: `GenerationError`.
     public init(
         model: LLaVAModel, tokenizer: Tokenizer, cacheFormat: CacheFormat = .f16, parallel: Int,
-        cacheRows: Int
+        cacheRows: Int, longestPause: Double = 0.5,
+        pictures: EncodedPictureCache = EncodedPictureCache(budget: 0)
     ) throws(GenerationError) {
         precondition(parallel >= 1)
         try model.check(tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.parallel = parallel
+        self.pictures = pictures
+        pace = StepPace(longestPause: longestPause)
         pool = try modelled { () throws(ModelError) in
             try CachePagePool(model.decoder.config, rows: cacheRows, format: cacheFormat)
         }
@@ -115,39 +78,48 @@ public final class BatchGenerator {
     }
 
     /// Requests that are neither answered nor refused.
-    public var count: Int { live.count + (waiting == nil ? 0 : 1) }
-    /// Whether one more request may start.
-    public var hasRoom: Bool { waiting == nil && live.count < parallel }
+    public var count: Int { queue.count + selected.count + live.count }
+    /// Answers that are being generated.
+    public var liveCount: Int { live.count }
+    /// Whether one more request would not wait for the end of another.
+    public var hasRoom: Bool { count < parallel }
+    /// Whether a step would do nothing.
+    public var isIdle: Bool { count == 0 && outcomes.isEmpty }
 
-    /// Encodes a request's pictures and queues its rows; a request that cannot be answered becomes an
-    /// outcome of the next step.
+    /// Queues a request; one that cannot be answered becomes an outcome of the next step.
     ///
+    /// - Parameters:
+    ///   - cancellation: ends this request alone, at the next slice or step. An answer that has begun is then cut
+    ///     short; a request before its first token fails.
+    ///   - onEvent: called on the thread that calls `step`.
     /// - Throws: `GenerationError.model(.cancelled)`; the request is then as if it had never come.
     public func start(
-        _ request: Request, cancellation: Cancellation = Cancellation()
+        _ request: Request, cancellation: Cancellation = Cancellation(),
+        onEvent: @escaping (Event) -> Void = { _ in }
     ) throws(GenerationError) {
-        precondition(hasRoom)
+        guard !cancellation.isCancelled else { throw .model(.cancelled) }
         do {
-            admit(try encode(request, cancellation))
-        } catch .model(.cancelled) {
-            throw .model(.cancelled)
+            queue.append(try RequestInEncoding(request, model, pictures, cancellation, onEvent))
         } catch {
             outcomes.append(Outcome(id: request.id, result: .failure(error)))
         }
     }
 
-    /// Takes every live answer one step on: prompts by some rows, the others by one token.
+    /// Takes every request one step on: pictures by some slices, prompts by some rows, answers by one token.
     ///
     /// - Returns: what has come to an end.
     /// - Throws: `GenerationError.model(.cancelled)`; all answers are then as before.
     public func step(
         cancellation: Cancellation = Cancellation()
     ) throws(GenerationError) -> [Outcome] {
-        if let encoded = waiting {
-            waiting = nil
-            admit(encoded)
-        }
-        if !live.isEmpty { try runBatch(cancellation) }
+        guard !cancellation.isCancelled else { throw .model(.cancelled) }
+        let start = ContinuousClock.now
+        dropCancelled()
+        admitSelected(cancellation)
+        try encode(cancellation)
+        let encoding = (ContinuousClock.now - start) / .seconds(1)
+        encodingSeconds += encoding
+        if !live.isEmpty { try runBatch(cancellation, after: encoding) }
         for index in live.indices where live[index].firstToken == nil {
             if live[index].answer.hasStarted { live[index].firstToken = .now }
         }
@@ -157,22 +129,171 @@ public final class BatchGenerator {
         return outcomes
     }
 
-    private func runBatch(_ cancellation: Cancellation) throws(GenerationError) {
+    // MARK: Encoding
+
+    /// Encodes the pictures of those who have come first, as long as there is room for them and nobody who reads
+    /// an answer waits too long.
+    private func encode(_ cancellation: Cancellation) throws(GenerationError) {
+        let start = ContinuousClock.now
+        let isStreaming = live.contains(where: \.isStreaming)
+        let besidePrompts = live.contains { $0.answer.pending.count > 1 }
+        var slices = 0
+        while let next = queue.first, selected.count < Self.mostSelected,
+            live.count + selected.count < parallel
+        {
+            guard !cancellation.isCancelled else { throw .model(.cancelled) }
+            let before = ContinuousClock.now
+            let seconds = (before - start) / .seconds(1)
+            if isStreaming, slices > 0, !next.isDone,
+                !pace.allowsSlice(after: seconds, besidePrompts: besidePrompts)
+            {
+                return
+            }
+            do {
+                try modelled { () throws(ModelError) in try next.cancellation.check() }
+                if next.isDone {
+                    selected.append(try next.selected())
+                    queue.removeFirst()
+                    admitSelected(cancellation)
+                } else {
+                    try next.runSlice()
+                    slices += 1
+                    pace.measuredSlice((ContinuousClock.now - before) / .seconds(1))
+                }
+            } catch {
+                queue.removeFirst()
+                outcomes.append(Outcome(id: next.request.id, result: .failure(error)))
+            }
+        }
+    }
+
+    // MARK: Admission
+
+    /// Starts the answers for whose rows there are pages; later requests pass one for which there are none a few
+    /// times.
+    private func admitSelected(_ cancellation: Cancellation) {
+        var index = 0
+        while index < selected.count, live.count < parallel {
+            if admit(selected[index], cancellation) {
+                selected.remove(at: index)
+                for earlier in 0..<index { selected[earlier].timesOvertaken += 1 }
+            } else if selected[index].timesOvertaken < Self.mostOvertaken {
+                index += 1
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Starts an answer if there are pages for all the rows that it may need; false where it has to wait.
+    private func admit(_ request: SelectedRequest, _ cancellation: Cancellation) -> Bool {
+        let (options, layout) = (request.request.options, request.plan.layout)
+        let rows = min(model.context, layout.rowCount + options.maxNewTokens)
+        do {
+            guard let cache = try cache(for: request, rows: rows, cancellation) else {
+                return false
+            }
+            var pending = PendingRows()
+            pending.append(request.plan, from: 0, request.visual)
+            pending.skip(cache.rowCount)
+            let onEvent = request.onEvent
+            let answer = AnswerInProgress(
+                model, tokenizer, cache, SequenceState(tokens: layout.tokens), pending, options,
+                request.selections,
+                GenerationStatistics(request.statistics, request.plan, request.selections),
+                onText: { onEvent(.text($0)) })
+            live.append(
+                Live(
+                    selected: request, answer: answer, start: .now, rows: pending.count))
+        } catch {
+            outcomes.append(Outcome(id: request.request.id, result: .failure(.model(error))))
+        }
+        return true
+    }
+
+    /// Pages for a prompt and its answer, what it shares with others included; nil where it has to wait for the
+    /// pages of live answers.
+    private func cache(
+        for request: SelectedRequest, rows: Int, _ cancellation: Cancellation
+    ) throws(ModelError) -> KeyValueCache? {
+        let identities = request.rowIdentities
+        var isTight = false
+        while true {
+            do {
+                if !isTight {
+                    try keepCommonStart(of: request.plan.layout, identities, cancellation)
+                }
+                guard let shared = prefixes.longest(of: identities) else {
+                    return try KeyValueCache(pool, rows: rows)
+                }
+                return try KeyValueCache(continuing: shared.cache, first: shared.count, rows: rows)
+            } catch {
+                guard case .outOfCachePages = error else { throw error }
+                isTight = true
+                // While others are live, what many prompts start with stays: their pages come back.
+                if prefixes.dropOldest(alsoTemplates: live.isEmpty) { continue }
+                if live.isEmpty { throw error }
+                return nil
+            }
+        }
+    }
+
+    /// Runs and keeps what this prompt and others start with, unless that was done.
+    private func keepCommonStart(
+        of layout: PromptLayout, _ identities: [RowIdentity], _ cancellation: Cancellation
+    ) throws(ModelError) {
+        // The last row must run, for its scores.
+        let start = Array(
+            layout.tokens.dropLast().prefix { $0 != PromptLayout.visualToken })
+        // The text before a first picture is likely to come again, any other text when it has.
+        let isTemplate = !prefixes.hasTemplate && layout.visualRowCount > 0
+        let common =
+            isTemplate ? start : zip(start, previousStart).prefix { $0 == $1 }.map(\.0)
+        previousStart = start
+        let known = prefixes.longest(of: identities)
+        guard common.count >= (known?.count ?? 0) + CachePageLayout.tokens else { return }
+        let cache =
+            if let known {
+                try KeyValueCache(
+                    continuing: known.cache, first: known.count, rows: common.count)
+            } else {
+                try KeyValueCache(pool, rows: common.count)
+            }
+        try scheduler.run(common, into: cache, cancellation: cancellation)
+        prefixes.keep(Array(identities.prefix(common.count)), cache, isTemplate: true)
+    }
+
+    // MARK: Decoding
+
+    private func runBatch(
+        _ cancellation: Cancellation, after seconds: Double
+    ) throws(GenerationError) {
+        let start = ContinuousClock.now
+        let isStreaming = live.contains(where: \.isStreaming)
+        let all = Cancellation(cancellation, orAll: live.map(\.selected.cancellation))
         var failures: [(AnswerInProgress, ModelError)] = []
         do {
             try scheduler.step(
-                live.map(\.answer), cancellation: cancellation,
-                onError: { failures.append(($0, $1)) })
+                live.map(\.answer),
+                promptRows: isStreaming ? pace.promptRows(after: seconds) : nil,
+                cancellation: all, onError: { failures.append(($0, $1)) })
         } catch .cancelled {
-            throw .model(.cancelled)
+            if cancellation.isCancelled { throw .model(.cancelled) }
+            return dropCancelled()
         } catch {
             // None is left that could go on.
             failures = live.map { ($0.answer, error) }
         }
+        pace.measuredBatch(
+            (ContinuousClock.now - start) / .seconds(1), promptRows: scheduler.promptRowCount)
         for (answer, error) in failures {
             guard let index = live.firstIndex(where: { $0.answer === answer }) else { continue }
             outcomes.append(Outcome(id: live[index].id, result: .failure(.model(error))))
             live.remove(at: index)
+        }
+        for entry in live where entry.firstToken == nil {
+            let done = entry.rows - (entry.answer.hasStarted ? 0 : entry.answer.pending.count)
+            entry.selected.onEvent(.reading(done: Double(done) / Double(max(1, entry.rows))))
         }
     }
 
@@ -182,102 +303,45 @@ public final class BatchGenerator {
         answer.statistics.prefillSeconds = (firstToken - entry.start) / .seconds(1)
         answer.statistics.decodeSeconds = (ContinuousClock.now - firstToken) / .seconds(1)
         outcomes.append(Outcome(id: entry.id, result: .success(answer)))
+        if entry.selected.request.isContinued { keep(entry) }
     }
 
-    private func encode(
-        _ request: Request, _ cancellation: Cancellation
-    ) throws(GenerationError) -> Encoded {
-        try request.options.validate()
-        _ = try PromptPlan(
-            request.prompt, largest: request.layouts(model), after: 0,
-            from: 0,
-            request.options, model)
-        let encoder = VisualEncoder(
-            model: model, pruning: request.options.pruning,
-            question: model.decoder.embed(request.question), cancellation: cancellation,
-            recorder: nil)
-        var (statistics, projected) = (
-            GenerationStatistics(), request.encoded.map(\.projected)
-        )
-        for tiles in request.pictures {
-            projected.append(try encoder.project(tiles, &statistics, onProgress: { _ in }))
+    /// Keeps the rows of a prompt and its answer for those who continue them.
+    private func keep(_ entry: Live) {
+        let (cache, plan) = (entry.answer.cache, entry.selected.plan)
+        let prompt = plan.layout.rowCount
+        guard cache.rowCount >= prompt else { return }
+        let answered = entry.answer.sequence.tokens[prompt..<cache.rowCount].enumerated().map {
+            RowIdentity(content: .token($1), position: Int32(plan.placed.count + $0))
         }
-        let visual = try encoder.select(projected, &statistics)
-        let plan = try PromptPlan(
-            request.prompt, visual.map(\.selection), after: 0, from: 0, request.options, model)
-        return Encoded(request: request, visual: visual, plan: plan, statistics: statistics)
+        cache.endGrowth()
+        prefixes.keep(entry.selected.rowIdentities + answered, cache, isTemplate: false)
     }
 
-    /// Starts an answer if there are pages for all the rows that it may need, or lets it wait.
-    private func admit(_ encoded: Encoded) {
-        let (request, layout) = (encoded.request, encoded.plan.layout)
-        let rows = min(model.context, layout.rowCount + request.options.maxNewTokens)
-        do {
-            let cache = try cache(for: layout, rows: rows)
-            var pending = PendingRows()
-            pending.append(encoded.plan, from: 0, encoded.visual)
-            pending.skip(cache.rowCount)
-            let answer = AnswerInProgress(
-                model, tokenizer, cache, SequenceState(tokens: layout.tokens), pending,
-                request.options, encoded.selections,
-                GenerationStatistics(encoded.statistics, encoded.plan, encoded.selections))
-            live.append(Live(id: request.id, answer: answer, start: .now))
-        } catch {
-            if case .outOfCachePages = error, !live.isEmpty {
-                waiting = encoded
-            } else {
-                outcomes.append(Outcome(id: request.id, result: .failure(.model(error))))
+    /// Gives back the pages that are kept for those who start with the same rows.
+    public func dropPrefixes() {
+        while prefixes.dropOldest(alsoTemplates: true) {}
+    }
+
+    // MARK: Cancellation
+
+    /// Ends the requests that were cancelled: answers that have begun are cut short.
+    private func dropCancelled() {
+        func fail(_ request: Request) {
+            outcomes.append(Outcome(id: request.id, result: .failure(.model(.cancelled))))
+        }
+        for entry in queue where entry.cancellation.isCancelled { fail(entry.request) }
+        queue.removeAll(where: \.cancellation.isCancelled)
+        for entry in selected where entry.cancellation.isCancelled { fail(entry.request) }
+        selected.removeAll(where: \.cancellation.isCancelled)
+        for entry in live where entry.selected.cancellation.isCancelled {
+            guard entry.answer.hasStarted else {
+                fail(entry.selected.request)
+                continue
             }
+            if entry.answer.stopReason == nil { entry.answer.stop(.cancelled) }
+            finish(entry)
         }
+        live.removeAll(where: \.selected.cancellation.isCancelled)
     }
-
-    /// Pages for a prompt and its answer, what others have started with included.
-    private func cache(
-        for layout: PromptLayout, rows: Int
-    ) throws(ModelError) -> KeyValueCache {
-        do {
-            if let prefix = try sharedPrefix(of: layout) {
-                return try KeyValueCache(continuing: prefix.cache, rows: rows)
-            }
-        } catch {
-            guard case .outOfCachePages = error, live.isEmpty else { throw error }
-            // Nobody will give pages back, but what is kept for sharing.
-            prefix = nil
-        }
-        return try KeyValueCache(pool, rows: rows)
-    }
-
-    /// What the prompt starts with and others have started with, in the cache; nil where there is nothing
-    /// to share.
-    private func sharedPrefix(of layout: PromptLayout) throws(ModelError) -> SharedPrefix? {
-        // The last row must run, for its scores.
-        let start = Array(
-            layout.tokens.dropLast().prefix { $0 != PromptLayout.visualToken })
-        defer { previousStart = start }
-        if let prefix, start.starts(with: prefix.tokens) { return prefix }
-        // The text before a first picture is likely to come again, any other text when it has.
-        let isTemplate = prefix == nil && layout.visualRowCount > 0
-        let common =
-            isTemplate
-            ? start : zip(start, previousStart).prefix { $0 == $1 }.map(\.0)
-        guard common.count >= CachePageLayout.tokens else { return nil }
-        prefix = nil
-        let cache = try KeyValueCache(pool, rows: common.count)
-        try scheduler.run(common, into: cache)
-        let made = SharedPrefix(tokens: common, cache: cache)
-        prefix = made
-        return made
-    }
-}
-
-extension BatchGenerator.Request {
-    fileprivate func layouts(_ model: LLaVAModel) -> [VisualTokenLayout] {
-        encoded.map(\.projected.layout) + pictures.map { model.layout($0.geometry) }
-    }
-}
-
-/// Rows that many prompts start with.
-private struct SharedPrefix {
-    let tokens: [TokenID]
-    let cache: KeyValueCache
 }

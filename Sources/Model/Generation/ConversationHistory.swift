@@ -5,11 +5,11 @@ import Tokenization
 /// their visual tokens anew.
 struct ConversationHistory {
     private(set) var pieces: [PromptPiece] = []
-    private(set) var pictures: [VisualEncoder.Projected] = []
+    private(set) var pictures: [EncodedPicture] = []
 
     /// The history with one more prompt and its pictures.
     func appending(
-        _ prompt: [PromptPiece], _ more: [VisualEncoder.Projected]
+        _ prompt: [PromptPiece], _ more: [EncodedPicture]
     ) -> ConversationHistory {
         var history = self
         history.pieces += prompt.map { piece in

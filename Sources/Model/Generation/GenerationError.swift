@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
 import LLaVAModel
 import TokenPruning
 
@@ -18,6 +19,12 @@ public enum GenerationError: Error, Equatable {
     case pruning(PruningError)
     /// The prompt's positions leave the range that the model was trained for.
     case positionsTooLarge(needed: Int, contextLength: Int, positions: PruningOptions.Positions)
+    /// As many requests wait as may.
+    case queueFull(limit: Int)
+    /// No more requests are taken.
+    case closed
+    /// A picture cannot be read.
+    case picture(ImagingError)
     /// A sampling option is outside its range.
     case invalidOption(name: String, value: String, expected: String)
 }
@@ -47,6 +54,12 @@ extension GenerationError: CustomStringConvertible {
             the prompt and its answer need \(needed) \(positions) positions, but the model was trained \
             for \(contextLength)
             """
+        case .queueFull(let limit):
+            "\(limit) requests are waiting already"
+        case .closed:
+            "no more requests are taken"
+        case .picture(let error):
+            "\(error)"
         case .invalidOption(let name, let value, let expected):
             "\(name) is \(value), expected \(expected)"
         }

@@ -2,6 +2,7 @@
 import Imaging
 import LLaVAModel
 import TensorOps
+import TokenPruning
 import Tokenization
 
 /// One sequence of prompts and answers on one KV cache.
@@ -61,24 +62,21 @@ public final class GenerationSession {
         onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
         try check(prompt, pictures: pictures.map(\.geometry), options: options)
-        let encoder = VisualEncoder(
-            model: model, pruning: options.pruning, question: model.decoder.embed(question),
-            cancellation: cancellation, recorder: recorder)
+        let rows = try RowSelection(options.pruning, question: question, model)
         var statistics = GenerationStatistics()
         return try undoneOnFailure { () throws(GenerationError) in
             var told = options.pruning?.reselects == true ? history : nil
             let prefilled = try unlessCancelled { () throws(GenerationError) in
-                let projected = try project(pictures, encoder, &statistics, onProgress)
-                told = told?.appending(prompt, projected)
+                let encoded = try encode(
+                    pictures, rows.needs, &statistics, cancellation, recorder, onProgress)
+                told = told?.appending(prompt, encoded)
+                let selected = try rows.select(
+                    told?.pictures ?? encoded, &statistics, recorder: recorder)
                 let answer =
                     if let told {
-                        try answer(
-                            anew: told, encoder.select(told.pictures, &statistics), options,
-                            statistics, recorder, onText)
+                        try answer(anew: told, selected, options, statistics, recorder, onText)
                     } else {
-                        try answer(
-                            to: prompt, encoder.select(projected, &statistics), options,
-                            statistics, recorder, onText)
+                        try answer(to: prompt, selected, options, statistics, recorder, onText)
                     }
                 try prefill(answer, cancellation, onProgress)
                 return answer
@@ -124,24 +122,28 @@ public final class GenerationSession {
     /// The position after the last row, those that are pending included.
     private var endPosition: Int { sequence.nextPosition + pendingTokens.count }
 
-    private func project(
-        _ pictures: [TileBatch], _ encoder: VisualEncoder,
-        _ statistics: inout GenerationStatistics, _ onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) -> [VisualEncoder.Projected] {
-        var projected: [VisualEncoder.Projected] = []
+    private func encode(
+        _ pictures: [TileBatch], _ needs: Set<SelectionNeed>,
+        _ statistics: inout GenerationStatistics, _ cancellation: Cancellation,
+        _ recorder: StageRecorder?, _ onProgress: (PromptProgress) -> Void
+    ) throws(GenerationError) -> [EncodedPicture] {
+        var encoded: [EncodedPicture] = []
         for (picture, tiles) in pictures.enumerated() {
             func report(_ done: Double) {
                 onProgress(.encoding(picture: picture, of: pictures.count, done: done))
             }
             report(0)
-            projected.append(try encoder.project(tiles, &statistics, onProgress: report))
+            let encoding = PictureEncoding(tiles, needs: needs, model, recorder: recorder)
+            try encoding.finish(cancellation, onProgress: report)
+            statistics.add(encoding)
+            encoded.append(encoding.picture)
         }
-        return projected
+        return encoded
     }
 
     /// An answer whose pending rows are what the sequence has not run yet, then the prompt.
     private func answer(
-        to prompt: [PromptPiece], _ visual: [VisualEncoder.Result], _ options: GenerationOptions,
+        to prompt: [PromptPiece], _ visual: [RowSelection.Result], _ options: GenerationOptions,
         _ encoding: GenerationStatistics, _ recorder: StageRecorder?,
         _ onText: @escaping (String) -> Void
     ) throws(GenerationError) -> AnswerInProgress {
@@ -163,7 +165,7 @@ public final class GenerationSession {
 
     /// An answer to a conversation that is read again from its first picture on, in a cache of its own.
     private func answer(
-        anew told: ConversationHistory, _ visual: [VisualEncoder.Result],
+        anew told: ConversationHistory, _ visual: [RowSelection.Result],
         _ options: GenerationOptions, _ encoding: GenerationStatistics,
         _ recorder: StageRecorder?, _ onText: @escaping (String) -> Void
     ) throws(GenerationError) -> AnswerInProgress {

@@ -47,6 +47,12 @@ public struct GenerationStatistics: Sendable, Equatable {
         usesCompactPositions = plan.placed.isCompact
     }
 
+    /// Adds what encoding a picture has cost.
+    mutating func add(_ encoding: PictureEncoding) {
+        visionSeconds += encoding.visionSeconds
+        projectionSeconds += encoding.projectionSeconds
+    }
+
     /// From the picture's pixels to the first token's scores.
     public var firstTokenSeconds: Double {
         tilingSeconds + visionSeconds + projectionSeconds + selectionSeconds + prefillSeconds

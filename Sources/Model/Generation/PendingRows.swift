@@ -30,7 +30,7 @@ struct PendingRows {
 
     /// Adds a prompt, its pictures' rows included.
     mutating func append(
-        _ plan: PromptPlan, from position: Int, _ visual: [VisualEncoder.Result]
+        _ plan: PromptPlan, from position: Int, _ visual: [RowSelection.Result]
     ) {
         let (layout, placed) = (plan.layout, plan.placed)
         for (rows, picture) in zip(layout.pictureRows, visual) {

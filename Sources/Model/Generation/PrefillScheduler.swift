@@ -21,6 +21,8 @@ final class PrefillScheduler {
     private var ending: [Int] = []
     /// Seconds that the output matrix took.
     private(set) var outputSeconds = 0.0
+    /// Rows of prompts in the last batch.
+    var promptRowCount: Int { rowCounts.reduce(0) { $0 + ($1 > 1 ? $1 : 0) } }
 
     init(_ decoder: Decoder) {
         self.decoder = decoder
@@ -31,17 +33,19 @@ final class PrefillScheduler {
     /// that have none left.
     ///
     /// - Parameters:
+    ///   - promptRows: the most rows of prompts; nil for `rowsPerBatch`. A number limits how long others wait, and
+    ///     is shared out between the prompts.
     ///   - onProgress: called with the part of the batch that is done, 0 to 1.
     ///   - onError: called for an answer whose sequence the model failed on.
     /// - Throws: `ModelError.cancelled`, or the only sequence's error; no sequence has changed then.
     func step(
-        _ answers: [AnswerInProgress], cancellation: Cancellation,
+        _ answers: [AnswerInProgress], promptRows: Int? = nil, cancellation: Cancellation,
         onProgress: (Double) -> Void = { _ in },
         onError: (AnswerInProgress, ModelError) -> Void = { _, _ in }
     ) throws(ModelError) {
         // What the batch holds of sequences must not outlive them.
         defer { batch.restart(rows: 0) }
-        fill(answers)
+        fill(answers, promptRows)
         do {
             try decoder.run(batch, cancellation: cancellation, onProgress: onProgress)
         } catch {
@@ -51,27 +55,31 @@ final class PrefillScheduler {
         chooseTokens(answers, onError)
     }
 
-    /// Runs the first tokens of a sequence, whose scores nobody needs.
-    func run(_ tokens: [TokenID], into cache: KeyValueCache) throws(ModelError) {
+    /// Runs those of a sequence's first tokens that are not in its cache, and whose scores nobody needs.
+    func run(
+        _ tokens: [TokenID], into cache: KeyValueCache, cancellation: Cancellation
+    ) throws(ModelError) {
         defer { batch.restart(rows: 0) }
-        for start in stride(from: 0, to: tokens.count, by: Self.rowsPerBatch) {
+        for start in stride(from: cache.rowCount, to: tokens.count, by: Self.rowsPerBatch) {
             let range = start..<min(start + Self.rowsPerBatch, tokens.count)
             batch.restart(rows: range.count)
             batch.append(positions: range.map { Int32($0) }[...], to: cache)
             for (row, index) in range.enumerated() {
                 decoder.embed(tokens[index], into: batch.hidden.row(row))
             }
-            try decoder.run(batch, cancellation: Cancellation())
+            try decoder.run(batch, cancellation: cancellation)
         }
     }
 
     /// Makes a batch of the answers' next rows.
-    private func fill(_ answers: [AnswerInProgress]) {
+    private func fill(_ answers: [AnswerInProgress], _ promptRows: Int?) {
         // Whoever has one row decodes, and need not wait for prompts.
-        var room = Self.rowsPerBatch
+        var room = promptRows ?? Self.rowsPerBatch
+        let share = promptRows.map { max(1, $0 / max(1, answers.count { $0.pending.count > 1 })) }
         rowCounts.removeAll(keepingCapacity: true)
         for answer in answers {
-            let count = answer.pending.count == 1 ? 1 : min(answer.pending.count, room)
+            let count =
+                answer.pending.count == 1 ? 1 : min(answer.pending.count, share ?? room, room)
             if answer.pending.count > 1 { room -= count }
             rowCounts.append(count)
         }

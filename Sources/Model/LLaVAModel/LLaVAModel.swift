@@ -96,43 +96,6 @@ public final class LLaVAModel: Sendable {
     ///   anyres model (LLaVA-NeXT) always sees the whole picture.
     public func preprocessor(crop: Bool) -> CLIPPreprocessor { crop ? cropping : padding }
 
-    /// Runs tiles through the vision tower, one after the other.
-    ///
-    /// - Parameters:
-    ///   - range: which tiles; nil for all.
-    ///   - onClassAttention: called, tile after tile, with how much the class token attends to each
-    ///     patch: `[patches]`.
-    ///   - onProgress: called with the part that is done, 0 to 1.
-    /// - Returns: `[tiles · patches, featureWidth]`.
-    /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
-    public func features(
-        of tiles: TileBatch, _ range: Range<Int>? = nil, cancellation: Cancellation,
-        onClassAttention: (([Float]) -> Void)? = nil, onProgress: (Double) -> Void = { _ in }
-    ) throws(ModelError) -> Activations {
-        let (config, range) = (vision.config, range ?? 0..<tiles.count)
-        let result = ops.activations(
-            rows: range.count * config.patchCount, width: config.featureWidth)
-        let pixelsPerTile = 3 * tiles.side * tiles.side
-        for (place, tile) in range.enumerated() {
-            let pixels = tiles.pixels[(tile * pixelsPerTile)..<((tile + 1) * pixelsPerTile)]
-            let features = try vision.features(
-                pixels, cancellation: cancellation,
-                onProgress: { onProgress((Double(place) + $0) / Double(range.count)) },
-                onClassAttention: onClassAttention)
-            result.copy(features, toRow: place * config.patchCount)
-        }
-        return result
-    }
-
-    /// Projects the features of all tiles and packs them as the decoder reads them.
-    ///
-    /// - Throws: `ModelError.notFinite`.
-    public func visualTokens(
-        _ features: Activations, _ geometry: TileGeometry
-    ) throws(ModelError) -> Activations {
-        pack(try project(features), layout(geometry).rows[...])
-    }
-
     /// The features of all tiles in the decoder's width.
     ///
     /// - Returns: `[tiles · patches, width]`.

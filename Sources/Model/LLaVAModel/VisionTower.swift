@@ -1,5 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
 import TensorOps
+
+/// A tile on its way through a vision tower.
+///
+/// It belongs to one thread at a time.
+public final class TileInTower {
+    /// Blocks that it has passed.
+    public fileprivate(set) var blocksDone = 0
+    /// What the tower is read for, complete after its last block.
+    public let features: Activations  // [patches, featureWidth]
+
+    fileprivate let hidden: Activations  // [1 + patches, width]
+
+    fileprivate init(hidden: Activations, features: Activations) {
+        (self.hidden, self.features) = (hidden, features)
+    }
+}
 
 /// A CLIP vision transformer (arXiv 2103.00020) up to the layer that LLaVA reads.
 public final class VisionTower: Sendable {
@@ -27,32 +44,53 @@ public final class VisionTower: Sendable {
         roundsAttention = tower.roundsAttention
     }
 
+    /// Blocks that a tile goes through.
+    public var blockCount: Int { weights.blocks.count }
+
+    /// A tile before the first block.
+    ///
+    /// - Parameter pixels: a normalised tile `[3, side, side]`.
+    public func start(_ pixels: ArraySlice<Float>) -> TileInTower {
+        let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
+        let features = ops.activations(rows: config.patchCount, width: config.featureWidth)
+        collect(hidden, ofLayer: 0, into: features)
+        return TileInTower(hidden: hidden, features: features)
+    }
+
+    /// Takes a tile through its next block.
+    ///
+    /// - Parameter onClassAttention: called after the last block with how much its class token attends to each
+    ///   patch, summed over the heads: `[patches]`.
+    /// - Throws: `ModelError.notFinite`.
+    public func runNextBlock(
+        _ tile: TileInTower, onClassAttention: (([Float]) -> Void)? = nil
+    ) throws(ModelError) {
+        let index = tile.blocksDone
+        run(
+            weights.blocks[index], on: tile.hidden,
+            index == blockCount - 1 ? onClassAttention : nil)
+        guard tile.hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
+        collect(tile.hidden, ofLayer: index + 1, into: tile.features)
+        tile.blocksDone += 1
+    }
+
     /// The features of one tile's patches, without the class token's.
     ///
     /// - Parameters:
     ///   - pixels: a normalised tile `[3, side, side]`.
-    ///   - onProgress: called with the part that is done, 0 to 1.
-    ///   - onClassAttention: called with how much the class token attends to each patch in the
-    ///     last block that runs, summed over the heads: `[patches]`.
+    ///   - onClassAttention: as for `runNextBlock`.
     /// - Returns: `[patches, featureWidth]`, patches in raster order.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
         _ pixels: ArraySlice<Float>, cancellation: Cancellation,
-        onProgress: (Double) -> Void = { _ in },
         onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) -> Activations {
-        let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
-        let features = ops.activations(rows: config.patchCount, width: config.featureWidth)
-        collect(hidden, ofLayer: 0, into: features)
-        for (index, block) in weights.blocks.enumerated() {
+        let tile = start(pixels)
+        while tile.blocksDone < blockCount {
             try cancellation.check()
-            let isLast = index == weights.blocks.count - 1
-            run(block, on: hidden, isLast ? onClassAttention : nil)
-            guard hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
-            collect(hidden, ofLayer: index + 1, into: features)
-            onProgress(Double(index + 1) / Double(weights.blocks.count))
+            try runNextBlock(tile, onClassAttention: onClassAttention)
         }
-        return features
+        return tile.features
     }
 
     /// The class token, then the patches, each plus its position.
@@ -128,5 +166,13 @@ public final class VisionTower: Sendable {
                     .update(from: hidden.row(patch + 1), count: config.width)
             }
         }
+    }
+}
+
+extension TileBatch {
+    /// The pixels of one tile: `[3, side, side]`.
+    public subscript(tile: Int) -> ArraySlice<Float> {
+        let count = 3 * side * side
+        return pixels[(tile * count)..<((tile + 1) * count)]
     }
 }

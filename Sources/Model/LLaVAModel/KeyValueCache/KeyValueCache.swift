@@ -8,7 +8,7 @@ public final class KeyValueCache {
     /// Where its pages come from.
     public let pool: CachePagePool
     /// Rows that fit.
-    public let capacity: Int
+    public private(set) var capacity: Int
     /// Rows that hold a token of the sequence.
     public private(set) var rowCount = 0
     /// Pages that hold its rows, those that it shares with others included.
@@ -29,22 +29,26 @@ public final class KeyValueCache {
         try self.init(pool, rows: rows, continuing: [])
     }
 
-    /// A sequence that starts as `prefix` does, and has up to `rows` rows in all.
+    /// A sequence that starts with the first `count` rows of `prefix`, and has up to `rows` rows in all.
     ///
-    /// Full pages of the prefix are shared, one that is partly filled is copied; `prefix` may go on or
+    /// Full pages of these rows are shared, one that they fill partly is copied; `prefix` may go on or
     /// end as it likes, but must not be truncated.
     ///
+    /// - Parameter count: nil for all rows that `prefix` has.
     /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
-    public convenience init(continuing prefix: KeyValueCache, rows: Int) throws(ModelError) {
-        let full = prefix.rowCount / CachePageLayout.tokens
+    public convenience init(
+        continuing prefix: KeyValueCache, first count: Int? = nil, rows: Int
+    ) throws(ModelError) {
+        let count = count ?? prefix.rowCount
+        precondition(count <= prefix.rowCount)
+        let full = count / CachePageLayout.tokens
         try self.init(
-            prefix.pool, rows: max(rows, prefix.rowCount),
-            continuing: prefix.pages.prefix(full))
+            prefix.pool, rows: max(rows, count), continuing: prefix.pages.prefix(full))
         rowCount = full * CachePageLayout.tokens
-        if prefix.rowCount > rowCount {
-            reserve(rows: prefix.rowCount - rowCount)
+        if count > rowCount {
+            reserve(rows: count - rowCount)
             starts[full].copyMemory(from: prefix.starts[full], byteCount: pool.layout.byteCount)
-            rowCount = prefix.rowCount
+            rowCount = count
         }
     }
 
@@ -112,6 +116,13 @@ public final class KeyValueCache {
     func commit(rows: Int) {
         precondition(rowCount + rows <= pages.count * CachePageLayout.tokens)
         rowCount += rows
+    }
+
+    /// Gives back the pages that it might have taken for more rows.
+    public func endGrowth() {
+        pool.giveUp(committed)
+        committed = 0
+        capacity = rowCount
     }
 
     /// Forgets the rows from `count` on; those of a prefix that it continues stay.

@@ -231,14 +231,16 @@ public final class CaptionJob {
     }
 
     private func step(_ generator: BatchGenerator) throws(CaptioningError) {
-        var outcomes: [BatchGenerator.Outcome] = []
-        try measure(\.decoderSeconds) { () throws(CaptioningError) in
-            do throws(GenerationError) {
-                outcomes = try generator.step(cancellation: control.cancellation)
-            } catch {
-                throw .model(.generation(error))
-            }
+        let outcomes: [BatchGenerator.Outcome]
+        let (start, encodingBefore) = (ContinuousClock.now, generator.encodingSeconds)
+        do throws(GenerationError) {
+            outcomes = try generator.step(cancellation: control.cancellation)
+        } catch {
+            throw .model(.generation(error))
         }
+        let encoding = generator.encodingSeconds - encodingBefore
+        statistics.visionSeconds += encoding
+        statistics.decoderSeconds += (ContinuousClock.now - start) / .seconds(1) - encoding
         for outcome in outcomes {
             guard let caption = requests.removeValue(forKey: outcome.id) else {
                 preconditionFailure("an outcome of no request")

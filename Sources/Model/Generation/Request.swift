@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+import LLaVAModel
+import Tokenization
+
+extension BatchGenerator {
+    /// A picture of a prompt.
+    public enum PictureInput: Sendable {
+        /// Tiles that the generator encodes.
+        ///
+        /// - Parameter key: what the picture shows, so that others can share its rows; nil for a picture that
+        ///   is not known again.
+        case tiles(TileBatch, key: PictureKey? = nil)
+        /// A picture that was encoded for all that the request's selector looks at.
+        case encoded(EncodedPicture)
+    }
+
+    /// A prompt with its pictures.
+    public struct Request: Sendable {
+        /// What the answer is known by.
+        public let id: Int
+        /// The prompt.
+        public let prompt: [PromptPiece]
+        /// Every picture that the prompt refers to.
+        public let pictures: [PictureInput]
+        /// The question as typed, for selectors of visual tokens that look at it.
+        public let question: [TokenID]
+        /// How its answer is generated.
+        public let options: GenerationOptions
+        /// Whether somebody reads the answer while it is generated, and must not wait long between two tokens.
+        public let isStreamed: Bool
+        /// Whether the prompt and its answer are likely to be continued: their rows then stay in the cache as
+        /// long as there is room.
+        public let isContinued: Bool
+
+        /// A prompt with its pictures.
+        public init(
+            id: Int, prompt: [PromptPiece], pictures: [PictureInput], question: [TokenID] = [],
+            options: GenerationOptions, isStreamed: Bool = false, isContinued: Bool = false
+        ) {
+            self.id = id
+            self.prompt = prompt
+            self.pictures = pictures
+            self.question = question
+            self.options = options
+            self.isStreamed = isStreamed
+            self.isContinued = isContinued
+        }
+
+        /// A prompt with its pictures' tiles.
+        public init(
+            id: Int, prompt: [PromptPiece], pictures: [TileBatch], question: [TokenID] = [],
+            options: GenerationOptions
+        ) {
+            self.init(
+                id: id, prompt: prompt, pictures: pictures.map { .tiles($0) }, question: question,
+                options: options)
+        }
+
+        /// A prompt with pictures that were encoded for all that its selector looks at.
+        public init(
+            id: Int, prompt: [PromptPiece], encoded: [EncodedPicture], question: [TokenID] = [],
+            options: GenerationOptions
+        ) {
+            self.init(
+                id: id, prompt: prompt, pictures: encoded.map { .encoded($0) }, question: question,
+                options: options)
+        }
+    }
+
+    /// What happens to a request before its end.
+    public enum Event: Sendable, Equatable {
+        /// A picture, counted from 0, is in the vision tower; `done` goes from 0 to 1.
+        case encoding(picture: Int, of: Int, done: Double)
+        /// The prompt's rows are in the decoder; `done` goes from 0 to 1.
+        case reading(done: Double)
+        /// The next piece of the answer; always whole characters.
+        case text(String)
+    }
+
+    /// What became of a request.
+    public struct Outcome: Sendable {
+        /// The request's.
+        public let id: Int
+        /// The answer, or why there is none.
+        public let result: Result<Answer, GenerationError>
+    }
+}
+
+extension BatchGenerator.PictureInput {
+    func layout(_ model: LLaVAModel) -> VisualTokenLayout {
+        switch self {
+        case .tiles(let tiles, _): model.layout(tiles.geometry)
+        case .encoded(let picture): picture.layout
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+import LLaVAModel
+import TensorOps
+import TokenPruning
+import Tokenization
+
+/// Selects the rows of encoded pictures that enter the decoder.
+struct RowSelection {
+    let model: LLaVAModel
+    let pruning: PruningOptions?
+    private let selector: (any TokenSelector)?
+    private let question: Activations  // [tokens, width]
+
+    /// A picture ready for the decoder.
+    struct Result {
+        let selection: PictureSelection
+        let rows: Activations  // [selection.keptRows, width]
+        /// What the picture shows; nil for one that is not known again.
+        let key: PictureKey?
+    }
+
+    /// The selection that `pruning` asks for; nil keeps all rows.
+    ///
+    /// - Parameter question: the question as typed.
+    /// - Throws: `GenerationError.pruning` for no such selector.
+    init(
+        _ pruning: PruningOptions?, question: [TokenID], _ model: LLaVAModel
+    ) throws(GenerationError) {
+        self.model = model
+        self.pruning = pruning
+        self.question = model.decoder.embed(question)
+        selector = try pruning?.namedSelector()
+    }
+
+    /// What it looks at besides the projector's rows.
+    var needs: Set<SelectionNeed> { selector?.info.needs ?? [] }
+
+    /// Selects among the visual tokens of each picture, or of all together.
+    func select(
+        _ pictures: [EncodedPicture], _ statistics: inout GenerationStatistics,
+        recorder: StageRecorder? = nil
+    ) throws(GenerationError) -> [Result] {
+        let selections = try measure(&statistics.selectionSeconds) {
+            () throws(GenerationError) -> [PictureSelection] in
+            guard let pruning, let selector else {
+                return pictures.map { PictureSelection(all: $0.layout) }
+            }
+            if pruning.sharesBudget, pictures.count > 1 {
+                return try selectTogether(pictures, pruning)
+            }
+            var selections: [PictureSelection] = []
+            for picture in pictures {
+                selections.append(try select(selector, from: picture, pruning))
+            }
+            return selections
+        }
+        return zip(pictures, selections).map { picture, selection in
+            recorder?.recordSelection(selection)
+            return Result(
+                selection: selection,
+                rows: model.pack(
+                    picture.embeddings, selection.keptRows.map { picture.layout.rows[$0] }),
+                key: picture.key)
+        }
+    }
+
+    private func select(
+        _ selector: any TokenSelector, from picture: EncodedPicture, _ pruning: PruningOptions
+    ) throws(GenerationError) -> PictureSelection {
+        let patches = picture.candidatePatches
+        let input = SelectionInput(
+            embeddings: model.ops.gather(patches, of: picture.embeddings),
+            features: needs.contains(.features)
+                ? picture.features.map { model.ops.gather(patches, of: $0) } : nil,
+            classAttention: picture.classAttention.map { attention in
+                patches.map { attention[$0] }
+            },
+            text: needs.contains(.text) ? question : nil)
+        let chosen = try pruned { () throws(PruningError) in
+            let keep = try pruning.budget.resolve(for: input.embeddings, ops: model.ops)
+            return try selector.select(input, keep: keep, ops: model.ops)
+        }
+        return PictureSelection(
+            picture.layout, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
+    }
+
+    /// Shares the pictures' budgets between them.
+    private func selectTogether(
+        _ pictures: [EncodedPicture], _ pruning: PruningOptions
+    ) throws(GenerationError) -> [PictureSelection] {
+        let candidates = pictures.map { model.ops.gather($0.candidatePatches, of: $0.embeddings) }
+        let chosen = try pruned { () throws(PruningError) in
+            var keep = 0
+            for embeddings in candidates {
+                keep += try pruning.budget.resolve(for: embeddings, ops: model.ops)
+            }
+            return try SeveralPictures(metric: pruning.selectorOptions.alignment)
+                .select(candidates, text: question, keep: keep, ops: model.ops)
+        }
+        return zip(pictures, chosen.indices).map { picture, indices in
+            PictureSelection(
+                picture.layout, keeping: indices, lacksQuestion: chosen.lacksQuestion)
+        }
+    }
+}
+
+extension PruningOptions {
+    /// The selector that is asked for.
+    ///
+    /// - Throws: `GenerationError.pruning` for no such selector, or an option outside its range.
+    func namedSelector() throws(GenerationError) -> any TokenSelector {
+        try pruned { () throws(PruningError) in
+            try TokenSelectors.named(selector, selectorOptions)
+        }
+    }
+}
+
+extension PictureSelection {
+    /// What a selector keeps of a picture, without asking the decoder anything.
+    ///
+    /// - Parameter question: the question as typed, for selectors that look at it.
+    /// - Throws: `GenerationError`.
+    public init(
+        of tiles: TileBatch, by pruning: PruningOptions, question: [TokenID], _ model: LLaVAModel,
+        cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
+    ) throws(GenerationError) {
+        let rows = try RowSelection(pruning, question: question, model)
+        let encoding = PictureEncoding(tiles, needs: rows.needs, model)
+        try encoding.finish(cancellation, onProgress: onProgress)
+        var statistics = GenerationStatistics()
+        self = try rows.select([encoding.picture], &statistics)[0].selection
+    }
+}
+
+/// Calls `body` and wraps what a selector throws.
+private func pruned<Value>(
+    _ body: () throws(PruningError) -> Value
+) throws(GenerationError) -> Value {
+    do { return try body() } catch { throw .pruning(error) }
+}
