@@ -84,7 +84,7 @@ let package = Package(
             name: "TrimLLaVAInternals",
             targets: [
                 "BlockFormats", "Kernels", "WeightPanels", "WorkerPool", "GGUF", "Imaging",
-                "TensorOps", "TokenPruning", "LLaVAModel",
+                "TensorOps", "TokenPruning", "LLaVAModel", "Generation", "Tokenization",
             ]),
     ],
     dependencies: [

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import LLaVAModel
 import MachinePeaks
 
@@ -14,10 +15,12 @@ import MachinePeaks
         "selection": { printSelections(threads: $0.threads) },
     ]
     /// The tables of a whole model.
-    private static let modelTables: KeyValuePairs<String, @Sendable (LLaVAModel) throws -> Void> = [
-        "vision": printVision,
-        "decoder": printDecoder,
-    ]
+    private static let modelTables:
+        KeyValuePairs<String, @Sendable (LLaVAModel, ModelPair) throws -> Void> = [
+            "vision": { model, _ in try printVision(model) },
+            "decoder": { model, _ in try printDecoder(model) },
+            "pauses": printPauses,
+        ]
 
     /// The table of packing, and of loading where a model is named.
     private static let loadTable = "load"
@@ -27,8 +30,8 @@ import MachinePeaks
         guard let options = ReportOptions(Array(CommandLine.arguments.dropFirst())),
             options.tables.allSatisfy(known.contains)
         else {
-            return print(
-                "usage: Report [\(known.joined(separator: "|"))]… \(ReportOptions.usage)")
+            print("usage: Report [\(known.joined(separator: "|"))]… \(ReportOptions.usage)")
+            exit(2)
         }
         func isWanted(_ name: String) -> Bool {
             options.tables.isEmpty || options.tables.contains(name)
@@ -41,9 +44,10 @@ import MachinePeaks
         guard modelTables.contains(where: { isWanted($0.key) }) else { return }
         guard let pair = options.pair else {
             return print(
-                "vision, decoder: no --model TEXT.gguf MMPROJ.gguf, the tables are left out")
+                "\(modelTables.map(\.key).joined(separator: ", ")): no --model TEXT.gguf MMPROJ.gguf, "
+                    + "the tables are left out")
         }
         let model = try pair.load(threads: options.threads)
-        for (name, printTable) in modelTables where isWanted(name) { try printTable(model) }
+        for (name, printTable) in modelTables where isWanted(name) { try printTable(model, pair) }
     }
 }
