@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Keeps other runs from writing sidecars to the same folders, where no file of records does.
+/// Keeps other runs from writing sidecars to the same folders.
 final class FolderLocks {
     private var descriptors: [Int32] = []
 
@@ -16,25 +16,20 @@ final class FolderLocks {
     /// - Throws: `CaptioningError.inUse`, `.unwritable`.
     init(_ folders: Set<FilePath>, isShared: Bool) throws(CaptioningError) {
         for folder in folders.sorted() {
-            guard ReplacedFile.makeFolder(folder) else { throw ReplacedFile.unwritable(folder) }
+            try writing { () throws(FileOutputError) in try OutputFolder.make(folder) }
             let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-            guard descriptor >= 0 else { throw ReplacedFile.unwritable(folder) }
+            guard descriptor >= 0 else { throw Self.unwritable(folder) }
             descriptors.append(descriptor)
             guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
                 if errno == EWOULDBLOCK { throw .inUse(path: folder.text) }
-                throw ReplacedFile.unwritable(folder)
+                throw Self.unwritable(folder)
             }
         }
     }
 
-    deinit { for descriptor in descriptors { closeUnlocked(descriptor) } }
-}
+    private static func unwritable(_ folder: FilePath) -> CaptioningError {
+        .unwritable(path: folder.text, reason: systemReason())
+    }
 
-/// Takes a file's lock off and closes it.
-///
-/// Closing alone leaves the lock to a process that is just being started: it has all files open until it
-/// runs its own program.
-func closeUnlocked(_ descriptor: Int32) {
-    flock(descriptor, LOCK_UN)
-    close(descriptor)
+    deinit { for descriptor in descriptors { closeUnlocked(descriptor) } }
 }
