@@ -21,7 +21,7 @@ public struct FileStatus: Sendable {
     public let identity: Identity
     /// Whether it is a device, such as a terminal or `/dev/null`.
     public let isDevice: Bool
-    /// Who may do what with it, as `chmod` takes it.
+    /// Who may read, write and run it, as `chmod` takes it.
     let mode: mode_t
     let owner: uid_t
     let group: gid_t
@@ -65,7 +65,7 @@ public struct FileStatus: Sendable {
         identity = Identity(
             device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(status.st_ino))
         isDevice = [S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT)
-        mode = status.st_mode & 0o7777
+        mode = status.st_mode & 0o777
         (owner, group) = (status.st_uid, status.st_gid)
     }
 }

@@ -103,14 +103,15 @@ public final class OutputFile {
     /// - Throws: `FileOutputError`; then what was there is as before.
     public func finish() throws(FileOutputError) {
         try complete()
-        guard aside == nil else {
+        let done = descriptor
+        if aside != nil {
             aside = nil
-            return closeUnlocked(descriptor)
+            descriptor = -1
+            closeUnlocked(done)
+        } else if case .special = target {
+            descriptor = -1
+            guard close(done) == 0 else { throw FileOutputError(path) }
         }
-        guard case .special = target else { return }
-        let isClosed = close(descriptor) == 0
-        descriptor = -1
-        if !isClosed { throw FileOutputError(path) }
     }
 
     /// Gives a regular file its name and hands it over, open and locked.
@@ -118,6 +119,7 @@ public final class OutputFile {
     /// - Throws: `FileOutputError`, as `finish`.
     public func finishAndKeepOpen() throws(FileOutputError) -> Int32 {
         try complete()
+        defer { descriptor = -1 }
         aside = nil
         return descriptor
     }
@@ -150,6 +152,7 @@ public final class OutputFile {
         if let aside {
             aside.remove()
             self.aside = nil
+            descriptor = -1
         } else if case .special = target, descriptor >= 0 {
             close(descriptor)
             descriptor = -1
