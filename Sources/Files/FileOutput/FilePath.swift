@@ -100,6 +100,9 @@ public struct FilePath: Hashable, Sendable {
     /// Links that lead to each other, as many as Linux follows.
     private static let mostLinks = 40
 
+    /// Whether the path is a symbolic link.
+    var isLink: Bool { link != nil }
+
     /// What a symbolic link says; nil where the path is none.
     private var link: FilePath? {
         var text = [CChar](repeating: 0, count: Int(PATH_MAX))

@@ -57,7 +57,7 @@ public final class OutputFile {
     deinit { abandon() }
 
     /// Refuses what could be replaced although it may not be written, or has no name.
-    private static func check(
+    static func check(
         _ path: FilePath, _ file: FilePath, _ status: FileStatus?
     ) throws(FileOutputError) {
         guard !file.name.isEmpty else {
@@ -66,6 +66,8 @@ public final class OutputFile {
         guard file.name.count <= Int(NAME_MAX) else {
             throw FileOutputError(path, ENAMETOOLONG)
         }
+        // Links that lead to each other.
+        guard status != nil || !file.isLink else { throw FileOutputError(path, ELOOP) }
         if status != nil, file.withCString({ access($0, W_OK) }) != 0 {
             throw FileOutputError(path)
         }

@@ -79,12 +79,10 @@ public enum OutputFolder {
             return
         }
         if makesFolders { try make(target.folder) }
-        let name = String(decoding: target.name, as: UTF8.self)
-        if name.isEmpty { throw FileOutputError(path, ENOENT) }
-        let isAllowed =
-            target.folder.withCString { access($0, W_OK | X_OK) == 0 }
-            && (status == nil || target.withCString { access($0, W_OK) == 0 })
-        guard isAllowed else { throw FileOutputError(path) }
+        try OutputFile.check(path, target, status)
+        guard target.folder.withCString({ access($0, W_OK | X_OK) }) == 0 else {
+            throw FileOutputError(path)
+        }
     }
 
     /// Makes a new name in a folder survive a power failure, where the system can.

@@ -49,8 +49,8 @@ public final class CaptionOutput {
         case .standardOutput: (file, writesStandardOutput) = (nil, true)
         case .file(let path):
             let file = try AppendedFile(path)
-            guard resumes || file.length == 0 else { throw .recordsExist(path: path.text) }
             try Self.refuseUnlessRecords(file)
+            guard resumes || file.length == 0 else { throw .recordsExist(path: path.text) }
             try file.dropTornLine()
             (self.file, writesStandardOutput) = (file, false)
         }
