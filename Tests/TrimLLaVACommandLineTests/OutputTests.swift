@@ -217,6 +217,21 @@ import Testing
         _ = try first.finish()
     }
 
+    @Test func moreFoldersAreLockedThanFilesMayBeOpen() throws {
+        let folders = (0..<100).map { path("many/\($0)") }
+        for folder in folders {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true)
+        }
+        try FileManager.default.copyItem(
+            atPath: folder.pictures + "/00.png", toPath: folders[0] + "/00.png")
+        let outcome = try ToolProcess.shell(
+            #"ulimit -Sn 64; exec "$@""#,
+            folder.caption + options + folders + ["--sidecar", ".txt", "-o", folder.records])
+        #expect(!outcome.errors.contains("Too many open files"))
+        #expect(FileManager.default.fileExists(atPath: folders[0] + "/00.txt"))
+    }
+
     @Test func metadataKeepsWhatOthersWrote() throws {
         let row = #"{"file_name":"00.png","text":"by hand","n":1}"#
         try folder.folder.write(Array((row + "\n").utf8), to: "pictures/metadata.jsonl")

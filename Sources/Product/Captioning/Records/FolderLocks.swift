@@ -15,6 +15,7 @@ final class FolderLocks {
     /// - Parameter isShared: whether runs for other parts of the pictures may write there too.
     /// - Throws: `CaptioningError.inUse`, `.unwritable`.
     init(_ folders: Set<FilePath>, isShared: Bool) throws(CaptioningError) {
+        Self.allowDescriptors(folders.count)
         for folder in folders.sorted() {
             try writing { () throws(FileOutputError) in try OutputFolder.make(folder) }
             let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
@@ -26,6 +27,24 @@ final class FolderLocks {
             }
         }
     }
+
+    /// Lets the process open so many files more, as far as the system's own limit goes.
+    private static func allowDescriptors(_ count: Int) {
+        #if canImport(Glibc)
+            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+            let resource = RLIMIT_NOFILE
+        #endif
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return }
+        let wanted = rlim_t(count + otherDescriptors)
+        guard limit.rlim_cur < wanted else { return }
+        limit.rlim_cur = min(wanted, limit.rlim_max)
+        setrlimit(resource, &limit)
+    }
+
+    /// Files that a run has open besides: outputs, pictures, weights, what the libraries use.
+    private static let otherDescriptors = 128
 
     private static func unwritable(_ folder: FilePath) -> CaptioningError {
         .unwritable(path: folder.text, reason: systemReason())
