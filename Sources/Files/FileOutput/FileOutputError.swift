@@ -6,17 +6,19 @@
     import Darwin
 #endif
 
-/// Why a file cannot be written: its path, and the operating system's words, such as `No space left on
-/// device`.
+/// Why a file cannot be written: its path, and the error that the operating system reports.
 public struct FileOutputError: Error, Equatable {
     /// The path as it was given, with replacement characters where it is no text.
     public let path: String
-    /// Why it cannot be written.
-    public let reason: String
+    /// The error's number, such as `ENOSPC`.
+    public let code: Int32
+
+    /// The operating system's words, such as `No space left on device`.
+    public var reason: String { systemReason(code) }
 
     init(_ path: FilePath, _ code: Int32 = errno) {
         self.path = path.text
-        reason = systemReason(code)
+        self.code = code
     }
 }
 
