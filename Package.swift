@@ -118,20 +118,23 @@ let package = Package(
         // Files: what comes from outside, checked and turned into values.
         module("Files", "GGUF", ["BlockFormats"]),
         module("Files", "Tokenization", ["GGUF", collections]),
-        module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP"]),
+        module("Files", "FileOutput"),
+        module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP", "FileOutput"]),
 
         // Model: layers, weights, and the generation of text.
         module(
             "Model", "TensorOps",
             ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
-        module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging", "BlockFormats"]),
+        module(
+            "Model", "LLaVAModel",
+            ["TensorOps", "GGUF", "Imaging", "BlockFormats", "FileOutput", "WorkerPool"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
 
         // Product: the library that others import, jobs over many pictures, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
-        module("Product", "Evaluation", ["TrimLLaVA"]),
-        module("Product", "Captioning", ["TrimLLaVA", "CArchive"]),
+        module("Product", "Evaluation", ["TrimLLaVA", "FileOutput"]),
+        module("Product", "Captioning", ["TrimLLaVA", "CArchive", "FileOutput"]),
         .target(
             name: "DemoModel", path: "Sources/Product/DemoModel",
             exclude: ["README.md", "training.log"],
@@ -139,8 +142,8 @@ let package = Package(
         .executableTarget(
             name: "TrimLLaVACommandLine",
             dependencies: [
-                "Captioning", "DemoModel", "Evaluation", "TrimLLaVA", "GGUF", "Tokenization",
-                arguments,
+                "Captioning", "DemoModel", "Evaluation", "FileOutput", "TrimLLaVA", "GGUF",
+                "Tokenization", arguments,
             ],
             path: "Sources/Product/CommandLine"),
 
@@ -151,6 +154,7 @@ let package = Package(
         tests("Kernels"),
         tests("GGUF"),
         tests("Tokenization", ["GGUF"]),
+        tests("FileOutput"),
         tests("Imaging", ["CPNG"]),
         tests("WorkerPool", ["CVectorOps"]),
         tests(

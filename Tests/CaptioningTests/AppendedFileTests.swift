@@ -30,6 +30,8 @@ import Testing
     func aLastLineWithoutEndIsCutOff(content: String) throws {
         try folder.write(Array(content.utf8), to: "records.jsonl")
         let file = try AppendedFile(path)
+        #expect(try text == content)
+        try file.dropTornLine()
         let whole = String(
             content[
                 ..<(content.lastIndex(of: "\n").map { content.index(after: $0) }
@@ -46,6 +48,7 @@ import Testing
         let line = Array("whole\n".utf8)
         try folder.write(line + Array(repeating: 0x61, count: length), to: "records.jsonl")
         let file = try AppendedFile(path)
+        try file.dropTornLine()
         #expect(try text == "whole\n")
         let long = String(repeating: "b", count: length)
         try file.append(Array((long + "\n").utf8))
@@ -90,7 +93,29 @@ import Testing
         #expect(file.length == 7)
         try file.rewrite { _ in false }
         #expect(try text == "")
-        #expect(!FileManager.default.fileExists(atPath: path.text + ".new"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1)
+    }
+
+    @Test func rewritingKeepsAUsersFileBesideIt() throws {
+        try folder.write(Array("the user's".utf8), to: "records.jsonl.new")
+        let file = try AppendedFile(path)
+        try file.append(Array("a\n".utf8))
+        try file.rewrite { _ in true }
+        #expect(
+            try String(contentsOfFile: path.text + ".new", encoding: .utf8) == "the user's")
+    }
+
+    @Test func aLinkStaysAndItsTargetIsRewritten() throws {
+        let target = try folder.write(Array("a\nb\n".utf8), to: "target")
+        chmod(target, 0o640)
+        symlink("target", path.text)
+        let file = try AppendedFile(path)
+        try file.rewrite { $0 == 2 }
+        try file.append(Array("c\n".utf8))
+        #expect(try String(contentsOfFile: target, encoding: .utf8) == "b\nc\n")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path.text) == "target")
+        let mode = try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions]
+        #expect(mode as? Int == 0o640)
     }
 
     @Test func aFileThatIsGoneIsAnError() throws {

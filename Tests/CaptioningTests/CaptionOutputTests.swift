@@ -31,7 +31,8 @@ import Testing
         _ job: RecordIdentity? = nil, resumes: Bool = true, _ sidecars: Sidecars? = nil
     ) throws -> CaptionOutput {
         try CaptionOutput(
-            records: .file(records), resumes: resumes, sidecars: sidecars, job: job ?? self.job)
+            records: .file(records), resumes: resumes, sidecars: sidecars, job: job ?? self.job,
+            inputs: [FilePath(folder.path)])
     }
 
     private func record(_ name: String, _ prompt: Int, job: RecordIdentity? = nil) -> CaptionRecord
@@ -139,6 +140,24 @@ import Testing
         #expect(try String(contentsOfFile: records.text, encoding: .utf8) == "\(line)\n")
     }
 
+    /// Whatever the option -o names by mistake, with whole lines and without any.
+    @Test(arguments: ["JFIF\nrest", "JFIF", "one caption\nanother", "\u{FFFD}\n{"])
+    func whatIsNoFileOfRecordsIsNotCut(content: String) throws {
+        try folder.write(Array(content.utf8), to: "records.jsonl")
+        for resumes in [true, false] {
+            #expect(throws: CaptioningError.self) { try output(resumes: resumes) }
+            #expect(try String(contentsOfFile: records.text, encoding: .utf8) == content)
+        }
+    }
+
+    @Test(arguments: ["{\"file_n", "\0\0\0", "\n\0"])
+    func aTornRecordIsCutOff(content: String) throws {
+        try folder.write(Array(content.utf8), to: "records.jsonl")
+        _ = try output()
+        let left = try String(contentsOfFile: records.text, encoding: .utf8)
+        #expect(left == (content.hasPrefix("\n") ? "\n" : ""))
+    }
+
     private func sidecar(_ name: String) -> String? {
         try? String(contentsOfFile: folder.path + "/\(name).txt", encoding: .utf8)
     }
@@ -150,6 +169,15 @@ import Testing
         #expect(sidecar("a") == nil)
         try write(sink, [("a", 0)])
         #expect(sidecar("a") == "a0\na1\n" && sidecar("b") == nil)
+    }
+
+    @Test func captionsOfSeveralPromptsAreJoinedAsAskedFor() throws {
+        let sidecars = Sidecars(suffix: ".txt", in: nil, existing: .overwrite, joint: ", ")
+        try write(output(sidecars), [("a", 1), ("a", 0)])
+        #expect(sidecar("a") == "a0, a1\n")
+        unlink(folder.path + "/a.txt")
+        _ = try output(sidecars).plan(inputs)
+        #expect(sidecar("a") == "a0, a1\n")
     }
 
     private func output(_ sidecars: Sidecars) throws -> CaptionOutput {
@@ -208,6 +236,10 @@ import Testing
         let whole = try [output(nil), output(folder.path + "/out/put")]
         withExtendedLifetime(whole) {
             #expect(throws: inUse) { try output(nil) }
+            // Records of its own do not let a run write another one's sidecars.
+            #expect(throws: inUse) {
+                try self.output(Sidecars(suffix: ".txt", in: nil, existing: .skip))
+            }
             #expect(throws: inUse) { try output(nil, part: "1/2") }
         }
     }
@@ -225,6 +257,31 @@ import Testing
                 _ = try output(nil)
             }
         }
+    }
+
+    @Test func picturesOfSeveralFoldersStayApart() throws {
+        for name in ["x/train", "y/train/deep", "y/train/deep/in"] {
+            try FileManager.default.createDirectory(
+                atPath: folder.path + "/" + name, withIntermediateDirectories: true)
+        }
+        let sources = ["x/train", "y/train", "y/train/deep/"].map {
+            FilePath(folder.path + "/" + $0)
+        }
+        func path(_ picture: String, _ source: Int, _ sources: [FilePath]) -> String {
+            let sidecars = Sidecars(
+                suffix: ".txt", in: FilePath("out"), existing: .skip, sources: sources)
+            return sidecars.path(
+                for: PictureReference(
+                    path: FilePath(folder.path + "/" + picture), below: sources[source])
+            ).text
+        }
+        #expect(path("x/train/a.jpg", 0, sources) == "out/x/train/a.txt")
+        #expect(path("y/train/a.jpg", 1, sources) == "out/y/train/a.txt")
+        #expect(path("y/train/deep/a.jpg", 1, sources) == "out/y/train/deep/a.txt")
+        #expect(path("y/train/deep/in/a.jpg", 2, sources) == "out/y/train/deep/in/a.txt")
+        // One folder alone, however often it is named, needs no name.
+        let alone = [sources[0], FilePath(folder.path + "/x/../x/train")]
+        #expect(path("x/train/a.jpg", 0, alone) == "out/a.txt")
     }
 
     @Test func foldersAreMirrored() {

@@ -79,7 +79,9 @@ import Testing
             ("metadata.jsonl", ["data/a.jpg", "data/b.jpg", "data/sub/c.png"]),
         ] {
             let path = FilePath(folder.path + "/" + file)
-            try MetadataExport.write(table, to: path)
+            let export = MetadataExport(to: path, replaces: false)
+            try export.check(["a.jpg", "sub/c.png"].map(picture))
+            #expect(try export.write(table) == 0)
             let lines = try String(contentsOfFile: path.text, encoding: .utf8)
                 .split(separator: "\n").map { line in
                     try #require(
@@ -89,6 +91,72 @@ import Testing
             #expect(lines.map { $0["file_name"] } == names)
             #expect(lines.map { $0["text"] } == [hostile, "b0", "c0"])
             #expect(lines.map { $0["text_2"] } == [nil, "b1", "c1"])
+        }
+    }
+
+    private func rows(_ text: String, replaces: Bool = false) throws -> (kept: Int, [String]) {
+        let path = try folder.write(Array(text.utf8), to: "data/metadata.jsonl")
+        let kept = try MetadataExport(to: FilePath(path), replaces: replaces).write(table)
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        return (kept, lines.map(String.init))
+    }
+
+    @Test func rowsAndColumnsOfOthersStay() throws {
+        let foreign = #"{ "file_name" : "z.jpg", "text":"by hand","n": 12345678901234567890.50 }"#
+        let labelled = #"{"label": [1, {"a":"},{"}], "file_name": "b.jpg"}"#
+        let (kept, lines) = try rows("\u{FEFF}\(foreign)\r\n\n\(labelled)")
+        #expect(kept == 0)
+        #expect(lines.count == 4)
+        #expect(lines[0] == foreign)
+        #expect(
+            lines[1]
+                == #"{"label":[1, {"a":"},{"}],"file_name":"b.jpg","text":"b0","text_2":"b1"}"#)
+        #expect(lines[2].contains(#""a.jpg""#) && lines[3].contains(#""sub/c.png""#))
+        // Again: nothing changes.
+        #expect(try rows(lines.joined(separator: "\n")).1 == lines)
+    }
+
+    @Test func textsThatAreInNoRecordStayUnlessTheyAreToBeReplaced() throws {
+        let rows = #"{"file_name":"b.jpg","text":"by hand","text_2":"b1"}"#
+        let (kept, lines) = try self.rows(rows)
+        #expect(kept == 1 && lines[0] == rows)
+        let (left, replaced) = try self.rows(rows, replaces: true)
+        #expect(left == 0 && replaced[0] == #"{"file_name":"b.jpg","text":"b0","text_2":"b1"}"#)
+        // A caption that other settings gave is the program's own.
+        let own = #"{"file_name":"a.jpg","text":"of other settings"}"#
+        let (none, updated) = try self.rows(own)
+        #expect(none == 0 && !updated[0].contains("of other settings"))
+    }
+
+    @Test(arguments: ["by hand\n", "{\"file_name\":\"a.jpg\"\n", "[]\n", "{}\n1"])
+    func aFileOfOtherLinesIsRefusedAndStays(text: String) throws {
+        let path = try folder.write(Array(text.utf8), to: "data/metadata.jsonl")
+        let export = MetadataExport(to: FilePath(path), replaces: true)
+        #expect(throws: CaptioningError.self) { try export.check([]) }
+        #expect(throws: CaptioningError.self) { try export.write(table) }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path + "/data").count == 4)
+    }
+
+    @Test func picturesThatMetadataCannotNameAreRefused() throws {
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/elsewhere", withIntermediateDirectories: true)
+        symlink("../elsewhere", folder.path + "/data/link")
+        let metadata = FilePath(folder.path + "/data/metadata.jsonl")
+        let export = MetadataExport(to: metadata, replaces: false)
+        try export.check([picture("a.jpg"), picture("link/x.jpg")])
+        let member = PictureReference(
+            path: picture("s.tar/1.jpg").path,
+            place: .member(
+                archive: picture("s.tar").path, position: 0,
+                version: FileVersion(size: 1, modified: 1)))
+        let outside = PictureReference(path: FilePath(folder.path + "/elsewhere/x.jpg"))
+        for picture in [member, outside, picture("../elsewhere/x.jpg")] {
+            #expect(
+                throws: CaptioningError.outsideMetadata(
+                    picture: picture.path.text, metadata: metadata.text)
+            ) { try export.check([picture]) }
         }
     }
 
@@ -109,11 +177,75 @@ import Testing
         return files
     }
 
+    private func shards(
+        _ out: FilePath, records: String = "records", part: String? = nil,
+        of job: RecordIdentity? = nil
+    ) -> ShardExport {
+        ShardExport(
+            to: out, of: job ?? self.job, records: FilePath(folder.path + "/" + records),
+            part: part.flatMap { Shard(parsing: $0) }, joint: " | ")
+    }
+
+    @Test func shardsOfOthersAreRefused() throws {
+        let out = FilePath(folder.path + "/shards")
+        let pictures = ["b.jpg", "sub/c.png"].map(picture)
+        try shards(out).check(pictures)
+        try shards(out).write(pictures, table)
+        try shards(out).check(pictures)
+        try shards(out, part: "2/3").check(pictures)
+        let foreign = CaptioningError.foreignShards(folder: out.text, shard: "00000.tar")
+        #expect(throws: foreign) { try shards(out, records: "others").check(pictures) }
+        let other = RecordIdentity(model: "m", prompts: ["three"], settings: [])
+        #expect(throws: foreign) { try shards(out, of: other).check(pictures) }
+        try folder.write([], to: "shards/00001.tar")
+        #expect(
+            throws: CaptioningError.foreignShards(folder: out.text, shard: "00001.tar")
+        ) { try shards(out).check(pictures) }
+    }
+
+    @Test func shardsThatAreLeftOverAreDeleted() throws {
+        let out = FilePath(folder.path + "/shards")
+        for name in ["x", "y"] {
+            let writer = try ArchiveWriter(FilePath(folder.path + "/\(name).tar"))
+            try writer.add(FilePath("1.jpg"), [1], modified: 1)
+            try writer.finish()
+        }
+        var inputs = PictureInputs(isRecursive: false)
+        for name in ["x", "y"] { inputs.add(FilePath(folder.path + "/\(name).tar")) }
+        var table = CaptionTable(job)
+        for picture in inputs.pictures {
+            for prompt in 0...1 { table.add(record(picture, prompt, "t\(prompt)")) }
+        }
+        try shards(out).write(inputs.pictures, table)
+        try folder.write([], to: "shards/mine.txt")
+        try shards(out).write([inputs.pictures[0]], table)
+        let names = try FileManager.default.contentsOfDirectory(atPath: out.text).sorted()
+        #expect(names == [".trimllava-shards.json", "mine.txt", "x.tar"])
+        #expect(try untarred(out.text + "/x.tar")["1.txt"] == "t0 | t1\n")
+    }
+
+    @Test func shardsOfOneNameAreRefused() throws {
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/s", withIntermediateDirectories: true)
+        var inputs = PictureInputs(isRecursive: false)
+        for name in ["00000.tar", "s/00000.tar"] {
+            let writer = try ArchiveWriter(FilePath(folder.path + "/" + name))
+            try writer.add(FilePath("1.jpg"), [1], modified: 1)
+            try writer.finish()
+            inputs.add(FilePath(folder.path + "/" + name))
+        }
+        let shards = shards(FilePath(folder.path + "/out"))
+        try shards.check([inputs.pictures[0]])
+        for pictures in [inputs.pictures, [picture("a.jpg"), inputs.pictures[0]]] {
+            #expect(throws: CaptioningError.self) { try shards.check(pictures) }
+        }
+    }
+
     @Test func shardsHavePicturesAndCaptions() throws {
         let pictures = ["a.jpg", "b.jpg", "sub/c.png"].map(picture)
         let out = FilePath(folder.path + "/shards")
         let table = table
-        try ShardExport(table, to: out, part: nil).write(pictures)
+        try shards(out).write(pictures, table)
         let files = try untarred(out.text + "/00000.tar")
         // a.jpg lacks a caption.
         #expect(
@@ -124,14 +256,14 @@ import Testing
                     }
                 })
         #expect(files["000000000.jpg"] == "b.jpg" && files["000000001.png"] == "sub/c.png")
-        #expect(files["000000000.txt"] == "b0\nb1\n")
+        #expect(files["000000000.txt"] == "b0 | b1\n")
         let json = try JSONSerialization.jsonObject(
             with: Data((files["000000001.json"] ?? "").utf8))
         #expect((json as? [[String: Any]])?.map { $0["text"] as? String } == ["c0", "c1"])
         // A picture that has changed since is left out.
         try folder.write(Array("another".utf8), to: "data/b.jpg")
-        try ShardExport(table, to: out, part: Shard(parsing: "2/3")).write(pictures)
-        #expect(try untarred(out.text + "/2-of-3-00000.tar")["000000001.txt"] == "c0\nc1\n")
+        try shards(out, part: "2/3").write(pictures, table)
+        #expect(try untarred(out.text + "/2-of-3-00000.tar")["000000001.txt"] == "c0 | c1\n")
         #expect(try untarred(out.text + "/2-of-3-00000.tar").count == 3)
     }
 
@@ -151,8 +283,7 @@ import Testing
         for picture in inputs.pictures {
             for prompt in 0...1 { table.add(record(picture, prompt, "t\(prompt)")) }
         }
-        try ShardExport(table, to: FilePath(folder.path + "/back"), part: nil)
-            .write(inputs.pictures)
+        try shards(FilePath(folder.path + "/back")).write(inputs.pictures, table)
         let reader = try ArchiveReader(FilePath(folder.path + "/back/in.tar"))
         var found: [FilePath: [UInt8]] = [:]
         while let member = try reader.next() {
@@ -160,8 +291,8 @@ import Testing
         }
         #expect(found.count == 6)
         #expect(found[FilePath("x/1.jpg")] == Array("x/1.jpg".utf8))
-        #expect(found[FilePath("x/1.txt")] == Array("t0\nt1\n".utf8))
+        #expect(found[FilePath("x/1.txt")] == Array("t0 | t1\n".utf8))
         #expect(found[long] == long.bytes)
-        #expect(found[long.withoutExtension.adding(".txt")] == Array("t0\nt1\n".utf8))
+        #expect(found[long.withoutExtension.adding(".txt")] == Array("t0 | t1\n".utf8))
     }
 }

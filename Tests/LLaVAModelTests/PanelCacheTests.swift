@@ -69,17 +69,30 @@ private let packedOps = TensorOps(
         #expect(try (inode(text), inode(projector)) == inodes)
     }
 
-    @Test func panelsAreReadFromTheCache() throws {
+    @Test func changedPanelsAreFoundAndPackedAgain() throws {
         try write(pair)
         let logits = try load(cache: cache).logits(someTokens)
         let text = try files().text
-        // Most of the matrices: another scale, and other weights.
-        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: text))
-        let size = try handle.seekToEnd()
-        try handle.seek(toOffset: size / 2)
-        try handle.write(contentsOf: Data(repeating: 0x21, count: Int(size - size / 2)))
-        try handle.close()
-        #expect(try load(cache: cache).logits(someTokens) != logits)
+        let whole = try bytes(text)
+        // The last byte is of a panel, as matrices end with one.
+        for place in [4096, whole.count / 2, whole.count - 1] {
+            var changed = whole
+            changed[place] ^= 0x10
+            try Data(changed).write(to: URL(fileURLWithPath: text))
+            let model = try load(cache: cache)
+            // Between matrices there may be bytes that nobody reads.
+            let isFound = model.warnings.contains { $0.hasPrefix(text) && $0.contains("damaged") }
+            #expect(isFound || place == whole.count / 2)
+            #expect(try model.logits(someTokens) == logits)
+            if isFound { #expect(try bytes(text) == whole) }
+        }
+    }
+
+    @Test func foldersOfTheCacheAreMade() throws {
+        try write(pair)
+        let deep = cache + "/of/mine"
+        #expect(try load(cache: deep).warnings == load(cache: nil).warnings)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: deep).count == 2)
     }
 
     @Test func fusedMatricesHaveEntriesOfTheirOwn() throws {
@@ -131,22 +144,6 @@ private let packedOps = TensorOps(
         #expect(try model.logits(someTokens) == load(cache: nil).logits(someTokens))
     }
 
-    @Test func onlyAbandonedPartialFilesAreDeleted() throws {
-        try write(pair)
-        _ = try load(cache: cache)
-        let text = try files().text
-        let (old, new) = ("\(text).1-1.partial", "\(text).2-2.partial")
-        for path in [old, new] { try Data([1]).write(to: URL(fileURLWithPath: path)) }
-        try FileManager.default.setAttributes(
-            [.modificationDate: Date(timeIntervalSinceNow: -4000)], ofItemAtPath: old)
-        try FileManager.default.removeItem(atPath: text)
-        _ = try load(cache: cache)
-        #expect(!FileManager.default.fileExists(atPath: old))
-        #expect(FileManager.default.fileExists(atPath: new))
-        try FileManager.default.removeItem(atPath: new)
-        _ = try files()
-    }
-
     @Test func tellsHowFarItIs() throws {
         try write(pair)
         let progress = ProgressLog()
@@ -196,7 +193,7 @@ private final class ProgressLog {
             }
             return (name: name, firstRow: 0, matrix: try packedOps.pack(weight))
         }
-        try StoredPanels.write(matrices, source: "test", to: path)
+        try StoredPanels.write(matrices, source: "test", to: path, packedOps.pool)
         whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
         #expect(whole.count == 2 * 4096 + 1152)
     }
@@ -245,11 +242,50 @@ private final class ProgressLog {
     /// A checksum does not keep anybody from writing nonsense.
     @Test func matricesOutsideTheFileAreFound() throws {
         let shape = try #require(PackedShape(.q4_0, outputs: 40, inputs: 64))
-        let index = PanelCacheIndex(source: "test", matrices: [("a", 0, shape)])
+        let index = PanelCacheIndex(
+            source: "test",
+            matrices: [PanelCacheIndex.Matrix(name: "a", firstRow: 0, shape: shape, checksum: 0)])
         #expect(try refusal(index.encoded()) == .damaged)
         #expect(PackedShape(kind: 99, outputs: 1, inputs: 1) == nil)
         #expect(PackedShape(kind: 0, outputs: 0, inputs: 1) == nil)
         #expect(PackedShape(kind: 0, outputs: 1, inputs: 1 << 40) == nil)
+    }
+}
+
+@Suite struct PanelChecksumTests {
+    private let pools = [1, 2, 3].map { WorkerPool(threadCount: $0) }
+
+    private func checksum(_ bytes: [UInt8], _ pool: Int = 0) -> UInt64 {
+        bytes.withUnsafeBytes { PanelChecksum.of($0, pools[pool]) }
+    }
+
+    @Test(arguments: [0, 1, 63, 64, 65, 4096, (1 << 20) - 1, 1 << 20, (1 << 21) + 77])
+    func threadsDoNotMatterAndEveryChangeDoes(count: Int) {
+        var random = SeededGenerator(seed: UInt64(count))
+        var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let sum = checksum(bytes)
+        #expect(checksum(bytes, 1) == sum && checksum(bytes, 2) == sum)
+        #expect(checksum(bytes + [0]) != sum)
+        guard count > 1 else { return }
+        for _ in 0..<200 {
+            let place = Int.random(in: 0..<count, using: &random)
+            let bit = UInt8.random(in: 0..<8, using: &random)
+            bytes[place] ^= 1 << bit
+            #expect(checksum(bytes) != sum)
+            // The same bit elsewhere, as a fault of a memory cell or a swap makes it.
+            let other = (place + 64) % count
+            bytes[other] ^= 1 << bit
+            #expect(checksum(bytes) != sum || other == place)
+            bytes[place] ^= 1 << bit
+            bytes[other] ^= 1 << bit
+        }
+        #expect(checksum(bytes) == sum)
+    }
+
+    @Test func swappedPiecesAreFound() {
+        let piece = 1 << 20
+        let (one, two) = ([UInt8](repeating: 1, count: piece), [UInt8](repeating: 2, count: piece))
+        #expect(checksum(one + two) != checksum(two + one))
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CPNG
+import FileOutput
 
 /// Writes pictures as PNG files: 8-bit RGB, nothing lost.
 public enum PictureEncoder {
@@ -27,9 +28,15 @@ public enum PictureEncoder {
     ///
     /// - Parameters:
     ///   - picture: What to write.
-    ///   - path: The file; one that exists is replaced. A device or pipe is written to directly.
+    ///   - path: The file; one that exists is replaced. A device or pipe is written to as it is, and `-` is
+    ///     standard output.
     /// - Throws: `ImagingError.encoding`, or `ImagingError.unwritable` with the path in it.
     public static func write(_ picture: Picture, to path: String) throws(ImagingError) {
-        try FileReplacement.replace(path, with: png(picture))
+        let bytes = try png(picture)
+        do {
+            try OutputFile.write(bytes, to: FilePath(path))
+        } catch {
+            throw .unwritable(name: path, reason: error.reason)
+        }
     }
 }

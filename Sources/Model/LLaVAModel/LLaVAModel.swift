@@ -69,7 +69,7 @@ public final class LLaVAModel: Sendable {
         padding = try Self.preprocessor(config, .padToSquare, projectorFile)
         cropping = try Self.preprocessor(config, .centerCrop, projectorFile)
         for loader in [textLoader, visionLoader] {
-            loader.saveCache { onProgress(.storing(done: $0)) }
+            loader.saveCache(ops) { onProgress(.storing(done: $0)) }
         }
         warnings = [textLoader, visionLoader].flatMap(\.warnings)
     }

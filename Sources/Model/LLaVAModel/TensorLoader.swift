@@ -24,7 +24,9 @@ final class TensorLoader {
     }
 
     /// Writes what was packed to the cache, where there is one.
-    func saveCache(onProgress: (Double) -> Void) { cache?.save(onProgress: onProgress) }
+    func saveCache(_ ops: TensorOps, onProgress: (Double) -> Void) {
+        cache?.save(ops.pool, onProgress: onProgress)
+    }
 
     /// What is odd about the file and its cache.
     var warnings: [String] { unusedTensorWarnings + (cache?.warnings ?? []) }
@@ -95,7 +97,7 @@ final class TensorLoader {
         guard let shape = PackedShape(packing: weight, roundedTo: fitting?.format) else {
             return layer
         }
-        if let found = cache?.matrix(weight, shape) {
+        if let found = cache?.matrix(weight, shape, ops.pool) {
             return LinearLayer(weight: weight, bias: layer.bias, packed: found)
         }
         do throws(PackingError) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+@_exported import FileOutput
 import TrimLLaVA
 
 /// Why a job cannot start, or had to stop.
@@ -15,10 +16,32 @@ public enum CaptioningError: Error, Equatable {
     case notARecord(path: String, line: Int, reason: String)
     /// A file that is being written has been removed or replaced.
     case removed(path: String)
+    /// A picture that no row of Hugging Face's metadata can name.
+    case outsideMetadata(picture: String, metadata: String)
+    /// A line of a `metadata.jsonl` is no row.
+    case notMetadata(path: String, line: Int)
+    /// A folder for shards has others already.
+    case foreignShards(folder: String, shard: String)
+    /// Two shards would have the same name.
+    case sameShard(name: String, first: String, second: String)
     /// The model refuses, whatever the picture.
     case model(LLaVAError)
     /// More pictures failed than may.
     case tooManyFailures(count: Int, limit: Int)
+}
+
+/// What tells a file from all others, whatever it is called.
+typealias FileIdentity = FileStatus.Identity
+
+/// Writes files; what keeps them from being written are the module's errors.
+func writing<Result>(
+    _ body: () throws(FileOutputError) -> Result
+) throws(CaptioningError) -> Result {
+    do {
+        return try body()
+    } catch {
+        throw .unwritable(path: error.path, reason: error.reason)
+    }
 }
 
 extension CaptioningError: CustomStringConvertible {
@@ -34,6 +57,15 @@ extension CaptioningError: CustomStringConvertible {
             "\(path): line \(line) is no record of a caption: \(reason)"
         case .removed(let path):
             "\(path): has been removed or replaced while it was being written"
+        case .outsideMetadata(let picture, let metadata):
+            "\(metadata) cannot name \(picture): Hugging Face's datasets look for picture files below its "
+                + "folder, by names in UTF-8"
+        case .notMetadata(let path, let line):
+            "\(path): line \(line) is no JSON object, expected a row with a file_name"
+        case .foreignShards(let folder, let shard):
+            "\(folder) has shards that this job did not write, such as \(shard); give another folder"
+        case .sameShard(let name, let first, let second):
+            "\(first) and \(second) would both go to the shard \(name); caption them one after the other"
         case .model(let error): "\(error)"
         case .tooManyFailures(let count, let limit):
             "\(count) pictures failed, and --max-errors is \(limit)"

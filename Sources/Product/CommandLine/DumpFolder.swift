@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 import TrimLLaVA
 
@@ -7,21 +8,25 @@ struct DumpFolder {
     let path: String
 
     /// Makes the folder, so that an unusable path is known before the run.
-    init(path: String) throws(DumpError) {
+    init(path: String) throws(FileOutputError) {
         self.path = path
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw DumpError(path: path, error)
-        }
-        guard access(path, W_OK) == 0 else {
-            throw DumpError(path: path, reason: String(cString: strerror(errno)))
-        }
+        try OutputFolder.make(FilePath(path))
+        for file in Self.files(path) { try OutputFolder.check(file) }
+    }
+
+    private static let names = [
+        "pixels", "features", "projected", "logits", "kept", "tokens", "positions", "generated",
+    ]
+
+    /// The files that are written to a folder.
+    static func files(_ path: String) -> [FilePath] { names.map { file($0, in: path) } }
+
+    private static func file(_ name: String, in path: String) -> FilePath {
+        FilePath(path).appending(Array("\(name).npy".utf8))
     }
 
     /// Writes one `.npy` file per stage.
-    func write(_ recorder: StageRecorder) throws(DumpError) {
+    func write(_ recorder: StageRecorder) throws(FileOutputError) {
         try write("pixels", recorder.pixels)
         try write("features", recorder.features)
         try write("projected", recorder.projected)
@@ -34,11 +39,11 @@ struct DumpFolder {
 
     private func write(
         _ name: String, _ tensor: StageRecorder.Tensor<Float>
-    ) throws(DumpError) {
+    ) throws(FileOutputError) {
         try write(name, type: "<f4", tensor.shape, tensor.values.withUnsafeBytes { Data($0) })
     }
 
-    private func write(_ name: String, _ values: [Int32]) throws(DumpError) {
+    private func write(_ name: String, _ values: [Int32]) throws(FileOutputError) {
         try write(name, type: "<i4", [values.count], values.withUnsafeBytes { Data($0) })
     }
 
@@ -46,7 +51,7 @@ struct DumpFolder {
     /// so that the numbers start at a multiple of 64 bytes, the numbers in memory order.
     private func write(
         _ name: String, type: String, _ shape: [Int], _ numbers: Data
-    ) throws(DumpError) {
+    ) throws(FileOutputError) {
         let dimensions = shape.map { "\($0)," }.joined(separator: " ")
         var header =
             "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(dimensions)), }"
@@ -57,28 +62,6 @@ struct DumpFolder {
         data.append(contentsOf: [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8)])
         data.append(Data(header.utf8))
         data.append(numbers)
-        let file = URL(fileURLWithPath: path).appendingPathComponent("\(name).npy")
-        do {
-            try data.write(to: file)
-        } catch {
-            throw DumpError(path: file.relativePath, error)
-        }
+        try OutputFile.write(data, to: Self.file(name, in: path))
     }
-}
-
-/// Why stages cannot be written.
-struct DumpError: Error, Equatable, CustomStringConvertible {
-    let path: String
-    let reason: String
-
-    init(path: String, reason: String) {
-        self.path = path
-        self.reason = reason
-    }
-
-    init(path: String, _ error: any Error) {
-        self.init(path: path, reason: systemReason(error))
-    }
-
-    var description: String { "\(path): stages cannot be written there: \(reason)" }
 }

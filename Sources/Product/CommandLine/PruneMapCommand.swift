@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import FileOutput
 import TrimLLaVA
 
 /// `trimllava prune-map`: which patches of a picture a selector keeps.
@@ -30,7 +31,9 @@ struct PruneMapCommand: ParsableCommand {
     var quiet = false
 
     @Option(
-        name: [.short, .long], help: ArgumentHelp("The map to write, a PNG.", valueName: "file"),
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "The map to write, a PNG; - for standard output.", valueName: "file"),
         completion: .file())
     var output: String
 
@@ -42,11 +45,17 @@ struct PruneMapCommand: ParsableCommand {
 
     func validate() throws {
         if pruning.keep == nil { throw ValidationError("--keep is needed: how many to keep") }
+        try checkExtension(of: output, is: "png", "-o")
     }
 
     func run() throws {
         try TextInput.checkArguments()
         guard let options = pruning.options else { return }
+        try checkingFiles { files in
+            try files.reads(model)
+            try files.reads(pictures: [self.picture])
+            try files.writesAtEnd(output, as: "-o")
+        }
         let picture = try PictureDecoder.load(
             path: picture, applyOrientation: !ignoreOrientation)
         let llava = try model.load(quiet: quiet)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import FileOutput
 import TrimLLaVA
 
 /// `trimllava run`: asks a model about pictures.
@@ -66,6 +67,7 @@ struct RunCommand: ParsableCommand {
         if pruneMap != nil, interactive || pictures.count != 1 || pruning.keep == nil {
             throw ValidationError("--prune-map goes with --keep and exactly one picture")
         }
+        if let pruneMap { try checkExtension(of: pruneMap, is: "png", "--prune-map") }
         if !interactive, pictures.isEmpty, !prompt.isGiven {
             throw ValidationError("give a picture, or a prompt, or --interactive")
         }
@@ -80,6 +82,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try TextInput.checkArguments()
+        try checkFiles()
         let question = try prompt.text()
         let folder = try dump.map { path in try DumpFolder(path: path) }
         var input = PictureInput(orients: !prompt.format.ignoreOrientation)
@@ -91,6 +94,17 @@ struct RunCommand: ParsableCommand {
             try chat.run(firstQuestion: question)
         } else {
             try answerOnce(llava, question ?? LLaVA.defaultQuestion, input, folder)
+        }
+    }
+
+    private func checkFiles() throws {
+        try checkingFiles { files in
+            try files.reads(model)
+            try files.reads(pictures: pictures)
+            if let file = prompt.promptFile { try files.reads(FilePath(file), as: "--prompt-file") }
+            try files.writes(.standardStream)
+            for file in dump.map(DumpFolder.files) ?? [] { try files.writes(file, as: "--dump") }
+            if let pruneMap { try files.writesAtEnd(pruneMap, as: "--prune-map") }
         }
     }
 

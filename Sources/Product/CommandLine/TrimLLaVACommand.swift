@@ -15,6 +15,7 @@ struct TrimLLaVACommand: ParsableCommand {
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).
     static func main() {
+        ProcessStart.prepare()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 #if canImport(Glibc)
@@ -42,26 +43,27 @@ public final class AnswerFile {
     /// - Throws: `EvaluationError`.
     public init(path: String, run: String) throws(EvaluationError) {
         self.path = path
-        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw Self.failure(path) }
-        do throws(EvaluationError) {
-            guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-                throw .file(path: path, reason: "another run writes to it")
+        do {
+            file = try LockedOutput.opened(FilePath(path))
+        } catch {
+            switch error {
+            case .inUse: throw .file(path: path, reason: "another run writes to it")
+            case .unwritable(let error): throw .file(path: path, reason: error.reason)
             }
+        }
+        do throws(EvaluationError) {
             before = try Self.read(path, file, run)
             if lseek(file, 0, SEEK_END) == 0 {
                 try Self.write(Header(run: run), to: file, path)
             }
         } catch {
-            close(file)
+            closeUnlocked(file)
             throw error
         }
     }
 
     deinit {
-        // Closing alone leaves the lock to a process that is just being started.
-        flock(file, LOCK_UN)
-        close(file)
+        closeUnlocked(file)
     }
 
     /// Adds an answer.
@@ -71,16 +73,21 @@ public final class AnswerFile {
         try Self.write(record, to: file, path)
     }
 
-    /// Reads what is there and cuts off a torn line.
+    /// Reads what is there and cuts off a torn line, once it is known that answers are there.
     private static func read(
         _ path: String, _ file: Int32, _ run: String
     ) throws(EvaluationError) -> [EvaluationRecord] {
         guard let data = FileManager.default.contents(atPath: path) else { throw failure(path) }
         let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        guard ftruncate(file, off_t(whole)) == 0 else { throw failure(path) }
         let lines = data[..<whole].split(separator: UInt8(ascii: "\n"))
-        guard let first = lines.first else { return [] }
         let decoder = JSONDecoder()
+        guard let first = lines.first else {
+            guard data.isEmpty || data.first == UInt8(ascii: "{") else {
+                throw .badLine(path: path, line: 1, problem: "expected the name of a run")
+            }
+            try cut(path, file, from: data.count, to: whole)
+            return []
+        }
         guard let header = try? decoder.decode(Header.self, from: first) else {
             throw .badLine(path: path, line: 1, problem: "expected the name of a run")
         }
@@ -94,7 +101,14 @@ public final class AnswerFile {
             }
             records.append(record)
         }
+        try cut(path, file, from: data.count, to: whole)
         return records
+    }
+
+    private static func cut(
+        _ path: String, _ file: Int32, from length: Int, to whole: Int
+    ) throws(EvaluationError) {
+        guard whole == length || ftruncate(file, off_t(whole)) == 0 else { throw failure(path) }
     }
 
     private static func write(
@@ -106,12 +120,7 @@ public final class AnswerFile {
             throw .file(path: path, reason: "an answer cannot be written as JSON")
         }
         data.append(UInt8(ascii: "\n"))
-        let handle = FileHandle(fileDescriptor: file, closeOnDealloc: false)
-        do {
-            try handle.write(contentsOf: data)
-        } catch {
-            throw .file(path: path, reason: error.localizedDescription)
-        }
+        guard writeAll([UInt8](data), to: file) else { throw failure(path) }
     }
 
     private static func failure(_ path: String) -> EvaluationError {

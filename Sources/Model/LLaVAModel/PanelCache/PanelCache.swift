@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
 import TensorOps
+import WorkerPool
 
 #if canImport(Glibc)
     import Glibc
@@ -22,7 +23,7 @@ final class PanelCache {
     /// Whether a matrix was asked for that the stored file lacks.
     private var isIncomplete = false
 
-    /// The cache of `file` in `folder`, which is made if it does not exist.
+    /// The cache of `file` in `folder`, which is made with the first cache.
     ///
     /// - Parameter rounding: how the matrices are rounded before they are packed.
     init(folder: String, of file: GGUFFile, rounding: String) {
@@ -31,7 +32,6 @@ final class PanelCache {
         let digits = String(place, radix: 16)
         path = "\(folder)/\(name)-\(digits).panels"
         source = Self.description(of: file, rounding)
-        mkdir(folder, 0o777)
         do {
             stored = try StoredPanels(path: path, source: source)
         } catch {
@@ -47,13 +47,27 @@ final class PanelCache {
     }
 
     /// The matrix as it was packed before.
-    func matrix(_ weight: WeightMatrix, _ shape: PackedShape) -> PackedMatrix? {
-        guard let found = stored?.matrix(weight, shape) else {
+    func matrix(
+        _ weight: WeightMatrix, _ shape: PackedShape, _ pool: WorkerPool
+    ) -> PackedMatrix? {
+        guard let found = sound(weight, shape, pool) else {
             isIncomplete = true
             return nil
         }
         matrices.append((weight.name, weight.firstRow, found))
         return found
+    }
+
+    /// The stored matrix, if there is one and it is as it was written.
+    private func sound(
+        _ weight: WeightMatrix, _ shape: PackedShape, _ pool: WorkerPool
+    ) -> PackedMatrix? {
+        do {
+            return try stored?.matrix(weight, shape, pool)
+        } catch {
+            warnings.append("\(path): \(weight.name) is damaged; packing it again")
+            return nil
+        }
     }
 
     /// Takes a matrix that was packed because the cache lacks it.
@@ -63,15 +77,16 @@ final class PanelCache {
 
     /// Writes all matrices to the cache, if it lacks one.
     ///
-    /// - Parameter onProgress: called with the part that is written, 0 to 1.
-    func save(onProgress: (Double) -> Void) {
+    /// - Parameters:
+    ///   - pool: the threads that compute checksums.
+    ///   - onProgress: called with the part that is written, 0 to 1.
+    func save(_ pool: WorkerPool, onProgress: (Double) -> Void) {
         guard isIncomplete, !matrices.isEmpty else { return }
         do {
             try StoredPanels.write(
-                matrices, source: source, to: path, onProgress: onProgress)
+                matrices, source: source, to: path, pool, onProgress: onProgress)
         } catch {
-            warnings.append(
-                "\(path): cannot be written: \(error.reason); weights are packed at every start")
+            warnings.append("\(error); weights are packed at every start")
         }
     }
 

@@ -11,10 +11,12 @@ struct PanelCacheEntry: Equatable {
     let shape: PackedShape
     /// Where the panels start in the file.
     let offset: Int
+    /// The panels' `PanelChecksum`.
+    let checksum: UInt64
 }
 
-/// What a cache file holds: a header of 32 bytes, the index, and the panels of each matrix from the next
-/// multiple of a page on.
+/// What a cache file holds: a header of 32 bytes, the index with a checksum of each matrix, and the panels of
+/// each matrix from the next multiple of a page on.
 ///
 /// The header is the text `TRIMPANL`, the version of this format and that of the panels' layout (UInt32),
 /// the bytes of the index and their fingerprint, header included (UInt64). All numbers are little-endian.
@@ -28,7 +30,15 @@ struct PanelCacheIndex: Equatable {
     static let alignment = 4096
 
     private static let magic = Array("TRIMPANL".utf8)
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
+
+    /// A matrix to be stored.
+    struct Matrix {
+        let name: String
+        let firstRow: Int
+        let shape: PackedShape
+        let checksum: UInt64
+    }
 
     /// Bytes of the whole file.
     var fileBytes: Int {
@@ -36,14 +46,16 @@ struct PanelCacheIndex: Equatable {
     }
 
     /// An index of matrices one after the other.
-    init(source: String, matrices: [(name: String, firstRow: Int, shape: PackedShape)]) {
+    init(source: String, matrices: [Matrix]) {
         self.source = source
         let sizes = matrices.reduce(0) { $0 + Self.entryBytes(name: $1.name) }
         var offset = Self.headerBytes + 8 + source.utf8.count + sizes
-        entries = matrices.map { name, firstRow, shape in
+        entries = matrices.map { matrix in
             offset = (offset + Self.alignment - 1) / Self.alignment * Self.alignment
-            defer { offset += shape.byteCount }
-            return PanelCacheEntry(name: name, firstRow: firstRow, shape: shape, offset: offset)
+            defer { offset += matrix.shape.byteCount }
+            return PanelCacheEntry(
+                name: matrix.name, firstRow: matrix.firstRow, shape: matrix.shape, offset: offset,
+                checksum: matrix.checksum)
         }
     }
 
@@ -58,6 +70,7 @@ struct PanelCacheIndex: Equatable {
             for number in [entry.firstRow, entry.shape.outputs, entry.shape.inputs, entry.offset] {
                 index.append(UInt64(number))
             }
+            index.append(entry.checksum)
         }
         var header = Self.magic
         header.append(Self.version)
@@ -94,7 +107,7 @@ struct PanelCacheIndex: Equatable {
     }
 
     /// Bytes of an entry with that name.
-    private static func entryBytes(name: String) -> Int { 4 + name.utf8.count + 4 + 4 * 8 }
+    private static func entryBytes(name: String) -> Int { 4 + name.utf8.count + 4 + 5 * 8 }
 }
 
 /// Reads numbers and texts one after the other, and never past the end.
@@ -126,11 +139,13 @@ private struct Reader {
     mutating func entry(fileBytes: Int) -> PanelCacheEntry? {
         guard let name = text(), let kind = integer(UInt32.self),
             let firstRow = size(), let outputs = size(), let inputs = size(), let offset = size(),
+            let checksum = integer(UInt64.self),
             let shape = PackedShape(kind: Int(kind), outputs: outputs, inputs: inputs),
             offset % PanelCacheIndex.alignment == 0, offset <= fileBytes,
             shape.byteCount <= fileBytes - offset
         else { return nil }
-        return PanelCacheEntry(name: name, firstRow: firstRow, shape: shape, offset: offset)
+        return PanelCacheEntry(
+            name: name, firstRow: firstRow, shape: shape, offset: offset, checksum: checksum)
     }
 
     private mutating func size() -> Int? { integer(UInt64.self).flatMap { Int(exactly: $0) } }

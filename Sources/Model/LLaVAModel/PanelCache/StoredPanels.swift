@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
 import TensorOps
+import WorkerPool
 
 #if canImport(Glibc)
     import Glibc
@@ -44,12 +45,19 @@ final class StoredPanels: @unchecked Sendable {
     deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 
     /// The panels of a matrix; nil if the file has none of it in that shape.
-    func matrix(_ weight: WeightMatrix, _ shape: PackedShape) -> PackedMatrix? {
+    ///
+    /// - Parameter pool: the threads that compare the panels with their checksum.
+    /// - Throws: `Refusal.damaged` where they differ.
+    func matrix(
+        _ weight: WeightMatrix, _ shape: PackedShape, _ pool: WorkerPool
+    ) throws(Refusal) -> PackedMatrix? {
         let entry = entries[weight.name]?.first {
             $0.firstRow == weight.firstRow && $0.shape == shape
         }
         guard let entry, let start = bytes.baseAddress else { return nil }
-        return PackedMatrix(shape, panels: start + entry.offset, owner: self)
+        let matrix = PackedMatrix(shape, panels: start + entry.offset, owner: self)
+        guard PanelChecksum.of(matrix.bytes, pool) == entry.checksum else { throw .damaged }
+        return matrix
     }
 
     private static func map(_ path: String) throws(Refusal) -> UnsafeRawBufferPointer {

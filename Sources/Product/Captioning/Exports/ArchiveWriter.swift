@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import CArchive
+import FileOutput
 
 /// Writes a tar archive aside, and gives it its name once it is whole.
 final class ArchiveWriter {
     private let archive: OpaquePointer
     private let path: FilePath
-    private let aside: FilePath
-    private var isFinished = false
+    private let file: OutputFile
 
     /// Begins an archive; folders that are missing are made.
     ///
     /// - Throws: `CaptioningError.unwritable`.
     init(_ path: FilePath) throws(CaptioningError) {
         self.path = path
-        aside = ReplacedFile.aside(path)
-        guard ReplacedFile.makeFolder(path.folder) else { throw ReplacedFile.unwritable(path) }
+        file = try writing { () throws(FileOutputError) in
+            try OutputFile(path, makesFolders: true)
+        }
         guard let archive = archive_write_new() else {
             throw .unwritable(path: path.text, reason: "no memory")
         }
         self.archive = archive
         // GNU's format stores names of any length as the bytes that they are.
         archive_write_set_format_gnutar(archive)
-        try check(aside.withCString { archive_write_open_filename(archive, $0) })
+        try check(archive_write_open_fd(archive, file.descriptor))
     }
 
-    deinit {
-        archive_write_free(archive)
-        if !isFinished { ReplacedFile.remove(aside) }
-    }
+    deinit { archive_write_free(archive) }
 
     /// Adds a file.
     ///
@@ -54,8 +52,7 @@ final class ArchiveWriter {
     /// - Throws: `CaptioningError.unwritable`.
     func finish() throws(CaptioningError) {
         try check(archive_write_close(archive))
-        guard ReplacedFile.name(aside, path) else { throw ReplacedFile.unwritable(path) }
-        isFinished = true
+        try writing { () throws(FileOutputError) in try file.finish() }
     }
 
     private func check(_ code: Int32) throws(CaptioningError) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// Records as comma-separated values (RFC 4180), with a line of the columns' names.
 public enum CSVExport {
@@ -17,14 +18,16 @@ public enum CSVExport {
     ///
     /// - Throws: `CaptioningError.unwritable`.
     public static func write(_ table: CaptionTable, to path: FilePath) throws(CaptioningError) {
-        let file = try ReplacedFile(path)
-        try file.append(line(columns.map(\.name)))
-        for row in table.rows {
-            for record in row.records {
-                try file.append(line(columns.map { $0.value(record) ?? "" }))
+        try writing { () throws(FileOutputError) in
+            let file = try OutputFile(path, makesFolders: true)
+            try file.append(line(columns.map(\.name)))
+            for row in table.rows {
+                for record in row.records {
+                    try file.append(line(columns.map { $0.value(record) ?? "" }))
+                }
             }
+            try file.finish()
         }
-        try file.finish()
     }
 
     /// A line, its end included.

@@ -22,6 +22,8 @@ public struct CaptionTable {
     private let settings: String
     private let prompts: [String: Int]
     private var byPicture: [FilePath: Row] = [:]
+    /// Captions that other prompts, models and settings gave.
+    private var others: [FilePath: Set<String>] = [:]
 
     init(_ job: RecordIdentity) {
         settings = job.settings
@@ -39,7 +41,15 @@ public struct CaptionTable {
             let prompt = record.promptSha256.flatMap({ prompts[$0] })
         {
             byPicture[path, default: Row(path: path)].captions[prompt] = record
+        } else if let text = record.text {
+            others[path, default: []].insert(text)
         }
+    }
+
+    /// Whether the file of records has a caption of a picture, whatever prompt and settings it came from.
+    func has(_ text: String, of path: FilePath) -> Bool {
+        others[path]?.contains(text) == true
+            || byPicture[path]?.captions.values.contains { $0.text == text } == true
     }
 
     /// The records of one picture.

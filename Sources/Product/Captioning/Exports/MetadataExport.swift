@@ -1,43 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// Captions as Hugging Face's ImageFolder reads them: a `metadata.jsonl` in the folder of the pictures, or
 /// above it, with their paths below it.
 ///
-/// Captions of several prompts are the columns `text`, `text_2` and so on.
-public enum MetadataExport {
-    /// Writes the captions; pictures without any are left out.
+/// Captions of several prompts are the columns `text`, `text_2` and so on. What the file has besides stays:
+/// rows of other pictures, other columns, and texts that are in no record, unless they are to be replaced.
+public struct MetadataExport {
+    private let path: FilePath
+    private let replaces: Bool
+    private let folder: FilePath?
+
+    /// An export to a file.
     ///
-    /// - Throws: `CaptioningError.unwritable`.
-    public static func write(_ table: CaptionTable, to path: FilePath) throws(CaptioningError) {
-        let file = try ReplacedFile(path)
-        let root = path.folder.resolved()
-        var folders: [FilePath: FilePath] = [:]
-        for row in table.rows where !row.captions.isEmpty {
-            let folder = row.path.folder
-            let resolved = folders[folder] ?? folder.resolved() ?? folder
-            folders[folder] = resolved
-            var columns = ["file_name": relative(resolved.appending(row.path.name), root, row.path)]
-            for (prompt, record) in row.captions {
-                columns[prompt == 0 ? "text" : "text_\(prompt + 1)"] = record.text
-            }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            guard let line = try? encoder.encode(columns) else {
-                preconditionFailure("texts can be encoded")
-            }
-            try file.append(line + [UInt8(ascii: "\n")])
-        }
-        try file.finish()
+    /// - Parameter replaces: whether captions in the file that are in no record are replaced.
+    public init(to path: FilePath, replaces: Bool) {
+        self.path = path
+        self.replaces = replaces
+        folder = path.folder.resolved()
     }
 
-    /// The path below a folder, or as it was given where it is not there.
-    private static func relative(
-        _ resolved: FilePath, _ root: FilePath?, _ given: FilePath
-    ) -> String {
-        guard let root else { return given.text }
-        let start = root.appending([]).bytes
-        guard resolved.bytes.starts(with: start) else { return given.text }
-        return FilePath(resolved.bytes.dropFirst(start.count)).text
+    /// Checks what can be checked before there are captions: that all rows of a file that is there can be
+    /// read, and that `file_name` can name every picture.
+    ///
+    /// - Throws: `CaptioningError`.
+    public func check(_ pictures: [PictureReference]) throws(CaptioningError) {
+        _ = try rows()
+        var folders: [FilePath: FilePath] = [:]
+        for picture in pictures {
+            guard case .file = picture.place, picture.path.isText,
+                name(of: picture.path, &folders) != nil
+            else {
+                throw .outsideMetadata(picture: picture.path.text, metadata: path.text)
+            }
+        }
+    }
+
+    /// Writes the captions into the file; pictures without any are left out.
+    ///
+    /// - Returns: How many texts of the file differ from captions, and stay.
+    /// - Throws: `CaptioningError`.
+    public func write(_ table: CaptionTable) throws(CaptioningError) -> Int {
+        var folders: [FilePath: FilePath] = [:]
+        var captions: [(name: String, row: CaptionTable.Row)] = []
+        for row in table.rows where !row.captions.isEmpty {
+            captions.append((name(of: row.path, &folders) ?? row.path.text, row))
+        }
+        var places = Dictionary(
+            captions.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let file = try writing { () throws(FileOutputError) in
+            try OutputFile(path, makesFolders: true)
+        }
+        var keptCount = 0
+        for row in try rows() {
+            guard let name = row.object.text("file_name"), let place = places[name] else {
+                try add(row.bytes, to: file)
+                continue
+            }
+            places[name] = nil
+            var object = row.object
+            keptCount += merge(captions[place].row, into: &object, table)
+            try add(object.bytes, to: file)
+        }
+        for (name, row) in captions where places[name] != nil {
+            var object = JSONObjectLine()
+            object.set("file_name", to: name)
+            _ = merge(row, into: &object, table)
+            try add(object.bytes, to: file)
+        }
+        try writing { () throws(FileOutputError) in try file.finish() }
+        return keptCount
+    }
+
+    /// Sets the columns of a picture's captions; returns how many other texts stay.
+    private func merge(
+        _ row: CaptionTable.Row, into object: inout JSONObjectLine, _ table: CaptionTable
+    ) -> Int {
+        var keptCount = 0
+        for (prompt, record) in row.captions.sorted(by: { $0.key < $1.key }) {
+            let column = prompt == 0 ? "text" : "text_\(prompt + 1)"
+            guard let text = record.text, object.text(column) != text else { continue }
+            let isOurs = object.text(column).map { table.has($0, of: row.path) } ?? false
+            if !object.has(column) || replaces || isOurs {
+                object.set(column, to: text)
+            } else {
+                keptCount += 1
+            }
+        }
+        return keptCount
+    }
+
+    private func add(_ line: [UInt8], to file: OutputFile) throws(CaptioningError) {
+        try writing { () throws(FileOutputError) in
+            try file.append(line)
+            try file.append([UInt8(ascii: "\n")])
+        }
+    }
+
+    /// The rows of the file that is there.
+    private func rows() throws(CaptioningError) -> [(object: JSONObjectLine, bytes: [UInt8])] {
+        guard FileStatus(path)?.kind == .file else { return [] }
+        var lines = try FileBytes.contents(path)[...]
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        if lines.starts(with: mark) { lines = lines.dropFirst(mark.count) }
+        var rows: [(JSONObjectLine, [UInt8])] = []
+        for (index, line) in lines.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+        ).enumerated() {
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            guard line.contains(where: { !" \t".utf8.contains($0) }) else { continue }
+            guard let object = JSONObjectLine(line) else {
+                throw .notMetadata(path: path.text, line: index + 1)
+            }
+            rows.append((object, Array(line)))
+        }
+        return rows
+    }
+
+    /// A picture's path below the file's folder; nil where it is not below it.
+    ///
+    /// - Parameter folders: the folders of pictures without symbolic links, as far as they are known.
+    private func name(of picture: FilePath, _ folders: inout [FilePath: FilePath]) -> String? {
+        guard let folder else { return nil }
+        let resolved = folders[picture.folder] ?? picture.folder.resolved() ?? picture.folder
+        folders[picture.folder] = resolved
+        return resolved.appending(picture.name).below(folder)
+            // A link to a folder elsewhere is followed, by ImageFolder too.
+            ?? picture.below(path.folder)
+    }
+}
+
+extension FilePath {
+    /// The rest of a path that begins with a folder's; nil where it does not, or leads upwards.
+    fileprivate func below(_ folder: FilePath) -> String? {
+        let start = folder.appending([]).bytes
+        guard bytes.starts(with: start) else { return nil }
+        let steps = bytes.dropFirst(start.count).split(separator: UInt8(ascii: "/"))
+        guard !steps.contains(Array("..".utf8)[...]) else { return nil }
+        return FilePath(steps.joined(separator: [UInt8(ascii: "/")])).text
     }
 }

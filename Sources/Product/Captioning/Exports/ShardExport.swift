@@ -1,87 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Pictures with their captions as webdataset shards: for each picture `KEY.jpg`, `KEY.txt` and `KEY.json`,
 /// the latter with its records.
 ///
 /// An archive becomes one of the same name and keeps its members' names. Other pictures go to shards of
-/// 1000, and are numbered.
+/// 1000, and are numbered. A folder with shards that another job wrote is refused.
 public struct ShardExport {
     /// Pictures of a shard: about as many as img2dataset takes, so that one fits memory.
     static let picturesPerShard = 1000
 
-    private let table: CaptionTable
     private let folder: FilePath
     private let part: Shard?
+    private let joint: String
+    private let job: String
+    private let records: FilePath
 
-    /// - Parameter part: the part of the pictures that this process has, which shards are named by.
-    public init(_ table: CaptionTable, to folder: FilePath, part: Shard?) {
-        self.table = table
+    /// - Parameters:
+    ///   - records: the file of records, which tells this job from others.
+    ///   - part: the part of the pictures that this process has, which shards are named by.
+    ///   - joint: what stands between the captions of several prompts.
+    public init(
+        to folder: FilePath, of job: RecordIdentity, records: FilePath, part: Shard?,
+        joint: String = Sidecars.lineEnd
+    ) {
         self.folder = folder
         self.part = part
+        self.joint = joint
+        self.job = SHA256.text(of: ([job.settings] + job.promptHashes).joined(separator: " "))
+        self.records = records
     }
 
-    /// Writes all pictures that have all their captions and are as they were then.
+    /// The shards that pictures may go to.
+    public func paths(_ pictures: [PictureReference]) -> [FilePath] {
+        Plan(pictures).shards.map { path(of: $0.name) }
+    }
+
+    /// Refuses pictures that would go to shards of the same name, and a folder that has shards which the job
+    /// did not write.
     ///
     /// - Throws: `CaptioningError`.
-    public func write(_ pictures: [PictureReference]) throws(CaptioningError) {
-        let complete = pictures.filter {
-            table[$0.path]?.captions.count == table.promptCount
-        }
-        var (files, members) = ([PictureReference](), [FilePath: [PictureReference]]())
-        for picture in complete {
-            switch picture.place {
-            case .file: files.append(picture)
-            case .member(let archive, _, _): members[archive, default: []].append(picture)
+    public func check(_ pictures: [PictureReference]) throws(CaptioningError) {
+        var sources: [FilePath: String] = [:]
+        for shard in Plan(pictures).shards {
+            let path = path(of: shard.name)
+            if let other = sources[path] {
+                throw .sameShard(
+                    name: path.text, first: other, second: shard.source)
             }
+            sources[path] = shard.source
         }
-        for (index, start) in stride(from: 0, to: files.count, by: Self.picturesPerShard)
-            .enumerated()
-        {
-            let end = min(start + Self.picturesPerShard, files.count)
-            let writer = try ArchiveWriter(shardPath(Array(padded(index, 5).utf8)))
-            for number in start..<end { try add(files[number], number: number, to: writer) }
-            try writer.finish()
+        let listPath = ShardList.path(in: folder, part: part)
+        var known: Set<[UInt8]> = []
+        for (path, list) in ShardList.all(in: folder) where list.job == job {
+            // Other parts of the pictures have records of their own.
+            guard path != listPath || list.records == recordsName else { continue }
+            known.formUnion(list.shards.map { Array($0.utf8) })
         }
-        for archive in members.keys.sorted() {
-            try copy(archive, members[archive] ?? [])
+        for entry in FolderEntry.entries(of: folder) ?? []
+        where entry.path.fileExtension == "tar" && !entry.path.isHidden {
+            guard known.contains(Array(entry.path.name)) else {
+                throw .foreignShards(
+                    folder: folder.text,
+                    shard: String(decoding: entry.path.name, as: UTF8.self))
+            }
         }
     }
 
-    private func shardPath(_ name: [UInt8]) -> FilePath {
+    private var recordsName: String {
+        (records.folder.resolved() ?? records.folder).appending(records.name).text
+    }
+
+    /// Writes all pictures that have all their captions and are as they were then, and deletes the shards
+    /// that the job wrote before and that are left over.
+    ///
+    /// - Throws: `CaptioningError`.
+    public func write(
+        _ pictures: [PictureReference], _ table: CaptionTable
+    ) throws(CaptioningError) {
+        let plan = Plan(
+            pictures.filter { table[$0.path]?.captions.count == table.promptCount })
+        let listPath = ShardList.path(in: folder, part: part)
+        let before = Set(ShardList(listPath)?.shards ?? [])
+        let names = plan.shards.map { String(decoding: path(of: $0.name).name, as: UTF8.self) }
+        var list = ShardList(
+            job: job, records: recordsName, shards: before.union(names).sorted())
+        // Whatever interrupts this, the next run knows the shards as its own.
+        try list.write(to: listPath)
+        for shard in plan.shards {
+            let writer = try ArchiveWriter(path(of: shard.name))
+            switch shard.content {
+            case .files(let first, let files):
+                for (index, file) in files.enumerated() {
+                    try add(file, number: first + index, table, to: writer)
+                }
+            case .members(let archive, let members):
+                try copy(archive, members, table, to: writer)
+            }
+            try writer.finish()
+        }
+        for name in before.subtracting(names) {
+            _ = folder.appending(Array(name.utf8)).withCString { unlink($0) }
+        }
+        list.shards = names.sorted()
+        try list.write(to: listPath)
+    }
+
+    private func path(of name: [UInt8]) -> FilePath {
         let part = part.map { "\($0.index + 1)-of-\($0.count)-" } ?? ""
         return folder.appending(Array(part.utf8) + name + Array(".tar".utf8))
     }
 
     private func add(
-        _ picture: PictureReference, number: Int, to writer: ArchiveWriter
+        _ picture: PictureReference, number: Int, _ table: CaptionTable, to writer: ArchiveWriter
     ) throws(CaptioningError) {
-        guard let status = FileStatus(picture.path),
-            status.version == table[picture.path]?.captions[0]?.version
+        guard let row = table[picture.path], let status = FileStatus(picture.path),
+            status.version == row.captions[0]?.version
         else { return }
         let bytes = try FileBytes.contents(picture.path)
         try add(
-            FilePath(padded(number, 9)), picture.path.fileExtension, bytes, picture,
+            FilePath(Plan.padded(number, 9)), picture.path.fileExtension, bytes, row,
             status.version, to: writer)
     }
 
     /// Copies an archive's pictures and puts their captions behind each.
     private func copy(
-        _ archive: FilePath, _ pictures: [PictureReference]
+        _ archive: FilePath, _ pictures: [PictureReference], _ table: CaptionTable,
+        to writer: ArchiveWriter
     ) throws(CaptioningError) {
         var byPosition: [Int: PictureReference] = [:]
         for picture in pictures {
             if case .member(_, let position, _) = picture.place { byPosition[position] = picture }
         }
-        let writer = try ArchiveWriter(
-            shardPath(FilePath(archive.name).withoutArchiveExtension.bytes))
         do {
             let reader = try ArchiveReader(archive)
             while let member = try reader.next() {
-                guard let picture = byPosition[member.position] else { continue }
+                guard let row = byPosition[member.position].flatMap({ table[$0.path] }) else {
+                    continue
+                }
                 let bytes = try reader.contents(limit: .max)
                 let name = FilePath(member.name)
                 try add(
-                    name.withoutExtension, name.fileExtension, bytes, picture, member.version,
+                    name.withoutExtension, name.fileExtension, bytes, row, member.version,
                     to: writer)
             }
         } catch let error as ArchiveReader.Failure {
@@ -91,16 +157,14 @@ public struct ShardExport {
         } catch {
             preconditionFailure("an error of no known part: \(error)")
         }
-        try writer.finish()
     }
 
     private func add(
-        _ key: FilePath, _ suffix: String, _ bytes: [UInt8], _ picture: PictureReference,
+        _ key: FilePath, _ suffix: String, _ bytes: [UInt8], _ row: CaptionTable.Row,
         _ version: FileVersion, to writer: ArchiveWriter
     ) throws(CaptioningError) {
-        guard let row = table[picture.path] else { return }
         let seconds = version.modified / 1_000_000_000
-        let caption = Sidecars.text(of: row.captions.compactMapValues(\.text)) + "\n"
+        let caption = Sidecars.text(of: row.captions.compactMapValues(\.text), joint) + "\n"
         let lines = row.captions.sorted { $0.key < $1.key }.map { $0.value.line().dropLast() }
         let list = Array(lines.joined(separator: [UInt8(ascii: ",")]))
         let json = lines.count == 1 ? list : Array("[".utf8) + list + Array("]".utf8)
@@ -108,10 +172,58 @@ public struct ShardExport {
         try writer.add(key.adding(".txt"), Array(caption.utf8), modified: seconds)
         try writer.add(key.adding(".json"), json, modified: seconds)
     }
+}
 
-    private func padded(_ number: Int, _ digits: Int) -> String {
-        let text = "\(number)"
-        return String(repeating: "0", count: max(0, digits - text.count)) + text
+extension ShardExport {
+    /// Which pictures go to which shard.
+    private struct Plan {
+        enum Content {
+            /// Pictures in files, and the number of the first.
+            case files(first: Int, [PictureReference])
+            /// Pictures in an archive.
+            case members(of: FilePath, [PictureReference])
+        }
+
+        struct PlannedShard {
+            /// Without part and extension.
+            let name: [UInt8]
+            /// What the pictures come from, for people.
+            let source: String
+            let content: Content
+        }
+
+        private(set) var shards: [PlannedShard] = []
+
+        init(_ pictures: [PictureReference]) {
+            var files: [PictureReference] = []
+            var members: [FilePath: [PictureReference]] = [:]
+            for picture in pictures {
+                switch picture.place {
+                case .file: files.append(picture)
+                case .member(let archive, _, _): members[archive, default: []].append(picture)
+                }
+            }
+            for first in stride(from: 0, to: files.count, by: picturesPerShard) {
+                let end = min(first + picturesPerShard, files.count)
+                shards.append(
+                    PlannedShard(
+                        name: Array(Self.padded(first / picturesPerShard, 5).utf8),
+                        source: files[first].path.text,
+                        content: .files(first: first, Array(files[first..<end]))))
+            }
+            for archive in members.keys.sorted() {
+                shards.append(
+                    PlannedShard(
+                        name: Array(FilePath(archive.name).withoutArchiveExtension.bytes),
+                        source: archive.text,
+                        content: .members(of: archive, members[archive] ?? [])))
+            }
+        }
+
+        static func padded(_ number: Int, _ digits: Int) -> String {
+            let text = "\(number)"
+            return String(repeating: "0", count: max(0, digits - text.count)) + text
+        }
     }
 }
 

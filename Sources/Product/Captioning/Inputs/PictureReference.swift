@@ -42,7 +42,7 @@ public struct PictureReference: Sendable, Hashable {
     /// The extensions by which pictures in folders and archives are told from other files.
     ///
     /// Those of formats that are not decoded are among them, so that their files do not go unnoticed.
-    static let extensions: Set<String> = [
+    public static let extensions: Set<String> = [
         "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif",
         "avif", "jxl",
     ]

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import TrimLLaVA
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -27,7 +25,7 @@ final class AppendedFile {
     private var lastSynchronization = ContinuousClock.now
     private var isSynchronized = true
 
-    /// Opens a file, or makes it, locks it, and cuts off a last line that has no end.
+    /// Opens a file, or makes it, and locks it; nothing in it is changed.
     ///
     /// - Throws: `CaptioningError.unwritable`, `.inUse`.
     init(_ path: FilePath) throws(CaptioningError) {
@@ -37,7 +35,6 @@ final class AppendedFile {
         if status.kind == .file {
             identity = status.identity
             length = status.version.size
-            try dropTornLine()
         }
     }
 
@@ -47,24 +44,14 @@ final class AppendedFile {
     }
 
     private static func lockedDescriptor(_ path: FilePath) throws(CaptioningError) -> Int32 {
-        while true {
-            let flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC
-            let descriptor = path.withCString { open($0, flags, 0o644) }
-            guard descriptor >= 0 else {
-                throw .unwritable(path: path.text, reason: systemReason())
+        do {
+            return try LockedOutput.opened(path)
+        } catch {
+            switch error {
+            case .inUse: throw .inUse(path: path.text)
+            case .unwritable(let error):
+                throw .unwritable(path: error.path, reason: error.reason)
             }
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                let isInUse = errno == EWOULDBLOCK
-                let reason = systemReason()
-                close(descriptor)
-                if isInUse { throw .inUse(path: path.text) }
-                throw .unwritable(path: path.text, reason: reason)
-            }
-            // The file may have been rewritten between the two calls.
-            if FileStatus(path)?.identity == FileStatus(descriptor: descriptor)?.identity {
-                return descriptor
-            }
-            close(descriptor)
         }
     }
 
@@ -93,6 +80,18 @@ final class AppendedFile {
         guard fsync(descriptor) == 0 else { throw unwritable() }
         isSynchronized = true
         lastSynchronization = .now
+    }
+
+    /// The first bytes, at most so many.
+    ///
+    /// - Throws: `CaptioningError.unreadable`.
+    func beginning(_ count: Int) throws(CaptioningError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: min(count, length))
+        let read = pread(descriptor, &bytes, bytes.count, 0)
+        guard read == bytes.count else {
+            throw .unreadable(path: path.text, reason: systemReason())
+        }
+        return bytes
     }
 
     /// Calls `body` with each line, without its end, and its number from 1.
@@ -125,45 +124,37 @@ final class AppendedFile {
     func rewrite(
         keeping isKept: (_ number: Int) -> Bool
     ) throws(CaptioningError) {
-        let aside = path.adding(".new")
-        let flags = O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC
-        let new = aside.withCString { open($0, flags, 0o644) }
-        guard new >= 0 else {
-            throw .unwritable(path: aside.text, reason: systemReason())
+        let new = try writing { () throws(FileOutputError) in try OutputFile(path) }
+        guard new.isReplacement else {
+            throw .unwritable(
+                path: path.text, reason: "it is the file of standard output or standard error")
         }
-        do {
-            var newLength = 0
-            try forEachLine { line, number throws(CaptioningError) in
-                guard isKept(number) else { return }
-                guard writeAll(line + [UInt8(ascii: "\n")], to: new) else {
-                    throw .unwritable(path: aside.text, reason: systemReason())
-                }
-                newLength += line.count + 1
+        var newLength = 0
+        try forEachLine { line, number throws(CaptioningError) in
+            guard isKept(number) else { return }
+            try writing { () throws(FileOutputError) in
+                try new.append(line)
+                try new.append([UInt8(ascii: "\n")])
             }
-            try take(new, from: aside)
-            length = newLength
-        } catch {
-            close(new)
-            _ = aside.withCString { unlink($0) }
-            throw error
+            newLength += line.count + 1
         }
+        try take(try writing { () throws(FileOutputError) in try new.finishAndKeepOpen() })
+        length = newLength
     }
 
-    private func take(_ new: Int32, from aside: FilePath) throws(CaptioningError) {
-        guard fsync(new) == 0, flock(new, LOCK_EX | LOCK_NB) == 0 else {
-            throw .unwritable(path: aside.text, reason: systemReason())
-        }
-        guard aside.withCString({ old in path.withCString { rename(old, $0) } }) == 0 else {
-            throw unwritable()
-        }
+    /// Goes on with the file that has taken the place of the one before, which is locked too.
+    private func take(_ new: Int32) throws(CaptioningError) {
+        guard fcntl(new, F_SETFL, O_APPEND) == 0 else { throw unwritable() }
         if superseded >= 0 { closeUnlocked(superseded) }
         superseded = descriptor
         descriptor = new
         identity = FileStatus(descriptor: new)?.identity
-        Self.synchronizeFolder(path.folder)
     }
 
-    private func dropTornLine() throws(CaptioningError) {
+    /// Cuts off a last line that has no end, which a crash or a full disk leaves.
+    ///
+    /// - Throws: `CaptioningError`.
+    func dropTornLine() throws(CaptioningError) {
         var end = length
         var chunk = [UInt8](repeating: 0, count: 1 << 12)
         while end > 0 {
@@ -185,13 +176,5 @@ final class AppendedFile {
 
     private func unwritable() -> CaptioningError {
         .unwritable(path: path.text, reason: systemReason())
-    }
-
-    /// Makes a new name in a folder survive a power failure, where the system can.
-    static func synchronizeFolder(_ folder: FilePath) {
-        let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
     }
 }

@@ -33,19 +33,15 @@ public final class CaptionOutput {
     ///   - resumes: whether a file of records may have some, and the job goes on after them.
     ///   - sidecars: captions beside the pictures; nil for none.
     ///   - part: the part of the pictures that this run has.
-    ///   - inputs: what was asked for: without a file of records, its folders are locked.
+    ///   - inputs: what was asked for: its folders are locked where sidecars go to them.
     /// - Throws: `CaptioningError`.
     public init(
         records: Records, resumes: Bool, sidecars: Sidecars?, job: RecordIdentity,
         part: Shard? = nil, inputs: [FilePath] = []
     ) throws(CaptioningError) {
         self.sidecars = sidecars
-        if case .file = records {
-            locks = nil
-        } else {
-            locks = try sidecars.map { sidecars throws(CaptioningError) in
-                try FolderLocks(sidecars.folders(of: inputs), isShared: part != nil)
-            }
+        locks = try sidecars.map { sidecars throws(CaptioningError) in
+            try FolderLocks(sidecars.folders(of: inputs), isShared: part != nil)
         }
         self.job = job
         switch records {
@@ -53,8 +49,28 @@ public final class CaptionOutput {
         case .standardOutput: (file, writesStandardOutput) = (nil, true)
         case .file(let path):
             let file = try AppendedFile(path)
+            try Self.refuseUnlessRecords(file)
             guard resumes || file.length == 0 else { throw .recordsExist(path: path.text) }
+            try file.dropTornLine()
             (self.file, writesStandardOutput) = (file, false)
+        }
+    }
+
+    /// Refuses a file that begins with something else than a record, before anything in it is changed.
+    private static func refuseUnlessRecords(_ file: AppendedFile) throws(CaptioningError) {
+        let start = try file.beginning(1 << 20)
+        for (index, line) in start.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+        ).enumerated() {
+            // Blanks are no records, but harm nobody; a torn line of zeros is what a power failure leaves.
+            guard line.contains(where: { !" \t\r\0".utf8.contains($0) }) else { continue }
+            let isWhole = line.endIndex < start.endIndex
+            let isRecord =
+                isWhole ? (try? CaptionRecord(line: line)) != nil : line.first == UInt8(ascii: "{")
+            guard !isRecord else { return }
+            throw .notARecord(
+                path: file.path.text, line: index + 1,
+                reason: "it is not JSON with a file name, and a text or an error")
         }
     }
 
@@ -79,9 +95,11 @@ public final class CaptionOutput {
             let open = all.filter { captions[$0] == nil }
             if open.isEmpty {
                 plan.finishedCount += 1
-                try sidecars?.restore(
-                    Sidecars.text(of: captions), for: picture,
-                    mayBeOld: picture.path == finished?.lastPicture)
+                if let sidecars {
+                    try sidecars.restore(
+                        sidecars.text(of: captions), for: picture,
+                        mayBeOld: picture.path == finished?.lastPicture)
+                }
             } else if captions.isEmpty, sidecars?.isSkipped(picture) == true {
                 plan.skippedCount += 1
             } else {
@@ -110,7 +128,7 @@ public final class CaptionOutput {
         var captions = incomplete.removeValue(forKey: picture.path) ?? [:]
         captions[prompt] = text
         if captions.count == job.prompts.count {
-            try sidecars.write(Sidecars.text(of: captions), for: picture)
+            try sidecars.write(sidecars.text(of: captions), for: picture)
         } else {
             incomplete[picture.path] = captions
         }

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Keeps other runs from writing sidecars to the same folders, where no file of records does.
+/// Keeps other runs from writing sidecars to the same folders.
 final class FolderLocks {
     private var descriptors: [Int32] = []
 
@@ -15,26 +15,40 @@ final class FolderLocks {
     /// - Parameter isShared: whether runs for other parts of the pictures may write there too.
     /// - Throws: `CaptioningError.inUse`, `.unwritable`.
     init(_ folders: Set<FilePath>, isShared: Bool) throws(CaptioningError) {
+        Self.allowDescriptors(folders.count)
         for folder in folders.sorted() {
-            guard ReplacedFile.makeFolder(folder) else { throw ReplacedFile.unwritable(folder) }
+            try writing { () throws(FileOutputError) in try OutputFolder.make(folder) }
             let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-            guard descriptor >= 0 else { throw ReplacedFile.unwritable(folder) }
+            guard descriptor >= 0 else { throw Self.unwritable(folder) }
             descriptors.append(descriptor)
             guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
                 if errno == EWOULDBLOCK { throw .inUse(path: folder.text) }
-                throw ReplacedFile.unwritable(folder)
+                throw Self.unwritable(folder)
             }
         }
     }
 
-    deinit { for descriptor in descriptors { closeUnlocked(descriptor) } }
-}
+    /// Lets the process open so many files more, as far as the system's own limit goes.
+    private static func allowDescriptors(_ count: Int) {
+        #if canImport(Glibc)
+            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+            let resource = RLIMIT_NOFILE
+        #endif
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return }
+        let wanted = rlim_t(count + otherDescriptors)
+        guard limit.rlim_cur < wanted else { return }
+        limit.rlim_cur = min(wanted, limit.rlim_max)
+        setrlimit(resource, &limit)
+    }
 
-/// Takes a file's lock off and closes it.
-///
-/// Closing alone leaves the lock to a process that is just being started: it has all files open until it
-/// runs its own program.
-func closeUnlocked(_ descriptor: Int32) {
-    flock(descriptor, LOCK_UN)
-    close(descriptor)
+    /// Files that a run has open besides: outputs, pictures, weights, what the libraries use.
+    private static let otherDescriptors = 128
+
+    private static func unwritable(_ folder: FilePath) -> CaptioningError {
+        .unwritable(path: folder.text, reason: systemReason())
+    }
+
+    deinit { for descriptor in descriptors { closeUnlocked(descriptor) } }
 }

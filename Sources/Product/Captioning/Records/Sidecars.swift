@@ -26,15 +26,27 @@ public struct Sidecars: Sendable {
     private let suffix: String
     private let folder: FilePath?
     private let existing: Existing
+    private let sources: SourceFolders
+    private let joint: String
 
     /// - Parameters:
     ///   - suffix: what stands in a sidecar's name instead of the picture's extension, with a dot.
     ///   - folder: where they go; nil for beside the pictures.
-    public init(suffix: String, in folder: FilePath?, existing: Existing) {
+    ///   - sources: the folders that pictures are asked of; the sidecars of several do not meet in `folder`.
+    ///   - joint: what stands between the captions of several prompts.
+    public init(
+        suffix: String, in folder: FilePath?, existing: Existing, sources: [FilePath] = [],
+        joint: String = Sidecars.lineEnd
+    ) {
         self.suffix = suffix
         self.folder = folder
         self.existing = existing
+        self.sources = SourceFolders(sources)
+        self.joint = joint
     }
+
+    /// What stands between the captions of several prompts unless something else is asked for.
+    public static let lineEnd = "\n"
 
     /// The path of a picture's sidecar.
     ///
@@ -47,17 +59,20 @@ public struct Sidecars: Sendable {
                 archive.withoutArchiveExtension.appending(
                     picture.path.bytes.dropFirst(archive.bytes.count + 1))
             }
-        let picture = folder.map { $0.appending(picture.relativePath.bytes) } ?? beside
+        let picture = folder.map { $0.appending(sources.place(of: picture).bytes) } ?? beside
         return picture.withoutExtension.adding(suffix)
     }
 
-    /// What a sidecar says: the caption, or those of all prompts, a line each.
-    static func text(of captions: [Int: String]) -> String {
+    /// What a sidecar says: the caption, or those of all prompts, each on one line.
+    func text(of captions: [Int: String]) -> String { Self.text(of: captions, joint) }
+
+    /// The caption, or those of all prompts, without line ends of their own and with `joint` between them.
+    static func text(of captions: [Int: String], _ joint: String) -> String {
         let ordered = captions.sorted { $0.key < $1.key }.map(\.value)
         guard ordered.count > 1 else { return ordered.first ?? "" }
         return ordered.map { caption in
             caption.split(whereSeparator: \.isNewline).joined(separator: " ")
-        }.joined(separator: "\n")
+        }.joined(separator: joint)
     }
 
     /// The folder that sidecars go to; those of what was asked for, where they go beside the pictures.
@@ -99,7 +114,9 @@ public struct Sidecars: Sendable {
             let ending = old.isEmpty || old.hasSuffix("\n") ? "" : "\n"
             text = existing == .append ? old + ending + text : text + old
         }
-        try ReplacedFile.write(Array(text.utf8), to: path)
+        try writing { () throws(FileOutputError) in
+            try OutputFile.write(text.utf8, to: path, makesFolders: true)
+        }
     }
 
     /// Writes the sidecar of a picture whose caption is recorded, if it is missing.

@@ -63,11 +63,18 @@ struct BenchCommand: ParsableCommand {
         guard maxTokens >= 1, repetitions >= 1 else {
             throw ValidationError("--max-tokens and --repetitions take numbers from 1")
         }
+        if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
         _ = try settings()
     }
 
     func run() throws {
         try TextInput.checkArguments()
+        try checkingFiles { files in
+            try files.reads(model)
+            try files.reads(pictures: pictures)
+            try files.writes(.standardStream)
+            if let plot { try files.writesAtEnd(plot, as: "--plot") }
+        }
         var input = PictureInput(orients: true)
         for path in pictures { try input.load(path) }
         if idleCheck, let warning = SystemLoad.warning() { StandardError.print(warning) }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// The times of `trimllava bench` as stacked bars, one per setting.
@@ -15,7 +16,7 @@ struct BenchPlot {
 
     /// Writes the SVG file.
     func write(to path: String) throws {
-        try Data(svg.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try OutputFile.write(svg.utf8, to: FilePath(path))
     }
 
     var svg: String {

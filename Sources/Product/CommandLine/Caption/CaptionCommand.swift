@@ -83,11 +83,12 @@ struct CaptionCommand: ParsableCommand {
         let identity = RecordIdentity(
             model: URL(fileURLWithPath: model.model).lastPathComponent, prompts: prompts,
             settings: CaptionSettings(self).lines)
-        let sink = try CaptionOutput(
-            records: output.records, resumes: output.resume, sidecars: output.sidecars,
-            job: identity,
-            part: input.shard, inputs: paths)
         let found = try input.pictures(paths)
+        let sidecars = output.sidecars(of: paths)
+        try checkFiles(paths, found, sidecars, identity)
+        let sink = try CaptionOutput(
+            records: output.records, resumes: output.resume, sidecars: sidecars, job: identity,
+            part: input.shard, inputs: paths)
         let plan = try sink.plan(found)
         let report = CaptionReport(quiet: quiet)
         var statistics = JobStatistics(plan)
@@ -112,10 +113,31 @@ struct CaptionCommand: ParsableCommand {
         if case .success = ending {
             try sink.finish()
             try output.export(
-                sink, found, part: input.shard,
-                isComplete: statistics.done == statistics.pictures)
+                sink, found, identity, part: input.shard,
+                isComplete: statistics.done == statistics.pictures, onKept: reportKept)
         }
         try finish(statistics, report, control, ending)
+    }
+
+    /// Refuses outputs that are inputs, or each other, before any of them is opened.
+    private func checkFiles(
+        _ paths: [FilePath], _ found: PictureInputs, _ sidecars: Sidecars?, _ job: RecordIdentity
+    ) throws {
+        try checkingFiles { files in
+            try files.reads(model)
+            for path in paths where FileStatus(path)?.kind == .file { try files.reads(path) }
+            for file in prompt.promptFiles { try files.reads(FilePath(file), as: "--prompt-file") }
+            if let list = input.filelist { try files.reads(FilePath(list), as: "--filelist") }
+            try output.check(&files, found, sidecars, job, part: input.shard)
+        }
+    }
+
+    /// Says which captions did not go into the metadata.
+    private func reportKept(_ count: Int) {
+        guard count > 0, let metadata = output.metadata else { return }
+        StandardError.report(
+            "warning: \(metadata): texts that are in no record stay: \(count); "
+                + "--existing overwrite replaces them")
     }
 
     /// Does a job, which signals may end.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Captioning
+import FileOutput
 
 /// Where captions go.
 struct CaptionOutputOptions: ParsableArguments {
@@ -29,24 +30,40 @@ struct CaptionOutputOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Put these files into a folder, with the folders that pictures are in, and not beside the "
-                + "pictures.", valueName: "folder"),
+            """
+            Put these files into a folder, with the folders that pictures are in, and not beside the \
+            pictures. Of several inputs that are folders, so are the folders that tell them apart.
+            """, valueName: "folder"),
         completion: .directory)
     var outputDir: String?
 
-    @Option(help: "What to do with such a file that is there: skip its picture, or change it.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "What stands between the captions of several prompts in one file. (default: a line end)",
+            valueName: "text"))
+    var join: String?
+
+    @Option(
+        help: """
+            What to do with such a file that is there: skip its picture, or change it. With overwrite, \
+            --metadata replaces captions that are in no record too.
+            """)
     var existing: Sidecars.Existing = .skip
 
     @Option(
         help: ArgumentHelp(
-            "At the end, write file names and captions as Hugging Face's metadata.jsonl.",
-            valueName: "file"),
+            """
+            At the end, write captions into Hugging Face's metadata.jsonl, in the pictures' folder or above \
+            it; other rows and columns stay.
+            """, valueName: "file"),
         completion: .file())
     var metadata: String?
 
     @Option(
         help: ArgumentHelp(
-            "At the end, write the records as comma-separated values.", valueName: "file"),
+            "At the end, write the records as comma-separated values, or to standard output as -.",
+            valueName: "file"),
         completion: .file())
     var csv: String?
 
@@ -57,12 +74,18 @@ struct CaptionOutputOptions: ParsableArguments {
     var tar: String?
 
     @Option(
-        help: ArgumentHelp("Write what the run was and cost as JSON.", valueName: "file"),
+        help: ArgumentHelp(
+            "Write what the run was and cost as JSON; - for standard output.", valueName: "file"),
         completion: .file())
     var summary: String?
 
     func validate() throws {
-        if resume, recordsFile == nil, sidecars == nil {
+        if metadata == "-" { throw ValidationError("--metadata needs a file beside the pictures") }
+        if tar == "-" { throw ValidationError("--tar needs a folder") }
+        if output == nil, !exports.isEmpty, recordsFile == nil {
+            throw ValidationError("--csv \(csv ?? "-") needs -o FILE, which keeps the records")
+        }
+        if resume, recordsFile == nil, !hasSidecars {
             throw ValidationError("--resume needs the file that it goes on with: -o FILE")
         }
         if let sidecarExtension,
@@ -72,8 +95,19 @@ struct CaptionOutputOptions: ParsableArguments {
             throw ValidationError(
                 "--sidecar is \(sidecarExtension), expected an extension such as .txt")
         }
-        if sidecars == nil, existing != .skip {
-            throw ValidationError("--existing goes with --sidecar or --output-dir")
+        if let sidecarExtension,
+            PictureReference.extensions.contains(FilePath("a" + sidecarExtension).fileExtension)
+        {
+            throw ValidationError(
+                "--sidecar is \(sidecarExtension), which pictures end in; expected an extension such as "
+                    + ".txt")
+        }
+        if !hasSidecars, existing != .skip, !(existing == .overwrite && metadata != nil) {
+            throw ValidationError(
+                "--existing goes with --sidecar or --output-dir, and overwrite with --metadata too")
+        }
+        if !hasSidecars, tar == nil, join != nil {
+            throw ValidationError("--join goes with --sidecar, --output-dir or --tar")
         }
         if existing == .append || existing == .prepend, recordsFile == nil {
             throw ValidationError(
@@ -92,37 +126,97 @@ struct CaptionOutputOptions: ParsableArguments {
 
     private var exports: [String] { [metadata, csv, tar].compactMap(\.self) }
 
+    private var hasSidecars: Bool { sidecarExtension != nil || outputDir != nil }
+
     /// The file of records, where there is one: beside what is made from it, unless it has a name.
     private var recordsFile: FilePath? {
-        guard let output else { return exports.first.map { FilePath($0).adding(".records") } }
+        guard let output else {
+            return exports.first { path in
+                // Beside a pipe or a device there is no place for it.
+                path != "-" && FileStatus(FilePath(path))?.kind != .other
+            }.map { FilePath($0).adding(".records") }
+        }
         return output == "-" ? nil : FilePath(output)
     }
 
     /// Writes what is made from the records.
     ///
-    /// - Parameter isComplete: whether every picture that can have captions has them.
+    /// - Parameters:
+    ///   - isComplete: whether every picture that can have captions has them.
+    ///   - onKept: called with how many texts of the metadata stay although captions differ from them.
     func export(
-        _ output: CaptionOutput, _ pictures: PictureInputs, part: Shard?, isComplete: Bool
+        _ output: CaptionOutput, _ pictures: PictureInputs, _ job: RecordIdentity, part: Shard?,
+        isComplete: Bool, onKept: (Int) -> Void
     ) throws {
         guard !exports.isEmpty else { return }
         let table = try output.table()
-        if let metadata { try MetadataExport.write(table, to: FilePath(metadata)) }
+        if let metadataExport { onKept(try metadataExport.write(table)) }
         if let csv { try CSVExport.write(table, to: FilePath(csv)) }
-        if let tar, isComplete {
-            try ShardExport(table, to: FilePath(tar), part: part).write(pictures.pictures)
+        if isComplete, let shards = shards(of: job, part: part) {
+            try shards.write(pictures.pictures, table)
         }
+    }
+
+    private var metadataExport: MetadataExport? {
+        metadata.map { MetadataExport(to: FilePath($0), replaces: existing == .overwrite) }
+    }
+
+    private func shards(of job: RecordIdentity, part: Shard?) -> ShardExport? {
+        guard let tar, let recordsFile else { return nil }
+        return ShardExport(
+            to: FilePath(tar), of: job, records: recordsFile, part: part,
+            joint: join ?? Sidecars.lineEnd)
+    }
+
+    /// Claims the outputs, and refuses what could not be written in the end.
+    func check(
+        _ files: inout FileClaims, _ pictures: PictureInputs, _ sidecars: Sidecars?,
+        _ job: RecordIdentity, part: Shard?
+    ) throws {
+        switch records {
+        case .file(let path):
+            try files.writes(path, as: output == nil ? "the records in" : "-o")
+        case .standardOutput: try files.writes(.standardStream)
+        case .none: break
+        }
+        let named = [(metadata, "--metadata"), (csv, "--csv"), (summary, "--summary")]
+        for case (let path?, let option) in named {
+            try files.writes(FilePath(path), as: option)
+        }
+        let shards = shards(of: job, part: part)
+        for path in shards?.paths(pictures.pictures) ?? [] { try files.writes(path, as: "--tar") }
+        if sidecars != nil || files.mayOverwrite { try files.reads(pictures) }
+        for picture in pictures.pictures {
+            guard let sidecars else { break }
+            try files.check(writing: sidecars.path(for: picture), as: "the caption in")
+        }
+        do {
+            try metadataExport?.check(pictures.pictures)
+            try shards?.check(pictures.pictures)
+        } catch {
+            switch error {
+            case .outsideMetadata, .sameShard: throw ValidationError("\(error)")
+            default: throw error
+            }
+        }
+        for path in named.compactMap(\.0) {
+            try OutputFolder.check(FilePath(path), makesFolders: true)
+        }
+        if output == nil, case .file(let path) = records { try OutputFolder.make(path.folder) }
     }
 
     var records: CaptionOutput.Records {
         if let recordsFile { return .file(recordsFile) }
-        return output == "-" || sidecars == nil ? .standardOutput : .none
+        return output == "-" || !hasSidecars ? .standardOutput : .none
     }
 
-    var sidecars: Sidecars? {
-        guard sidecarExtension != nil || outputDir != nil else { return nil }
+    /// Captions in files of their own, of the pictures that some inputs name; nil for none.
+    func sidecars(of inputs: [FilePath]) -> Sidecars? {
+        guard hasSidecars else { return nil }
         return Sidecars(
             suffix: sidecarExtension ?? ".txt", in: outputDir.map { FilePath($0) },
-            existing: existing)
+            existing: existing, sources: inputs.filter { FileStatus($0)?.kind == .folder },
+            joint: join ?? Sidecars.lineEnd)
     }
 
     /// What to do after a run that did not come to its end.
@@ -131,10 +225,25 @@ struct CaptionOutputOptions: ParsableArguments {
         let advice =
             recordsFile != nil
             ? "the same command with --resume goes on"
-            : sidecars != nil && existing == .skip
+            : hasSidecars && existing == .skip
                 ? "the same command goes on" : "with -o FILE, --resume could go on"
         return "\(pictures) left; \(advice)"
     }
 }
 
 extension Sidecars.Existing: ExpressibleByArgument {}
+
+extension FileClaims {
+    /// The command reads pictures, each archive once.
+    fileprivate mutating func reads(_ inputs: PictureInputs) throws(FileConflict) {
+        var last: FilePath?
+        for picture in inputs.pictures {
+            switch picture.place {
+            case .file: try reads(picture.path)
+            case .member(let archive, _, _):
+                if archive != last { try reads(archive) }
+                last = archive
+            }
+        }
+    }
+}

@@ -52,11 +52,7 @@ struct CaptionSummary: Encodable {
     /// Writes one line of JSON.
     func write(to path: String) throws {
         let text = try jsonText(self, keys: .convertToSnakeCase) + "\n"
-        do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw CaptioningError.unwritable(path: path, reason: systemReason(error))
-        }
+        try OutputFile.write(text.utf8, to: FilePath(path), makesFolders: true)
     }
 
     private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }

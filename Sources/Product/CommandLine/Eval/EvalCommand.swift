@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Evaluation
+import FileOutput
 import Foundation
 import TrimLLaVA
 
@@ -93,6 +94,7 @@ struct EvalCommand: ParsableCommand {
             throw ValidationError(
                 "--max-tokens and --limit take numbers from 1, --parallel 1 to 256")
         }
+        if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
         _ = try settings()
     }
 
@@ -100,6 +102,7 @@ struct EvalCommand: ParsableCommand {
         try TextInput.checkArguments()
         let questions = try chosenQuestions()
         let settings = try settings()
+        try checkFiles(questions)
         let file = try answers.map { try AnswerFile(path: $0, run: runName) }
         let llava = try model.load()
         let evaluation = try Evaluation(
@@ -120,6 +123,17 @@ struct EvalCommand: ParsableCommand {
         let report = EvalReport(EvaluationSummary(questions, settings, evaluation.records))
         try report.table.print(report.rows, as: output)
         if let plot { try EvalPlot(report.rows).write(to: plot) }
+    }
+
+    private func checkFiles(_ asked: [EvaluationQuestion]) throws {
+        try checkingFiles { files in
+            try files.reads(model)
+            try files.reads(FilePath(questions))
+            try files.reads(pictures: asked.flatMap(\.pictures))
+            try files.writes(.standardStream)
+            if let answers { try files.writes(FilePath(answers), as: "--answers") }
+            if let plot { try files.writesAtEnd(plot, as: "--plot") }
+        }
     }
 
     /// What answers must have in common to stand in one file.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// Scores over kept visual tokens, a line for each selector: the mean over tasks, or the only task.
@@ -39,7 +40,7 @@ struct EvalPlot {
 
     /// Writes the SVG file.
     func write(to path: String) throws {
-        try Data(svg.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try OutputFile.write(svg.utf8, to: FilePath(path))
     }
 
     var svg: String {

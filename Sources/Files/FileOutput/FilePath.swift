@@ -80,10 +80,34 @@ public struct FilePath: Hashable, Sendable {
     }
 
     /// The path without symbolic links, dots and double slashes, or nil where there is nothing.
-    func resolved() -> FilePath? {
+    public func resolved() -> FilePath? {
         guard let resolved = withCString({ realpath($0, nil) }) else { return nil }
         defer { free(resolved) }
         return FilePath(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
+    }
+
+    /// The path of what a symbolic link leads to, even where nothing is there yet; the path itself where it
+    /// is no link, or one of a circle.
+    func followingLinks() -> FilePath {
+        var path = self
+        for _ in 0..<Self.mostLinks {
+            guard let link = path.link else { return path }
+            path = link.isAbsolute ? link : path.folder.appending(link.bytes)
+        }
+        return self
+    }
+
+    /// Links that lead to each other, as many as Linux follows.
+    private static let mostLinks = 40
+
+    /// Whether the path is a symbolic link.
+    var isLink: Bool { link != nil }
+
+    /// What a symbolic link says; nil where the path is none.
+    private var link: FilePath? {
+        var text = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = withCString { readlink($0, &text, text.count) }
+        return length > 0 ? FilePath(text[..<length].map { UInt8(bitPattern: $0) }) : nil
     }
 
     private var lastDot: Int? {

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A file that is written as a whole, the one way in which this project writes files.
+///
+/// A regular file is written aside, in the same folder, and gets its name once it is whole and on the disk:
+/// nobody ever sees half of it, and what was there before is there until then. The new file has the mode of
+/// the old one, and its owner where the system allows that. A symbolic link is followed. What is no regular
+/// file (a device, a pipe) is written to as it is, and `-` is standard output.
+public final class OutputFile {
+    private static let bufferLength = 1 << 16
+
+    private let path: FilePath
+    private let target: OutputTarget
+    private var aside: FileAside?
+    /// Where bytes go, for libraries that write by themselves; they may do so as long as nothing was
+    /// appended.
+    public private(set) var descriptor: Int32
+    private var buffer: [UInt8] = []
+
+    /// Whether the file takes the place of a regular file, or of none, and can be kept open then.
+    public var isReplacement: Bool { aside != nil }
+
+    /// Begins a file.
+    ///
+    /// - Parameters:
+    ///   - path: `-` stands for standard output.
+    ///   - makesFolders: whether folders that are missing are made.
+    /// - Throws: `FileOutputError`.
+    public init(_ path: FilePath, makesFolders: Bool = false) throws(FileOutputError) {
+        self.path = path
+        target = OutputTarget(path)
+        switch target {
+        case .stream(let stream):
+            descriptor = stream
+        case .special(let path):
+            descriptor = path.withCString { open($0, O_WRONLY | O_CLOEXEC) }
+            guard descriptor >= 0 else { throw FileOutputError(path) }
+        case .file(let file, let status):
+            if makesFolders { try OutputFolder.make(file.folder) }
+            try Self.check(path, file, status)
+            // What others may not read is not readable for them on the way either.
+            let mode: mode_t = status == nil ? 0o666 : 0o600
+            guard let aside = FileAside(beside: file, mode: mode) else {
+                throw FileOutputError(path)
+            }
+            self.aside = aside
+            descriptor = aside.descriptor
+        }
+    }
+
+    deinit { abandon() }
+
+    /// Refuses what could be replaced although it may not be written, or has no name.
+    static func check(
+        _ path: FilePath, _ file: FilePath, _ status: FileStatus?
+    ) throws(FileOutputError) {
+        guard !file.name.isEmpty else {
+            throw FileOutputError(path, ENOENT)
+        }
+        guard file.name.count <= Int(NAME_MAX) else {
+            throw FileOutputError(path, ENAMETOOLONG)
+        }
+        // Links that lead to each other.
+        guard status != nil || !file.isLink else { throw FileOutputError(path, ELOOP) }
+        if status != nil, file.withCString({ access($0, W_OK) }) != 0 {
+            throw FileOutputError(path)
+        }
+    }
+
+    /// Writes a whole file.
+    ///
+    /// - Throws: `FileOutputError`; then what was there is as before.
+    public static func write(
+        _ bytes: some Sequence<UInt8>, to path: FilePath, makesFolders: Bool = false
+    ) throws(FileOutputError) {
+        let file = try OutputFile(path, makesFolders: makesFolders)
+        try file.append(bytes)
+        try file.finish()
+    }
+
+    /// Adds bytes at the end.
+    ///
+    /// - Throws: `FileOutputError`; then what was there is as before, and the file is done with.
+    public func append(_ bytes: some Sequence<UInt8>) throws(FileOutputError) {
+        buffer += bytes
+        if buffer.count >= Self.bufferLength { try flush() }
+    }
+
+    /// Adds bytes at the end without copying them.
+    ///
+    /// - Throws: `FileOutputError`, as `append` of a sequence.
+    public func append(_ bytes: UnsafeRawBufferPointer) throws(FileOutputError) {
+        try flush()
+        guard writeAll(bytes, to: descriptor) else { throw failed() }
+    }
+
+    /// Gives the file its name, as it is on the disk.
+    ///
+    /// - Throws: `FileOutputError`; then what was there is as before.
+    public func finish() throws(FileOutputError) {
+        try complete()
+        let done = descriptor
+        if aside != nil {
+            aside = nil
+            descriptor = -1
+            closeUnlocked(done)
+        } else if case .special = target {
+            descriptor = -1
+            guard close(done) == 0 else { throw FileOutputError(path) }
+        }
+    }
+
+    /// Gives a regular file its name and hands it over, open and locked.
+    ///
+    /// - Throws: `FileOutputError`, as `finish`.
+    public func finishAndKeepOpen() throws(FileOutputError) -> Int32 {
+        try complete()
+        defer { descriptor = -1 }
+        aside = nil
+        return descriptor
+    }
+
+    private func complete() throws(FileOutputError) {
+        try flush()
+        guard let aside, case .file(let file, let status) = target else { return }
+        if let status {
+            // Only the superuser may give files away; a group that is the process's own may be kept.
+            if fchown(descriptor, status.owner, status.group) != 0 {
+                _ = fchown(descriptor, uid_t.max, status.group)
+            }
+            fchmod(descriptor, status.mode)
+        }
+        guard aside.take(nameOf: file) else { throw failed() }
+    }
+
+    private func flush() throws(FileOutputError) {
+        guard writeAll(buffer, to: descriptor) else { throw failed() }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    private func failed() -> FileOutputError {
+        let error = FileOutputError(path)
+        abandon()
+        return error
+    }
+
+    private func abandon() {
+        if let aside {
+            aside.remove()
+            self.aside = nil
+            descriptor = -1
+        } else if case .special = target, descriptor >= 0 {
+            close(descriptor)
+            descriptor = -1
+        }
+    }
+}
+
+/// Writes all bytes to an open file; false with `errno` set where not all could be written.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let count = write(
+            descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { return false }
+        rest = rest.dropFirst(count)
+    }
+    return true
+}
+
+/// Writes all bytes to an open file; false with `errno` set where not all could be written.
+public func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
+}
