@@ -117,6 +117,7 @@ let package = Package(
 
         // Files: what comes from outside, checked and turned into values.
         module("Files", "GGUF", ["BlockFormats"]),
+        module("Files", "UserText"),
         module("Files", "Tokenization", ["GGUF", collections]),
         module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP"]),
 
@@ -130,8 +131,8 @@ let package = Package(
 
         // Product: the library that others import, jobs over many pictures, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
-        module("Product", "Evaluation", ["TrimLLaVA"]),
-        module("Product", "Captioning", ["TrimLLaVA", "CArchive"]),
+        module("Product", "Evaluation", ["TrimLLaVA", "UserText"]),
+        module("Product", "Captioning", ["TrimLLaVA", "UserText", "CArchive"]),
         .target(
             name: "DemoModel", path: "Sources/Product/DemoModel",
             exclude: ["README.md", "training.log"],
@@ -140,7 +141,7 @@ let package = Package(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "TrimLLaVA", "GGUF", "Tokenization",
-                arguments,
+                "UserText", arguments,
             ],
             path: "Sources/Product/CommandLine"),
 
@@ -150,6 +151,7 @@ let package = Package(
         tests("BlockFormats"),
         tests("Kernels"),
         tests("GGUF"),
+        tests("UserText"),
         tests("Tokenization", ["GGUF"]),
         tests("Imaging", ["CPNG"]),
         tests("WorkerPool", ["CVectorOps"]),
