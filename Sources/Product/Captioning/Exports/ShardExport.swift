@@ -25,7 +25,7 @@ public struct ShardExport {
     /// - Throws: `CaptioningError`.
     public func write(_ pictures: [PictureReference]) throws(CaptioningError) {
         let complete = pictures.filter {
-            table[$0.path]?.captions.count == table.promptCount
+            table[$0]?.captions.count == table.promptCount
         }
         var (files, members) = ([PictureReference](), [FilePath: [PictureReference]]())
         for picture in complete {
@@ -56,7 +56,7 @@ public struct ShardExport {
         _ picture: PictureReference, number: Int, to writer: ArchiveWriter
     ) throws(CaptioningError) {
         guard let status = FileStatus(picture.path),
-            status.version == table[picture.path]?.captions[0]?.version
+            status.version == table[picture]?.captions[0]?.version
         else { return }
         let bytes = try FileBytes.contents(picture.path)
         try add(
@@ -68,21 +68,29 @@ public struct ShardExport {
     private func copy(
         _ archive: FilePath, _ pictures: [PictureReference]
     ) throws(CaptioningError) {
-        var byPosition: [Int: PictureReference] = [:]
+        var byPosition: [Int: [PictureReference]] = [:]
         for picture in pictures {
-            if case .member(_, let position, _) = picture.place { byPosition[position] = picture }
+            if case .member(_, let position, _) = picture.place {
+                byPosition[position, default: []].append(picture)
+            }
         }
         let writer = try ArchiveWriter(
             shardPath(FilePath(archive.name).withoutArchiveExtension.bytes))
         do {
             let reader = try ArchiveReader(archive)
             while let member = try reader.next() {
-                guard let picture = byPosition[member.position] else { continue }
+                let pictures = (byPosition[member.position] ?? []).filter {
+                    guard case .member(_, _, let header) = $0.place else { return false }
+                    return header == member.header
+                }
+                guard !pictures.isEmpty else { continue }
                 let bytes = try reader.contents(limit: .max)
-                let name = FilePath(member.name)
-                try add(
-                    name.withoutExtension, name.fileExtension, bytes, picture, member.version,
-                    to: writer)
+                for picture in pictures {
+                    guard let name = picture.memberName else { continue }
+                    try add(
+                        name.withoutExtension, name.fileExtension, bytes, picture, member.version,
+                        to: writer)
+                }
             }
         } catch let error as ArchiveReader.Failure {
             throw .unreadable(path: archive.text, reason: error.reason)
@@ -98,7 +106,7 @@ public struct ShardExport {
         _ key: FilePath, _ suffix: String, _ bytes: [UInt8], _ picture: PictureReference,
         _ version: FileVersion, to writer: ArchiveWriter
     ) throws(CaptioningError) {
-        guard let row = table[picture.path] else { return }
+        guard let row = table[picture] else { return }
         let seconds = version.modified / 1_000_000_000
         let caption = Sidecars.text(of: row.captions.compactMapValues(\.text)) + "\n"
         let lines = row.captions.sorted { $0.key < $1.key }.map { $0.value.line().dropLast() }
