@@ -100,6 +100,9 @@ final class ReplacedFile {
 
     /// The error that the operating system reported last.
     static func unwritable(_ path: FilePath) -> CaptioningError {
-        .unwritable(path: path.text, reason: systemReason())
+        let code = errno
+        return [ENOSPC, EDQUOT].contains(code)
+            ? .outOfSpace(path: path.text, reason: systemReason(code))
+            : .unwritable(path: path.text, reason: systemReason(code))
     }
 }

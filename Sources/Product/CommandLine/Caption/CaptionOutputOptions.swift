@@ -105,7 +105,7 @@ struct CaptionOutputOptions: ParsableArguments {
         _ output: CaptionOutput, _ pictures: PictureInputs, part: Shard?, isComplete: Bool
     ) throws {
         guard !exports.isEmpty else { return }
-        let table = try output.table()
+        let table = try output.table(of: pictures)
         if let metadata { try MetadataExport.write(table, to: FilePath(metadata)) }
         if let csv { try CSVExport.write(table, to: FilePath(csv)) }
         if let tar, isComplete {
