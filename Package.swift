@@ -117,6 +117,7 @@ let package = Package(
 
         // Files: what comes from outside, checked and turned into values.
         module("Files", "GGUF", ["BlockFormats"]),
+        module("Files", "UserText"),
         module("Files", "Tokenization", ["GGUF", collections]),
         module("Files", "FileOutput"),
         module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP", "FileOutput"]),
@@ -133,8 +134,8 @@ let package = Package(
 
         // Product: the library that others import, jobs over many pictures, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
-        module("Product", "Evaluation", ["TrimLLaVA", "FileOutput"]),
-        module("Product", "Captioning", ["TrimLLaVA", "CArchive", "FileOutput"]),
+        module("Product", "Evaluation", ["TrimLLaVA", "FileOutput", "UserText"]),
+        module("Product", "Captioning", ["TrimLLaVA", "CArchive", "FileOutput", "UserText"]),
         .target(
             name: "DemoModel", path: "Sources/Product/DemoModel",
             exclude: ["README.md", "training.log"],
@@ -143,7 +144,7 @@ let package = Package(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "FileOutput", "TrimLLaVA", "GGUF",
-                "Tokenization", arguments,
+                "Tokenization", "UserText", arguments,
             ],
             path: "Sources/Product/CommandLine"),
 
@@ -153,6 +154,7 @@ let package = Package(
         tests("BlockFormats"),
         tests("Kernels"),
         tests("GGUF"),
+        tests("UserText"),
         tests("Tokenization", ["GGUF"]),
         tests("FileOutput"),
         tests("Imaging", ["CPNG"]),

@@ -133,7 +133,7 @@ import Testing
         #expect(try texts() == ["a0", "b0"])
     }
 
-    @Test(arguments: ["{}", "caption", "{\"file_name\":\"a\"}", "[]", ""])
+    @Test(arguments: ["{}", "caption", "{\"file_name\":\"a\"}", "[]", "\u{FFFE}"])
     func anotherFileIsRefusedAndStays(line: String) throws {
         try folder.write(Array("\(line)\n".utf8), to: "records.jsonl")
         #expect(throws: CaptioningError.self) { try output().plan(inputs) }
@@ -299,7 +299,9 @@ import Testing
         let version = FileVersion(size: 1, modified: 1)
         let member = PictureReference(
             path: FilePath("d/s.tar/x/1.jpg"),
-            place: .member(archive: FilePath("d/s.tar"), position: 0, version: version))
+            place: .member(
+                archive: FilePath("d/s.tar"), position: 0,
+                header: MemberHeader(name: Array("x/1.jpg".utf8), version: version)))
         #expect(
             Sidecars(suffix: ".txt", in: nil, existing: .skip).path(for: member).text
                 == "d/s/x/1.txt")

@@ -2,6 +2,7 @@
 import Foundation
 import TestSupport
 import Testing
+import UserText
 
 @testable import Captioning
 
@@ -161,13 +162,78 @@ import Testing
     @Test(arguments: ["", "1", "0/3", "4/3", "1/0", "a/b", "1/2/3", "-1/3", "1/"])
     func otherShardsAreRefused(text: String) { #expect(Shard(parsing: text) == nil) }
 
-    @Test func listsHaveLinesOrNULs() {
+    @Test func listsHaveLinesOrNULs() throws {
         #expect(
-            FileList.paths(in: Array("a b\r\n\nc\n".utf8)) == [FilePath("a b"), FilePath("c")])
+            try FileList.paths(in: Array("\u{FEFF}a b\r\n\nc\n".utf8)) == [
+                FilePath("a b"), FilePath("c"),
+            ])
         #expect(
-            FileList.paths(in: Array("a\nb\0c\r\0".utf8)) == [FilePath("a\nb"), FilePath("c\r")])
-        #expect(FileList.paths(in: []) == [])
-        #expect(FileList.paths(in: [0xFF, 10]) == [FilePath([0xFF])])
+            try FileList.paths(in: Array("a\nb\0c\r\0".utf8)) == [
+                FilePath("a\nb"), FilePath("c\r"),
+            ])
+        #expect(try FileList.paths(in: []) == [])
+        #expect(try FileList.paths(in: [0xFF, 10]) == [FilePath([0xFF])])
+        #expect(
+            throws: CaptioningError.text(.tooLong(place: "/dev/zero", limit: UserText.listLimit))
+        ) { try FileList.paths(in: FilePath("/dev/zero")) }
+    }
+
+    @Test func whereThereAreNoPicturesIsAFailure() throws {
+        make("sub/a.jpg")
+        make("empty/notes.txt")
+        func reasons(_ name: String, recursive: Bool) -> [String] {
+            var inputs = PictureInputs(isRecursive: recursive)
+            inputs.add(root.appending(Array(name.utf8)))
+            return inputs.failures.map(\.reason)
+        }
+        #expect(
+            reasons("", recursive: false) == [
+                "has no pictures itself; --recursive searches the folders in it"
+            ])
+        #expect(reasons("", recursive: true) == [])
+        #expect(reasons("empty", recursive: false) == ["has no pictures"])
+        #expect(reasons("empty", recursive: true) == ["has no pictures"])
+        var inputs = PictureInputs(isRecursive: true)
+        for name in ["sub", "sub", "sub/a.jpg"] { inputs.add(root.appending(Array(name.utf8))) }
+        #expect(inputs.failures == [])
+        inputs.addEmptyList(FilePath("-"))
+        #expect(inputs.failures.map(\.description) == ["standard input: names no pictures"])
+    }
+
+    /// The other parts have nothing to do, which is no failure.
+    @Test func aFolderWithoutPicturesIsAFailureOfOnePart() throws {
+        make("b.jpg")
+        let parts = (1...5).map { found(shard: Shard(parsing: "\($0)/5")) }
+        #expect(parts.allSatisfy { $0.failures.isEmpty })
+        unlink(folder.path + "/b.jpg")
+        let failures = (1...5).flatMap { found(shard: Shard(parsing: "\($0)/5")).failures }
+        #expect(failures.map(\.path) == [root])
+    }
+
+    @Test func pathsThatAreTooLongAreFailures() throws {
+        let step = String(repeating: "d", count: 200)
+        var folders = [open(folder.path, O_RDONLY | O_DIRECTORY)]
+        for _ in 0..<(Int(PATH_MAX) / 200 + 1) {
+            mkdirat(folders[folders.count - 1], step, 0o755)
+            folders.append(openat(folders[folders.count - 1], step, O_RDONLY | O_DIRECTORY))
+        }
+        let last = try #require(folders.last)
+        try #require(last >= 0)
+        close(openat(last, "a.jpg", O_CREAT | O_WRONLY, 0o644))
+        defer {
+            // Nothing else can remove what no path leads to.
+            unlinkat(last, "a.jpg", 0)
+            for (parent, child) in zip(folders, folders.dropFirst()).reversed() {
+                close(child)
+                unlinkat(parent, step, AT_REMOVEDIR)
+            }
+            close(folders[0])
+        }
+        make("b.jpg")
+        let inputs = found()
+        #expect(names(inputs) == ["b.jpg"])
+        #expect(inputs.failures.map(\.reason) == ["File name too long"])
+        #expect(inputs.failures.allSatisfy { $0.path.bytes.count >= Int(PATH_MAX) })
     }
 
     @Test func pathsHaveParts() {

@@ -67,7 +67,8 @@ import TrimLLaVA
             let start = evaluation.records.count
             do {
                 try evaluation.run(cancellation: cancellation) { done, _ in
-                    if done >= start + 9 { cancellation.cancel() }
+                    // More than what fails, which every round asks again.
+                    if done >= start + 10 { cancellation.cancel() }
                 }
                 break
             } catch LLaVAError.generation(.model(.cancelled)) { rounds += 1 }

@@ -54,6 +54,37 @@ import Testing
         #expect(self.problem(lines).contains(problem))
     }
 
+    @Test func linesFromWindowsAreRead() throws {
+        let line = #"{"question": "a é", "answers": ["x"]}"#
+        for text in [line + "\r\n", "\u{FEFF}\r\n" + line + "\r\n\r\n"] {
+            #expect(try read(text).map(\.question) == ["a é"])
+        }
+        #expect(problem("\r\n\n{}\r\n").contains("line 3: expected"))
+        let folder = try TemporaryFolder()
+        let bytes: [UInt8] = ("\u{FEFF}" + line + "\r\n").utf16.flatMap { unit in
+            [UInt8(unit & 0xFF), UInt8(unit >> 8)]
+        }
+        let wide = try folder.write(bytes, to: "wide.jsonl")
+        #expect(try EvaluationQuestion.read(path: wide).map(\.question) == ["a é"])
+        let bad = try folder.write(Array(line.utf8) + [10, 0xE9, 10], to: "bad.jsonl")
+        #expect(
+            throws: EvaluationError.text(.notUTF8(place: bad, offset: line.utf8.count + 1))
+        ) { try EvaluationQuestion.read(path: bad) }
+    }
+
+    @Test(arguments: ["{\"id\":\"2\",\"sett\n", "\u{0}\u{0}\n"])
+    func aBrokenLastAnswerIsDropped(line: String) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/answers.jsonl"
+        let record = EvaluationRecord(
+            id: "1", setting: "unpruned", answer: "a", error: nil, kept: 3, visual: 9)
+        try AnswerFile(path: path, run: "run").append(record)
+        let whole = try String(contentsOfFile: path, encoding: .utf8)
+        try folder.write(Array((whole + "\n" + line).utf8), to: "answers.jsonl")
+        #expect(try AnswerFile(path: path, run: "run").before == [record])
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == whole + "\n")
+    }
+
     @Test func answersAreKeptAndATornLineIsDropped() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/answers.jsonl"

@@ -130,6 +130,105 @@ import Testing
         #expect(bad.errors.contains("is not valid UTF-8 at byte 1"))
     }
 
+    /// Lists and prompts as editors of other systems write them.
+    @Test func textsFromWindowsAreLikeAllOthers() throws {
+        let folder = try CaptionFolder(pictures: 2)
+        let list = "\(folder.pictures)/00.png\r\n\(folder.pictures)/01.png\r\n"
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let prompt = try folder.folder.write(mark + Array("What\r\nis it?\r\n".utf8), to: "prompt")
+        let lists: [[UInt8]] = [
+            mark + Array(list.utf8), [0xFF, 0xFE] + list.utf8.flatMap { [$0, 0] as [UInt8] },
+            [0xFE, 0xFF] + list.utf8.flatMap { [0, $0] as [UInt8] },
+        ]
+        for (index, bytes) in lists.enumerated() {
+            let file = try folder.folder.write(bytes, to: "list\(index)")
+            let outcome = try ToolProcess.run(
+                folder.caption + Self.options + [
+                    "--filelist", file, "--prompt-file", prompt, "--ordered", "-q",
+                ])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let lines = try CaptionFolder.lines(outcome.output)
+            #expect(lines.map(\.name) == ["00.png", "01.png"])
+            #expect(lines.map(\.prompt) == ["What\nis it?", "What\nis it?"])
+        }
+        let endless = try ToolProcess.run(folder.caption + ["--filelist", "/dev/zero"])
+        #expect(endless.code == 1)
+        #expect(endless.errors.hasPrefix("trimllava: /dev/zero is longer than"))
+    }
+
+    @Test func whereThereAreNoPicturesIsNoSuccess() throws {
+        let folder = try CaptionFolder(pictures: 1)
+        let above = try ToolProcess.run(folder.caption + [folder.folder.path])
+        #expect(above.code == 1)
+        #expect(
+            above.errors.contains(
+                "\(folder.folder.path): has no pictures itself; --recursive searches"))
+        let list = try folder.folder.write([], to: "list")
+        let listed = try ToolProcess.run(folder.caption + ["--filelist", list])
+        #expect(listed.code == 1)
+        #expect(listed.errors.contains("\(list): names no pictures"))
+    }
+
+    @Test func anEmptyAnswerIsAFailure() throws {
+        let folder = try CaptionFolder(pictures: 1)
+        let text = try #require(try folder.answer(0, Self.options))
+        let first = String(text.prefix(1))
+        let outcome = try ToolProcess.run(
+            folder.caption + Self.options + [
+                folder.pictures, "--stop", first, "--prefix", "a photo of ", "--sidecar", ".txt",
+                "-o", "-",
+            ])
+        #expect(outcome.code == 1)
+        let lines = try CaptionFolder.lines(outcome.output)
+        #expect(lines.map(\.text) == [nil])
+        #expect(
+            lines[0].error?.hasSuffix("00.png: the answer is empty; it ended by stop-string")
+                == true)
+        #expect(!FileManager.default.fileExists(atPath: folder.pictures + "/00.txt"))
+        let cut = try ToolProcess.run(
+            folder.caption + Self.options + [
+                folder.pictures, "--summary", folder.folder.path + "/s",
+            ])
+        #expect(cut.code == 0 && cut.errors.contains("1 of 1 captions cut by length"))
+        let summary = try String(contentsOfFile: folder.folder.path + "/s", encoding: .utf8)
+        #expect(summary.contains("\"ended_by_length\":1,"))
+    }
+
+    /// Sidecars that cannot be added to, and a folder in the place of one.
+    @Test(arguments: [[], ["--ordered"]])
+    func sidecarsThatFailAreFailuresOfTheirPictures(more: [String]) throws {
+        let folder = try CaptionFolder(pictures: 4)
+        try folder.folder.write([0x63, 0xE9], to: "pictures/01.txt")
+        mkdir(folder.pictures + "/02.txt", 0o755)
+        let arguments =
+            folder.caption + Self.options + more + [
+                folder.pictures, "-o", folder.records, "--resume", "--sidecar", ".txt",
+                "--existing",
+                "append", "--summary", folder.folder.path + "/s",
+            ]
+        for round in 0..<2 {
+            let outcome = try ToolProcess.run(arguments)
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("01.txt is not valid UTF-8 at byte 1"))
+            #expect(outcome.errors.contains("02.png: its sidecar's place is taken by a folder"))
+            let lines = try folder.lines()
+            #expect(lines.count == 5)
+            #expect(lines.filter { $0.error != nil }.map(\.name).sorted() == ["01.png", "02.png"])
+            let summary = try String(contentsOfFile: folder.folder.path + "/s", encoding: .utf8)
+            #expect(summary.contains("\"failed\":2,"))
+            #expect(summary.contains("\"captioned\":\(round == 0 ? 2 : 0),"))
+        }
+        try folder.folder.write([], to: "pictures/01.txt")
+        rmdir(folder.pictures + "/02.txt")
+        #expect(try ToolProcess.run(arguments).code == 0)
+        try folder.expectOneCaptionEach(4)
+        for index in 0..<4 {
+            let sidecar = try String(
+                contentsOfFile: folder.pictures + "/0\(index).txt", encoding: .utf8)
+            #expect(sidecar.hasSuffix("\n") && sidecar.count > 1)
+        }
+    }
+
     @Test func shardsMakeTheWhole() throws {
         let folder = try CaptionFolder(pictures: 12)
         var names: [String] = []

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
 import Testing
+import UserText
 
 @testable import TrimLLaVACommandLine
 
@@ -27,6 +28,27 @@ import Testing
                 == "0/0 pictures, 0.0 pictures/min, 0.0 tokens/s")
     }
 
+    /// What does not fit is left out, from the least to the most important.
+    @Test(arguments: [
+        (200, 109), (109, 109), (108, 79), (79, 79), (78, 64), (63, 45), (45, 45), (44, 34),
+        (33, 17), (1, 17),
+    ])
+    func aLineFitsTheTerminal(columns: Int, length: Int) {
+        let line = CaptionReport.progress(statistics, columns: columns)
+        #expect(line.count == length, "\(line)")
+        #expect(line.hasPrefix("250/1000 pictures"))
+        if columns >= 45 { #expect(line.hasSuffix("10 failed, 1 h 00 min left")) }
+    }
+
+    @Test func captionsThatAreCutAreCounted() {
+        var statistics = statistics
+        statistics.endedByLength = 3
+        #expect(
+            CaptionReport.summary(statistics).hasPrefix(
+                "pictures: 240 captioned, 10 failed, 3 of 480 captions cut by length, in 20 min"))
+        #expect(CaptionSummary(statistics).endedByLength == 3)
+    }
+
     @Test func aSummarySaysWhereTheTimeWent() {
         #expect(
             CaptionReport.summary(statistics) == """
@@ -51,7 +73,7 @@ import Testing
         let names = arguments.dropFirst().map { String(decoding: $0, as: UTF8.self) }
         let paths = try RawArguments.paths(of: ["a"] + names, arguments: arguments)
         #expect(paths.map(\.bytes) == arguments)
-        #expect(throws: TextInputError.notUTF8(place: "argument 4", offset: 0)) {
+        #expect(throws: UserTextError.notUTF8(place: "argument 4", offset: 0)) {
             try RawArguments.paths(of: ["a", names[0], names[1]], arguments: arguments)
         }
     }

@@ -60,7 +60,7 @@ import TrimLLaVA
         let tooLong = String(repeating: "long ", count: 3000)
         let lines = [
             "/image /absent.png", "/image \(picturePath("small"))x", "/image -", "/image",
-            "/imagine", "/quit now", "<image>", "/help", tooLong, "One",
+            "/imagine", "/quit now", "Not asked", "/skip", "<image>", "/help", tooLong, "One",
         ]
         let outcome = try chat(lines)
         #expect(outcome.code == 0)
@@ -68,6 +68,7 @@ import TrimLLaVA
         #expect(errors.contains("trimllava: /absent.png: cannot be read"))
         #expect(errors.contains("trimllava: standard input carries the questions"))
         #expect(errors.contains("trimllava: /image needs a file\n"))
+        #expect(errors.contains("not asked: the question would go without /absent.png, "))
         #expect(errors.contains("trimllava: unknown command /imagine; /help lists them\n"))
         #expect(errors.contains("trimllava: unknown command /quit now; /help lists them\n"))
         #expect(errors.contains("places 1 picture(s) with <image>, but 0 were given"))
@@ -86,8 +87,59 @@ import TrimLLaVA
         let outcome = try ToolProcess.run(
             Self.arguments + ["-q"], input: [0xFF, 0x0A] + Array("One\nTwo".utf8))
         #expect(outcome.code == 0)
-        #expect(outcome.errors == "trimllava: the line is not valid UTF-8\n")
+        #expect(outcome.errors == "trimllava: the line is not valid UTF-8 at byte 0\n")
         #expect(outcome.text == (try expected([("One", []), ("Two", [])])))
+    }
+
+    @Test func aPictureThatCannotBeReadHoldsQuestionsBack() throws {
+        let outcome = try chat([
+            "/image /absent.png", "One", "Two", "/image \(picturePath("wide"))", "Three",
+            "/image /absent.png", "/reset", "Four",
+        ])
+        #expect(outcome.errors.components(separatedBy: "not asked:").count == 3)
+        #expect(
+            outcome.text
+                == (try expected([("Three", [picturePath("wide")])]) + expected([("Four", [])])))
+    }
+
+    @Test func linesFromWindowsAreLikeAllOthers() throws {
+        let outcome = try ToolProcess.run(
+            Self.arguments + ["-q"],
+            input: [0xEF, 0xBB, 0xBF]
+                + Array("/image \(picturePath("wide"))\r\nOne\r\n\r\n/quit\r\nTwo\r\n".utf8))
+        #expect(outcome.code == 0 && outcome.errors == "")
+        #expect(outcome.text == (try expected([("One", [picturePath("wide")])])))
+    }
+
+    @Test(arguments: [[0xFF, 0xFE], []])
+    func linesInUTF16AreRefused(mark: [UInt8]) throws {
+        let outcome = try ToolProcess.run(
+            Self.arguments + ["-q"], input: mark + "What?\r\n".utf8.flatMap { [$0, 0] as [UInt8] })
+        #expect(outcome.code == 1 && outcome.text == "")
+        #expect(outcome.errors.hasPrefix("trimllava: the line is UTF-16"))
+    }
+
+    @Test func aLineThatNeverEndsIsRefused() throws {
+        let outcome = try ToolProcess.shell(
+            #""$@" < /dev/zero"#, Self.arguments + ["-q"])
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("a line of standard input is longer than"))
+    }
+
+    @Test func quotedAndDroppedPathsAreTaken() throws {
+        let folder = try TemporaryFolder()
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: picturePath("wide")))
+        let path = try folder.write([UInt8](bytes), to: "my \"own\" it's.png")
+        let escaped = path.replacing(#/[ "']/#) { "\\" + $0.output }
+        for typed in [
+            path, "\"\(path.replacing("\"", with: "\\\""))\" ", escaped,
+            "'" + path.replacing("'", with: "'\\''") + "'",
+            URL(fileURLWithPath: path).absoluteString,
+        ] {
+            let outcome = try chat(["/image \(typed)", "One"])
+            #expect(outcome.errors == "", "\(typed)")
+            #expect(outcome.text == (try expected([("One", [picturePath("wide")])])))
+        }
     }
 
     @Test func aFullConversationEndsInMessagesNotInATrap() throws {

@@ -44,6 +44,21 @@ import TrimLLaVA
         #expect(written == "\rreading the prompt: 20 %\u{1B}[K\r\u{1B}[K")
     }
 
+    @Test func neverReachesTheLastColumn() {
+        var written = ""
+        let line = ProgressLine(isEnabled: true, patience: .zero, columns: { 11 }) { written += $0 }
+        line.show("twelve chars")
+        #expect(written == "\rtwelve cha\u{1B}[K")
+    }
+
+    @Test(arguments: [
+        ("xterm-256color", true), ("dumb", false), ("", false), ("unknown", false), (nil, false),
+    ])
+    func escapesAreForTerminalsThatKnowThem(type: String?, takesEscapes: Bool) {
+        #expect(Terminal.takesEscapes(isTerminal: true, type: type) == takesEscapes)
+        #expect(!Terminal.takesEscapes(isTerminal: false, type: type))
+    }
+
     @Test func isSilentWhereItIsNotWanted() {
         let line = ProgressLine(isEnabled: false) { Issue.record("\($0)") }
         usleep(210_000)

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 @_exported import FileOutput
 import TrimLLaVA
+import UserText
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Why a job cannot start, or had to stop.
 public enum CaptioningError: Error, Equatable {
-    /// A list of pictures, a prompt file or the like cannot be read.
+    /// A file cannot be read.
     case unreadable(path: String, reason: String)
+    /// A list of pictures, or the text of a sidecar, cannot be taken in.
+    case text(UserTextError)
     /// A file cannot be written.
     case unwritable(path: String, reason: String)
+    /// A file cannot be written, nor could any other: the disk, or the user's share of it, is full.
+    case outOfSpace(path: String, reason: String)
     /// Records would be mixed with what is there already.
     case recordsExist(path: String)
     /// Another run writes there.
@@ -40,7 +51,9 @@ func writing<Result>(
     do {
         return try body()
     } catch {
-        throw .unwritable(path: error.path, reason: error.reason)
+        throw [ENOSPC, EDQUOT].contains(error.code)
+            ? .outOfSpace(path: error.path, reason: error.reason)
+            : .unwritable(path: error.path, reason: error.reason)
     }
 }
 
@@ -49,7 +62,9 @@ extension CaptioningError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unreadable(let path, let reason): "\(path): cannot be read: \(reason)"
-        case .unwritable(let path, let reason): "\(path): cannot be written: \(reason)"
+        case .text(let error): "\(error)"
+        case .unwritable(let path, let reason), .outOfSpace(let path, let reason):
+            "\(path): cannot be written: \(reason)"
         case .recordsExist(let path):
             "\(path) has records already; continue it with --resume, or give another file"
         case .inUse(let path): "\(path): another run writes there"

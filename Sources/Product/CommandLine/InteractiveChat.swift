@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import TrimLLaVA
+import UserText
 
 /// Questions from standard input, answered one after the other in one conversation.
 final class InteractiveChat {
     private static let help = """
         /image FILE   add a picture to the next question
+        /skip         go on without a picture that could not be read
         /reset        start a new conversation
         /quit         leave (also Ctrl-D)
         /help         show these lines
@@ -17,6 +19,8 @@ final class InteractiveChat {
     private let options: GenerationOptions
     private let quiet: Bool
     private var input: PictureInput
+    /// Pictures for the next question that could not be read: it is not asked without them.
+    private var missing: [String] = []
     private var lines = InputLines()
     private let isTerminal = isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0
 
@@ -40,11 +44,8 @@ final class InteractiveChat {
         defer { interrupts.stop() }
         if isTerminal { StandardError.print(Self.help) }
         if let firstQuestion { try ask(firstQuestion, interrupts) }
-        while let bytes = nextLine() {
-            guard let line = String(validating: bytes, as: UTF8.self) else {
-                StandardError.report("the line is not valid UTF-8")
-                continue
-            }
+        while let bytes = try nextLine() {
+            guard let line = try text(of: bytes) else { continue }
             if line.hasPrefix("/") {
                 guard try perform(line) else { return }
             } else if !line.allSatisfy(\.isWhitespace) {
@@ -53,11 +54,22 @@ final class InteractiveChat {
         }
     }
 
-    private func nextLine() -> [UInt8]? {
+    private func nextLine() throws(UserTextError) -> [UInt8]? {
         if isTerminal { StandardError.write("> ") }
-        let line = lines.next()
+        let line = try lines.next()
         if isTerminal, line == nil { StandardError.print("") }
         return line
+    }
+
+    /// The text of a line; nil, which is reported, where that line alone is none.
+    private func text(of line: [UInt8]) throws(UserTextError) -> String? {
+        do {
+            return try UserText.line(line, place: "the line")
+        } catch {
+            guard case .notUTF8 = error else { throw error }
+            StandardError.report("\(error)")
+            return nil
+        }
     }
 
     /// Returns whether the chat goes on.
@@ -70,7 +82,10 @@ final class InteractiveChat {
         case ("/reset", true):
             conversation = try restart()
             input.removeAll()
-        case ("/image", false): addPicture(argument)
+            missing = []
+        case ("/skip", true): missing = []
+        case ("/image", false):
+            for path in TypedPaths.paths(in: argument) { addPicture(path) }
         case ("/image", true): StandardError.report("/image needs a file")
         default: StandardError.report("unknown command \(line); /help lists them")
         }
@@ -79,13 +94,16 @@ final class InteractiveChat {
 
     private func addPicture(_ path: String) {
         guard path != "-" else {
+            missing.append(path)
             return StandardError.report("standard input carries the questions, not a picture")
         }
         do {
-            try input.load((path as NSString).expandingTildeInPath)
+            try input.load(path)
         } catch {
+            missing.append(path)
             return StandardError.report("\(error)")
         }
+        missing = []
         if isTerminal, let picture = input.pictures.last {
             StandardError.print("\(picture.width) × \(picture.height) pixels")
         }
@@ -93,6 +111,11 @@ final class InteractiveChat {
 
     /// Asks a question; if it cannot be answered, its pictures are kept for the next one.
     private func ask(_ question: String, _ interrupts: Interrupts) throws {
+        guard missing.isEmpty else {
+            return StandardError.report(
+                "not asked: the question would go without \(missing.joined(separator: ", ")); "
+                    + "/image FILE adds a picture, /skip goes on without")
+        }
         let cancellation = Cancellation()
         let progress = ProgressLine(quiet: quiet)
         let stream = AnswerStream(cancelling: cancellation, progress)

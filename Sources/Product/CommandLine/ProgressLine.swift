@@ -8,23 +8,26 @@ final class ProgressLine {
     static let interval = Duration.milliseconds(200)
 
     private let isEnabled: Bool
+    private let columns: () -> Int
     private let write: (String) -> Void
     private var nextChange: ContinuousClock.Instant
     private var isShown = false
 
-    /// A line on standard error, if that is a terminal.
+    /// A line on standard error, if that is a terminal on which a line can be changed.
     ///
     /// - Parameter patience: what is over sooner is not worth a line.
     convenience init(quiet: Bool, patience: Duration = interval) {
         self.init(
-            isEnabled: !quiet && isatty(STDERR_FILENO) != 0, patience: patience,
-            write: StandardError.write)
+            isEnabled: !quiet && Terminal.takesEscapes, patience: patience,
+            columns: { Terminal.columns }, write: StandardError.write)
     }
 
     init(
-        isEnabled: Bool, patience: Duration = interval, write: @escaping (String) -> Void
+        isEnabled: Bool, patience: Duration = interval, columns: @escaping () -> Int = { .max },
+        write: @escaping (String) -> Void
     ) {
         self.isEnabled = isEnabled
+        self.columns = columns
         self.write = write
         nextChange = .now + patience
     }
@@ -46,7 +49,8 @@ final class ProgressLine {
         guard isEnabled, now >= nextChange else { return }
         nextChange = now + Self.interval
         isShown = true
-        write("\r\(text())\u{1B}[K")
+        // In the last column the cursor would be on the next line, which cannot be taken back.
+        write("\r\(text().prefix(max(0, columns() - 1)))\u{1B}[K")
     }
 
     /// Takes the line away, so that other text can stand there.

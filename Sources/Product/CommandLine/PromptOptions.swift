@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import TrimLLaVA
+import UserText
 
 /// What is asked, and how it is written down for the model.
 struct PromptOptions: ParsableArguments {
@@ -57,10 +58,10 @@ struct PromptOptions: ParsableArguments {
 
 /// Questions in files.
 enum PromptFile {
-    /// The question in a file, or in standard input when the path is `-`; a last line end belongs to it only
-    /// where it is raw.
+    /// The question in a file, or in standard input when the path is `-`, its line ends as LF; a last one belongs
+    /// to it only where it is raw.
     static func text(_ path: String, raw: Bool) throws -> String {
-        let text = try TextInput.file(path)
+        let text = try UserText.text(at: path.utf8)
         let question = !raw && text.last?.isNewline == true ? String(text.dropLast()) : text
         guard !question.isEmpty else { throw EmptyPromptError(path: path) }
         return question

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import TrimLLaVA
+import UserText
 
 /// An answer on its way to standard output, piece by piece.
 ///
@@ -59,7 +60,9 @@ struct InputLines {
     private var hasEnded = false
 
     /// A line without its end, or nil when there is no more.
-    mutating func next() -> [UInt8]? {
+    ///
+    /// - Throws: `UserTextError.tooLong` for what has no line end for long.
+    mutating func next() throws(UserTextError) -> [UInt8]? {
         var searched = 0
         while true {
             if let end = pending[searched...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -67,6 +70,9 @@ struct InputLines {
                 return Array(pending[..<end])
             }
             searched = pending.count
+            guard searched <= UserText.pageLimit else {
+                throw .tooLong(place: "a line of standard input", limit: UserText.pageLimit)
+            }
             if hasEnded {
                 defer { pending = [] }
                 return pending.isEmpty ? nil : pending

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import GGUF
 import Tokenization
+import UserText
 
 /// `trimllava tokenize`: the tokens of texts.
 struct TokenizeCommand: ParsableCommand {
@@ -62,8 +63,15 @@ struct TokenizeCommand: ParsableCommand {
     }
 
     private func inputs() throws -> [String] {
-        if let file { return [try TextInput.file(file)] }
-        return texts.isEmpty ? try TextInput.lines("-") : texts
+        if let file { return [try Self.exactText(at: file)] }
+        guard texts.isEmpty else { return texts }
+        return UserText.lines(of: try UserText.text(at: "-".utf8, limit: UserText.listLimit))
+    }
+
+    /// The text of a file with every byte that it has, which tokens are made of.
+    private static func exactText(at path: String) throws -> String {
+        try UserText.exactText(
+            UserText.bytes(at: path.utf8), place: UserText.name(of: path.utf8))
     }
 
     /// What is printed for a text.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
 import Foundation
+import UserText
 
 #if canImport(Glibc)
     import Glibc
@@ -9,7 +10,7 @@ import Foundation
 #endif
 
 /// What a model answered to one question at one setting.
-public struct EvaluationRecord: Codable, Sendable, Equatable {
+public struct EvaluationRecord: Codable, Sendable, Hashable {
     /// The question's.
     public let id: String
     /// The setting's name.
@@ -22,6 +23,22 @@ public struct EvaluationRecord: Codable, Sendable, Equatable {
     public let kept: Int
     /// Visual tokens without pruning.
     public let visual: Int
+    /// What was asked, and how; nil in files that do not tell.
+    public let key: AnswerKey?
+
+    /// An answer, or why there is none.
+    public init(
+        id: String, setting: String, answer: String?, error: String?, kept: Int, visual: Int,
+        key: AnswerKey? = nil
+    ) {
+        self.id = id
+        self.setting = setting
+        self.answer = answer
+        self.error = error
+        self.kept = kept
+        self.visual = visual
+        self.key = key
+    }
 }
 
 /// Answers as they come, one JSON object per line, so that an evaluation can go on where it ended.
@@ -73,42 +90,63 @@ public final class AnswerFile {
         try Self.write(record, to: file, path)
     }
 
-    /// Reads what is there and cuts off a torn line, once it is known that answers are there.
+    /// Reads what is there and cuts off a last line that is torn or broken, once it is known that answers are there.
     private static func read(
         _ path: String, _ file: Int32, _ run: String
     ) throws(EvaluationError) -> [EvaluationRecord] {
         guard let data = FileManager.default.contents(atPath: path) else { throw failure(path) }
-        let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        let lines = data[..<whole].split(separator: UInt8(ascii: "\n"))
-        let decoder = JSONDecoder()
-        guard let first = lines.first else {
+        var whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        var records: [EvaluationRecord] = []
+        var (hasHeader, start) = (false, data.startIndex)
+        let lines = data[..<whole].split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, bytes) in lines.enumerated() {
+            defer { start = bytes.endIndex + 1 }
+            let line = try text(of: bytes, "\(path), line \(index + 1)")
+            if line.allSatisfy(\.isWhitespace) { continue }
+            if !hasHeader {
+                try check(line, path, run)
+                hasHeader = true
+            } else if let record = try? JSONDecoder().decode(
+                EvaluationRecord.self, from: Data(line.utf8))
+            {
+                records.append(record)
+            } else if bytes.endIndex + 1 >= whole {
+                whole = start
+            } else {
+                throw .badLine(path: path, line: index + 1, problem: "expected an answer")
+            }
+        }
+        if !hasHeader {
             guard data.isEmpty || data.first == UInt8(ascii: "{") else {
                 throw .badLine(path: path, line: 1, problem: "expected the name of a run")
             }
-            try cut(path, file, from: data.count, to: whole)
-            return []
+            whole = 0
         }
-        guard let header = try? decoder.decode(Header.self, from: first) else {
+        guard whole == data.count || ftruncate(file, off_t(whole)) == 0 else {
+            throw failure(path)
+        }
+        return records
+    }
+
+    private static func text(of line: Data, _ place: String) throws(EvaluationError) -> String {
+        do {
+            return try UserText.line(line, place: place)
+        } catch {
+            throw .text(error)
+        }
+    }
+
+    /// Checks that the first line names the run.
+    private static func check(
+        _ line: String, _ path: String, _ run: String
+    ) throws(EvaluationError) {
+        guard let header = try? JSONDecoder().decode(Header.self, from: Data(line.utf8)) else {
             throw .badLine(path: path, line: 1, problem: "expected the name of a run")
         }
         guard header.run == run else {
             throw .otherRun(path: path, found: header.run, expected: run)
         }
-        var records: [EvaluationRecord] = []
-        for (index, line) in lines.dropFirst().enumerated() {
-            guard let record = try? decoder.decode(EvaluationRecord.self, from: line) else {
-                throw .badLine(path: path, line: index + 2, problem: "expected an answer")
-            }
-            records.append(record)
-        }
-        try cut(path, file, from: data.count, to: whole)
-        return records
-    }
-
-    private static func cut(
-        _ path: String, _ file: Int32, from length: Int, to whole: Int
-    ) throws(EvaluationError) {
-        guard whole == length || ftruncate(file, off_t(whole)) == 0 else { throw failure(path) }
     }
 
     private static func write(

@@ -19,12 +19,14 @@ public final class Evaluation {
         public var suffix: String
         /// The most answers at the same time.
         public var parallel: Int
+        /// What else answers depend on, such as the model: an answer that is kept counts only with the same.
+        public var conditions: [String]
 
         /// Greedy answers of up to 64 tokens, twelve at a time.
         public init(
             maxNewTokens: Int = 64, sampling: SamplingOptions = SamplingOptions(),
             template: ChatTemplate? = nil, system: String? = nil, suffix: String = "",
-            parallel: Int = 12
+            parallel: Int = 12, conditions: [String] = []
         ) {
             self.maxNewTokens = maxNewTokens
             self.sampling = sampling
@@ -32,6 +34,16 @@ public final class Evaluation {
             self.system = system
             self.suffix = suffix
             self.parallel = parallel
+            self.conditions = conditions
+        }
+
+        /// All that an answer depends on besides question and setting.
+        fileprivate var settings: [String] {
+            conditions + [
+                "tokens \(maxNewTokens)", "\(sampling)",
+                "template \(template.map { "\($0)" } ?? "-")",
+                "system \(system.map { "=\($0)" } ?? "-")", "suffix \(suffix)",
+            ]
         }
     }
 
@@ -41,21 +53,30 @@ public final class Evaluation {
     private struct Job {
         let question: EvaluationQuestion
         let setting: EvaluationSetting
+        let identity: Identity
+    }
+
+    /// What tells a question at a setting from all others, and from itself before it was edited.
+    private struct Identity: Hashable {
+        let id: String
+        let setting: String
+        let key: AnswerKey
     }
 
     private let llava: LLaVA
-    private let questions: [EvaluationQuestion]
-    private let settings: [EvaluationSetting]
+    private let allJobs: [Job]
     private let options: Options
     private let prompts: PromptBuilder
     private let generator: BatchGenerator
     private let needs: Set<SelectionNeed>
     private let file: AnswerFile?
+    /// What failed before, which is not kept once more when it fails again.
+    private let knownFailures: Set<EvaluationRecord>
     private var jobs: [Int: Job] = [:]
     private var cached: (paths: [String], pictures: [EncodedPicture])?
     private var nextID = 0
 
-    /// The answers so far, those of an earlier run first.
+    /// The answers so far, those of an earlier run first, and what has failed in this one.
     public private(set) var records: [EvaluationRecord]
 
     /// An evaluation that keeps its answers in `file`, if there is one.
@@ -66,11 +87,11 @@ public final class Evaluation {
         options: Options, file: AnswerFile? = nil
     ) throws(LLaVAError) {
         self.llava = llava
-        self.questions = questions
-        self.settings = settings
         self.options = options
         self.file = file
-        records = file?.before ?? []
+        knownFailures = Set((file?.before ?? []).filter { $0.answer == nil })
+        allJobs = Self.jobs(questions, settings, options)
+        records = Self.answers(in: file?.before ?? [], to: allJobs)
         do {
             prompts = try PromptBuilder(
                 template: options.template ?? llava.template, tokenizer: llava.tokenizer,
@@ -93,20 +114,48 @@ public final class Evaluation {
         cancellation: Cancellation = Cancellation(),
         onProgress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws {
-        let answered = Set(records.map { [$0.id, $0.setting] })
-        let all = questions.count * settings.count
+        let answered = Set(records.compactMap(Self.identity))
+        let all = allJobs.count
         onProgress(records.count, all)
-        for question in questions {
-            for setting in settings where !answered.contains([question.id, setting.name]) {
-                while !generator.hasRoom { try step(cancellation) }
-                try start(Job(question: question, setting: setting), cancellation)
-                onProgress(records.count, all)
-            }
+        for job in allJobs where !answered.contains(job.identity) {
+            while !generator.hasRoom { try step(cancellation) }
+            try start(job, cancellation)
+            onProgress(records.count, all)
         }
         while generator.count > 0 || !jobs.isEmpty {
             try step(cancellation)
             onProgress(records.count, all)
         }
+    }
+
+    private static func jobs(
+        _ questions: [EvaluationQuestion], _ settings: [EvaluationSetting], _ options: Options
+    ) -> [Job] {
+        questions.flatMap { question in
+            let pictures = question.pictures.map { AnswerKey.PictureFile($0) }
+            return settings.map { setting in
+                let way = setting.pruning.map { "\($0)" } ?? "unpruned"
+                return Job(
+                    question: question, setting: setting,
+                    identity: Identity(
+                        id: question.id, setting: setting.name,
+                        key: AnswerKey(question, pictures, settings: options.settings + [way])))
+            }
+        }
+    }
+
+    /// The answers among records that are there that count for the jobs, each once; what failed is asked again.
+    private static func answers(
+        in records: [EvaluationRecord], to jobs: [Job]
+    ) -> [EvaluationRecord] {
+        var open = Set(jobs.map(\.identity))
+        return records.filter { record in
+            record.answer != nil && identity(record).map { open.remove($0) != nil } == true
+        }
+    }
+
+    private static func identity(_ record: EvaluationRecord) -> Identity? {
+        record.key.map { Identity(id: record.id, setting: record.setting, key: $0) }
     }
 
     private func start(_ job: Job, _ cancellation: Cancellation) throws {
@@ -160,8 +209,8 @@ public final class Evaluation {
         let record = EvaluationRecord(
             id: job.question.id, setting: job.setting.name, answer: answer?.text, error: error,
             kept: answer?.statistics.visualRows ?? 0,
-            visual: answer?.statistics.unprunedVisualRows ?? 0)
-        try file?.append(record)
+            visual: answer?.statistics.unprunedVisualRows ?? 0, key: job.identity.key)
+        if !knownFailures.contains(record) { try file?.append(record) }
         records.append(record)
     }
 

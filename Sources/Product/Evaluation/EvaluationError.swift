@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import UserText
 
 /// Why a model cannot be evaluated.
 public enum EvaluationError: Error, Equatable {
     /// A file cannot be read or written.
     case file(path: String, reason: String)
+    /// The questions, or the answers that are there, are no text.
+    case text(UserTextError)
     /// A line of the questions is not what it should be.
     case badLine(path: String, line: Int, problem: String)
     /// There are no questions.
@@ -17,6 +20,7 @@ extension EvaluationError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .file(let path, let reason): "\(path): \(reason)"
+        case .text(let error): "\(error)"
         case .badLine(let path, let line, let problem): "\(path), line \(line): \(problem)"
         case .noQuestions(let path): "\(path): holds no questions"
         case .otherRun(let path, let found, let expected):

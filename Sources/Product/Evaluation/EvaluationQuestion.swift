@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import UserText
 
 /// A question about one or more pictures, and what is right to answer.
 public struct EvaluationQuestion: Sendable, Equatable {
@@ -39,21 +40,18 @@ public struct EvaluationQuestion: Sendable, Equatable {
     public static func read(
         path: String, metric: EvaluationMetric? = nil
     ) throws(EvaluationError) -> [EvaluationQuestion] {
-        guard access(path, R_OK) == 0 else {
-            throw .file(path: path, reason: String(cString: strerror(errno)))
-        }
-        let data: Data
+        let text: String
         do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
+            text = try UserText.text(at: path.utf8, limit: UserText.listLimit)
         } catch {
-            throw .file(path: path, reason: error.localizedDescription)
+            throw .text(error)
         }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
         var questions: [EvaluationQuestion] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated()
-        where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
+        for (index, line) in UserText.lines(of: text).enumerated()
+        where !line.allSatisfy(\.isWhitespace) {
             do {
-                let entry = try JSONDecoder().decode(QuestionLine.self, from: line)
+                let entry = try JSONDecoder().decode(QuestionLine.self, from: Data(line.utf8))
                 questions += try entry.questions(number: index + 1, in: folder, metric: metric)
             } catch let problem as QuestionLine.Problem {
                 throw .badLine(path: path, line: index + 1, problem: problem.text)

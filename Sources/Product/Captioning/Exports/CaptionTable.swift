@@ -21,11 +21,14 @@ public struct CaptionTable {
     let promptCount: Int
     private let settings: String
     private let prompts: [String: Int]
+    private let places: PicturePlaces
+    /// By the pictures' places: a file of records may spell a path in several ways.
     private var byPicture: [FilePath: Row] = [:]
     /// Captions that other prompts, models and settings gave.
     private var others: [FilePath: Set<String>] = [:]
 
-    init(_ job: RecordIdentity) {
+    init(_ job: RecordIdentity, places: PicturePlaces = PicturePlaces()) {
+        self.places = places
         settings = job.settings
         promptCount = job.prompts.count
         prompts = Dictionary(
@@ -35,25 +38,27 @@ public struct CaptionTable {
     /// Takes a record in, if it is about the job's prompts, model and settings.
     mutating func add(_ record: CaptionRecord) {
         let path = record.path
+        let place = places.place(recorded: path)
         if record.error != nil {
-            byPicture[path, default: Row(path: path)].failures.append(record)
+            byPicture[place, default: Row(path: path)].failures.append(record)
         } else if record.settings == settings,
             let prompt = record.promptSha256.flatMap({ prompts[$0] })
         {
-            byPicture[path, default: Row(path: path)].captions[prompt] = record
+            byPicture[place, default: Row(path: path)].captions[prompt] = record
         } else if let text = record.text {
-            others[path, default: []].insert(text)
+            others[place, default: []].insert(text)
         }
     }
 
     /// Whether the file of records has a caption of a picture, whatever prompt and settings it came from.
     func has(_ text: String, of path: FilePath) -> Bool {
-        others[path]?.contains(text) == true
-            || byPicture[path]?.captions.values.contains { $0.text == text } == true
+        let place = places.place(recorded: path)
+        return others[place]?.contains(text) == true
+            || byPicture[place]?.captions.values.contains { $0.text == text } == true
     }
 
     /// The records of one picture.
-    subscript(path: FilePath) -> Row? { byPicture[path] }
+    subscript(picture: PictureReference) -> Row? { byPicture[places.place(of: picture)] }
 
     /// The pictures in the order of their paths' bytes.
     var rows: [Row] { byPicture.values.sorted { $0.path < $1.path } }

@@ -85,7 +85,7 @@ public struct ShardExport {
         _ pictures: [PictureReference], _ table: CaptionTable
     ) throws(CaptioningError) {
         let plan = Plan(
-            pictures.filter { table[$0.path]?.captions.count == table.promptCount })
+            pictures.filter { table[$0]?.captions.count == table.promptCount })
         let listPath = ShardList.path(in: folder, part: part)
         let before = Set(ShardList(listPath)?.shards ?? [])
         let names = plan.shards.map { String(decoding: path(of: $0.name).name, as: UTF8.self) }
@@ -120,7 +120,7 @@ public struct ShardExport {
     private func add(
         _ picture: PictureReference, number: Int, _ table: CaptionTable, to writer: ArchiveWriter
     ) throws(CaptioningError) {
-        guard let row = table[picture.path], let status = FileStatus(picture.path),
+        guard let row = table[picture], let status = FileStatus(picture.path),
             status.version == row.captions[0]?.version
         else { return }
         let bytes = try FileBytes.contents(picture.path)
@@ -134,21 +134,27 @@ public struct ShardExport {
         _ archive: FilePath, _ pictures: [PictureReference], _ table: CaptionTable,
         to writer: ArchiveWriter
     ) throws(CaptioningError) {
-        var byPosition: [Int: PictureReference] = [:]
+        var byPosition: [Int: [PictureReference]] = [:]
         for picture in pictures {
-            if case .member(_, let position, _) = picture.place { byPosition[position] = picture }
+            if case .member(_, let position, _) = picture.place {
+                byPosition[position, default: []].append(picture)
+            }
         }
         do {
             let reader = try ArchiveReader(archive)
             while let member = try reader.next() {
-                guard let row = byPosition[member.position].flatMap({ table[$0.path] }) else {
-                    continue
+                let pictures = (byPosition[member.position] ?? []).filter {
+                    guard case .member(_, _, let header) = $0.place else { return false }
+                    return header == member.header
                 }
+                guard !pictures.isEmpty else { continue }
                 let bytes = try reader.contents(limit: .max)
-                let name = FilePath(member.name)
-                try add(
-                    name.withoutExtension, name.fileExtension, bytes, row, member.version,
-                    to: writer)
+                for picture in pictures {
+                    guard let name = picture.memberName, let row = table[picture] else { continue }
+                    try add(
+                        name.withoutExtension, name.fileExtension, bytes, row, member.version,
+                        to: writer)
+                }
             }
         } catch let error as ArchiveReader.Failure {
             throw .unreadable(path: archive.text, reason: error.reason)

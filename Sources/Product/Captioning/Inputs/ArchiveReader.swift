@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CArchive
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Reads the members of a tar archive, compressed or not, one after the other.
 final class ArchiveReader {
     /// What the archive says about a member.
@@ -9,8 +15,24 @@ final class ArchiveReader {
         let name: [UInt8]
         /// Members before it.
         let position: Int
-        let isFile: Bool
+        let kind: Kind
         let version: FileVersion
+
+        /// Whether it has contents of its own.
+        var isFile: Bool { kind == .file }
+        /// What must be the same when it is read again.
+        var header: MemberHeader { MemberHeader(name: name, version: version) }
+    }
+
+    /// What a member is.
+    enum Kind: Equatable {
+        case file
+        case folder
+        /// Another name of the member with the name given.
+        case hardLink(to: [UInt8])
+        /// A link to a path, which starts in the folder of the link's name.
+        case symbolicLink(to: [UInt8])
+        case other
     }
 
     /// Why an archive cannot be read on.
@@ -20,6 +42,7 @@ final class ArchiveReader {
 
     private let archive: OpaquePointer
     private var position = -1
+    private var hasEnded = false
 
     /// Whether a file's name says that it is an archive that can be read.
     static func isArchive(_ path: FilePath) -> Bool {
@@ -46,9 +69,11 @@ final class ArchiveReader {
 
     /// The next member, or nil after the last.
     func next() throws(Failure) -> Member? {
+        guard !hasEnded else { return nil }
         var entry: OpaquePointer?
         let code = archive_read_next_header(archive, &entry)
-        if code == ARCHIVE_EOF { return nil }
+        hasEnded = code == ARCHIVE_EOF
+        if hasEnded { return nil }
         try check(code)
         guard let entry else { return nil }
         position += 1
@@ -57,8 +82,7 @@ final class ArchiveReader {
         }
         let seconds = Int(archive_entry_mtime(entry))
         return Member(
-            name: Array(FilePath(UnsafeRawBufferPointer(start: name, count: length(name))).bytes),
-            position: position, isFile: archive_entry_filetype(entry) == S_IFREG,
+            name: bytes(name), position: position, kind: kind(of: entry),
             version: FileVersion(
                 size: Int(archive_entry_size(entry)),
                 modified: seconds &* 1_000_000_000 &+ Int(archive_entry_mtime_nsec(entry))))
@@ -80,10 +104,22 @@ final class ArchiveReader {
         }
     }
 
-    private func length(_ text: UnsafePointer<CChar>) -> Int {
-        var length = 0
-        while text[length] != 0 { length += 1 }
-        return length
+    private func kind(of entry: OpaquePointer) -> Kind {
+        // Formats differ in whether a hard link has its contents with it.
+        if let target = archive_entry_hardlink(entry), archive_entry_size(entry) == 0 {
+            return .hardLink(to: bytes(target))
+        }
+        switch Int32(archive_entry_filetype(entry)) {
+        case S_IFREG: return .file
+        case S_IFDIR: return .folder
+        case S_IFLNK:
+            return archive_entry_symlink(entry).map { .symbolicLink(to: bytes($0)) } ?? .other
+        default: return .other
+        }
+    }
+
+    private func bytes(_ text: UnsafePointer<CChar>) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: text, count: strlen(text)))
     }
 
     private func check(_ code: Int32) throws(Failure) {

@@ -17,20 +17,12 @@ enum FileBytes {
             throw .unreadable(path: path.text, reason: systemReason())
         }
         defer { close(descriptor) }
-        return try contents(of: descriptor, name: path.text)
-    }
-
-    /// All bytes that an open file still has.
-    ///
-    /// - Parameter name: what errors call it.
-    /// - Throws: `CaptioningError.unreadable`.
-    static func contents(of descriptor: Int32, name: String) throws(CaptioningError) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw .unreadable(path: name, reason: systemReason()) }
+            guard count >= 0 else { throw .unreadable(path: path.text, reason: systemReason()) }
             guard count > 0 else { return bytes }
             bytes += chunk[..<count]
         }

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import UserText
 
 /// Lists of paths, as `find` writes them.
 public enum FileList {
@@ -13,21 +8,19 @@ public enum FileList {
     /// A list that has a NUL is separated by them, as `find -print0` writes it, and then names may have line
     /// ends; any other list has one path per line. Empty paths are left out.
     ///
-    /// - Throws: `CaptioningError.unreadable`.
+    /// - Throws: `CaptioningError.text`.
     public static func paths(in list: FilePath) throws(CaptioningError) -> [FilePath] {
-        paths(
-            in: list == FilePath("-")
-                ? try FileBytes.contents(of: STDIN_FILENO, name: "standard input")
-                : try FileBytes.contents(list))
+        do {
+            return try paths(
+                in: UserText.bytes(at: list.bytes), name: UserText.name(of: list.bytes))
+        } catch {
+            throw .text(error)
+        }
     }
 
-    static func paths(in bytes: [UInt8]) -> [FilePath] {
-        let separator = bytes.contains(0) ? 0 : UInt8(ascii: "\n")
-        return bytes.split(separator: separator).compactMap { path in
-            let carriageReturn = UInt8(ascii: "\r")
-            let isDOS = separator != 0 && path.last == carriageReturn
-            let path = isDOS ? path.dropLast() : path
-            return path.isEmpty ? nil : FilePath(path)
-        }
+    static func paths(
+        in bytes: [UInt8], name: String = "the list"
+    ) throws(UserTextError) -> [FilePath] {
+        try UserText.entries(of: bytes, place: name).map { FilePath($0) }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import UserText
 
 #if canImport(Glibc)
     import Glibc
@@ -17,11 +18,15 @@ public struct PictureInputs {
 
     private let isRecursive: Bool
     private let shard: Shard?
-    /// Where pictures are, with the links in their folders' paths resolved.
+    /// Where pictures are, however their paths are spelled.
+    let places = PicturePlaces()
     private var seen: Set<FilePath> = []
     private var seenFailures: Set<InputFailure> = []
     private var seenFolders: Set<FileIdentity> = []
-    private var resolvedFolders: [FilePath: FilePath] = [:]
+    /// Pictures and failures that were found, those of other parts and those named again with them.
+    private var foundCount = 0
+    /// Folders in folders that were not searched.
+    private var unsearchedCount = 0
 
     /// No pictures yet.
     ///
@@ -56,27 +61,33 @@ public struct PictureInputs {
     private mutating func add(_ path: FilePath, _ status: FileStatus) {
         switch status.kind {
         case .file where ArchiveReader.isArchive(path): addMembers(of: path)
-        case .file: addPicture(path)
-        case .folder: addFolder(path, status.identity, root: path)
+        case .file: take(PictureReference(path: path))
+        case .folder: addNamedFolder(path, status.identity)
         case .other: fail(path, "is neither a file nor a folder")
         }
     }
 
-    private mutating func addPicture(_ path: FilePath, below root: FilePath? = nil) {
-        let folder = resolved(path.folder)
-        take(PictureReference(path: path, below: root), at: folder.appending(path.name))
-    }
-
-    private mutating func take(_ picture: PictureReference, at place: FilePath) {
-        guard seen.insert(place).inserted else { return duplicateCount += 1 }
+    private mutating func take(_ picture: PictureReference) {
+        foundCount += 1
+        guard seen.insert(places.place(of: picture)).inserted else { return duplicateCount += 1 }
         if shard?.contains(picture.path) ?? true { pictures.append(picture) }
     }
 
-    private mutating func resolved(_ folder: FilePath) -> FilePath {
-        if let known = resolvedFolders[folder] { return known }
-        let resolved = folder.resolved() ?? folder
-        resolvedFolders[folder] = resolved
-        return resolved
+    /// Adds a folder that was asked for: one without a picture is a mistake.
+    private mutating func addNamedFolder(_ folder: FilePath, _ identity: FileIdentity) {
+        let (found, unsearched) = (foundCount, unsearchedCount)
+        addFolder(folder, identity, root: folder)
+        guard foundCount == found else { return }
+        fail(
+            folder,
+            unsearchedCount == unsearched
+                ? "has no pictures"
+                : "has no pictures itself; --recursive searches the folders in it")
+    }
+
+    /// Notes a list that names nothing.
+    public mutating func addEmptyList(_ list: FilePath) {
+        fail(FilePath(UserText.name(of: list.bytes)), "names no pictures")
     }
 
     /// Adds a folder's pictures, and where that is asked for those of the folders in it, links last.
@@ -85,7 +96,7 @@ public struct PictureInputs {
     ) {
         if isRecursive {
             // A link that leads back here would never end.
-            guard seenFolders.insert(identity).inserted else { return }
+            guard seenFolders.insert(identity).inserted else { return foundCount += 1 }
         }
         guard let entries = FolderEntry.entries(of: folder) else {
             return fail(folder, systemReason())
@@ -93,39 +104,38 @@ public struct PictureInputs {
         var folders: [(path: FilePath, isLink: Bool, identity: FileIdentity)] = []
         for entry in entries where !entry.path.isHidden {
             if PictureReference.extensions.contains(entry.path.fileExtension), !entry.isFolder {
-                addPicture(entry.path, below: root)
-            } else if isRecursive, entry.mayBeFolder, let status = FileStatus(entry.path),
-                status.kind == .folder
-            {
+                take(PictureReference(path: entry.path, below: root))
+            } else if entry.mayBeFolder, let status = FileStatus(entry.path) {
+                guard status.kind == .folder else { continue }
                 folders.append((entry.path, entry.isLink, status.identity))
+            } else if entry.isFolder, isRecursive {
+                // Such as one whose path is longer than the system takes.
+                fail(entry.path, systemReason())
             }
         }
+        guard isRecursive else { return unsearchedCount += folders.count }
         for entry in folders.filter({ !$0.isLink }) + folders.filter(\.isLink) {
             addFolder(entry.path, entry.identity, root: root)
         }
     }
 
     private mutating func addMembers(of archive: FilePath) {
-        let place = resolved(archive.folder).appending(archive.name)
-        do {
-            let reader = try ArchiveReader(archive)
-            while let member = try reader.next() {
-                let path = FilePath(member.name)
-                guard member.isFile, !path.isHidden,
-                    PictureReference.extensions.contains(path.fileExtension)
-                else { continue }
-                let picture = PictureReference(
-                    path: archive.appending(member.name),
+        let found = foundCount
+        let listing = ArchiveListing(archive)
+        for entry in listing.entries {
+            take(
+                PictureReference(
+                    path: archive.appending(entry.name),
                     place: .member(
-                        archive: archive, position: member.position, version: member.version))
-                take(picture, at: place.appending(member.name))
-            }
-        } catch {
-            fail(archive, error.reason)
+                        archive: archive, position: entry.position, header: entry.header)))
         }
+        for refusal in listing.refusals { fail(archive.appending(refusal.name), refusal.reason) }
+        if let failure = listing.failure { fail(archive, failure) }
+        if foundCount == found { fail(archive, "has no pictures") }
     }
 
     private mutating func fail(_ path: FilePath, _ reason: String) {
+        foundCount += 1
         guard shard?.contains(path) ?? true else { return }
         let failure = InputFailure(path: path, reason: reason)
         guard seenFailures.insert(failure).inserted else { return duplicateCount += 1 }

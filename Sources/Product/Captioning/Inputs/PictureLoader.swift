@@ -50,11 +50,11 @@ extension AheadQueue<LoadedPicture> {
     }
 }
 
-/// Reads and decodes pictures; archives stay open from one member to the next.
+/// Reads and decodes pictures.
 private final class PictureReading {
     private let preprocessor: CLIPPreprocessor
     private let orients: Bool
-    private var archive: (path: FilePath, reader: ArchiveReader, next: Int)?
+    private let source = PictureSource()
 
     init(preprocessor: CLIPPreprocessor, orients: Bool) {
         self.preprocessor = preprocessor
@@ -64,7 +64,7 @@ private final class PictureReading {
     func load(_ picture: PictureReference) -> Result<LoadedPicture.Content, LoadFailure> {
         do {
             let start = ContinuousClock.now
-            let (bytes, version) = try read(picture)
+            let (bytes, version) = try source.read(picture)
             let decoded = try PictureDecoder.decode(
                 bytes, name: picture.path.text, applyOrientation: orients)
             let decodedAt = ContinuousClock.now
@@ -79,50 +79,5 @@ private final class PictureReading {
         } catch {
             return .failure(LoadFailure(reason: "\(error)"))
         }
-    }
-
-    private func read(_ picture: PictureReference) throws -> ([UInt8], FileVersion) {
-        switch picture.place {
-        case .file:
-            return try readFile(picture.path)
-        case .member(let archive, let position, let version):
-            do {
-                return (try readMember(position, of: archive), version)
-            } catch {
-                self.archive = nil
-                throw LoadFailure(reason: "\(archive.text): \(error.reason)")
-            }
-        }
-    }
-
-    private func readFile(_ path: FilePath) throws -> ([UInt8], FileVersion) {
-        let unreadable = { LoadFailure(reason: "\(path.text): cannot be read: \(systemReason())") }
-        // A pipe of that name would be waited for without O_NONBLOCK, which files do not notice.
-        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
-        guard descriptor >= 0 else { throw unreadable() }
-        defer { close(descriptor) }
-        guard let status = FileStatus(descriptor: descriptor) else { throw unreadable() }
-        guard status.kind == .file else {
-            throw LoadFailure(reason: "\(path.text): is no file")
-        }
-        let bytes = try PictureDecoder.contents(of: descriptor, name: path.text)
-        guard FileStatus(descriptor: descriptor)?.version == status.version else {
-            throw LoadFailure(reason: "\(path.text): was changed while it was being read")
-        }
-        return (bytes, status.version)
-    }
-
-    private func readMember(
-        _ position: Int, of path: FilePath
-    ) throws(ArchiveReader.Failure) -> [UInt8] {
-        if archive?.path != path || (archive?.next ?? 0) > position {
-            archive = (path, try ArchiveReader(path), 0)
-        }
-        while let (_, reader, next) = archive {
-            guard try reader.next() != nil else { break }
-            archive?.next += 1
-            if next == position { return try reader.contents(limit: PictureLimits.fileBytes) }
-        }
-        throw ArchiveReader.Failure(reason: "has fewer members than before")
     }
 }

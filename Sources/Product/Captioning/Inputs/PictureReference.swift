@@ -6,8 +6,8 @@ public struct PictureReference: Sendable, Hashable {
     public enum Place: Sendable, Hashable {
         /// The file at the reference's path.
         case file
-        /// The member at some position, counted from 0, of an archive.
-        case member(archive: FilePath, position: Int, version: FileVersion)
+        /// What an archive has at some position, counted from 0, as long as its header is this one.
+        case member(archive: FilePath, position: Int, header: MemberHeader)
     }
 
     /// What the picture is called: a path, or an archive's path, a slash, and a member's name.
@@ -35,8 +35,14 @@ public struct PictureReference: Sendable, Hashable {
     var version: FileVersion? {
         switch place {
         case .file: FileStatus(path)?.version
-        case .member(_, _, let version): version
+        case .member(_, _, let header): header.version
         }
+    }
+
+    /// What the archive that the picture is in calls it; nil for a file.
+    var memberName: FilePath? {
+        guard case .member(let archive, _, _) = place else { return nil }
+        return FilePath(path.bytes.dropFirst(archive.bytes.count + 1))
     }
 
     /// The extensions by which pictures in folders and archives are told from other files.
@@ -46,6 +52,13 @@ public struct PictureReference: Sendable, Hashable {
         "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif",
         "avif", "jxl",
     ]
+}
+
+/// What an archive says about a member, by which the member is known again.
+public struct MemberHeader: Hashable, Sendable {
+    /// The name that it is stored by.
+    let name: [UInt8]
+    let version: FileVersion
 }
 
 /// What was asked for and is no picture.

@@ -84,6 +84,7 @@ public final class CaptionJob {
     /// - Throws: `CaptioningError`; what is written by then stays.
     public func run() throws(CaptioningError) {
         for failure in plan.failures { try fail(failure) }
+        for failure in plan.sidecarFailures { try countFailure("\(failure)") }
         guard !plan.tasks.isEmpty else { return }
         let rows = questions.reduce(0) {
             max($0, $1.mostRows(in: llava.model, options: options.generation))
@@ -117,7 +118,7 @@ public final class CaptionJob {
                 self.onProgress(self.statistics)
             }
         } catch .model(.generation(.model(.cancelled))) {
-            try queue.flush()
+            try countSidecarFailures(queue.flush())
         }
         statistics.seconds = (ContinuousClock.now - start) / .seconds(1)
     }
@@ -202,7 +203,7 @@ public final class CaptionJob {
                 throw .model(.generation(.model(.cancelled)))
             } catch {
                 requests[id] = nil
-                try fail(caption, error)
+                try fail(caption, "\(error)")
             }
         }
     }
@@ -247,7 +248,7 @@ public final class CaptionJob {
             }
             switch outcome.result {
             case .success(let answer): try succeed(caption, answer)
-            case .failure(let error): try fail(caption, error)
+            case .failure(let error): try fail(caption, "\(error)")
             }
         }
     }
@@ -255,28 +256,42 @@ public final class CaptionJob {
     private func succeed(
         _ caption: PendingCaption, _ answer: Answer
     ) throws(CaptioningError) {
+        guard answer.text.contains(where: { !$0.isWhitespace }) else {
+            return try fail(
+                caption, "the answer is empty; it ended by \(answer.stopReason.rawValue)")
+        }
         var record = CaptionRecord(caption.picture.path)
         record.text = options.prefix + answer.text + options.suffix
         record.describe(identity, prompt: caption.prompt)
         record.describe(caption.content, answer, encodingSeconds: caption.encoding?.seconds)
         statistics.captions += 1
+        if [.length, .context].contains(answer.stopReason) { statistics.endedByLength += 1 }
         statistics.generatedTokens += answer.statistics.generatedTokens
         statistics.visualTokens += answer.statistics.unprunedVisualRows
         statistics.keptTokens += answer.statistics.visualRows
-        try queue.add(
-            record, of: caption.picture, prompt: caption.prompt, task: caption.task,
-            recordsOfTask: plan.tasks[caption.task].prompts.count)
-        guard let open = openPrompts[caption.task] else { return }
-        openPrompts[caption.task] = open > 1 ? open - 1 : nil
-        if open == 1 { statistics.captioned += 1 }
+        if let open = openPrompts[caption.task] {
+            openPrompts[caption.task] = open > 1 ? open - 1 : nil
+            if open == 1 { statistics.captioned += 1 }
+        }
+        try countSidecarFailures(
+            queue.add(
+                record, of: caption.picture, prompt: caption.prompt, task: caption.task,
+                recordsOfTask: plan.tasks[caption.task].prompts.count))
+    }
+
+    /// Counts pictures as failed that have their captions, but not in their sidecars.
+    private func countSidecarFailures(_ failures: [InputFailure]) throws(CaptioningError) {
+        statistics.captioned -= failures.count
+        for failure in failures { try countFailure("\(failure)") }
     }
 
     private func fail(
         _ record: CaptionRecord, _ picture: PictureReference, task: Int, prompt: Int?
     ) throws(CaptioningError) {
-        try queue.add(
-            record, of: picture, prompt: prompt, task: task,
-            recordsOfTask: prompt == nil ? 1 : plan.tasks[task].prompts.count)
+        try countSidecarFailures(
+            queue.add(
+                record, of: picture, prompt: prompt, task: task,
+                recordsOfTask: prompt == nil ? 1 : plan.tasks[task].prompts.count))
         // Other prompts of the picture may still succeed, but it has failed, once.
         if prompt == nil || openPrompts.removeValue(forKey: task) != nil {
             try countFailure(record.error ?? "")
@@ -284,10 +299,10 @@ public final class CaptionJob {
     }
 
     private func fail(
-        _ caption: PendingCaption, _ error: GenerationError
+        _ caption: PendingCaption, _ reason: String
     ) throws(CaptioningError) {
         var record = CaptionRecord(
-            caption.picture.path, error: "\(caption.picture.path.text): \(error)")
+            caption.picture.path, error: "\(caption.picture.path.text): \(reason)")
         record.describe(identity, prompt: caption.prompt)
         try fail(record, caption.picture, task: caption.task, prompt: caption.prompt)
     }

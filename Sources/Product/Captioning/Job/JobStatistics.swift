@@ -17,6 +17,8 @@ public struct JobStatistics: Sendable, Equatable {
 
     /// Captions generated.
     public var captions = 0
+    /// Captions of these that a limit on their length, or the context, cut.
+    public var endedByLength = 0
     /// Tokens of these captions.
     public var generatedTokens = 0
     /// Visual tokens of their pictures.
@@ -44,7 +46,7 @@ public struct JobStatistics: Sendable, Equatable {
 
     /// Nothing done yet of a plan.
     public init(_ plan: JobPlan) {
-        pictures = plan.tasks.count + plan.failures.count
+        pictures = plan.tasks.count + plan.failures.count + plan.sidecarFailures.count
         finishedBefore = plan.finishedCount
         skipped = plan.skippedCount
     }

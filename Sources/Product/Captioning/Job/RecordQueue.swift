@@ -23,33 +23,46 @@ struct RecordQueue {
     }
 
     /// Takes a record of the task with some position, which has so many records in all.
+    ///
+    /// - Returns: the pictures whose sidecars could not be written, of this record and those that it held up.
+    @discardableResult
     mutating func add(
         _ record: CaptionRecord, of picture: PictureReference, prompt: Int?, task: Int,
         recordsOfTask: Int
-    ) throws(CaptioningError) {
+    ) throws(CaptioningError) -> [InputFailure] {
         let entry = Entry(record: record, picture: picture, prompt: prompt)
-        guard isOrdered else { return try write(entry) }
+        guard isOrdered else { return try write([entry]) }
         waiting[task, default: []].append(entry)
         if waiting[task]?.count == recordsOfTask { complete.insert(task) }
+        var failures: [InputFailure] = []
         while complete.remove(next) != nil {
-            try write(task: next)
+            failures += try write(task: next)
             next += 1
         }
+        return failures
     }
 
     /// Hands on whatever waits, in order.
-    mutating func flush() throws(CaptioningError) {
-        for task in waiting.keys.sorted() { try write(task: task) }
+    ///
+    /// - Returns: the pictures whose sidecars could not be written.
+    @discardableResult
+    mutating func flush() throws(CaptioningError) -> [InputFailure] {
+        var failures: [InputFailure] = []
+        for task in waiting.keys.sorted() { failures += try write(task: task) }
+        return failures
     }
 
-    private mutating func write(task: Int) throws(CaptioningError) {
+    private mutating func write(task: Int) throws(CaptioningError) -> [InputFailure] {
         let entries = waiting.removeValue(forKey: task) ?? []
-        for entry in entries.sorted(by: { ($0.prompt ?? 0) < ($1.prompt ?? 0) }) {
-            try write(entry)
-        }
+        return try write(entries.sorted { ($0.prompt ?? 0) < ($1.prompt ?? 0) })
     }
 
-    private func write(_ entry: Entry) throws(CaptioningError) {
-        try output.write(entry.record, of: entry.picture, prompt: entry.prompt)
+    private func write(_ entries: [Entry]) throws(CaptioningError) -> [InputFailure] {
+        var failures: [InputFailure] = []
+        for entry in entries {
+            let failure = try output.write(entry.record, of: entry.picture, prompt: entry.prompt)
+            if let failure { failures.append(failure) }
+        }
+        return failures
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import TrimLLaVA
+import UserText
 
 #if canImport(Glibc)
     import Glibc
@@ -59,12 +60,14 @@ public final class CaptionOutput {
     /// Refuses a file that begins with something else than a record, before anything in it is changed.
     private static func refuseUnlessRecords(_ file: AppendedFile) throws(CaptioningError) {
         let start = try file.beginning(1 << 20)
-        for (index, line) in start.split(
+        for (index, bytes) in start.split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
         ).enumerated() {
+            let text = try? UserText.line(bytes, place: file.path.text)
+            let line = text.map { Array($0.utf8) } ?? Array(bytes)
             // Blanks are no records, but harm nobody; a torn line of zeros is what a power failure leaves.
             guard line.contains(where: { !" \t\r\0".utf8.contains($0) }) else { continue }
-            let isWhole = line.endIndex < start.endIndex
+            let isWhole = bytes.endIndex < start.endIndex
             let isRecord =
                 isWhole ? (try? CaptionRecord(line: line)) != nil : line.first == UInt8(ascii: "{")
             guard !isRecord else { return }
@@ -76,7 +79,8 @@ public final class CaptionOutput {
 
     /// What is left to do: for each picture the positions of the prompts that have no caption yet.
     ///
-    /// Sidecars that are missing although their captions are recorded are written.
+    /// Sidecars that are missing although their captions are recorded are written, and records that no longer hold
+    /// are removed.
     ///
     /// - Throws: `CaptioningError`.
     public func plan(_ inputs: PictureInputs) throws(CaptioningError) -> JobPlan {
@@ -94,18 +98,29 @@ public final class CaptionOutput {
             let captions = finished?.captions[picture.path] ?? [:]
             let open = all.filter { captions[$0] == nil }
             if open.isEmpty {
-                plan.finishedCount += 1
-                if let sidecars {
+                let failure = try failure(of: picture) { sidecars throws(CaptioningError) in
                     try sidecars.restore(
                         sidecars.text(of: captions), for: picture,
-                        mayBeOld: picture.path == finished?.lastPicture)
+                        mayBeOld: finished?.unsettled.contains(picture.path) == true)
                 }
+                guard let failure else {
+                    plan.finishedCount += 1
+                    continue
+                }
+                plan.sidecarFailures.append(failure)
+                try append(CaptionRecord(picture.path, error: "\(failure)"))
             } else if captions.isEmpty, sidecars?.isSkipped(picture) == true {
                 plan.skippedCount += 1
+            } else if let reason = sidecars?.refusal(for: picture) {
+                plan.failures.append(InputFailure(path: picture.path, reason: reason))
             } else {
                 if !captions.isEmpty { incomplete[picture.path] = captions }
                 plan.tasks.append(JobPlan.Task(picture: picture, prompts: open))
             }
+        }
+        // Only now, as failures tell whose sidecars are old.
+        if let finished, !finished.superseded.isEmpty {
+            try file?.rewrite(keeping: { !finished.superseded.contains($0) })
         }
         return plan
     }
@@ -115,22 +130,46 @@ public final class CaptionOutput {
     /// The record comes first: a run that goes on after it restores a sidecar that was not written.
     ///
     /// - Parameter prompt: the prompt's position; nil for what failed before any prompt.
-    /// - Throws: `CaptioningError`.
+    /// - Returns: why the sidecar could not be written, which is recorded too; nil where it was, or none was due.
+    /// - Throws: `CaptioningError` where other pictures' output would fail as well.
+    @discardableResult
     func write(
         _ record: CaptionRecord, of picture: PictureReference, prompt: Int?
-    ) throws(CaptioningError) {
+    ) throws(CaptioningError) -> InputFailure? {
+        try append(record)
+        guard let prompt, let text = record.text else { return nil }
+        var captions = incomplete.removeValue(forKey: picture.path) ?? [:]
+        captions[prompt] = text
+        guard captions.count == job.prompts.count else {
+            incomplete[picture.path] = captions
+            return nil
+        }
+        let failure = try failure(of: picture) { sidecars throws(CaptioningError) in
+            try sidecars.write(sidecars.text(of: captions), for: picture)
+        }
+        if let failure { try append(CaptionRecord(picture.path, error: "\(failure)")) }
+        return failure
+    }
+
+    private func append(_ record: CaptionRecord) throws(CaptioningError) {
         let line = record.line()
         try file?.append(line)
         if writesStandardOutput, !writeAll(line, to: STDOUT_FILENO) {
             throw .unwritable(path: "standard output", reason: systemReason())
         }
-        guard let sidecars, let prompt, let text = record.text else { return }
-        var captions = incomplete.removeValue(forKey: picture.path) ?? [:]
-        captions[prompt] = text
-        if captions.count == job.prompts.count {
-            try sidecars.write(sidecars.text(of: captions), for: picture)
-        } else {
-            incomplete[picture.path] = captions
+    }
+
+    /// Why something could not be done with a picture's sidecar; what would hit the others too is thrown.
+    private func failure(
+        of picture: PictureReference, _ body: (Sidecars) throws(CaptioningError) -> Void
+    ) throws(CaptioningError) -> InputFailure? {
+        guard let sidecars else { return nil }
+        do {
+            try body(sidecars)
+            return nil
+        } catch {
+            if case .outOfSpace = error { throw error }
+            return InputFailure(path: picture.path, reason: "its sidecar failed: \(error)")
         }
     }
 
@@ -153,15 +192,9 @@ public final class CaptionOutput {
     /// What the file says about the job's pictures and prompts.
     ///
     /// - Throws: `CaptioningError`.
-    public func table() throws(CaptioningError) -> CaptionTable {
-        var table = CaptionTable(job)
-        try file?.forEachLine { line, number throws(CaptioningError) in
-            guard let record = try? CaptionRecord(line: line) else {
-                throw .notARecord(
-                    path: file?.path.text ?? "", line: number, reason: "it is damaged")
-            }
-            table.add(record)
-        }
+    public func table(of inputs: PictureInputs) throws(CaptioningError) -> CaptionTable {
+        var table = CaptionTable(job, places: inputs.places)
+        _ = try file?.forEachRecord { record, _ in table.add(record) }
         return table
     }
 }
@@ -178,6 +211,8 @@ public struct JobPlan: Sendable {
 
     /// What cannot be read, or is not there.
     public internal(set) var failures: [InputFailure]
+    /// Pictures that have all their captions, but not in their sidecars, which is recorded already.
+    public internal(set) var sidecarFailures: [InputFailure] = []
     /// The pictures to caption.
     public internal(set) var tasks: [Task] = []
     /// Pictures that have all their captions in the file of records.

@@ -3,22 +3,25 @@
 /// What a file of records has of the pictures and prompts of a job.
 ///
 /// A record counts while the picture is the one that was read, by size and time of change, and prompt, model
-/// and settings are the job's. Records of pictures that have changed, and of failures, which are tried
-/// again, go; those of other pictures, prompts and settings stay.
+/// and settings are the job's. Records of pictures that have changed, empty captions, and failures, which are
+/// tried again, go; those of other pictures, prompts and settings stay.
 struct FinishedRecords {
     /// The captions that are there: by picture, then by the prompt's position.
     private(set) var captions: [FilePath: [Int: String]] = [:]
-    /// The picture of the last record.
-    private(set) var lastPicture: FilePath?
+    /// Pictures whose sidecars may be older than their captions: that of the last record, and those of failures.
+    private(set) var unsettled: Set<FilePath> = []
     /// The numbers of the lines that go.
     private(set) var superseded: Set<Int> = []
 
     private let job: RecordIdentity
     private let prompts: [String: Int]
+    /// By their places, as a record may spell a path in another way.
     private let pictures: [FilePath: PictureReference]
+    private let places: PicturePlaces
     private let failures: Set<FilePath>
+    private var lastPicture: FilePath?
 
-    /// Reads the records and removes those that have to go.
+    /// Reads the records.
     ///
     /// - Throws: `CaptioningError`.
     init(
@@ -27,34 +30,35 @@ struct FinishedRecords {
         self.job = job
         prompts = Dictionary(
             job.promptHashes.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        let places = inputs.places
+        self.places = places
         pictures = Dictionary(
-            inputs.pictures.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
-        failures = Set(inputs.failures.map(\.path))
+            inputs.pictures.map { (places.place(of: $0), $0) },
+            uniquingKeysWith: { first, _ in first })
+        failures = Set(inputs.failures.map { places.place(recorded: $0.path) })
         var versions: [FilePath: FileVersion?] = [:]
-        try file.forEachLine { line, number throws(CaptioningError) in
-            let record: CaptionRecord
-            do {
-                record = try CaptionRecord(line: line)
-            } catch {
-                throw .notARecord(path: file.path.text, line: number, reason: Self.text(of: error))
-            }
+        let broken = try file.forEachRecord { record, number throws(CaptioningError) in
             if !add(record, &versions) { superseded.insert(number) }
         }
-        if !superseded.isEmpty { try file.rewrite(keeping: { !superseded.contains($0) }) }
+        if let broken { superseded.insert(broken) }
+        if let lastPicture { unsettled.insert(lastPicture) }
     }
 
     /// Takes note of a record; false if it has to go.
     private mutating func add(
         _ record: CaptionRecord, _ versions: inout [FilePath: FileVersion?]
     ) -> Bool {
-        let path = record.path
+        let place = places.place(recorded: record.path)
         guard let text = record.text else {
-            let isTriedAgain = pictures[path] != nil || failures.contains(path)
-            return !isTriedAgain && FileStatus(path)?.kind != .folder
+            if let picture = pictures[place] { unsettled.insert(picture.path) }
+            let isTriedAgain = pictures[place] != nil || failures.contains(place)
+            return !isTriedAgain && FileStatus(record.path)?.kind != .folder
         }
-        guard let picture = pictures[path], record.settings == job.settings,
+        guard let picture = pictures[place], record.settings == job.settings,
             let prompt = record.promptSha256.flatMap({ prompts[$0] })
         else { return true }
+        guard text.contains(where: { !$0.isWhitespace }) else { return false }
+        let path = picture.path
         let version = versions[path] ?? picture.version
         versions[path] = version
         // A picture that is gone keeps the caption that it had.
@@ -66,13 +70,6 @@ struct FinishedRecords {
         return true
     }
 
-    private static func text(of error: any Error) -> String {
-        switch error as? DecodingError {
-        case .keyNotFound(let key, _): "\(key.stringValue) is missing"
-        case .dataCorrupted(let context): context.debugDescription
-        default: "it is not JSON with a file name, and a text or an error"
-        }
-    }
 }
 
 /// What records of a job have in common.

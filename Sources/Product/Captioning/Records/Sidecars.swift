@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import UserText
 
 #if canImport(Glibc)
     import Glibc
@@ -93,8 +94,23 @@ public struct Sidecars: Sendable {
         let path = path(for: picture)
         if path.name.count > Int(NAME_MAX) { return "its sidecar's name would be too long" }
         if let other = taken[path] { return "its sidecar is that of \(other.text) too" }
+        switch FileStatus(path)?.kind {
+        case .folder: return "its sidecar's place is taken by a folder, \(path.text)"
+        case .other: return "its sidecar's place is taken by what is no file, \(path.text)"
+        case .file, nil: break
+        }
         taken[path] = picture.path
         return nil
+    }
+
+    /// Why a sidecar could not be written, found out before its caption is made; nil where nothing speaks
+    /// against it.
+    func refusal(for picture: PictureReference) -> String? {
+        let folder = path(for: picture).folder
+        guard FileStatus(folder) != nil, folder.withCString({ access($0, W_OK) }) != 0 else {
+            return nil
+        }
+        return "its sidecar cannot be written: \(folder.text): \(systemReason())"
     }
 
     /// Whether a picture gets no caption because of the sidecar that it has.
@@ -104,12 +120,19 @@ public struct Sidecars: Sendable {
 
     /// Writes a picture's caption; nobody ever sees half of it.
     ///
-    /// - Throws: `CaptioningError.unwritable`.
+    /// A sidecar that is added to becomes UTF-8 without a byte order mark, its line ends LF.
+    ///
+    /// - Throws: `CaptioningError.unwritable`, `.outOfSpace`, `.text`.
     func write(_ caption: String, for picture: PictureReference) throws(CaptioningError) {
         let path = path(for: picture)
         var text = caption + "\n"
         if existing == .append || existing == .prepend, FileStatus(path) != nil {
-            let old = try contents(of: path)
+            let old: String
+            do {
+                old = try UserText.text(at: path.bytes)
+            } catch {
+                throw .text(error)
+            }
             guard !holds(old, text) else { return }
             let ending = old.isEmpty || old.hasSuffix("\n") ? "" : "\n"
             text = existing == .append ? old + ending + text : text + old
@@ -134,13 +157,5 @@ public struct Sidecars: Sendable {
         let isWhole = old == text
         return isWhole
             || (existing == .append ? old.hasSuffix("\n" + text) : old.hasPrefix(text))
-    }
-
-    private func contents(of path: FilePath) throws(CaptioningError) -> String {
-        let bytes = try FileBytes.contents(path)
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw .unreadable(path: path.text, reason: "it is not valid UTF-8")
-        }
-        return text
     }
 }

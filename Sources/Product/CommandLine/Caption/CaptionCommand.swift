@@ -97,9 +97,10 @@ struct CaptionCommand: ParsableCommand {
         let control = JobControl()
         let ending: Result<Void, any Error>
         if plan.tasks.isEmpty {
-            for failure in plan.failures { report.failed("\(failure)") }
+            let failures = plan.failures + plan.sidecarFailures
+            for failure in failures { report.failed("\(failure)") }
             try sink.write(plan.failures)
-            statistics.failed = plan.failures.count
+            statistics.failed = failures.count
             ending = .success(())
         } else {
             let llava = try model.load(quiet: quiet)

@@ -33,7 +33,9 @@ struct CaptionInputOptions: ParsableArguments {
         var inputs = PictureInputs(isRecursive: recursive, shard: shard)
         for path in paths { inputs.add(path) }
         if let filelist {
-            for path in try FileList.paths(in: FilePath(filelist)) { inputs.addNamed(path) }
+            let listed = try FileList.paths(in: FilePath(filelist))
+            for path in listed { inputs.addNamed(path) }
+            if listed.isEmpty { inputs.addEmptyList(FilePath(filelist)) }
         }
         return inputs
     }

@@ -149,7 +149,7 @@ struct CaptionOutputOptions: ParsableArguments {
         isComplete: Bool, onKept: (Int) -> Void
     ) throws {
         guard !exports.isEmpty else { return }
-        let table = try output.table()
+        let table = try output.table(of: pictures)
         if let metadataExport { onKept(try metadataExport.write(table)) }
         if let csv { try CSVExport.write(table, to: FilePath(csv)) }
         if isComplete, let shards = shards(of: job, part: part) {

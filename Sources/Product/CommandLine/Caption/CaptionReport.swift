@@ -11,7 +11,7 @@ final class CaptionReport {
 
     private let quiet: Bool
     private let line: ProgressLine
-    private let isTerminal = isatty(STDERR_FILENO) != 0
+    private let isTerminal = Terminal.takesEscapes
     private var nextLog = CaptionReport.logInterval
     private var failures = 0
 
@@ -27,6 +27,7 @@ final class CaptionReport {
         let others = [
             (plan.finishedCount, "captioned before"), (plan.skippedCount, "skipped"),
             (statistics.duplicates, "named twice"), (plan.failures.count, "not readable"),
+            (plan.sidecarFailures.count, "without sidecars"),
         ]
         for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
         StandardError.print(text)
@@ -36,7 +37,7 @@ final class CaptionReport {
     func show(_ statistics: JobStatistics) {
         guard !quiet else { return }
         if isTerminal {
-            line.show(Self.progress(statistics))
+            line.show(Self.progress(statistics, columns: Terminal.columns - 1))
         } else if statistics.seconds >= nextLog {
             nextLog = statistics.seconds + Self.logInterval
             StandardError.print(Self.progress(statistics))
@@ -48,7 +49,7 @@ final class CaptionReport {
         failures += 1
         guard !quiet, failures <= Self.printedFailures else { return }
         line.erase()
-        StandardError.report(message.replacing("\n", with: "\\n"))
+        StandardError.report(escapingControls(message, keepingLines: false))
         if failures == Self.printedFailures {
             StandardError.report("more failures are in the records alone")
         }
@@ -69,16 +70,22 @@ final class CaptionReport {
         if !quiet { StandardError.print(Self.summary(statistics)) }
     }
 
-    /// A job's state in one line.
-    static func progress(_ statistics: JobStatistics) -> String {
-        var text = "\(statistics.done)/\(statistics.pictures) pictures"
-        text += String(
-            format: ", %.1f pictures/min, %.1f tokens/s", statistics.picturesPerMinute,
-            statistics.tokensPerSecond)
-        if let kept = keptText(statistics) { text += ", \(kept)" }
-        if statistics.failed > 0 { text += ", \(statistics.failed) failed" }
-        if let left = statistics.secondsLeft { text += ", \(duration(left)) left" }
-        return text
+    /// A job's state in one line, without what matters least where not all of it fits.
+    static func progress(_ statistics: JobStatistics, columns: Int = .max) -> String {
+        var parts: [(rank: Int, text: String)] = [
+            (0, "\(statistics.done)/\(statistics.pictures) pictures"),
+            (3, String(format: "%.1f pictures/min", statistics.picturesPerMinute)),
+            (4, String(format: "%.1f tokens/s", statistics.tokensPerSecond)),
+        ]
+        if let kept = keptText(statistics) { parts.append((5, kept)) }
+        if statistics.failed > 0 { parts.append((2, "\(statistics.failed) failed")) }
+        if let left = statistics.secondsLeft { parts.append((1, "\(duration(left)) left")) }
+        var line = parts.map(\.text).joined(separator: ", ")
+        while line.count > columns, let last = parts.map(\.rank).max(), last > 0 {
+            parts.removeAll { $0.rank == last }
+            line = parts.map(\.text).joined(separator: ", ")
+        }
+        return line
     }
 
     /// What a job has done and cost, in a few lines.
@@ -86,6 +93,10 @@ final class CaptionReport {
         var text = "pictures: \(statistics.captioned) captioned"
         if statistics.failed > 0 { text += ", \(statistics.failed) failed" }
         guard statistics.captions > 0 else { return text }
+        if statistics.endedByLength > 0 {
+            text +=
+                ", \(statistics.endedByLength) of \(statistics.captions) captions cut by length,"
+        }
         text += String(
             format: " in %@: %.1f pictures/min, %.1f tokens/s with %d in parallel",
             duration(statistics.seconds), statistics.picturesPerMinute,

@@ -19,24 +19,33 @@ struct CaptionSettings {
             """
         }
         let sampling = answer.options.sampling
-        lines = [
-            "model \(Self.identity(of: model.model))",
-            "mmproj \(Self.identity(of: model.mmproj))",
-            "numbers \(model.activations) \(model.visionPrecision) \(model.kvCache) "
-                + (model.quantize.map { "\($0)" } ?? "-"),
-            "context \(model.context.map { "\($0)" } ?? "-")",
-            "template \(prompt.raw ? "raw" : prompt.format.template?.rawValue ?? "-")",
-            "system \(prompt.format.system.map { "=\($0)" } ?? "-")",
-            "picture crop \(prompt.format.crop) turn \(!prompt.format.ignoreOrientation)",
-            "pruning \(pruning ?? "-")",
-            "tokens \(answer.minTokens) \(answer.maxTokens) \(answer.ignoreEos)",
-            """
-            sampling \(sampling.temperature) \(sampling.topK) \(sampling.topP) \(sampling.minP) \
-            \(sampling.repetitionPenalty) \(sampling.repetitionWindow) \
-            \(sampling.seed.map { "\($0)" } ?? "-")
-            """,
-            "stops \(answer.stops)",
-            "around \([prompt.prefix, prompt.suffix])",
+        lines =
+            model.settings + [
+                "template \(prompt.raw ? "raw" : prompt.format.template?.rawValue ?? "-")",
+                "system \(prompt.format.system.map { "=\($0)" } ?? "-")",
+                "picture crop \(prompt.format.crop) turn \(!prompt.format.ignoreOrientation)",
+                "pruning \(pruning ?? "-")",
+                "tokens \(answer.minTokens) \(answer.maxTokens) \(answer.ignoreEos)",
+                """
+                sampling \(sampling.temperature) \(sampling.topK) \(sampling.topP) \(sampling.minP) \
+                \(sampling.repetitionPenalty) \(sampling.repetitionWindow) \
+                \(sampling.seed.map { "\($0)" } ?? "-")
+                """,
+                "stops \(answer.stops)",
+                "around \([prompt.prefix, prompt.suffix])",
+            ]
+    }
+}
+
+extension ModelOptions {
+    /// What answers depend on, one setting per line: which model, and how it computes.
+    var settings: [String] {
+        [
+            "model \(Self.identity(of: model))",
+            "mmproj \(Self.identity(of: mmproj))",
+            "numbers \(activations) \(visionPrecision) \(kvCache) "
+                + (quantize.map { "\($0)" } ?? "-"),
+            "context \(context.map { "\($0)" } ?? "-")",
         ]
     }
 

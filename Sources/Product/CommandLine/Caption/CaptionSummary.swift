@@ -11,6 +11,7 @@ struct CaptionSummary: Encodable {
     let skipped: Int
     let duplicates: Int
     let captions: Int
+    let endedByLength: Int
     let generatedTokens: Int
     let visualTokens: Int
     let keptTokens: Int
@@ -34,6 +35,7 @@ struct CaptionSummary: Encodable {
         skipped = statistics.skipped
         duplicates = statistics.duplicates
         captions = statistics.captions
+        endedByLength = statistics.endedByLength
         generatedTokens = statistics.generatedTokens
         visualTokens = statistics.visualTokens
         keptTokens = statistics.keptTokens

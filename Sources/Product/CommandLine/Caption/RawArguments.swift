@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
 import Foundation
+import UserText
 
 /// The arguments of the process as they came: Swift's own copies are repaired where they are no text.
 enum RawArguments {
     /// The bytes of inputs, which may be names that are no text; all other arguments must be text.
     ///
-    /// - Throws: `TextInputError.notUTF8` for another argument that is none.
-    static func paths(of inputs: [String]) throws(TextInputError) -> [FilePath] {
+    /// - Throws: `UserTextError.notUTF8` for another argument that is none.
+    static func paths(of inputs: [String]) throws(UserTextError) -> [FilePath] {
         try paths(
             of: inputs,
             arguments: (1..<max(1, Int(CommandLine.argc))).compactMap { index in
@@ -19,7 +20,7 @@ enum RawArguments {
 
     static func paths(
         of inputs: [String], arguments: [[UInt8]]
-    ) throws(TextInputError) -> [FilePath] {
+    ) throws(UserTextError) -> [FilePath] {
         var unread = Array(arguments.enumerated()).filter {
             String(validating: $0.element, as: UTF8.self) == nil
         }
@@ -28,7 +29,7 @@ enum RawArguments {
             return index.map { FilePath(unread.remove(at: $0).element) } ?? FilePath(input)
         }
         if let (index, argument) = unread.first.map({ ($0.offset, $0.element) }) {
-            _ = try TextInput.text(argument, place: "argument \(index + 1)")
+            _ = try UserText.exactText(argument, place: "argument \(index + 1)")
         }
         return paths
     }

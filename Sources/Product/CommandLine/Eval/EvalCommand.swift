@@ -108,7 +108,8 @@ struct EvalCommand: ParsableCommand {
         let evaluation = try Evaluation(
             llava, questions, settings,
             options: Evaluation.Options(
-                maxNewTokens: maxTokens, template: template, suffix: suffix, parallel: parallel),
+                maxNewTokens: maxTokens, template: template, suffix: suffix, parallel: parallel,
+                conditions: model.settings),
             file: file)
         let (progress, cancellation) = (ProgressLine(quiet: false), Cancellation())
         let interrupts = Interrupts()
@@ -123,6 +124,9 @@ struct EvalCommand: ParsableCommand {
         let report = EvalReport(EvaluationSummary(questions, settings, evaluation.records))
         try report.table.print(report.rows, as: output)
         if let plot { try EvalPlot(report.rows).write(to: plot) }
+        let failures = EvalFailures(evaluation.records, settings: settings.count)
+        failures.messages.forEach(StandardError.report)
+        if !failures.messages.isEmpty { throw ExitCode(1) }
     }
 
     private func checkFiles(_ asked: [EvaluationQuestion]) throws {

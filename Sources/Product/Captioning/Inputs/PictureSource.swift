@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Reads the bytes of pictures; archives stay open from one member to the next.
+final class PictureSource {
+    private var archive: (path: FilePath, reader: ArchiveReader, next: Int)?
+    /// The member that was read last, which links may lead to.
+    private var last: (path: FilePath, position: Int, header: MemberHeader, bytes: [UInt8])?
+
+    /// A picture's file, or the member of an archive that is one.
+    ///
+    /// - Throws: `LoadFailure` or `ImagingError`, also where it is not what was listed.
+    func read(_ picture: PictureReference) throws -> (bytes: [UInt8], version: FileVersion) {
+        switch picture.place {
+        case .file:
+            return try readFile(picture.path)
+        case .member(let archive, let position, let header):
+            if let last, last.path == archive, last.position == position, last.header == header {
+                return (last.bytes, header.version)
+            }
+            do {
+                let bytes = try readMember(position, header, of: archive)
+                last = (archive, position, header, bytes)
+                return (bytes, header.version)
+            } catch let error as ArchiveReader.Failure {
+                self.archive = nil
+                throw LoadFailure(reason: "\(archive.text): \(error.reason)")
+            }
+        }
+    }
+
+    private func readFile(_ path: FilePath) throws -> ([UInt8], FileVersion) {
+        let unreadable = { LoadFailure(reason: "\(path.text): cannot be read: \(systemReason())") }
+        // A pipe of that name would be waited for without O_NONBLOCK, which files do not notice.
+        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        guard descriptor >= 0 else { throw unreadable() }
+        defer { close(descriptor) }
+        guard let status = FileStatus(descriptor: descriptor) else { throw unreadable() }
+        guard status.kind == .file else {
+            throw LoadFailure(reason: "\(path.text): is no file")
+        }
+        let bytes = try PictureDecoder.contents(of: descriptor, name: path.text)
+        guard FileStatus(descriptor: descriptor)?.version == status.version else {
+            throw LoadFailure(reason: "\(path.text): was changed while it was being read")
+        }
+        return (bytes, status.version)
+    }
+
+    private func readMember(
+        _ position: Int, _ header: MemberHeader, of path: FilePath
+    ) throws -> [UInt8] {
+        if archive?.path != path || (archive?.next ?? 0) > position {
+            archive = (path, try ArchiveReader(path), 0)
+        }
+        while let (_, reader, next) = archive {
+            guard let member = try reader.next() else { break }
+            archive?.next += 1
+            guard next == position else { continue }
+            guard member.header == header else {
+                throw LoadFailure(
+                    reason: "\(path.text): was replaced: "
+                        + "member \(position + 1) is not the one that was listed")
+            }
+            return try reader.contents(limit: PictureLimits.fileBytes)
+        }
+        throw LoadFailure(
+            reason: "\(path.text): was replaced: it has no member \(position + 1) any more")
+    }
+}

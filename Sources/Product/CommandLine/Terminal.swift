@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+
+/// The terminal that standard error goes to.
+enum Terminal {
+    /// What terminals have that do not tell.
+    private static let usualColumns = 80
+
+    /// Whether it is one that understands escape sequences.
+    static var takesEscapes: Bool {
+        takesEscapes(
+            isTerminal: isatty(STDERR_FILENO) != 0,
+            type: ProcessInfo.processInfo.environment["TERM"])
+    }
+
+    /// Whether a terminal of some type, the value of `TERM`, understands escape sequences.
+    static func takesEscapes(isTerminal: Bool, type: String?) -> Bool {
+        isTerminal && !["", "dumb", "unknown"].contains(type ?? "")
+    }
+
+    /// Its width at this moment.
+    static var columns: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return usualColumns
+        }
+        return Int(size.ws_col)
+    }
+}

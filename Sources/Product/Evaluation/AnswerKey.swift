@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Everything that an answer and its score depend on: an answer that is kept counts only where all of it is the same.
+public struct AnswerKey: Codable, Hashable, Sendable {
+    /// A picture's file.
+    struct PictureFile: Codable, Hashable {
+        let path: String
+        /// Bytes; nil where there is no file.
+        let size: Int?
+        /// When it was changed last, in nanoseconds since 1970.
+        let modified: Int?
+
+        init(_ path: String) {
+            self.path = path
+            var status = stat()
+            guard stat(path, &status) == 0 else {
+                (size, modified) = (nil, nil)
+                return
+            }
+            #if canImport(Darwin)
+                let time = status.st_mtimespec
+            #else
+                let time = status.st_mtim
+            #endif
+            size = Int(status.st_size)
+            modified = Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec)
+        }
+    }
+
+    /// The question's text.
+    let question: String
+    /// What it is about.
+    let pictures: [PictureFile]
+    /// The right answers.
+    let answers: [String]
+    /// The setting, and how every answer of the evaluation is made.
+    let settings: [String]
+
+    init(_ question: EvaluationQuestion, _ pictures: [PictureFile], settings: [String]) {
+        self.question = question.question
+        self.pictures = pictures
+        answers = question.answers
+        self.settings = settings
+    }
+}
