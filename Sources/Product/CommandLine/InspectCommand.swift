@@ -44,7 +44,7 @@ struct InspectCommand: ParsableCommand {
             let report = MemoryReport(try memory.estimate(file))
             try writeOutput(json ? report.json() : report.text)
         } else if json {
-            try writeOutput(inspectionJSON(file, arrayLimit: arrayLimit ?? .max) + "\n")
+            try writeOutput(inspectionJSON(file, arrayLimit: arrayLimit ?? .max))
         } else {
             try writeOutput(inspectionText(file, arrayLimit: arrayLimit ?? 6))
         }

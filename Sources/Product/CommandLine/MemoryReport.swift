@@ -27,7 +27,7 @@ struct MemoryReport: Encodable {
     }
 
     func json() throws -> String {
-        try jsonText(self, keys: .convertToSnakeCase) + "\n"
+        try jsonOutput(self)
     }
 
     private var weightText: String {

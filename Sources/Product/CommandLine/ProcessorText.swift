@@ -26,7 +26,7 @@ extension ProcessorReport {
 
     /// One line of JSON.
     func json() throws -> String {
-        try jsonText(Fields(self), keys: .convertToSnakeCase) + "\n"
+        try jsonOutput(Fields(self))
     }
 
     private static func list(_ names: [String]) -> String {

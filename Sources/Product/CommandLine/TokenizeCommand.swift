@@ -57,7 +57,7 @@ struct TokenizeCommand: ParsableCommand {
         let inputs = try inputs()
         let tokenizer = try Tokenizer(metadata: GGUFFile(path: model).metadata)
         for text in inputs {
-            try writeOutput(line(for: text, tokenizer) + "\n")
+            try writeOutput(line(for: text, tokenizer))
         }
     }
 
@@ -66,16 +66,16 @@ struct TokenizeCommand: ParsableCommand {
         return texts.isEmpty ? try TextInput.lines("-") : texts
     }
 
-    /// What is printed for a text.
+    /// What is printed for a text, the line's end included.
     func line(for text: String, _ tokenizer: Tokenizer) throws -> String {
         let tokens = tokenizer.encode(text, parseSpecial: special, addSpecial: !noBeginOfSequence)
         if json {
             let pieces = tokens.map { pieceText($0, tokenizer) }
-            return try jsonText(TokenizedText(text: text, tokens: tokens, pieces: pieces))
+            return try jsonOutput(TokenizedText(text: text, tokens: tokens, pieces: pieces))
         }
         return try tokens.map { token in
             pieces ? "\(token):\(try jsonText(pieceText(token, tokenizer)))" : "\(token)"
-        }.joined(separator: " ")
+        }.joined(separator: " ") + "\n"
     }
 
     /// The text that a token adds, or what the vocabulary calls it if that is no whole character.

@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TrimLLaVA
 
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
-
-/// What a model answered to one question at one setting.
-public struct EvaluationRecord: Codable, Sendable, Equatable {
-    /// The question's.
-    public let id: String
-    /// The setting's name.
-    public let setting: String
-    /// The text; nil where there is none.
-    public let answer: String?
-    /// Why there is none.
-    public let error: String?
-    /// Visual tokens that entered the decoder.
-    public let kept: Int
-    /// Visual tokens without pruning.
-    public let visual: Int
-}
 
 /// Answers as they come, one JSON object per line, so that an evaluation can go on where it ended.
 ///
@@ -34,6 +19,9 @@ public final class AnswerFile {
 
     private struct Header: Codable {
         let run: String
+        // Nil in files from before there were versions.
+        var schemaVersion: Int? = OutputSchema.version
+        var trimllavaVersion: String? = Release.version
     }
 
     /// Opens or makes the file of a run, alone.
@@ -81,6 +69,7 @@ public final class AnswerFile {
         let lines = data[..<whole].split(separator: UInt8(ascii: "\n"))
         guard let first = lines.first else { return [] }
         let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         guard let header = try? decoder.decode(Header.self, from: first) else {
             throw .badLine(path: path, line: 1, problem: "expected the name of a run")
         }
@@ -102,6 +91,7 @@ public final class AnswerFile {
     ) throws(EvaluationError) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         guard var data = try? encoder.encode(value) else {
             throw .file(path: path, reason: "an answer cannot be written as JSON")
         }

@@ -158,9 +158,9 @@ public final class Evaluation {
 
     private func record(_ job: Job, _ answer: Answer?, _ error: String?) throws {
         let record = EvaluationRecord(
-            id: job.question.id, setting: job.setting.name, answer: answer?.text, error: error,
-            kept: answer?.statistics.visualRows ?? 0,
-            visual: answer?.statistics.unprunedVisualRows ?? 0)
+            id: job.question.id, setting: job.setting.name, text: answer?.text, error: error,
+            visualTokens: answer?.statistics.unprunedVisualRows ?? 0,
+            keptTokens: answer?.statistics.visualRows ?? 0)
         try file?.append(record)
         records.append(record)
     }

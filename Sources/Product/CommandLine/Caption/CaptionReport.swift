@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
 import Foundation
+import TrimLLaVA
 
 /// Says on standard error how far a job is: in one line on a terminal, else in a line now and then.
 final class CaptionReport {
@@ -30,6 +31,14 @@ final class CaptionReport {
         ]
         for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
         StandardError.print(text)
+        if let text = Self.otherVersions(plan.otherVersionCount) { StandardError.print(text) }
+    }
+
+    /// Says how many captions of a file another version of the program made; nil for none.
+    static func otherVersions(_ count: Int) -> String? {
+        guard count > 0 else { return nil }
+        let captions = count == 1 ? "1 caption" : "\(count) captions"
+        return "records: \(captions) by another version of TrimLLaVA than \(Release.version), kept"
     }
 
     /// Says how far it is.

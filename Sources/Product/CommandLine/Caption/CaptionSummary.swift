@@ -51,7 +51,7 @@ struct CaptionSummary: Encodable {
 
     /// Writes one line of JSON.
     func write(to path: String) throws {
-        let text = try jsonText(self, keys: .convertToSnakeCase) + "\n"
+        let text = try jsonOutput(self)
         do {
             try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
