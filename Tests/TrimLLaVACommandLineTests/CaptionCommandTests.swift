@@ -182,7 +182,7 @@ import TrimLLaVA
         (["p", "--resume"], "-o FILE"),
         (["p", "--resume", "-o", "-"], "-o FILE"),
         (["p", "--existing", "append", "--sidecar", ".txt"], "needs -o FILE"),
-        (["p", "--existing", "overwrite"], "goes with --sidecar"),
+        (["p", "--existing", "overwrite"], "--existing needs --sidecar"),
         (["p", "--existing", "maybe", "--sidecar", ".txt"], "'prepend'"),
         (["p", "--sidecar", "txt"], "expected an extension"),
         (["p", "--sidecar", ".a/b"], "expected an extension"),

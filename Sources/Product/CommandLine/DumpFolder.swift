@@ -80,5 +80,5 @@ struct DumpError: Error, Equatable, CustomStringConvertible {
         self.init(path: path, reason: systemReason(error))
     }
 
-    var description: String { "\(path): stages cannot be written there: \(reason)" }
+    var description: String { "\(path): cannot write the stages: \(reason)" }
 }

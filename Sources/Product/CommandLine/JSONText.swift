@@ -4,7 +4,7 @@ import TrimLLaVA
 
 /// A value as JSON on one line, with sorted keys.
 ///
-/// Numbers that JSON lacks are the strings "inf", "-inf" and "nan".
+/// Non-finite numbers are the strings "inf", "-inf" and "nan".
 func jsonText(
     _ value: some Encodable, keys: JSONEncoder.KeyEncodingStrategy = .useDefaultKeys
 ) throws -> String {

@@ -47,13 +47,13 @@ struct RunReport: Encodable {
     let modelLoadSeconds: Double?
     let pictureSeconds: Double
     let visionSeconds: Double
-    /// The projector's part of `visionSeconds`.
+    /// The part of `visionSeconds` that the projector takes.
     let projectorSeconds: Double
     let selectSeconds: Double
     let prefillSeconds: Double
     let decodeSeconds: Double
-    /// The output matrix's part of prefill and decode.
-    let outputSeconds: Double
+    /// The part of prefill and decode that the LM head takes.
+    let lmHeadSeconds: Double
     let firstTokenSeconds: Double
     let totalSeconds: Double
     let decodeTokensPerSecond: Double
@@ -83,7 +83,7 @@ struct RunReport: Encodable {
         selectSeconds = OutputSchema.seconds(statistics.selectionSeconds)
         prefillSeconds = OutputSchema.seconds(statistics.prefillSeconds)
         decodeSeconds = OutputSchema.seconds(statistics.decodeSeconds)
-        outputSeconds = OutputSchema.seconds(statistics.outputSeconds)
+        lmHeadSeconds = OutputSchema.seconds(statistics.outputSeconds)
         firstTokenSeconds = OutputSchema.seconds(input.seconds + statistics.firstTokenSeconds)
         totalSeconds = OutputSchema.seconds(input.seconds + statistics.totalSeconds)
         decodeTokensPerSecond = OutputSchema.rate(statistics.decodeTokensPerSecond)

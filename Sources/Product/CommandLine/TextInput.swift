@@ -25,7 +25,7 @@ enum TextInputError: Error, Equatable, CustomStringConvertible {
 
 /// Texts from arguments, files and standard input; all of them must be UTF-8.
 enum TextInput {
-    /// Checks the arguments of the process as they came: Swift's own copies are repaired.
+    /// Checks the arguments of the process as they came: Swift's own copies replace what is not UTF-8.
     static func checkArguments() throws(TextInputError) {
         for index in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }
@@ -51,7 +51,7 @@ enum TextInput {
         return texts
     }
 
-    /// The text that bytes are, which `place` names in the message if they are none.
+    /// The text of UTF-8 bytes; `place` says in the message where they come from.
     static func text(_ bytes: [UInt8], place: String) throws(TextInputError) -> String {
         if let text = String(validating: bytes, as: UTF8.self) { return text }
         throw .notUTF8(place: place, offset: validPrefixLength(of: bytes))

@@ -10,18 +10,18 @@ struct TokenizeCommand: ParsableCommand {
         commandName: "tokenize",
         abstract: "Prints the tokens of texts, one line for each text.",
         discussion: """
-            The texts are the arguments, or a file as one text, or else the lines of standard input.
+            Texts come from the arguments, from --file as one text, or else from the lines of standard input.
             """)
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("The text model, a GGUF file.", valueName: "file"),
+        help: ArgumentHelp("Text model (GGUF).", valueName: "file"),
         completion: .file())
     var model: String
 
     @Option(
         help: ArgumentHelp(
-            "Read a file, or - for standard input, as one text, line ends included.",
+            "Read a file, or - for standard input, as one text with its line ends.",
             valueName: "file"),
         completion: .file())
     var file: String?
@@ -34,10 +34,10 @@ struct TokenizeCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("no-bos"),
-        help: "Leave out the tokens that the model expects at the ends of a text.")
+        help: "Do not add the tokens that the model expects around a text, such as <s>.")
     var noBeginOfSequence = false
 
-    @Flag(help: "Read special tokens that are written out, such as </s>, as those tokens.")
+    @Flag(help: "Recognise special tokens, such as </s>, in the text.")
     var special = false
 
     @Argument(help: ArgumentHelp("Texts.", valueName: "text"))
@@ -78,7 +78,7 @@ struct TokenizeCommand: ParsableCommand {
         }.joined(separator: " ") + "\n"
     }
 
-    /// The text that a token adds, or what the vocabulary calls it if that is no whole character.
+    /// The text that a token adds, or its name in the vocabulary if that is not a whole character.
     private func pieceText(_ token: TokenID, _ tokenizer: Tokenizer) -> String {
         String(validating: tokenizer.piece(token, special: true), as: UTF8.self)
             ?? tokenizer.tokenText(token)

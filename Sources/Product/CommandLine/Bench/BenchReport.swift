@@ -17,13 +17,13 @@ struct BenchReport {
         let unprunedCacheBytes: Int
         let peakMemoryBytes: Int?
         let visionSeconds: Double
-        /// The projector's part of `visionSeconds`.
+        /// The part of `visionSeconds` that the projector takes.
         let projectorSeconds: Double
         let selectSeconds: Double
         let prefillSeconds: Double
         let decodeSeconds: Double
-        /// The output matrix's part of prefill and decode.
-        let outputSeconds: Double
+        /// The part of prefill and decode that the LM head takes.
+        let lmHeadSeconds: Double
         let firstTokenSeconds: Double
         let firstTokenSpreadSeconds: Double
         let totalSeconds: Double
@@ -51,7 +51,7 @@ struct BenchReport {
         ("first token s", "first_token_seconds", { seconds($0.firstTokenSeconds) }),
         ("± s", "first_token_spread_seconds", { seconds($0.firstTokenSpreadSeconds) }),
         ("tokens/s", "decode_tokens_per_second", { ratio($0.decodeTokensPerSecond) }),
-        ("output s", "output_seconds", { seconds($0.outputSeconds) }),
+        ("LM head s", "lm_head_seconds", { seconds($0.lmHeadSeconds) }),
         ("total s", "total_seconds", { seconds($0.totalSeconds) }),
         ("KV MiB", "cache_bytes", { mebibytes($0.cacheBytes) }),
         ("peak MiB", "peak_memory_bytes", { $0.peakMemoryBytes.map(mebibytes) ?? "" }),
@@ -107,7 +107,7 @@ extension BenchReport.Row {
         selectSeconds = seconds(\.selectionSeconds)
         prefillSeconds = seconds(\.prefillSeconds)
         decodeSeconds = seconds(\.decodeSeconds)
-        outputSeconds = seconds(\.outputSeconds)
+        lmHeadSeconds = seconds(\.outputSeconds)
         firstTokenSeconds = seconds(\.firstTokenSeconds)
         firstTokenSpreadSeconds = OutputSchema.seconds(
             (quantile(first, 0.75) - quantile(first, 0.25)) / 2)

@@ -14,27 +14,27 @@ struct CaptionOutputOptions: ParsableArguments {
         completion: .file())
     var output: String?
 
-    @Flag(help: "Go on after the captions that the output file has.")
+    @Flag(help: "Continue a run: keep the captions that the output file has.")
     var resume = false
 
-    @Flag(help: "Write records in the order of the pictures, not as they are finished.")
+    @Flag(help: "Write records in the order of the pictures, not as captions finish.")
     var ordered = false
 
     @Option(
         name: .customLong("sidecar"),
         help: ArgumentHelp(
-            "Write each caption to a file named as its picture, with this extension.",
+            "Write each caption to a text file named after its picture, with this extension.",
             valueName: ".txt"))
     var sidecarExtension: String?
 
     @Option(
         help: ArgumentHelp(
-            "Put these files into a folder, with the folders that pictures are in, and not beside the "
+            "Write these files below this folder, in the pictures' subfolders, instead of beside the "
                 + "pictures.", valueName: "folder"),
         completion: .directory)
     var outputDir: String?
 
-    @Option(help: "What to do with such a file that is there: skip its picture, or change it.")
+    @Option(help: "What to do if such a file exists: skip the picture, or change the file.")
     var existing: Sidecars.Existing = .skip
 
     @Option(
@@ -57,13 +57,13 @@ struct CaptionOutputOptions: ParsableArguments {
     var tar: String?
 
     @Option(
-        help: ArgumentHelp("Write what the run was and cost as JSON.", valueName: "file"),
+        help: ArgumentHelp("Write totals and times of the run as JSON.", valueName: "file"),
         completion: .file())
     var summary: String?
 
     func validate() throws {
         if resume, recordsFile == nil, sidecars == nil {
-            throw ValidationError("--resume needs the file that it goes on with: -o FILE")
+            throw ValidationError("--resume needs -o FILE, the file to continue")
         }
         if let sidecarExtension,
             !sidecarExtension.hasPrefix(".") || sidecarExtension.count < 2
@@ -73,7 +73,7 @@ struct CaptionOutputOptions: ParsableArguments {
                 "--sidecar is \(sidecarExtension), expected an extension such as .txt")
         }
         if sidecars == nil, existing != .skip {
-            throw ValidationError("--existing goes with --sidecar or --output-dir")
+            throw ValidationError("--existing needs --sidecar or --output-dir")
         }
         if existing == .append || existing == .prepend, recordsFile == nil {
             throw ValidationError(
@@ -130,9 +130,9 @@ struct CaptionOutputOptions: ParsableArguments {
         let pictures = left == 1 ? "1 picture is" : "\(left) pictures are"
         let advice =
             recordsFile != nil
-            ? "the same command with --resume goes on"
+            ? "repeat the command with --resume to continue"
             : sidecars != nil && existing == .skip
-                ? "the same command goes on" : "with -o FILE, --resume could go on"
+                ? "repeat the command to continue" : "only a run with -o FILE can be continued"
         return "\(pictures) left; \(advice)"
     }
 }

@@ -59,7 +59,7 @@ final class CaptionReport {
         line.erase()
         StandardError.report(message.replacing("\n", with: "\\n"))
         if failures == Self.printedFailures {
-            StandardError.report("more failures are in the records alone")
+            StandardError.report("further failures are in the records only")
         }
     }
 
