@@ -82,6 +82,7 @@ import TrimLLaVA
         #expect(summary["pictures"] as? Int == 6 && summary["duplicates"] as? Int == 1)
         #expect(summary["schema_version"] as? Int == OutputSchema.version)
         #expect(summary["trimllava_version"] as? String == Release.version)
+        #expect(try #require(summary["encoding_seconds"] as? Double) > 0)
 
         let strict = try ToolProcess.run(arguments + ["--max-errors", "1", "-q"])
         #expect(strict.code == 1)

@@ -15,7 +15,7 @@ import TrimLLaVA
                 == "encoding picture 2 of 3: 100 %")
         #expect(ProgressLine.text(.reading(done: 0.5)) == "processing the prompt: 50 %")
         #expect(ProgressLine.text(.packing(done: 0.299)) == "repacking the weights: 29 %")
-        #expect(ProgressLine.text(.storing(done: 1)) == "writing the packed weights: 100 %")
+        #expect(ProgressLine.text(.storing(done: 1)) == "writing the repacked weights: 100 %")
     }
 
     @Test func waitsAsLongAsItIsTold() {

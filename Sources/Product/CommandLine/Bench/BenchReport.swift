@@ -40,9 +40,11 @@ struct BenchReport {
         rows = results.map { result in Row(result, against: unpruned) }
     }
 
-    private static let columns: [(heading: String, field: String, text: (Row) -> String)] = [
-        ("selector", "selector", \.selector),
-        ("keep", "keep", \.keep),
+    private typealias Column = (heading: String, field: String, text: @Sendable (Row) -> String)
+
+    private static let columns: [Column] = [
+        ("selector", "selector", { $0.selector }),
+        ("keep", "keep", { $0.keep }),
         ("visual tokens", "visual_tokens", { "\($0.visualTokens)" }),
         ("kept", "kept_tokens", { "\($0.keptTokens)" }),
         ("vision s", "vision_seconds", { seconds($0.visionSeconds) }),

@@ -65,7 +65,7 @@ struct CaptionCommand: ParsableCommand {
             throw ValidationError("give pictures, folders or --filelist")
         }
         if input.filelist == "-", prompt.readsStandardInput {
-            throw ValidationError("standard input can be only one of: the list, a prompt")
+            throw ValidationError("standard input can be only one of --filelist and --prompt-file")
         }
         let allowed = 0...LoadOptions.maximumThreadCount
         if !allowed.contains(encodingThreads) {

@@ -44,7 +44,7 @@ struct CaptionPromptOptions: ParsableArguments {
         }
         if prompts.contains("") { throw ValidationError("--prompt is empty") }
         if promptFiles.count(where: { $0 == "-" }) > 1 {
-            throw ValidationError("standard input can be only one of the prompts")
+            throw ValidationError("standard input can be only one of the prompt files")
         }
     }
 

@@ -17,7 +17,8 @@ struct CaptionSummary: Encodable {
     let parallel: Int
     let seconds: Double
     let measuringSeconds: Double
-    let visionSeconds: Double
+    /// Vision tower, projector and selection.
+    let encodingSeconds: Double
     let decoderSeconds: Double
     let waitingSeconds: Double
     let picturesPerMinute: Double
@@ -40,7 +41,7 @@ struct CaptionSummary: Encodable {
         parallel = statistics.parallel
         seconds = Self.rounded(statistics.seconds)
         measuringSeconds = Self.rounded(statistics.measuringSeconds)
-        visionSeconds = Self.rounded(statistics.visionSeconds)
+        encodingSeconds = Self.rounded(statistics.visionSeconds)
         decoderSeconds = Self.rounded(statistics.decoderSeconds)
         waitingSeconds = Self.rounded(statistics.waitingSeconds)
         picturesPerMinute = Self.rounded(statistics.picturesPerMinute)

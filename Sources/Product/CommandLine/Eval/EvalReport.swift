@@ -48,10 +48,10 @@ struct EvalReport {
 
     private var hasYesNo: Bool { rows.contains { $0.f1 != nil } }
 
-    private typealias Column = (heading: String, field: String, text: (Row) -> String)
+    private typealias Column = (heading: String, field: String, text: @Sendable (Row) -> String)
 
     private static let columns: [Column] = [
-        ("setting", "setting", \.setting), ("task", "task", { $0.task ?? "mean" }),
+        ("setting", "setting", { $0.setting }), ("task", "task", { $0.task ?? "mean" }),
         ("metric", "metric", { $0.metric ?? "" }),
         ("visual tokens", "visual_tokens", { text($0.visualTokens) }),
         ("kept", "kept_tokens", { text($0.keptTokens) }),
