@@ -91,7 +91,7 @@ import TrimLLaVA
         let version = #""trimllava_version":"\#(Release.version)""#
         let earlier =
             lines[0].replacing("," + version, with: "")
-            .replacing(#""schema_version":1,"#, with: "").dropLast() + #","vision_ms":1500}"#
+            .replacing(#""schema_version":1,"#, with: "").dropLast() + #","vision_ms":103.79}"#
         let other = lines[1].replacing(version, with: #""trimllava_version":"9.9.9""#)
         let text = "\(earlier)\n\(other)\n\(lines[2])\n"
         try folder.write(Array(text.utf8), to: "records.jsonl")
@@ -101,7 +101,7 @@ import TrimLLaVA
         #expect(plan.otherVersionCount == 2)
         #expect(try String(contentsOfFile: records.text, encoding: .utf8) == text)
         let found = try #require(try sink.table()[picture("a").path]?.captions[0])
-        #expect(found.visionSeconds == 1.5 && found.trimllavaVersion == nil)
+        #expect(found.visionSeconds == 0.10379 && found.trimllavaVersion == nil)
         #expect(found.schemaVersion == OutputSchema.version)
     }
 

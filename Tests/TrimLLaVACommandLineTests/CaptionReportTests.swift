@@ -42,9 +42,9 @@ import TrimLLaVA
     @Test func captionsOfOtherVersionsAreCounted() {
         #expect(CaptionReport.otherVersions(0) == nil)
         #expect(
-            CaptionReport.otherVersions(1)
-                == "records: 1 caption by another version of TrimLLaVA than \(Release.version), kept"
-        )
+            CaptionReport.otherVersions(1) == """
+                records: 1 caption comes from another version of TrimLLaVA than \(Release.version); kept
+                """)
     }
 
     @Test(arguments: [

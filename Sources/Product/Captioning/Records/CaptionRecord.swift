@@ -121,11 +121,11 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
 
     /// Brings a record to today's schema; which version of the program made it stays unknown.
     private mutating func take(_ times: EarlierTimes) {
-        pictureSeconds = times.loadMs.map { $0 / 1000 }
-        visionSeconds = times.visionMs.map { $0 / 1000 }
-        selectSeconds = times.selectMs.map { $0 / 1000 }
-        prefillSeconds = times.prefillMs.map { $0 / 1000 }
-        decodeSeconds = times.decodeMs.map { $0 / 1000 }
+        pictureSeconds = times.loadMs.map { OutputSchema.seconds($0 / 1000) }
+        visionSeconds = times.visionMs.map { OutputSchema.seconds($0 / 1000) }
+        selectSeconds = times.selectMs.map { OutputSchema.seconds($0 / 1000) }
+        prefillSeconds = times.prefillMs.map { OutputSchema.seconds($0 / 1000) }
+        decodeSeconds = times.decodeMs.map { OutputSchema.seconds($0 / 1000) }
         schemaVersion = OutputSchema.version
     }
 }

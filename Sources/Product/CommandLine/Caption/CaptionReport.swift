@@ -37,8 +37,9 @@ final class CaptionReport {
     /// Says how many captions of a file another version of the program made; nil for none.
     static func otherVersions(_ count: Int) -> String? {
         guard count > 0 else { return nil }
-        let captions = count == 1 ? "1 caption" : "\(count) captions"
-        return "records: \(captions) by another version of TrimLLaVA than \(Release.version), kept"
+        let captions = count == 1 ? "1 caption comes" : "\(count) captions come"
+        return "records: \(captions) from another version of TrimLLaVA than "
+            + "\(Release.version); kept"
     }
 
     /// Says how far it is.
