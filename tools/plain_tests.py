@@ -131,7 +131,10 @@ def runner(suite: str, tests: list[Test]) -> str:
             typed = f" as [{kind}]" if values.startswith("[") else ""
             lines.append(f"for {name} in {one_line(values)}{typed} {{")
         shown = ", ".join(f"\\(text({name}))" for name in names)
-        given = ", ".join(f"{label}: {name}" for name, (label, _) in zip(names, test.parameters))
+        labels = [label for label, _ in test.parameters]
+        given = ", ".join(
+            f"{label}: {name}" for name, label in zip(names, labels, strict=True)
+        )
         lines.append(f'begin("{suite}.{test.name}({shown})")')
         lines.append(f"{suite}().{test.name}({given})")
         lines += ["}" for _ in names]

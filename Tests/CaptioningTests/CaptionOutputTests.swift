@@ -2,6 +2,7 @@
 import Foundation
 import TestSupport
 import Testing
+import TrimLLaVA
 
 @testable import Captioning
 
@@ -81,6 +82,28 @@ import Testing
         #expect(tasks(plan) == ["b0", "c01"])
         #expect(plan.finishedCount == 1)
         #expect(try texts() == ["b1", "a0", "a1"])
+    }
+
+    /// Records of other versions, and those without one, whose times are in milliseconds.
+    @Test func recordsOfOtherVersionsAreCountedAndStay() throws {
+        try write(output(), [("a", 0), ("a", 1), ("b", 0)])
+        let lines = try String(contentsOfFile: records.text, encoding: .utf8)
+            .split(separator: "\n")
+        let version = #""trimllava_version":"\#(Release.version)""#
+        let earlier =
+            lines[0].replacing("," + version, with: "")
+            .replacing(#""schema_version":1,"#, with: "").dropLast() + #","vision_ms":103.79}"#
+        let other = lines[1].replacing(version, with: #""trimllava_version":"9.9.9""#)
+        let text = "\(earlier)\n\(other)\n\(lines[2])\n"
+        try folder.write(Array(text.utf8), to: "records.jsonl")
+        let sink = try output()
+        let plan = try sink.plan(inputs)
+        #expect(tasks(plan) == ["b1", "c01"])
+        #expect(plan.otherVersionCount == 2)
+        #expect(try String(contentsOfFile: records.text, encoding: .utf8) == text)
+        let found = try #require(try sink.table()[picture("a").path]?.captions[0])
+        #expect(found.visionSeconds == 0.10379 && found.trimllavaVersion == nil)
+        #expect(found.schemaVersion == OutputSchema.version)
     }
 
     @Test func aChangedPictureLosesItsRecords() throws {

@@ -60,7 +60,7 @@ import Testing
         #expect(lines[2].hasPrefix("\(folder.path)/data/b.jpg,b0,,one,m,"))
         #expect(lines[6].hasPrefix("gone.jpg,,gone,,,"))
         let columns = Set(lines.dropFirst(2).map { $0.count(where: { $0 == "," }) })
-        #expect(columns == [16])
+        #expect(columns == [18])
     }
 
     @Test(arguments: [

@@ -45,8 +45,8 @@ import TrimLLaVA
                     evaluation.records.first {
                         $0.id == question.id && $0.setting == setting.name
                     })
-                #expect(record.answer == expected.text && record.error == nil)
-                #expect(record.kept == expected.statistics.visualRows)
+                #expect(record.text == expected.text && record.error == nil)
+                #expect(record.keptTokens == expected.statistics.visualRows)
             }
         }
         let failed = evaluation.records.filter { $0.error != nil }
@@ -82,13 +82,44 @@ import TrimLLaVA
         #expect(isEqual)
     }
 
+    /// Files that have no `schema_version` name their fields otherwise.
+    @Test func answersWithEarlierNamesAreTaken() throws {
+        let folder = try TemporaryFolder()
+        let lines = #"""
+            {"run":"run"}
+            {"answer":"a","id":"q0","kept":9,"setting":"unpruned","visual":36}
+            {"error":"no","id":"q1","kept":0,"setting":"unpruned","visual":0}
+
+            """#
+        let path = try folder.write(Array(lines.utf8), to: "answers.jsonl")
+        let before = try AnswerFile(path: path, run: "run").before
+        #expect(
+            before == [
+                EvaluationRecord(
+                    id: "q0", setting: "unpruned", text: "a", error: nil, visualTokens: 36,
+                    keptTokens: 9),
+                EvaluationRecord(
+                    id: "q1", setting: "unpruned", text: nil, error: "no", visualTokens: 0,
+                    keptTokens: 0),
+            ])
+        let new = try AnswerFile(path: folder.path + "/new.jsonl", run: "run")
+        try new.append(before[0])
+        let written = try String(contentsOfFile: folder.path + "/new.jsonl", encoding: .utf8)
+        #expect(
+            written == """
+                {"run":"run","schema_version":1,"trimllava_version":"\(Release.version)"}
+                {"id":"q0","kept_tokens":9,"setting":"unpruned","text":"a","visual_tokens":36}
+
+                """)
+    }
+
     @Test func scoresAreMeansOverQuestionsAndTasks() throws {
         let (unpruned, pruned) = (settings[0], settings[1])
         func record(_ id: Int, _ setting: EvaluationSetting, _ answer: String?) -> EvaluationRecord
         {
             EvaluationRecord(
-                id: "q\(id)", setting: setting.name, answer: answer,
-                error: answer == nil ? "none" : nil, kept: 2 * id, visual: 16)
+                id: "q\(id)", setting: setting.name, text: answer,
+                error: answer == nil ? "none" : nil, visualTokens: 16, keptTokens: 2 * id)
         }
         let summary = EvaluationSummary(
             questions, [unpruned, pruned],
@@ -99,6 +130,6 @@ import TrimLLaVA
         #expect(rows[0].score == 2.0 / 3 && rows[1].score == 1)
         #expect(abs(rows[2].score - 5.0 / 6) < 1e-12)
         #expect(rows[3].score == 1 && rows[3].count == 1 && rows[4].score == 0.5)
-        #expect(rows[4].failures == 1 && rows[5].failures == 1 && rows[4].kept == 7)
+        #expect(rows[4].failures == 1 && rows[5].failures == 1 && rows[4].keptTokens == 7)
     }
 }

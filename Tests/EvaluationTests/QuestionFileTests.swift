@@ -89,7 +89,8 @@ import Testing
         let folder = try TemporaryFolder()
         let path = folder.path + "/answers.jsonl"
         let record = EvaluationRecord(
-            id: "1", setting: "unpruned", answer: "a \"b\"\nc", error: nil, kept: 3, visual: 9)
+            id: "1", setting: "unpruned", text: "a \"b\"\nc", error: nil, visualTokens: 9,
+            keptTokens: 3)
         do {
             let file = try AnswerFile(path: path, run: "run")
             try file.append(record)

@@ -131,9 +131,27 @@ private let packedOps = TensorOps(
         let expected = try load(cache: nil).logits(someTokens)
         let model = try load(cache: cache)
         #expect(try model.logits(someTokens) == expected)
-        #expect(model.warnings.filter { $0.contains("made of an earlier") }.count == 2)
+        #expect(model.warnings.filter { $0.contains("made from an earlier") }.count == 2)
         #expect(try inode(text) != inodes.0 && inode(projector) != inodes.1)
         #expect(try load(cache: cache).warnings.isEmpty)
+    }
+
+    @Test func anotherVersionsCacheIsStale() throws {
+        try write(pair)
+        let file = try GGUFFile(path: folder.path + "/text.gguf")
+        func stored(by version: String) -> PanelCache {
+            PanelCache(folder: cache, of: file, rounding: "", version: version)
+        }
+        let weight = someWeight("a", outputs: 40)
+        let shape = try #require(PackedShape(.q4_0, outputs: 40, inputs: 64))
+        let first = stored(by: "1.0.0")
+        #expect(first.matrix(weight, shape) == nil)
+        first.add(try packedOps.pack(weight), for: weight)
+        first.save(onProgress: { _ in })
+        #expect(stored(by: "1.0.0").matrix(weight, shape) != nil)
+        let other = stored(by: "1.0.1")
+        #expect(other.matrix(weight, shape) == nil)
+        #expect(other.warnings.count { $0.contains("or by another version") } == 1)
     }
 
     @Test func aFolderThatCannotBeWrittenIsAWarning() throws {
@@ -181,16 +199,7 @@ private final class ProgressLog {
         folder = try TemporaryFolder()
         path = folder.path + "/two.panels"
         let matrices = try [("a", 40), ("bc", 3)].map { name, outputs in
-            let blocks = [UInt8](repeating: 0x11, count: outputs * 2 * 18)
-            let weight = blocks.withUnsafeBytes { bytes in
-                let copy = UnsafeMutableRawBufferPointer.allocate(
-                    byteCount: bytes.count, alignment: 64)
-                copy.copyMemory(from: bytes)
-                return WeightMatrix(
-                    name: name, format: .q4_0, outputs: outputs, inputs: 64,
-                    bytes: UnsafeRawPointer(copy.baseAddress.unsafelyUnwrapped),
-                    owner: CopiedBytes(copy))
-            }
+            let weight = someWeight(name, outputs: outputs)
             return (name: name, firstRow: 0, matrix: try packedOps.pack(weight))
         }
         try StoredPanels.write(matrices, source: "test", to: path, packedOps.pool)
@@ -287,6 +296,16 @@ private final class ProgressLog {
         let (one, two) = ([UInt8](repeating: 1, count: piece), [UInt8](repeating: 2, count: piece))
         #expect(checksum(one + two) != checksum(two + one))
     }
+}
+
+/// A matrix of Q4_0 with 64 inputs.
+private func someWeight(_ name: String, outputs: Int) -> WeightMatrix {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: outputs * 2 * 18, alignment: 64)
+    bytes.initializeMemory(as: UInt8.self, repeating: 0x11)
+    return WeightMatrix(
+        name: name, format: .q4_0, outputs: outputs, inputs: 64,
+        bytes: UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped), owner: CopiedBytes(bytes))
 }
 
 /// Owns a copy of some bytes.

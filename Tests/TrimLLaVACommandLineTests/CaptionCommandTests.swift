@@ -2,6 +2,7 @@
 import Foundation
 import TestSupport
 import Testing
+import TrimLLaVA
 
 /// `trimllava caption`: what it writes, where, and how it ends.
 @Suite struct CaptionCommandTests {
@@ -79,6 +80,9 @@ import Testing
                 as? [String: Any])
         #expect(summary["captioned"] as? Int == 3 && summary["failed"] as? Int == 3)
         #expect(summary["pictures"] as? Int == 6 && summary["duplicates"] as? Int == 1)
+        #expect(summary["schema_version"] as? Int == OutputSchema.version)
+        #expect(summary["trimllava_version"] as? String == Release.version)
+        #expect(try #require(summary["encoding_seconds"] as? Double) > 0)
 
         let strict = try ToolProcess.run(arguments + ["--max-errors", "1", "-q"])
         #expect(strict.code == 1)
@@ -278,7 +282,7 @@ import Testing
         (["p", "--resume"], "-o FILE"),
         (["p", "--resume", "-o", "-"], "-o FILE"),
         (["p", "--existing", "append", "--sidecar", ".txt"], "needs -o FILE"),
-        (["p", "--existing", "overwrite"], "goes with --sidecar"),
+        (["p", "--existing", "overwrite"], "--existing needs --sidecar"),
         (["p", "--existing", "maybe", "--sidecar", ".txt"], "'prepend'"),
         (["p", "--sidecar", "txt"], "expected an extension"),
         (["p", "--sidecar", ".a/b"], "expected an extension"),

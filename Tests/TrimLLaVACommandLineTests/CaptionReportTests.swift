@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
 import Testing
+import TrimLLaVA
 import UserText
 
 @testable import TrimLLaVACommandLine
@@ -58,6 +59,14 @@ import UserText
                 512.00 MiB
                 """)
         #expect(CaptionReport.summary(JobStatistics()) == "pictures: 0 captioned")
+    }
+
+    @Test func captionsOfOtherVersionsAreCounted() {
+        #expect(CaptionReport.otherVersions(0) == nil)
+        #expect(
+            CaptionReport.otherVersions(1) == """
+                records: 1 caption comes from another version of TrimLLaVA than \(Release.version); kept
+                """)
     }
 
     @Test(arguments: [

@@ -77,7 +77,7 @@ import Testing
         let outcome = try tool.finish()
         #expect(outcome.code == 130)
         #expect(outcome.errors.contains("finishing the captions in flight"))
-        #expect(outcome.errors.contains("left; the same command with --resume goes on"))
+        #expect(outcome.errors.contains("left; repeat the command with --resume to continue"))
         let written = try folder.lines().count
         #expect((1..<60).contains(written))
         // What was in flight has been finished: nothing is done again.
@@ -108,7 +108,7 @@ import Testing
     {
         #expect(outcome.code == 1)
         #expect(outcome.errors.contains("\(folder.records): cannot be written: \(reason)"))
-        #expect(outcome.errors.contains("the same command with --resume goes on"))
+        #expect(outcome.errors.contains("repeat the command with --resume to continue"))
         let written = try folder.lines()
         #expect((1..<40).contains(written.count))
         try finish(folder)

@@ -26,7 +26,7 @@ import Testing
         let outcome = try ToolProcess.run(["run", Self.scene(number), "--prompt", question])
         #expect(outcome.code == 0, "\(outcome.errors)")
         #expect(outcome.text == answer + "\n")
-        #expect(outcome.errors.contains("no --model: this is the demonstration model"))
+        #expect(outcome.errors.contains("no --model given: using the demonstration model"))
     }
 
     @Test func captionsWithoutAModelTooAndQuietly() throws {

@@ -2,6 +2,7 @@
 import ArgumentParser
 import GGUF
 import Testing
+import TrimLLaVA
 
 @testable import TrimLLaVACommandLine
 
@@ -10,6 +11,12 @@ import Testing
         let ending = ending(of: ["--help"])
         #expect(ending?.code == 0)
         #expect(ending?.message?.contains("SUBCOMMANDS") == true)
+    }
+
+    @Test func theVersionIsNoError() {
+        let ending = ending(of: ["--version"])
+        #expect(ending?.code == 0)
+        #expect(ending?.message == Release.version)
     }
 
     @Test(arguments: [

@@ -2,39 +2,42 @@
 import Foundation
 import TestSupport
 import Testing
+import TrimLLaVA
 
 /// The fields of `run --json`.
 struct RunJSON: Decodable {
-    struct Tokens: Decodable {
-        let prompt: Int
-        let visual: Int
-        let generated: Int
+    struct PictureReport: Decodable {
+        let fileName: String
+        let width: Int
+        let height: Int
+        let visualTokens: Int?
+        let keptTokens: Int?
+        let candidatePatches: Int?
+        let keptPatches: Int?
     }
 
-    struct Cache: Decodable {
-        let rows: Int
-        let bytes: Int
-    }
-
-    struct Milliseconds: Decodable {
-        let decodePicture: Double
-        let tiles: Double
-        let vision: Double
-        let project: Double
-        let select: Double
-        let prefill: Double
-        let decode: Double
-        let timeToFirstToken: Double
-        let total: Double
-    }
-
+    let schemaVersion: Int
+    let trimllavaVersion: String
     let text: String
     let stopReason: String
-    let pictures: [String]
-    let tokens: Tokens
-    let cache: Cache
-    let milliseconds: Milliseconds
-    let tokensPerSecond: Double
+    let pictures: [PictureReport]
+    let positions: String
+    let visualTokens: Int
+    let keptTokens: Int
+    let promptTokens: Int
+    let generatedTokens: Int
+    let cacheRows: Int
+    let cacheBytes: Int
+    let unprunedCacheBytes: Int
+    let pictureSeconds: Double
+    let visionSeconds: Double
+    let projectorSeconds: Double
+    let selectSeconds: Double
+    let prefillSeconds: Double
+    let decodeSeconds: Double
+    let firstTokenSeconds: Double
+    let totalSeconds: Double
+    let decodeTokensPerSecond: Double
 
     init(_ outcome: Outcome) throws {
         let decoder = JSONDecoder()
@@ -100,8 +103,8 @@ struct RunJSON: Decodable {
         let visual = tokens.int32s.count { $0 == -1 }
         let pixels = try dumped("pixels").shape
         let logits = try dumped("logits").shape
-        #expect(tokens.shape == [report.tokens.prompt])
-        #expect(try dumped("positions").int32s == Array(0..<Int32(report.tokens.prompt)))
+        #expect(tokens.shape == [report.promptTokens])
+        #expect(try dumped("positions").int32s == Array(0..<Int32(report.promptTokens)))
         #expect(pixels.count == 4 && pixels[1] == 3 && pixels[2] == pixels[3])
         #expect(try dumped("features").shape.count == 3)
         #expect(try dumped("features").shape[0] == pixels[0])
@@ -110,21 +113,26 @@ struct RunJSON: Decodable {
         #expect(logits.count == 2 && logits[0] == facts.steps)
         #expect(try dumped("generated").shape == [facts.steps])
 
-        #expect(report.tokens.visual == visual && visual > 0)
-        #expect(report.tokens.generated == facts.steps)
+        #expect(report.schemaVersion == OutputSchema.version)
+        #expect(report.trimllavaVersion == Release.version)
+        #expect(report.visualTokens == visual && visual > 0 && report.keptTokens == visual)
+        #expect(report.generatedTokens == facts.steps)
         #expect(report.stopReason == "length")
-        #expect(report.pictures == (try golden.picturePaths()))
-        #expect(report.cache.rows == report.tokens.prompt + facts.steps - 1)
-        #expect(report.cache.bytes > report.cache.rows)
+        #expect(report.pictures.map(\.fileName) == (try golden.picturePaths()))
+        #expect(report.pictures.reduce(0) { $0 + ($1.visualTokens ?? 0) } == visual)
+        #expect(report.pictures.allSatisfy { $0.width > 0 && $0.height > 0 })
+        #expect(report.cacheRows == report.promptTokens + facts.steps - 1)
+        #expect(report.cacheBytes > report.cacheRows)
         #expect(!report.text.isEmpty)
-        let times = report.milliseconds
         let parts = [
-            times.decodePicture, times.tiles, times.vision, times.project, times.select,
-            times.prefill,
+            report.pictureSeconds, report.visionSeconds, report.selectSeconds,
+            report.prefillSeconds,
         ]
         #expect(parts.allSatisfy { $0 > 0 })
-        #expect(abs(parts.reduce(0, +) - times.timeToFirstToken) < 0.01)
-        #expect(abs(times.timeToFirstToken + times.decode - times.total) < 0.01)
-        #expect(report.tokensPerSecond > 0)
+        #expect((0...report.visionSeconds).contains(report.projectorSeconds))
+        #expect(abs(parts.reduce(0, +) - report.firstTokenSeconds) < 1e-5)
+        #expect(
+            abs(report.firstTokenSeconds + report.decodeSeconds - report.totalSeconds) < 1e-5)
+        #expect(report.decodeTokensPerSecond > 0)
     }
 }

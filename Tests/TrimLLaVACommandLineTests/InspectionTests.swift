@@ -3,6 +3,7 @@ import Foundation
 import GGUF
 import TestSupport
 import Testing
+import TrimLLaVA
 
 @testable import TrimLLaVACommandLine
 
@@ -47,6 +48,7 @@ import Testing
         let json = try object(inspectionJSON(try GGUFFile(path: path), arrayLimit: .max))
         #expect(json["file"] as? String == path)
         #expect(json["version"] as? Int == 3)
+        #expect(json["trimllava_version"] as? String == Release.version)
         #expect(json["bytes"] as? Int == sample.bytes().count)
         let metadata = try #require(json["metadata"] as? [String: [String: Any]])
         #expect(metadata.count == 4)

@@ -68,6 +68,6 @@ import Testing
 
     @Test func roundingNeedsRoundedActivations() throws {
         let outcome = try ToolProcess.run(run + ["--quantize", "q8_0", "--activations", "float"])
-        #expect(outcome.code == 2 && outcome.errors.contains("--quantize goes without"))
+        #expect(outcome.code == 2 && outcome.errors.contains("--quantize cannot be combined with"))
     }
 }

@@ -2,6 +2,7 @@
 import Foundation
 import TestSupport
 import Testing
+import TrimLLaVA
 
 /// `inspect --cpu`.
 @Suite struct ProcessorTests {
@@ -13,6 +14,7 @@ import Testing
         let available = try #require(json["available_kernels"] as? [String])
         #expect(json["kernels"] as? String == available.first && available.last == "reference")
         #expect(json["requested_kernels"] == nil)
+        #expect(json["trimllava_version"] as? String == Release.version)
         let (threads, cores) = (json["threads"] as? Int, json["physical_cores"] as? Int)
         #expect(try #require(threads) >= 1 && threads.unsafelyUnwrapped <= (try #require(cores)))
         #if os(Linux) && arch(x86_64)
@@ -29,7 +31,7 @@ import Testing
     @Test func theEnvironmentChooses() throws {
         let outcome = try ToolProcess.run(
             ["inspect", "--cpu"], environment: ["TRIMLLAVA_KERNELS": "reference"])
-        #expect(outcome.code == 0 && outcome.text.contains("what TRIMLLAVA_KERNELS asks for"))
+        #expect(outcome.code == 0 && outcome.text.contains("chosen by TRIMLLAVA_KERNELS"))
         let unknown = try ToolProcess.run(
             ["inspect", "--cpu"], environment: ["TRIMLLAVA_KERNELS": "z80"])
         #expect(unknown.code == 1 && unknown.errors.contains("TRIMLLAVA_KERNELS=z80"))

@@ -9,13 +9,13 @@ import TrimLLaVA
     @Test func saysWhatIsWaitedFor() {
         #expect(
             ProgressLine.text(.encoding(picture: 0, of: 1, done: 0.129))
-                == "looking at the picture: 12 %")
+                == "encoding the picture: 12 %")
         #expect(
             ProgressLine.text(.encoding(picture: 1, of: 3, done: 1))
-                == "looking at picture 2 of 3: 100 %")
-        #expect(ProgressLine.text(.reading(done: 0.5)) == "reading the prompt: 50 %")
-        #expect(ProgressLine.text(.packing(done: 0.299)) == "packing the weights: 29 %")
-        #expect(ProgressLine.text(.storing(done: 1)) == "writing the packed weights: 100 %")
+                == "encoding picture 2 of 3: 100 %")
+        #expect(ProgressLine.text(.reading(done: 0.5)) == "processing the prompt: 50 %")
+        #expect(ProgressLine.text(.packing(done: 0.299)) == "repacking the weights: 29 %")
+        #expect(ProgressLine.text(.storing(done: 1)) == "writing the repacked weights: 100 %")
     }
 
     @Test func waitsAsLongAsItIsTold() {
@@ -26,7 +26,7 @@ import TrimLLaVA
         #expect(written == "")
         usleep(100_000)
         line.show(LoadProgress.packing(done: 0.2))
-        #expect(written == "\rpacking the weights: 20 %\u{1B}[K")
+        #expect(written == "\rrepacking the weights: 20 %\u{1B}[K")
     }
 
     @Test func showsOnlyWhatLastsAndTakesItAway() {
@@ -38,10 +38,10 @@ import TrimLLaVA
         usleep(210_000)
         line.show(.reading(done: 0.2))
         line.show(.reading(done: 0.3))
-        #expect(written == "\rreading the prompt: 20 %\u{1B}[K")
+        #expect(written == "\rprocessing the prompt: 20 %\u{1B}[K")
         line.erase()
         line.erase()
-        #expect(written == "\rreading the prompt: 20 %\u{1B}[K\r\u{1B}[K")
+        #expect(written == "\rprocessing the prompt: 20 %\u{1B}[K\r\u{1B}[K")
     }
 
     @Test func neverReachesTheLastColumn() {

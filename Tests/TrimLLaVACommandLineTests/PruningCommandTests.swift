@@ -14,45 +14,25 @@ import TrimLLaVA
     ]
     private let picture = picturePath("landscape")
 
-    private struct Report: Decodable {
-        struct Tokens: Decodable {
-            let visual: Int
-            let unprunedVisual: Int
-        }
-        struct Kept: Decodable {
-            let patches: Int
-            let ofPatches: Int
-        }
-        struct Cache: Decodable {
-            let bytes: Int
-            let unprunedBytes: Int
-        }
-        let tokens: Tokens
-        let kept: [Kept]
-        let cache: Cache
-        let positions: String
-        let text: String
-    }
-
-    private func report(_ arguments: [String]) throws -> Report {
+    private func report(_ arguments: [String]) throws -> RunJSON {
         let outcome = try ToolProcess.run(
             ["run"] + model + [picture, "--json", "--ignore-eos", "-n", "6"] + arguments)
         try #require(outcome.code == 0, "\(outcome.errors)")
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(Report.self, from: Data(outcome.output))
+        return try RunJSON(outcome)
     }
 
     @Test func runReportsWhatWasKept() throws {
         let whole = try report([])
-        #expect(whole.tokens.visual == 36 && whole.kept.map(\.patches) == [36])
+        #expect(whole.keptTokens == 36 && whole.pictures.map(\.keptPatches) == [36])
         let pruned = try report(["--keep", "9", "--selector", "divprune"])
-        #expect(pruned.tokens.visual == 9 && pruned.tokens.unprunedVisual == 36)
-        #expect(pruned.kept.map(\.patches) == [9] && pruned.kept.map(\.ofPatches) == [36])
-        #expect(pruned.cache.unprunedBytes == whole.cache.bytes)
-        #expect(pruned.cache.bytes < whole.cache.bytes)
+        #expect(pruned.keptTokens == 9 && pruned.visualTokens == 36)
+        #expect(pruned.pictures.map(\.keptPatches) == [9])
+        #expect(pruned.pictures.map(\.candidatePatches) == [36])
+        #expect(pruned.pictures.map(\.keptTokens) == [9])
+        #expect(pruned.unprunedCacheBytes == whole.cacheBytes)
+        #expect(pruned.cacheBytes < whole.cacheBytes)
         #expect(pruned.positions == "original")
-        #expect(try report(["--keep", "25%"]).tokens.visual == 9)
+        #expect(try report(["--keep", "25%"]).keptTokens == 9)
         #expect(try report(["--keep", "9", "--positions", "compact"]).positions == "compact")
         #expect(try report(["--keep", "100%"]).text == whole.text)
     }
@@ -98,18 +78,24 @@ import TrimLLaVA
         }
         let outcome = try bench("json")
         #expect(outcome.code == 0, "\(outcome.errors)")
-        let rows = try #require(
-            try JSONSerialization.jsonObject(with: Data(outcome.output)) as? [[String: Any]])
+        let json = try #require(
+            try JSONSerialization.jsonObject(with: Data(outcome.output)) as? [String: Any])
+        #expect(json["schema_version"] as? Int == OutputSchema.version)
+        #expect(json["trimllava_version"] as? String == Release.version)
+        let rows = try #require(json["results"] as? [[String: Any]])
         #expect(rows.count == 5)
-        #expect(rows.map { $0["kept"] as? Int } == [36, 4, 4, 9, 9])
+        #expect(rows.map { $0["kept_tokens"] as? Int } == [36, 4, 4, 9, 9])
         #expect(rows[0]["selector"] as? String == "unpruned")
         #expect(rows[0]["prefill_speedup"] as? Double == 1)
-        #expect(rows.allSatisfy { ($0["new_tokens"] as? Int) == 3 })
+        #expect(rows.allSatisfy { ($0["generated_tokens"] as? Int) == 3 })
         let svg = try String(contentsOfFile: plot, encoding: .utf8)
         #expect(svg.hasPrefix("<svg") && svg.contains("divprune"))
 
         let csv = try bench("csv").text.split(separator: "\n").map { $0.split(separator: ",") }
         #expect(csv.count == 6 && Set(csv.map(\.count)).count == 1)
+        #expect(csv[0].prefix(4) == ["selector", "keep", "visual_tokens", "kept_tokens"])
+        #expect(csv[0].allSatisfy { rows[0][String($0)] != nil })
+        #expect(csv[2].prefix(4) == ["uniform", "4", "36", "4"])
         #expect(try bench("md").text.split(separator: "\n").count == 7)
         #expect(try bench("table").text.split(separator: "\n").count == 6)
     }

@@ -75,10 +75,11 @@ private let huge = "99999999999999999999999999"
         Refusal("no picture on standard input", 1, ["-"], says: "standard input: "),
         Refusal("missing prompt file", 1, ["--prompt-file", "/absent.txt"], says: "/absent.txt: "),
         Refusal("folder as prompt file", 1, ["--prompt-file", "/"], says: "Is a directory"),
-        Refusal("empty prompt file", 1, ["--prompt-file", "/dev/null"], says: "holds no prompt"),
+        Refusal(
+            "empty prompt file", 1, ["--prompt-file", "/dev/null"], says: "the prompt is empty"),
         Refusal(
             "a prompt file of one line end", 1, ["--prompt-file", "-"],
-            says: "standard input: holds no prompt", input: "\n"),
+            says: "standard input: the prompt is empty", input: "\n"),
         Refusal("folder below a file", 1, ["--dump", notGGUF + "/dump"], says: "Not a directory"),
         Refusal("file as folder", 1, ["--dump", notGGUF], says: "File exists"),
         Refusal("no place for a folder", 1, ["--dump", "/proc/dump"], says: "/proc/dump: "),
@@ -100,8 +101,8 @@ private let huge = "99999999999999999999999999"
         Refusal("empty prompt", 2, ["-p", ""], says: "--prompt is empty"),
         Refusal("raw without prompt", 2, ["--raw"], says: "--raw needs --prompt"),
         Refusal(
-            "raw template", 2, ["--raw", "-p", "a", "--template", "phi-3"], says: "--raw goes"),
-        Refusal("JSON chat", 2, ["-i", "--json"], says: "--interactive goes without"),
+            "raw template", 2, ["--raw", "-p", "a", "--template", "phi-3"], says: "--raw cannot"),
+        Refusal("JSON chat", 2, ["-i", "--json"], says: "--interactive cannot be combined with"),
         Refusal("unknown template", 2, ["--template", "bogus"], says: "'vicuna', 'mistral'"),
         Refusal("unknown cache format", 2, ["--kv-cache", "q8"], says: "'f16', 'f32' or 'q8_0'"),
         Refusal("unknown activations", 2, ["--activations", "int9"], says: "'float'"),

@@ -73,11 +73,11 @@ import TrimLLaVA
     @Test func maxTokensAndContextEndTheAnswer() throws {
         let run = ModelFiles.llama3.run + ["--ignore-eos", "-p", "Hello", "--json"]
         let some = try RunJSON(try ToolProcess.run(run + ["-n", "3"]))
-        #expect(some.tokens.generated == 3)
+        #expect(some.generatedTokens == 3)
         #expect(some.stopReason == "length")
-        let rows = some.tokens.prompt + 5
+        let rows = some.promptTokens + 5
         let full = try RunJSON(try ToolProcess.run(run + ["--context", "\(rows)"]))
-        #expect(full.tokens.generated == 5)
+        #expect(full.generatedTokens == 5)
         #expect(full.stopReason == "context")
         #expect(full.text.hasPrefix(some.text.prefix(2)))
     }

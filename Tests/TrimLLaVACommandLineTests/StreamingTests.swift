@@ -32,7 +32,7 @@ import Testing
         let report = try RunJSON(outcome)
         #expect(report.stopReason == "cancelled")
         let generated = try NPYArray(path: folder.path + "/generated.npy")
-        #expect(generated.shape == [report.tokens.generated])
+        #expect(generated.shape == [report.generatedTokens])
     }
 
     @Test func piecesAreWholeCharactersAndMakeTheText() throws {

@@ -3,6 +3,7 @@ import GGUF
 import TestSupport
 import Testing
 import Tokenization
+import TrimLLaVA
 
 @testable import TrimLLaVACommandLine
 
@@ -16,29 +17,30 @@ import Tokenization
     }
 
     @Test func printsTheTokens() throws {
-        #expect(try line("Hi") == "1 319 959")
-        #expect(try line("Hi", "--no-bos") == "319 959")
-        #expect(try line("", "--no-bos") == "")
-        #expect(try line("") == "1")
+        #expect(try line("Hi") == "1 319 959\n")
+        #expect(try line("Hi", "--no-bos") == "319 959\n")
+        #expect(try line("", "--no-bos") == "\n")
+        #expect(try line("") == "1\n")
     }
 
     @Test func readsSpecialTokensOnlyWhenAsked() throws {
-        #expect(try line("Hi</s>", "--special") == "1 319 959 2")
+        #expect(try line("Hi</s>", "--special") == "1 319 959 2\n")
         #expect(try !line("Hi</s>").split(separator: " ").contains("2"))
     }
 
     @Test func printsPieces() throws {
-        #expect(try line("Hi", "--pieces") == #"1:"<s>" 319:" H" 959:"i""#)
+        #expect(try line("Hi", "--pieces") == #"1:"<s>" 319:" H" 959:"i""# + "\n")
         // The bytes of a character that is no piece have only their names.
         #expect(
             try line("€\"\n", "--pieces", "--no-bos")
-                == #"953:" " 229:"<0xE2>" 133:"<0x82>" 175:"<0xAC>" 1002:"\"" 13:"\n""#)
+                == #"953:" " 229:"<0xE2>" 133:"<0x82>" 175:"<0xAC>" 1002:"\"" 13:"\n""# + "\n")
     }
 
     @Test func printsJSON() throws {
         #expect(
             try line("Hi", "--json")
-                == #"{"pieces":["<s>"," H","i"],"text":"Hi","tokens":[1,319,959]}"#)
+                == #"{"pieces":["<s>"," H","i"],"schema_version":\#(OutputSchema.version),"text":"Hi","#
+                + #""tokens":[1,319,959],"trimllava_version":"\#(Release.version)"}"# + "\n")
     }
 
     @Test(arguments: [

@@ -26,7 +26,7 @@ VISUAL_ROW = -1  # stands for a token id on the rows of visual tokens
 class HalfPrecisionCache(DynamicCache):
     """A KV cache that rounds keys and values to half precision, as an F16 cache does."""
 
-    def update(self, key_states, value_states, layer_idx, cache_kwargs=None):  # noqa: ANN001, ANN201
+    def update(self, key_states, value_states, layer_idx, cache_kwargs=None):
         keys, values = (states.half().float() for states in (key_states, value_states))
         return super().update(keys, values, layer_idx, cache_kwargs)
 

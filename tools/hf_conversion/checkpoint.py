@@ -130,7 +130,7 @@ class Checkpoint:
         except (SafetensorError, OSError) as error:
             raise ConversionError(f"{path}: not a safetensors file: {error}") from error
         self._handles[path] = handle
-        for stored in handle.keys():
+        for stored in handle.keys():  # noqa: SIM118 -- a handle is no dictionary
             name = canonical_name(stored)
             if name in self._places:
                 raise ConversionError(f"{path}: tensor {stored} is there twice")

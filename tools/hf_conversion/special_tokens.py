@@ -25,7 +25,7 @@ class AddedToken:
 def looks_special(text: str) -> bool:
     """Whether a token listed without attributes is a marker such as <|im_end|> or </s>."""
     return (
-        text.startswith("<|") and text.endswith("|>") or text in ("<s>", "</s>", "<unk>", "<pad>")
+        (text.startswith("<|") and text.endswith("|>")) or text in ("<s>", "</s>", "<unk>", "<pad>")
     )
 
 

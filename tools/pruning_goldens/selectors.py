@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from pruning_goldens.inputs import Tokens
 
 ROUNDING = 1e-9

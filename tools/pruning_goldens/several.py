@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from pruning_goldens.inputs import Tokens
 from pruning_goldens.selectors import Decisions, alignment, cosines, remaining, unit
 
@@ -125,7 +126,7 @@ def pareto(objectives: np.ndarray, keep: int) -> list[int]:
             room = dict.fromkeys(front, 0.0)
             for column in range(2):
                 extent = abs(objectives[front[0]][column] - objectives[front[-1]][column])
-                for before, point, after in zip(front, front[1:], front[2:]):
+                for before, point, after in zip(front, front[1:], front[2:], strict=False):
                     gap = abs(objectives[before][column] - objectives[after][column])
                     room[point] += gap / extent if extent > 0 else 0
             room[front[0]] = room[front[-1]] = np.inf
@@ -150,7 +151,7 @@ def select(
         for rows in pictures
     ]
     total = int(keep * (1 + case.overselection * max(0.0, 1 - variation)))
-    limits = [(low, len(rows)) for low, rows in zip(fewest, pictures)]
+    limits = [(low, len(rows)) for low, rows in zip(fewest, pictures, strict=True)]
     budgets = apportion(total, diversity, limits)
     for change in (1 - 1e-5, 1 + 1e-5):
         for index in range(len(pictures)):

@@ -72,7 +72,8 @@ def layout(shape: TextShape) -> list[tuple[int | None, str, str, tuple[int, ...]
             (layer, prefix, "ffn_up", (inner, width), width**-0.5),
             (layer, prefix, "ffn_down", (width, inner), damping * inner**-0.5),
         ]
-    return tensors + [
+    return [
+        *tensors,
         (None, "", "output_norm", (width,), NORM_SCATTER),
         (None, "", "output", table, OUTPUT_GAIN * width**-0.5),
     ]

@@ -92,7 +92,7 @@ def tensors(shape: ModelShape, kind: Type, seed: int) -> list[OutputTensor]:
     return made
 
 
-def add_block(vision: VisionShape, name: str, add_linear, add_norm) -> None:  # noqa: ANN001
+def add_block(vision: VisionShape, name: str, add_linear, add_norm) -> None:
     """One block; published files call the first feed-forward matrix ffn_down, the second ffn_up."""
     damping = 1 / math.sqrt(2 * vision.stored_blocks)
     for part in ("attn_k", "attn_q", "attn_v"):

@@ -16,7 +16,7 @@ TOOL = Path(__file__).resolve().parent.parent / "captions-to-parquet"
 RECORDS = [
     {"file_name": "a\n\u2028.jpg", "text": 'quotes " and 🎈', "file_modified_ns": 1795573738869476537},
     {"file_name": "b.jpg", "error": "b.jpg: no picture"},
-    {"file_name": "c.jpg", "text": "", "load_ms": 0.5, "later_column": [1, 2]},
+    {"file_name": "c.jpg", "text": "", "picture_seconds": 0.5, "later_column": [1, 2]},
 ]
 
 
@@ -38,6 +38,16 @@ def test_records_are_rows(tmp_path: Path) -> None:
         known = {name: value for name, value in record.items() if name in row}
         assert {name: value for name, value in row.items() if value is not None} == known
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]
+
+
+def test_times_of_earlier_records_become_seconds(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    earlier = {"file_name": "a.jpg", "text": "a", "load_ms": 2.5, "decode_ms": 1500.0}
+    source.write_text(json.dumps(earlier) + "\n", encoding="utf-8")
+    assert convert(source, target).returncode == 0
+    (row,) = pq.read_table(target).to_pylist()
+    assert row["picture_seconds"] == 0.0025 and row["decode_seconds"] == 1.5
+    assert row["vision_seconds"] is None and row["schema_version"] is None
 
 
 @pytest.mark.parametrize("text", ["[]\n", "x\n", '{"text": "a"}\n'])

@@ -13,9 +13,9 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from conftest import TOOLS
 from safetensors.numpy import load_file, save_file
 
+from conftest import TOOLS
 from golden_models.building import build
 from golden_models.specifications import MODELS
 from hf_conversion.configuration import text_config, vision_config

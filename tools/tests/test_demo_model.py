@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,14 @@ from demo_model.model import Llava, answers_right, looking_loss
 from demo_model.packing import Packer, every_task, questions_of
 from demo_model.questions import ASKERS, BEHIND, NUMBERS, Question, ask, caption, name, sentence
 from demo_model.scenes import (
-    COLOURS, FIRST_TEST_SEED, PLACES, SHAPES, SIDE, SIZES, UNSEEN_PAIRS, Scene,
+    COLOURS,
+    FIRST_TEST_SEED,
+    PLACES,
+    SHAPES,
+    SIDE,
+    SIZES,
+    UNSEEN_PAIRS,
+    Scene,
     make_scene,
 )  # fmt: skip
 from demo_model.training import FIRST_CROWDED_SEED, Phase, shown_places
@@ -67,7 +75,7 @@ def test_a_seed_draws_the_same_picture_each_time() -> None:
 def test_training_and_test_seeds_are_disjoint() -> None:
     most = 1 << 20  # scenes of a kind, far more than are drawn
     starts = sorted([0, FIRST_CROWDED_SEED, TRAINING_SEED, FIRST_TEST_SEED])
-    assert all(b - a > most for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a > most for a, b in pairwise(starts))
 
 
 def test_unseen_pairs_are_in_no_training_scene_and_in_all_that_ask_for_them() -> None:
@@ -103,7 +111,7 @@ def test_patch_labels_agree_with_the_pixels() -> None:
     assert len(SHAPE_LABELS) == LABELS["shape"]
 
 
-def answer_by_hand(scene, task: str, question: str) -> str:  # noqa: ANN001
+def answer_by_hand(scene, task: str, question: str) -> str:
     """The answer found from the words of the question alone, in another way than the asker's."""
     words = question.rstrip("?.").split()
     shapes = {s: s for s in (*SHAPES, "sign")} | {s + ("es" if s == "cross" else "s"): s for s in SHAPES}
@@ -114,7 +122,7 @@ def answer_by_hand(scene, task: str, question: str) -> str:  # noqa: ANN001
         key: values[word] for key, values in known.items() for word in words if word in values
     }
     meant = [o for o in scene.objects if all(getattr(o, k) == v for k, v in wanted.items())
-             and ("shape" in wanted and wanted["shape"] == "sign" or not o.is_sign)]  # fmt: skip
+             and (("shape" in wanted and wanted["shape"] == "sign") or not o.is_sign)]  # fmt: skip
     places = [i for i, place in enumerate(PLACES) if question.rstrip("?").endswith(" " + place)]
     if task == "count" and "objects" in words and not wanted:
         return sentence(NUMBERS[len(scene.objects)])
@@ -334,6 +342,6 @@ def test_an_exported_pair_holds_the_weights_that_it_was_made_of(
     subprocess.run([sys.executable, TOOLS / "convert-hf", *arguments], check=True)
     again = Llava(seed=3)
     load_exported(again, tmp_path / "it-f32.gguf", tmp_path / "it-mmproj-f32.gguf")
-    for name, values in model.state_dict().items():
-        if not name.startswith(("labeller.", "teller.")):  # they are for training alone
-            assert torch.equal(again.state_dict()[name], values), name
+    for key, values in model.state_dict().items():
+        if not key.startswith(("labeller.", "teller.")):  # they are for training alone
+            assert torch.equal(again.state_dict()[key], values), key

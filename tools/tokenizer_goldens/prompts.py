@@ -2,6 +2,7 @@
 """Conversations as strings, in the forms of LLaVA's training and of the models' publishers."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tokenizers import Tokenizer
 
@@ -120,13 +121,13 @@ def expected_prompts(form: Form, tokenizer: Tokenizer, begin: list[int]) -> list
     for system, turns in CONVERSATIONS:
         text = form.first(system, turns[0].placed)
         expected = [pieces(text, tokenizer, begin)]
-        for previous, turn in zip(turns, turns[1:]):
+        for previous, turn in pairwise(turns):
             before = text.split("<image>")[-1] + " " + previous.answer
             text = form.next(turn.placed)
             added = pieces(before + text, tokenizer, [])
             read = ids(before, tokenizer)
             assert added[0][: len(read)] == read, "the answer's end is no border between tokens"
-            expected.append([added[0][len(read) :]] + added[1:])
+            expected.append([added[0][len(read) :], *added[1:]])
         prompts.append(
             {
                 "template": form.template,

@@ -84,7 +84,7 @@ def caption_with_trimllava(
     if result["captions"] != len(pictures) or len(records) != len(pictures):
         raise ComparisonError(f"trimllava wrote {len(records)} captions of {len(pictures)}")
     chosen = f"auto ({result['parallel']})" if parallel == "auto" else parallel
-    remark = f"vision {result['vision_seconds']:.0f} s, decoder {result['decoder_seconds']:.0f} s"
+    remark = f"vision {result['encoding_seconds']:.0f} s, decoder {result['decoder_seconds']:.0f} s"
     if parallel == "auto":
         remark += f", measured {result['measuring_seconds']:.0f} s before"
     return Captioned(

@@ -75,7 +75,7 @@ class TrimLLaVA:
     def prefill(self, workload: Workload, tokens: int) -> Figures:
         report, _ = self.run(workload, *self.raw_prompt(tokens), "--max-tokens", "1")
         self.check_rows(report, tokens)
-        return Figures.of({prefill(tokens): tokens / (report["milliseconds"]["prefill"] / 1e3)})
+        return Figures.of({prefill(tokens): tokens / report["prefill_seconds"]})
 
     def decode(self, workload: Workload) -> Figures:
         # The first token is the prefill's.
@@ -84,23 +84,22 @@ class TrimLLaVA:
             workload, *self.raw_prompt(DECODE_CONTEXT), "--max-tokens", str(count), "--ignore-eos"
         )
         self.check_rows(report, DECODE_CONTEXT)
-        return Figures.of({DECODE: report["tokens_per_second"]})
+        return Figures.of({DECODE: report["decode_tokens_per_second"]})
 
     def picture(self, workload: Workload) -> Figures:
         report, finished = self.describe(workload)
-        times = {name: value / 1e3 for name, value in report["milliseconds"].items()}
         return Figures.of(
             {
-                VISION: times["vision"] + times["project"],
-                FIRST_TOKEN: times["time_to_first_token"],
-                LOAD: finished.seconds - times["total"],
+                VISION: report["vision_seconds"],
+                FIRST_TOKEN: report["first_token_seconds"],
+                LOAD: finished.seconds - report["total_seconds"],
                 PEAK: finished.peak_bytes / GIBIBYTE,
             }
         )
 
     def pruned_picture(self, workload: Workload) -> Figures:
         report, _ = self.describe(workload, "--keep", str(KEPT_TOKENS))
-        return Figures.of({PRUNED_FIRST_TOKEN: report["milliseconds"]["time_to_first_token"] / 1e3})
+        return Figures.of({PRUNED_FIRST_TOKEN: report["first_token_seconds"]})
 
     def describe(self, workload: Workload, *options: str) -> tuple[dict, processes.Finished]:
         picture = str(self.folders.picture)
@@ -125,7 +124,7 @@ class TrimLLaVA:
         return json.loads(finished.output), finished
 
     def check_rows(self, report: dict, tokens: int) -> None:
-        if report["tokens"]["prompt"] != tokens:
+        if report["prompt_tokens"] != tokens:
             raise ComparisonError(
-                f"trimllava read {report['tokens']['prompt']} tokens, expected {tokens}"
+                f"trimllava read {report['prompt_tokens']} tokens, expected {tokens}"
             )

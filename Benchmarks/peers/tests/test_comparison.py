@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from comparison import machine, processes
 from comparison.captioning import Captioned, caption_table
 from comparison.errors import ComparisonError
@@ -18,6 +19,9 @@ from comparison.schedule import Column, Results
 from comparison.trimllava import TrimLLaVA
 from comparison.workload import (
     DECODE,
+    FIRST_TOKEN,
+    LOAD,
+    PEAK,
     QUANTITIES,
     VISION,
     WORKLOADS,
@@ -137,3 +141,30 @@ def test_captions_per_hour_are_compared_with_the_first_setting() -> None:
     first, second = caption_table(rows, OPTIONS, "machine").splitlines()[-2:]
     assert first == "| one | 24 | 360 | 1.00 | 4.0 |  |"
     assert second == "| six | 24 | 900 | 2.50 | 5.0 | why |"
+
+
+def test_figures_of_trimllava_are_the_fields_of_its_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    report = {
+        "prompt_tokens": 64,
+        "vision_seconds": 0.5,
+        "prefill_seconds": 2.0,
+        "first_token_seconds": 3.0,
+        "total_seconds": 3.0,
+        "decode_tokens_per_second": 7.5,
+    }
+    finished = processes.Finished(
+        output="", messages=[], first_output_seconds=None, seconds=4.0, peak_bytes=2**30
+    )
+    runtime, workload = TrimLLaVA(RUN), WORKLOADS["llava-1.5-7b-Q4_0"]
+    monkeypatch.setattr(runtime, "run", lambda *_: (report, finished))
+    assert runtime.prefill(workload, 64).samples == {prefill(64): [32.0]}
+    assert runtime.picture(workload).samples == {
+        VISION: [0.5],
+        FIRST_TOKEN: [3.0],
+        LOAD: [1.0],
+        PEAK: [1.0],
+    }
+    with pytest.raises(ComparisonError, match="read 64 tokens, expected 128"):
+        runtime.prefill(workload, 128)

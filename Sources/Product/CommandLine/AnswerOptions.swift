@@ -6,64 +6,65 @@ import TrimLLaVA
 struct AnswerOptions: ParsableArguments {
     @Option(
         name: [.customShort("n"), .long], parsing: .unconditional,
-        help: ArgumentHelp("Most tokens of an answer.", valueName: "count"))
+        help: ArgumentHelp("Maximum number of tokens in an answer.", valueName: "count"))
     var maxTokens = 512
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Tokens before which the model may not end its answer.", valueName: "count"))
+            "Minimum number of tokens before the model may end its answer.", valueName: "count"))
     var minTokens = 0
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "0 always takes the best token; higher is more varied.", valueName: "number"))
+            "Sampling temperature. 0 always picks the most likely token.", valueName: "number"))
     var temperature: Float = 0
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Sample from this many best tokens; 0 for all.", valueName: "count"))
+        help: ArgumentHelp(
+            "Sample from this many of the most likely tokens. 0 means all.", valueName: "count"))
     var topK = 40
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Sample from the best tokens whose probabilities reach this sum.",
+            "Sample from the most likely tokens whose probabilities add up to this.",
             valueName: "number"))
     var topP: Float = 0.95
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Sample from tokens at least this fraction as probable as the best.",
+            "Sample from tokens at least this fraction as likely as the best one.",
             valueName: "number"))
     var minP: Float = 0.05
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Penalty on repeated tokens; 1 for none.", valueName: "number"))
+        help: ArgumentHelp("Penalty on repeated tokens. 1 means none.", valueName: "number"))
     var repetitionPenalty: Float = 1
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How many of the latest tokens count as repeated.", valueName: "count"))
+            "Number of recent tokens that the penalty looks at.", valueName: "count"))
     var repetitionWindow = 64
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Start of the random numbers, to get the same answer again. (default: another one each time)",
+            "Random seed. The same seed gives the same answer. (default: a new one each time)",
             valueName: "number"))
     var seed: UInt64?
 
     @Option(
         name: .customLong("stop"), parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("A text that ends the answer; can be repeated.", valueName: "text"))
+        help: ArgumentHelp("Text that ends the answer. Can be repeated.", valueName: "text"))
     var stops: [String] = []
 
-    @Flag(help: "Go on to --max-tokens, never choosing an end-of-sequence token.")
+    @Flag(help: "Never choose an end-of-sequence token: generate until --max-tokens.")
     var ignoreEos = false
 
     var options: GenerationOptions {

@@ -7,13 +7,13 @@ struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract:
-            "Prints what a GGUF file holds, or how this processor is used.",
-        discussion: "A split file is named by its first part.")
+            "Prints what a GGUF file holds, or which kernels run on this processor.",
+        discussion: "For a split file, name its first part.")
 
     @Argument(help: ArgumentHelp("A GGUF file.", valueName: "file"), completion: .file())
     var path: String?
 
-    @Flag(help: "Print which kernels run on this processor and on how many threads, and why.")
+    @Flag(help: "Print which kernels run on this processor, on how many threads, and why.")
     var cpu = false
 
     @Flag(help: "Print one JSON object.")
@@ -21,7 +21,7 @@ struct InspectCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Print at most <n> elements of each array. (default: 6, and all with --json)",
+            "Number of elements to print of each array. (default: 6; all with --json)",
             valueName: "n"))
     var arrayLimit: Int?
 
@@ -30,7 +30,7 @@ struct InspectCommand: ParsableCommand {
     func validate() throws {
         if (path == nil) != cpu { throw ValidationError("give a GGUF file, or --cpu") }
         if let arrayLimit, arrayLimit < 0 {
-            throw ValidationError("--array-limit is \(arrayLimit), expected at least 0")
+            throw ValidationError("--array-limit is \(arrayLimit), expected 0 or more")
         }
     }
 
@@ -44,7 +44,7 @@ struct InspectCommand: ParsableCommand {
             let report = MemoryReport(try memory.estimate(file))
             try writeOutput(json ? report.json() : report.text)
         } else if json {
-            try writeOutput(inspectionJSON(file, arrayLimit: arrayLimit ?? .max) + "\n")
+            try writeOutput(inspectionJSON(file, arrayLimit: arrayLimit ?? .max))
         } else {
             try writeOutput(inspectionText(file, arrayLimit: arrayLimit ?? 6))
         }

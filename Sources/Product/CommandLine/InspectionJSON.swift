@@ -2,12 +2,12 @@
 import Foundation
 import GGUF
 
-/// What a file holds, as one line of JSON.
+/// What a file holds, as one line of JSON, its end included.
 ///
-/// `metadata` maps each key to `type` and `value`, arrays also to their full `count`; numbers that JSON
-/// lacks are the strings "inf", "-inf" and "nan".
+/// `metadata` maps each key to `type` and `value`, arrays also to their full `count`. Non-finite numbers
+/// are the strings "inf", "-inf" and "nan".
 func inspectionJSON(_ file: GGUFFile, arrayLimit: Int) throws -> String {
-    try jsonText(Inspection(file: file, arrayLimit: arrayLimit))
+    try jsonOutput(Inspection(file: file, arrayLimit: arrayLimit), keys: .useDefaultKeys)
 }
 
 private struct Inspection: Encodable {

@@ -2,41 +2,43 @@
 import ArgumentParser
 import TrimLLaVA
 
-/// The run whose memory `inspect --memory` tells.
+/// The run whose memory `inspect --memory` estimates.
 struct MemoryOptions: ParsableArguments {
-    @Flag(help: "Print the memory that a run needs, by formula, instead of the file's content.")
+    @Flag(help: "Estimate the memory that a run needs, instead of printing the file.")
     var memory = false
 
     @Option(
-        help: ArgumentHelp("The mmproj file that belongs to the text model.", valueName: "file"),
+        help: ArgumentHelp("The mmproj file of the text model.", valueName: "file"),
         completion: .file())
     var mmproj: String?
 
     @Option(
-        help: ArgumentHelp("Visual tokens that are kept of each picture.", valueName: "count"))
+        help: ArgumentHelp("Number of visual tokens to keep of each picture.", valueName: "count"))
     var keep: Int?
 
-    @Option(help: ArgumentHelp("Sequences in flight.", valueName: "count"))
+    @Option(help: ArgumentHelp("Number of sequences at the same time.", valueName: "count"))
     var parallel = 1
 
     @Option(
         help: ArgumentHelp(
-            "Rows of each sequence before pruning. (default: \(LLaVAModel.defaultContext), or the model's)",
+            "Context of each sequence in tokens, before pruning. (default: \(LLaVAModel.defaultContext), or the model's)",
             valueName: "rows"))
     var context: Int?
 
-    @Option(help: "How the KV cache stores numbers.")
+    @Option(help: "Number format of the KV cache.")
     var kvCache: CacheFormat = .f16
 
-    @Option(help: ArgumentHelp("How matrix products treat activations.", valueName: "mode"))
+    @Option(
+        help: ArgumentHelp("Number format of activations in matrix products.", valueName: "mode"))
     var activations: ActivationMode = .pow2
 
     @Option(
-        help: ArgumentHelp("How vision tower and projector compute.", valueName: "precision"))
+        help: ArgumentHelp("Number format of vision tower and projector.", valueName: "precision"))
     var visionPrecision: VisionPrecision = .int8
 
     @Option(
-        help: ArgumentHelp("What float matrices of the text are rounded to.", valueName: "format"))
+        help: ArgumentHelp(
+            "Quantize the text model's F32, F16 and BF16 matrices.", valueName: "format"))
     var quantize: BlockEncoding?
 
     /// Beyond this the numbers mean nothing, and products of them might not fit 64 bits.
@@ -46,11 +48,11 @@ struct MemoryOptions: ParsableArguments {
         let limits = 1...Self.largestCount
         guard [keep ?? 1, parallel, context ?? 1].allSatisfy(limits.contains) else {
             throw ValidationError(
-                "--keep, --parallel and --context take numbers from 1 to \(Self.largestCount)")
+                "--keep, --parallel and --context must be from 1 to \(Self.largestCount)")
         }
         if keep != nil, mmproj == nil {
             throw ValidationError(
-                "--keep needs --mmproj, which tells how many tokens a picture has")
+                "--keep needs --mmproj, which determines how many visual tokens a picture has")
         }
     }
 

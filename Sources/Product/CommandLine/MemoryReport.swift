@@ -27,14 +27,14 @@ struct MemoryReport: Encodable {
     }
 
     func json() throws -> String {
-        try jsonText(self, keys: .convertToSnakeCase) + "\n"
+        try jsonOutput(self)
     }
 
     private var weightText: String {
         let mapped = byteCountText(weightBytes - packedWeightBytes)
         return packedWeightBytes == 0
-            ? "the files, mapped"
-            : "\(byteCountText(packedWeightBytes)) rearranged, \(mapped) as the files have them"
+            ? "mapped from the files"
+            : "\(byteCountText(packedWeightBytes)) repacked, \(mapped) mapped from the files"
     }
 
     /// Each part with the formula behind it.
@@ -48,12 +48,12 @@ struct MemoryReport: Encodable {
             table.append(
                 [
                     "  unpruned", byteCountText(unprunedCacheBytes),
-                    "what it would be without --keep",
+                    "without --keep",
                 ])
         }
         table.append(
             ["activations", byteCountText(activationBytes), "the widest layer of the largest step"])
-        table.append(["together", byteCountText(totalBytes), "beside the program itself"])
+        table.append(["total", byteCountText(totalBytes), "without the program itself"])
         return tableText(table, rightAligned: [1])
     }
 }

@@ -8,7 +8,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: [.customShort("m"), .customLong("model")],
         help: ArgumentHelp(
-            "The text model (GGUF). (default: a small one that knows drawn scenes only)",
+            "Text model (GGUF). (default: a small demonstration model that knows only drawn scenes)",
             valueName: "file"),
         completion: .file())
     var textFile: String?
@@ -16,7 +16,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: .customLong("mmproj"),
         help: ArgumentHelp(
-            "The vision tower and projector that belong to it (GGUF).", valueName: "file"),
+            "Vision tower and projector of the same model (GGUF).", valueName: "file"),
         completion: .file())
     var projectorFile: String?
 
@@ -28,7 +28,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: [.short, .long], parsing: .unconditional,
         help: ArgumentHelp(
-            "Threads. (default: the physical cores that this process may use)",
+            "Number of threads. (default: the physical cores that this process may use)",
             valueName: "count"))
     var threads: Int?
 
@@ -36,32 +36,32 @@ struct ModelOptions: ParsableArguments {
         name: [.short, .long], parsing: .unconditional,
         help: ArgumentHelp(
             """
-            Most rows of the KV cache: prompt, pictures and answers together. (default: \
+            Context in tokens: prompts, pictures and answers together. (default: \
             \(LLaVAModel.defaultContext), or the model's if that is less)
-            """, valueName: "rows"))
+            """, valueName: "tokens"))
     var context: Int?
 
     @Option(
-        help: ArgumentHelp("How matrix products treat activations.", valueName: "mode"))
+        help: ArgumentHelp("Number format of activations in matrix products.", valueName: "mode"))
     var activations: ActivationMode = .pow2
 
     @Option(
-        help: ArgumentHelp("How vision tower and projector compute.", valueName: "precision"))
+        help: ArgumentHelp("Number format of vision tower and projector.", valueName: "precision"))
     var visionPrecision: VisionPrecision = .int8
 
-    @Option(help: ArgumentHelp("How the KV cache stores numbers.", valueName: "format"))
+    @Option(help: ArgumentHelp("Number format of the KV cache.", valueName: "format"))
     var kvCache: CacheFormat = .f16
 
     @Option(
         help: ArgumentHelp(
-            "Keep packed weights in a folder, so that the next start is quick.",
+            "Folder for repacked weights, which make the next start faster.",
             valueName: "folder"),
         completion: .directory)
     var packCache: String?
 
     @Option(
         help: ArgumentHelp(
-            "Round the text model's F32, F16 and BF16 matrices: smaller and faster, less exact.",
+            "Quantize the text model's F32, F16 and BF16 matrices: faster, smaller, less accurate.",
             valueName: "format"))
     var quantize: BlockEncoding?
 
@@ -82,7 +82,7 @@ struct ModelOptions: ParsableArguments {
             throw ValidationError("--context is \(context), expected 1 or more")
         }
         if quantize != nil, activations == .float {
-            throw ValidationError("--quantize goes without --activations float")
+            throw ValidationError("--quantize cannot be combined with --activations float")
         }
         if packCache?.isEmpty == true { throw ValidationError("--pack-cache is empty") }
     }
@@ -91,7 +91,7 @@ struct ModelOptions: ParsableArguments {
     func load(quiet: Bool = false) throws -> LLaVA {
         if textFile == nil, !quiet {
             StandardError.report(
-                "no --model: this is the demonstration model, which knows drawn scenes only")
+                "no --model given: using the demonstration model, which knows only drawn scenes")
         }
         let line = ProgressLine(quiet: quiet, patience: .seconds(1))
         defer { line.erase() }

@@ -6,7 +6,7 @@ extension ProcessorReport {
     var text: String {
         let reason =
             requestedKernels == nil
-            ? "the fastest that runs here" : "what TRIMLLAVA_KERNELS asks for"
+            ? "the fastest available" : "chosen by TRIMLLAVA_KERNELS"
         let present = features.filter(\.isPresent).map(\.name)
         let missing = features.filter { !$0.isPresent }.map(\.name)
         return tableText(
@@ -15,18 +15,21 @@ extension ProcessorReport {
                 ["", "", "available: \(availableKernels.joined(separator: ", "))"],
                 ["features", "\(present.count)", Self.list(present)],
                 ["  missing", "\(missing.count)", Self.list(missing)],
-                ["threads", "\(threads)", "physical cores within affinity and quota"],
+                ["threads", "\(threads)", "physical cores allowed by affinity and quota"],
                 [
                     "  affinity", "\(physicalCores)",
                     "physical cores, \(hardwareThreads) hardware threads",
                 ],
-                ["  quota", quota.map { "\($0)" } ?? "none", "whole cores of the control groups"],
+                [
+                    "  quota", quota.map { "\($0)" } ?? "none",
+                    "whole cores allowed by the control groups",
+                ],
             ], rightAligned: [])
     }
 
     /// One line of JSON.
     func json() throws -> String {
-        try jsonText(Fields(self), keys: .convertToSnakeCase) + "\n"
+        try jsonOutput(Fields(self))
     }
 
     private static func list(_ names: [String]) -> String {

@@ -62,8 +62,8 @@ final class ProgressLine {
 
     static func text(_ progress: LoadProgress) -> String {
         switch progress {
-        case .packing(let done): "packing the weights: \(Int(done * 100)) %"
-        case .storing(let done): "writing the packed weights: \(Int(done * 100)) %"
+        case .packing(let done): "repacking the weights: \(Int(done * 100)) %"
+        case .storing(let done): "writing the repacked weights: \(Int(done * 100)) %"
         }
     }
 
@@ -71,9 +71,9 @@ final class ProgressLine {
         switch progress {
         case .encoding(let picture, let count, let done):
             let name = count == 1 ? "the picture" : "picture \(picture + 1) of \(count)"
-            return "looking at \(name): \(Int(done * 100)) %"
+            return "encoding \(name): \(Int(done * 100)) %"
         case .reading(let done):
-            return "reading the prompt: \(Int(done * 100)) %"
+            return "processing the prompt: \(Int(done * 100)) %"
         }
     }
 }

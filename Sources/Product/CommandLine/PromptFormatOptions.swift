@@ -6,21 +6,21 @@ import TrimLLaVA
 struct PromptFormatOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "How the model was trained to read questions. (default: what its file says)",
+            "Prompt template. (default: the one that the model's file asks for)",
             valueName: "name"))
     var template: ChatTemplate?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "What the conversation starts with, instead of the template's own text.",
+            "System prompt, instead of the template's own.",
             valueName: "text"))
     var system: String?
 
-    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
+    @Flag(help: "Crop pictures to their middle square for LLaVA-1.5, as Hugging Face does.")
     var crop = false
 
-    @Flag(help: "Do not turn pictures as their EXIF orientation says.")
+    @Flag(help: "Ignore the EXIF orientation of pictures.")
     var ignoreOrientation = false
 
     /// Whether the template or its text is chosen.

@@ -8,17 +8,17 @@ struct PromptOptions: ParsableArguments {
     @Option(
         name: [.short, .long], parsing: .unconditional,
         help: ArgumentHelp(
-            "The question; <image> in it places a picture, without it pictures come first.",
+            "The question. <image> marks a picture's place; without it, pictures come first.",
             valueName: "text"))
     var prompt: String?
 
     @Option(
         help: ArgumentHelp(
-            "Read the question from a file; - for standard input.", valueName: "file"),
+            "Read the question from a file, or - for standard input.", valueName: "file"),
         completion: .file())
     var promptFile: String?
 
-    @Flag(help: "Take the prompt as it is, special tokens included, with no template around it.")
+    @Flag(help: "Use the prompt as it is: without a template, with special tokens recognised.")
     var raw = false
 
     @OptionGroup var format: PromptFormatOptions
@@ -31,7 +31,7 @@ struct PromptOptions: ParsableArguments {
             throw ValidationError("--raw needs --prompt or --prompt-file")
         }
         if raw, format.isGiven {
-            throw ValidationError("--raw goes without --template and --system")
+            throw ValidationError("--raw cannot be combined with --template or --system")
         }
         if prompt?.isEmpty == true {
             throw ValidationError("--prompt is empty")
@@ -73,6 +73,6 @@ struct EmptyPromptError: Error, Equatable, CustomStringConvertible {
     let path: String
 
     var description: String {
-        "\(path == "-" ? "standard input" : path): holds no prompt"
+        "\(path == "-" ? "standard input" : path): the prompt is empty"
     }
 }

@@ -9,8 +9,8 @@ struct PruneMapCommand: ParsableCommand {
         commandName: "prune-map",
         abstract: "Draws which visual tokens of a picture are kept.",
         discussion: """
-            Dropped patches are dimmed, kept ones outlined. LLaVA-NeXT sees a picture twice, as a whole \
-            and in tiles; the map shows both. Only the vision tower and the projector run.
+            The map dims dropped patches and outlines kept ones. LLaVA-NeXT sees a picture twice, as a \
+            whole and in tiles; the map shows both. Only the vision tower and the projector run.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -18,16 +18,16 @@ struct PruneMapCommand: ParsableCommand {
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
-        help: ArgumentHelp("The question, for selectors that look at it.", valueName: "text"))
+        help: ArgumentHelp("The question, for selectors that use it.", valueName: "text"))
     var prompt = LLaVA.defaultQuestion
 
-    @Flag(help: "Show LLaVA-1.5 models only the middle square, as Hugging Face does by default.")
+    @Flag(help: "Crop the picture to its middle square for LLaVA-1.5, as Hugging Face does.")
     var crop = false
 
-    @Flag(help: "Do not turn the picture as its EXIF orientation says.")
+    @Flag(help: "Ignore the EXIF orientation of the picture.")
     var ignoreOrientation = false
 
-    @Flag(name: [.short, .long], help: "Print no progress and no counts.")
+    @Flag(name: [.short, .long], help: "Print no progress or counts.")
     var quiet = false
 
     @Option(
@@ -39,12 +39,12 @@ struct PruneMapCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "A JPEG, PNG or WebP file; - for standard input.", valueName: "picture"),
+            "A JPEG, PNG or WebP file, or - for standard input.", valueName: "picture"),
         completion: .file())
     var picture: String
 
     func validate() throws {
-        if pruning.keep == nil { throw ValidationError("--keep is needed: how many to keep") }
+        if pruning.keep == nil { throw ValidationError("--keep is required") }
         try checkExtension(of: output, is: "png", "-o")
     }
 

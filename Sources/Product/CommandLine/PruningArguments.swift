@@ -6,7 +6,7 @@ import TrimLLaVA
 struct PruningArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Visual tokens to keep of each picture: a number, a share such as 11.1%, or auto. "
+            "Visual tokens to keep of each picture: a number, a percentage such as 11.1%, or auto. "
                 + "(default: all)",
             valueName: "budget"),
         transform: { text in
@@ -20,30 +20,30 @@ struct PruningArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How they are chosen: \(TokenSelectors.names.joined(separator: ", ")).",
+            "Method that selects them: \(TokenSelectors.names.joined(separator: ", ")).",
             valueName: "name"))
     var selector = TokenSelectors.names[0]
 
-    @Option(help: "Where kept tokens stand: as without pruning, or one after the other.")
+    @Option(help: "Positions of kept tokens: their original ones, or consecutive ones (compact).")
     var positions: PruningOptions.Positions = .automatic
 
-    @Option(help: "How trimtokenator measures a token's alignment with the question.")
+    @Option(help: "How trimtokenator measures alignment with the question.")
     var alignment: AlignmentMetric = SelectorOptions().alignment
 
     @Option(
         help: ArgumentHelp(
-            "The share of tokens that trimtokenator keeps for their alignment.",
+            "Share of tokens that trimtokenator's first stage keeps.",
             valueName: "share"))
     var alignedShare = SelectorOptions().alignedShare
 
     @Flag(
         help: """
-            Let several pictures share their budgets, so that one with more to see keeps more \
-            (TrimTokenator-LC as we read it) instead of selecting in each.
+            Select among all pictures together, so that a picture with more to see keeps more tokens \
+            (after TrimTokenator-LC).
             """)
     var shareBudget = false
 
-    @Option(help: ArgumentHelp("Where the selector random starts.", valueName: "number"))
+    @Option(help: ArgumentHelp("Random seed of the selector random.", valueName: "number"))
     var selectorSeed: UInt64 = 0
 
     func validate() throws {

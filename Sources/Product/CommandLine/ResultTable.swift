@@ -9,18 +9,26 @@ struct ResultTable {
         case table, md, csv, json
     }
 
-    let heading: [String]
+    /// A column: its heading for people, and its field in JSON.
+    struct Column {
+        let heading: String
+        let field: String
+    }
+
+    let columns: [Column]
     let cells: [[String]]
     /// Columns of words; those of numbers follow.
     let wordColumns: Int
+
+    private var heading: [String] { columns.map(\.heading) }
 
     /// Prints the results, or `rows` as JSON.
     func print(_ rows: some Encodable, as format: Format) throws {
         switch format {
         case .table: try writeOutput(table)
         case .md: try writeOutput(markdown)
-        case .csv: try writeOutput(csv)
-        case .json: try writeOutput(try jsonText(rows, keys: .convertToSnakeCase) + "\n")
+        case .csv: try writeOutput(try csv(rows))
+        case .json: try writeOutput(try jsonOutput(["results": rows]))
         }
     }
 
@@ -38,9 +46,15 @@ struct ResultTable {
         }.joined()
     }
 
-    /// Comma-separated values (RFC 4180).
-    private var csv: String {
-        ([heading] + cells).map { line in
+    /// Comma-separated values (RFC 4180): the fields of the JSON, unrounded, in the order of the columns.
+    private func csv(_ rows: some Encodable) throws -> String {
+        let json = Data(try jsonText(rows, keys: .convertToSnakeCase).utf8)
+        let objects = try JSONSerialization.jsonObject(with: json) as? [[String: Any]] ?? []
+        let fields = columns.map(\.field)
+        let lines = objects.map { object in
+            fields.map { field in object[field].map { "\($0)" } ?? "" }
+        }
+        return ([fields] + lines).map { line in
             line.map { cell in
                 let isPlain = !cell.contains { $0 == "," || $0 == "\"" || $0.isNewline }
                 return isPlain

@@ -9,8 +9,8 @@ struct RunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Describes pictures, or answers questions about them.",
         discussion: """
-            Without a prompt, the question is "\(LLaVA.defaultQuestion)" The answer goes to \
-            standard output as it comes; timings go to standard error.
+            The default question is "\(LLaVA.defaultQuestion)" The answer goes to standard output as it \
+            is generated. Timings go to standard error.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -18,41 +18,42 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Pruning") var pruning: PruningArguments
     @OptionGroup(title: "Answer") var answer: AnswerOptions
 
-    @Flag(name: [.short, .long], help: "Chat: ask question after question.")
+    @Flag(name: [.short, .long], help: "Chat: ask one question after another.")
     var interactive = false
 
     @Flag(
         help: """
-            In a chat with --keep, select anew for every question among the visual tokens of all \
-            pictures, and read the conversation again; otherwise the first question decides.
+            In a chat with --keep, select visual tokens anew for every question, and process the \
+            conversation again. Without it, the question that comes with a picture decides.
             """)
     var reselect = false
 
-    @Flag(help: "Print one JSON object with the text, token counts and timings.")
+    @Flag(help: "Print one JSON object with text, token counts and times.")
     var json = false
 
-    @Flag(name: [.short, .long], help: "Print no progress and no timings.")
+    @Flag(name: [.short, .long], help: "Print no progress or timings.")
     var quiet = false
 
     @Option(
-        help: ArgumentHelp("Write what each stage computes as .npy files.", valueName: "folder"),
+        help: ArgumentHelp("Write the result of each stage as .npy files.", valueName: "folder"),
         completion: .directory)
     var dump: String?
 
     @Option(
         help: ArgumentHelp(
-            "Draw which visual tokens of the picture were kept, as a PNG.", valueName: "file"),
+            "Draw which visual tokens of the picture were kept (PNG).", valueName: "file"),
         completion: .file())
     var pruneMap: String?
 
     @Argument(
-        help: ArgumentHelp("JPEG, PNG or WebP files; - for standard input.", valueName: "picture"),
+        help: ArgumentHelp(
+            "JPEG, PNG or WebP files, or - for standard input.", valueName: "picture"),
         completion: .file())
     var pictures: [String] = []
 
     func validate() throws {
         if interactive, json || dump != nil || prompt.raw {
-            throw ValidationError("--interactive goes without --json, --dump and --raw")
+            throw ValidationError("--interactive cannot be combined with --json, --dump or --raw")
         }
         let readers =
             pictures.count { $0 == "-" } + (prompt.readsStandardInput ? 1 : 0)
@@ -62,14 +63,15 @@ struct RunCommand: ParsableCommand {
                 "standard input can be only one of: a picture, the prompt, an interactive chat")
         }
         if reselect, !interactive || pruning.keep == nil {
-            throw ValidationError("--reselect goes with --interactive and --keep")
+            throw ValidationError("--reselect needs --interactive and --keep")
         }
         if pruneMap != nil, interactive || pictures.count != 1 || pruning.keep == nil {
-            throw ValidationError("--prune-map goes with --keep and exactly one picture")
+            throw ValidationError(
+                "--prune-map needs --keep and exactly one picture, and no --interactive")
         }
         if let pruneMap { try checkExtension(of: pruneMap, is: "png", "--prune-map") }
         if !interactive, pictures.isEmpty, !prompt.isGiven {
-            throw ValidationError("give a picture, or a prompt, or --interactive")
+            throw ValidationError("give a picture, a prompt or --interactive")
         }
     }
 

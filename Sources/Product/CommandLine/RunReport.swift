@@ -4,140 +4,134 @@ import TrimLLaVA
 
 /// What an answer was and what it cost, for people and for scripts.
 struct RunReport: Encodable {
-    struct Tokens: Encodable {
-        let prompt: Int
-        let visual: Int
-        let unprunedVisual: Int
-        let generated: Int
+    /// A picture and what was kept of it.
+    struct PictureReport: Encodable {
+        let fileName: String
+        let width: Int
+        let height: Int
+        // Nil where the answer was cancelled before the picture was encoded.
+        let visualTokens: Int?
+        let keptTokens: Int?
+        let candidatePatches: Int?
+        let keptPatches: Int?
+        let keptNewlines: Int?
+
+        init(_ name: String, _ picture: Picture, _ selection: PictureSelection?) {
+            fileName = name
+            width = picture.width
+            height = picture.height
+            visualTokens = selection?.unprunedRowCount
+            keptTokens = selection?.keptRows.count
+            candidatePatches = selection?.candidateCount
+            keptPatches = selection?.keptPatches.count
+            keptNewlines = selection?.keptNewlineCount
+        }
     }
 
-    struct Cache: Encodable {
-        let rows: Int
-        let bytes: Int
-        let unprunedBytes: Int
-    }
-
-    /// What was kept of one picture.
-    struct Kept: Encodable {
-        let patches: Int
-        let ofPatches: Int
-        let newlines: Int
-    }
-
-    /// Milliseconds.
-    struct Timings: Encodable {
-        let decodePicture: Double
-        let tiles: Double
-        let vision: Double
-        let project: Double
-        let select: Double
-        let prefill: Double
-        let decode: Double
-        /// The output matrix's part of prefill and decode.
-        let output: Double
-        let timeToFirstToken: Double
-        let total: Double
-    }
-
-    /// From the paths to a model that runs; nil where that was reported before.
-    let loadSeconds: Double?
     let text: String
     let stopReason: String
-    let pictures: [String]
-    let tokens: Tokens
-    let cache: Cache
-    let kept: [Kept]
+    let pictures: [PictureReport]
     let positions: String
-    let milliseconds: Timings
-    let tokensPerSecond: Double
     /// Whether a selector that looks at the question had none to look at.
     let lacksQuestion: Bool
 
+    let visualTokens: Int
+    let keptTokens: Int
+    let promptTokens: Int
+    let generatedTokens: Int
+    let cacheRows: Int
+    let cacheBytes: Int
+    let unprunedCacheBytes: Int
+
+    /// From the paths to a model that runs; nil where that was reported before.
+    let modelLoadSeconds: Double?
+    let pictureSeconds: Double
+    let visionSeconds: Double
+    /// The part of `visionSeconds` that the projector takes.
+    let projectorSeconds: Double
+    let selectSeconds: Double
+    let prefillSeconds: Double
+    let decodeSeconds: Double
+    /// The part of prefill and decode that the LM head takes.
+    let lmHeadSeconds: Double
+    let firstTokenSeconds: Double
+    let totalSeconds: Double
+    let decodeTokensPerSecond: Double
+
     init(_ answer: Answer, about input: PictureInput, loadSeconds: Double? = nil) {
-        let statistics = answer.statistics
-        self.loadSeconds = loadSeconds.map { ($0 * 1000).rounded() / 1000 }
+        let (statistics, selections) = (answer.statistics, answer.selections)
         text = answer.text
         stopReason = answer.stopReason.rawValue
-        pictures = input.names
-        tokens = Tokens(
-            prompt: statistics.promptRows, visual: statistics.visualRows,
-            unprunedVisual: statistics.unprunedVisualRows, generated: statistics.generatedTokens)
-        cache = Cache(
-            rows: statistics.cacheRows, bytes: statistics.cacheBytes,
-            unprunedBytes: statistics.unprunedCacheBytes)
-        kept = answer.selections.map { selection in
-            Kept(
-                patches: selection.keptPatches.count, ofPatches: selection.candidateCount,
-                newlines: selection.keptNewlineCount)
+        pictures = zip(input.names, input.pictures).enumerated().map { index, picture in
+            PictureReport(
+                picture.0, picture.1, selections.indices.contains(index) ? selections[index] : nil)
         }
         positions = statistics.usesCompactPositions ? "compact" : "original"
-        lacksQuestion = answer.selections.contains(where: \.lacksQuestion)
-        let first = input.seconds + statistics.firstTokenSeconds
-        milliseconds = Timings(
-            decodePicture: Self.milliseconds(input.seconds),
-            tiles: Self.milliseconds(statistics.tilingSeconds),
-            vision: Self.milliseconds(statistics.visionSeconds),
-            project: Self.milliseconds(statistics.projectionSeconds),
-            select: Self.milliseconds(statistics.selectionSeconds),
-            prefill: Self.milliseconds(statistics.prefillSeconds),
-            decode: Self.milliseconds(statistics.decodeSeconds),
-            output: Self.milliseconds(statistics.outputSeconds),
-            timeToFirstToken: Self.milliseconds(first),
-            total: Self.milliseconds(first + statistics.decodeSeconds))
-        tokensPerSecond =
-            (statistics.decodeTokensPerSecond * 1000).rounded() / 1000
+        lacksQuestion = selections.contains(where: \.lacksQuestion)
+        visualTokens = statistics.unprunedVisualRows
+        keptTokens = statistics.visualRows
+        promptTokens = statistics.promptRows
+        generatedTokens = statistics.generatedTokens
+        cacheRows = statistics.cacheRows
+        cacheBytes = statistics.cacheBytes
+        unprunedCacheBytes = statistics.unprunedCacheBytes
+        modelLoadSeconds = loadSeconds.map(OutputSchema.seconds)
+        pictureSeconds = OutputSchema.seconds(input.seconds + statistics.tilingSeconds)
+        visionSeconds = OutputSchema.seconds(
+            statistics.visionSeconds + statistics.projectionSeconds)
+        projectorSeconds = OutputSchema.seconds(statistics.projectionSeconds)
+        selectSeconds = OutputSchema.seconds(statistics.selectionSeconds)
+        prefillSeconds = OutputSchema.seconds(statistics.prefillSeconds)
+        decodeSeconds = OutputSchema.seconds(statistics.decodeSeconds)
+        lmHeadSeconds = OutputSchema.seconds(statistics.outputSeconds)
+        firstTokenSeconds = OutputSchema.seconds(input.seconds + statistics.firstTokenSeconds)
+        totalSeconds = OutputSchema.seconds(input.seconds + statistics.totalSeconds)
+        decodeTokensPerSecond = OutputSchema.rate(statistics.decodeTokensPerSecond)
     }
 
     /// One line of JSON.
-    func json() throws -> String {
-        try jsonText(self, keys: .convertToSnakeCase) + "\n"
-    }
+    func json() throws -> String { try jsonOutput(self) }
 
     /// A few lines for a terminal.
     var summary: String {
-        let times = milliseconds
-        return """
+        """
 
-            \(loadText)picture  \(Self.text(times.decodePicture + times.tiles)), \
-            vision \(Self.text(times.vision)), projector \(Self.text(times.project))\(pruningText)
-            prefill  \(Self.text(times.prefill)) for \(tokens.prompt) rows, \
-            \(tokens.visual) of them visual tokens; first token after \
-            \(Self.text(times.timeToFirstToken))
-            decode   \(Self.text(times.decode)) for \(tokens.generated) tokens, \
-            \(String(format: "%.2f", tokensPerSecond)) tokens/s; ended by \(stopReason)
-            KV cache \(cache.rows) rows, \(byteCountText(cache.bytes))\(savingText)
-            """
+        \(loadText)picture  \(Self.text(pictureSeconds)), \
+        vision tower and projector \(Self.text(visionSeconds))\(pruningText)
+        prefill  \(Self.text(prefillSeconds)) for \(promptTokens) tokens, \
+        \(keptTokens) of them visual; first token after \(Self.text(firstTokenSeconds))
+        decode   \(Self.text(decodeSeconds)) for \(generatedTokens) tokens, \
+        \(String(format: "%.2f", decodeTokensPerSecond)) tokens/s; ended by \(stopReason)
+        KV cache \(cacheRows) rows, \(byteCountText(cacheBytes))\(savingText)
+        """
     }
 
     private var loadText: String {
-        loadSeconds.map { "load     \(Self.text($0 * 1000))\n" } ?? ""
+        modelLoadSeconds.map { "load     \(Self.text($0))\n" } ?? ""
     }
 
-    private var isPruned: Bool { tokens.visual < tokens.unprunedVisual }
+    private var isPruned: Bool { keptTokens < visualTokens }
 
     private var pruningText: String {
         guard isPruned else { return "" }
-        let patches = kept.map { "\($0.patches) of \($0.ofPatches)" }.joined(separator: ", ")
-        let newlines = kept.reduce(0) { $0 + $1.newlines }
+        let patches = pictures.compactMap { picture in
+            picture.keptPatches.map { "\($0) of \(picture.candidatePatches ?? $0)" }
+        }
+        let newlines = pictures.reduce(0) { $0 + ($1.keptNewlines ?? 0) }
         return """
 
-            pruning  \(Self.text(milliseconds.select)), kept \(patches) patches\
+            pruning  \(Self.text(selectSeconds)), kept \(patches.joined(separator: ", ")) patches\
             \(newlines > 0 ? " and \(newlines) newlines" : ""), \(positions) positions\
-            \(lacksQuestion ? "; without a question to look at" : "")
+            \(lacksQuestion ? "; there was no question to select by" : "")
             """
     }
 
     private var savingText: String {
-        isPruned ? " instead of \(byteCountText(cache.unprunedBytes))" : ""
+        isPruned ? " instead of \(byteCountText(unprunedCacheBytes))" : ""
     }
 
-    private static func milliseconds(_ seconds: Double) -> Double {
-        (seconds * 1e6).rounded() / 1e3
-    }
-
-    private static func text(_ milliseconds: Double) -> String {
-        milliseconds < 1000
-            ? String(format: "%.1f ms", milliseconds)
-            : String(format: "%.2f s", milliseconds / 1000)
+    private static func text(_ seconds: Double) -> String {
+        seconds < 1
+            ? String(format: "%.1f ms", seconds * 1000) : String(format: "%.2f s", seconds)
     }
 }

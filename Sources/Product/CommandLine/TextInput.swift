@@ -9,7 +9,7 @@ import UserText
 
 /// Texts from the arguments of the process.
 enum TextInput {
-    /// Checks the arguments of the process as they came: Swift's own copies are repaired.
+    /// Checks the arguments of the process as they came: Swift's own copies replace what is not UTF-8.
     static func checkArguments() throws(UserTextError) {
         for index in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }

@@ -11,18 +11,18 @@ struct TokenizeCommand: ParsableCommand {
         commandName: "tokenize",
         abstract: "Prints the tokens of texts, one line for each text.",
         discussion: """
-            The texts are the arguments, or a file as one text, or else the lines of standard input.
+            Texts come from the arguments, from --file as one text, or else from the lines of standard input.
             """)
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("The text model, a GGUF file.", valueName: "file"),
+        help: ArgumentHelp("Text model (GGUF).", valueName: "file"),
         completion: .file())
     var model: String
 
     @Option(
         help: ArgumentHelp(
-            "Read a file, or - for standard input, as one text, line ends included.",
+            "Read a file, or - for standard input, as one text with its line ends.",
             valueName: "file"),
         completion: .file())
     var file: String?
@@ -35,10 +35,10 @@ struct TokenizeCommand: ParsableCommand {
 
     @Flag(
         name: .customLong("no-bos"),
-        help: "Leave out the tokens that the model expects at the ends of a text.")
+        help: "Do not add the tokens that the model expects around a text, such as <s>.")
     var noBeginOfSequence = false
 
-    @Flag(help: "Read special tokens that are written out, such as </s>, as those tokens.")
+    @Flag(help: "Recognise special tokens, such as </s>, in the text.")
     var special = false
 
     @Argument(help: ArgumentHelp("Texts.", valueName: "text"))
@@ -58,7 +58,7 @@ struct TokenizeCommand: ParsableCommand {
         let inputs = try inputs()
         let tokenizer = try Tokenizer(metadata: GGUFFile(path: model).metadata)
         for text in inputs {
-            try writeOutput(line(for: text, tokenizer) + "\n")
+            try writeOutput(line(for: text, tokenizer))
         }
     }
 
@@ -74,19 +74,19 @@ struct TokenizeCommand: ParsableCommand {
             UserText.bytes(at: path.utf8), place: UserText.name(of: path.utf8))
     }
 
-    /// What is printed for a text.
+    /// What is printed for a text, the line's end included.
     func line(for text: String, _ tokenizer: Tokenizer) throws -> String {
         let tokens = tokenizer.encode(text, parseSpecial: special, addSpecial: !noBeginOfSequence)
         if json {
             let pieces = tokens.map { pieceText($0, tokenizer) }
-            return try jsonText(TokenizedText(text: text, tokens: tokens, pieces: pieces))
+            return try jsonOutput(TokenizedText(text: text, tokens: tokens, pieces: pieces))
         }
         return try tokens.map { token in
             pieces ? "\(token):\(try jsonText(pieceText(token, tokenizer)))" : "\(token)"
-        }.joined(separator: " ")
+        }.joined(separator: " ") + "\n"
     }
 
-    /// The text that a token adds, or what the vocabulary calls it if that is no whole character.
+    /// The text that a token adds, or its name in the vocabulary if that is not a whole character.
     private func pieceText(_ token: TokenID, _ tokenizer: Tokenizer) -> String {
         String(validating: tokenizer.piece(token, special: true), as: UTF8.self)
             ?? tokenizer.tokenText(token)

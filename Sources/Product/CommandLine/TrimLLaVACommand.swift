@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Foundation
+import TrimLLaVA
 
 /// The command line: one subcommand per task.
 @main
@@ -8,6 +9,7 @@ struct TrimLLaVACommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trimllava",
         abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
+        version: Release.version,
         subcommands: [
             RunCommand.self, CaptionCommand.self, BenchCommand.self, EvalCommand.self,
             PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
 import Foundation
+import TrimLLaVA
 import UserText
 
 #if canImport(Glibc)
@@ -8,38 +9,6 @@ import UserText
 #elseif canImport(Darwin)
     import Darwin
 #endif
-
-/// What a model answered to one question at one setting.
-public struct EvaluationRecord: Codable, Sendable, Hashable {
-    /// The question's.
-    public let id: String
-    /// The setting's name.
-    public let setting: String
-    /// The text; nil where there is none.
-    public let answer: String?
-    /// Why there is none.
-    public let error: String?
-    /// Visual tokens that entered the decoder.
-    public let kept: Int
-    /// Visual tokens without pruning.
-    public let visual: Int
-    /// What was asked, and how; nil in files that do not tell.
-    public let key: AnswerKey?
-
-    /// An answer, or why there is none.
-    public init(
-        id: String, setting: String, answer: String?, error: String?, kept: Int, visual: Int,
-        key: AnswerKey? = nil
-    ) {
-        self.id = id
-        self.setting = setting
-        self.answer = answer
-        self.error = error
-        self.kept = kept
-        self.visual = visual
-        self.key = key
-    }
-}
 
 /// Answers as they come, one JSON object per line, so that an evaluation can go on where it ended.
 ///
@@ -52,6 +21,9 @@ public final class AnswerFile {
 
     private struct Header: Codable {
         let run: String
+        // Nil in files from before there were versions.
+        var schemaVersion: Int? = OutputSchema.version
+        var trimllavaVersion: String? = Release.version
     }
 
     /// Opens or makes the file of a run, alone.
@@ -107,7 +79,7 @@ public final class AnswerFile {
             if !hasHeader {
                 try check(line, path, run)
                 hasHeader = true
-            } else if let record = try? JSONDecoder().decode(
+            } else if let record = try? decoder().decode(
                 EvaluationRecord.self, from: Data(line.utf8))
             {
                 records.append(record)
@@ -137,11 +109,17 @@ public final class AnswerFile {
         }
     }
 
+    private static func decoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return decoder
+    }
+
     /// Checks that the first line names the run.
     private static func check(
         _ line: String, _ path: String, _ run: String
     ) throws(EvaluationError) {
-        guard let header = try? JSONDecoder().decode(Header.self, from: Data(line.utf8)) else {
+        guard let header = try? decoder().decode(Header.self, from: Data(line.utf8)) else {
             throw .badLine(path: path, line: 1, problem: "expected the name of a run")
         }
         guard header.run == run else {
@@ -154,6 +132,7 @@ public final class AnswerFile {
     ) throws(EvaluationError) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         guard var data = try? encoder.encode(value) else {
             throw .file(path: path, reason: "an answer cannot be written as JSON")
         }

@@ -89,7 +89,7 @@ public final class Evaluation {
         self.llava = llava
         self.options = options
         self.file = file
-        knownFailures = Set((file?.before ?? []).filter { $0.answer == nil })
+        knownFailures = Set((file?.before ?? []).filter { $0.text == nil })
         allJobs = Self.jobs(questions, settings, options)
         records = Self.answers(in: file?.before ?? [], to: allJobs)
         do {
@@ -150,7 +150,7 @@ public final class Evaluation {
     ) -> [EvaluationRecord] {
         var open = Set(jobs.map(\.identity))
         return records.filter { record in
-            record.answer != nil && identity(record).map { open.remove($0) != nil } == true
+            record.text != nil && identity(record).map { open.remove($0) != nil } == true
         }
     }
 
@@ -207,9 +207,9 @@ public final class Evaluation {
 
     private func record(_ job: Job, _ answer: Answer?, _ error: String?) throws {
         let record = EvaluationRecord(
-            id: job.question.id, setting: job.setting.name, answer: answer?.text, error: error,
-            kept: answer?.statistics.visualRows ?? 0,
-            visual: answer?.statistics.unprunedVisualRows ?? 0, key: job.identity.key)
+            id: job.question.id, setting: job.setting.name, text: answer?.text, error: error,
+            visualTokens: answer?.statistics.unprunedVisualRows ?? 0,
+            keptTokens: answer?.statistics.visualRows ?? 0, key: job.identity.key)
         if !knownFailures.contains(record) { try file?.append(record) }
         records.append(record)
     }

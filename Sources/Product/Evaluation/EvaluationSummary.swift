@@ -17,9 +17,9 @@ public struct EvaluationSummary: Sendable, Equatable {
         /// Questions that could not be answered; they score zero.
         public let failures: Int
         /// The mean number of visual tokens that entered the decoder.
-        public let kept: Double
+        public let keptTokens: Double
         /// The same without pruning.
-        public let visual: Double
+        public let visualTokens: Double
         /// For questions of yes and no.
         public let yesNo: YesNoCounts?
     }
@@ -63,7 +63,7 @@ extension EvaluationSummary.Row {
             references: answered.filter { $0.0.metric == .cider }.map(\.0.answers))
         var (total, counts) = (0.0, YesNoCounts())
         for (question, record) in answered {
-            guard let answer = record.answer else { continue }
+            guard let answer = record.text else { continue }
             total +=
                 question.metric.score(answer, question)
                 ?? consensus.score(answer, question.answers)
@@ -75,8 +75,8 @@ extension EvaluationSummary.Row {
         self.init(
             setting: setting, task: task, metric: metrics.count == 1 ? metrics.first : nil,
             score: total / Double(answered.count), count: answered.count,
-            failures: answered.count { $0.1.answer == nil }, kept: mean(\.kept),
-            visual: mean(\.visual), yesNo: metrics == [.yesNo] ? counts : nil)
+            failures: answered.count { $0.1.text == nil }, keptTokens: mean(\.keptTokens),
+            visualTokens: mean(\.visualTokens), yesNo: metrics == [.yesNo] ? counts : nil)
     }
 
     /// The mean over tasks, each counting the same.
@@ -89,6 +89,7 @@ extension EvaluationSummary.Row {
             setting: rows[0].setting, task: nil,
             metric: metrics.count == 1 ? rows[0].metric : nil, score: mean(\.score),
             count: rows.reduce(0) { $0 + $1.count }, failures: rows.reduce(0) { $0 + $1.failures },
-            kept: mean(\.kept), visual: mean(\.visual), yesNo: nil)
+            keptTokens: mean(\.keptTokens),
+            visualTokens: mean(\.visualTokens), yesNo: nil)
     }
 }

@@ -7,13 +7,23 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from .drawing import GRID, draw
 from .scenes import (
-    BACKGROUNDS, COLOURS, DIGITS, LETTERS, SHAPES, SIDE, SIGN, SIZES, Scene, make_scene,
+    BACKGROUNDS,
+    COLOURS,
+    DIGITS,
+    LETTERS,
+    SHAPES,
+    SIDE,
+    SIGN,
+    SIZES,
+    Scene,
+    make_scene,
 )  # fmt: skip
 
 MOST_OBJECTS = 9
@@ -103,6 +113,6 @@ def draw_all(folder: Path, first_seed: int, count: int, crowded: bool) -> None:
     with ProcessPoolExecutor(workers) as pool:
         for future in [
             pool.submit(_draw_range, folder, first_seed, start, end, crowded)
-            for start, end in zip(bounds, bounds[1:], strict=False)
+            for start, end in pairwise(bounds)
         ]:
             future.result()

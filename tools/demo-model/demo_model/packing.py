@@ -86,7 +86,6 @@ class Packer:
         pictures = len(groups[0])
         prefix = np.array(self.vocabulary.prefix(pictures, PATCHES))
         places = np.flatnonzero(prefix == IMAGE)
-        count = len(groups)
         prefix_rows, visual = [], []
         for _ in groups:
             chosen = np.concatenate(

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .scenes import COLOURS, PLACES, SHAPES, SIZES, UNSEEN_PAIRS, Scene, SceneObject
+from .scenes import COLOURS, PLACES, SHAPES, UNSEEN_PAIRS, Scene, SceneObject
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ORDINALS = ("first", "second", "third")
@@ -126,10 +126,8 @@ def ask_place(scene: Scene, lot: random.Random) -> Question | None:
 
 
 def ask_what_is_at(scene: Scene, lot: random.Random) -> Question:
-    if lot.random() < 0.12:
-        place = lot.randrange(len(PLACES))
-    else:
-        place = lot.choice(scene.objects).place
+    anywhere = lot.random() < 0.12
+    place = lot.randrange(len(PLACES)) if anywhere else lot.choice(scene.objects).place
     shown = scene.at(place)
     answer = article(name(shown)) if shown else "nothing"
     about = (place,) if shown else ()

@@ -25,13 +25,17 @@ final class PanelCache {
 
     /// The cache of `file` in `folder`, which is made with the first cache.
     ///
-    /// - Parameter rounding: how the matrices are rounded before they are packed.
-    init(folder: String, of file: GGUFFile, rounding: String) {
+    /// - Parameters:
+    ///   - rounding: how the matrices are rounded before they are packed.
+    ///   - version: the program's; a cache that another one wrote is made again.
+    init(
+        folder: String, of file: GGUFFile, rounding: String, version: String = Release.version
+    ) {
         let name = file.path.split(separator: "/").last ?? "model"
         let place = fingerprint(of: "\(Self.absolutePath(file.path)) \(rounding)")
         let digits = String(place, radix: 16)
         path = "\(folder)/\(name)-\(digits).panels"
-        source = Self.description(of: file, rounding)
+        source = Self.description(of: file, rounding, version)
         do {
             stored = try StoredPanels(path: path, source: source)
         } catch {
@@ -39,7 +43,9 @@ final class PanelCache {
             switch error {
             case .missing: break
             case .stale:
-                warnings.append("\(path): made of an earlier \(file.path); packing it again")
+                warnings.append(
+                    "\(path): made from an earlier \(file.path) or by another version of TrimLLaVA; "
+                        + "packing it again")
             case .damaged: warnings.append("\(path): damaged; packing \(file.path) again")
             case .unreadable(let reason): warnings.append("\(path): cannot be read: \(reason)")
             }
@@ -91,12 +97,14 @@ final class PanelCache {
     }
 
     /// What the panels depend on.
-    private static func description(of file: GGUFFile, _ rounding: String) -> String {
+    private static func description(
+        of file: GGUFFile, _ rounding: String, _ version: String
+    ) -> String {
         let parts = file.identities.map { part in
             "\(part.byteCount) bytes, changed at \(part.modificationTime), inode \(part.inode), "
                 + "header \(String(part.header, radix: 16))"
         }
-        return (parts + ["rounding \(rounding)"]).joined(separator: "; ")
+        return (parts + ["rounding \(rounding)", "version \(version)"]).joined(separator: "; ")
     }
 
     private static func absolutePath(_ path: String) -> String {

@@ -9,9 +9,13 @@ public enum CSVExport {
         ("height", { text($0.height) }), ("visual_tokens", { text($0.visualTokens) }),
         ("kept_tokens", { text($0.keptTokens) }), ("prompt_tokens", { text($0.promptTokens) }),
         ("generated_tokens", { text($0.generatedTokens) }), ("stop_reason", { $0.stopReason }),
-        ("load_ms", { text($0.loadMs) }), ("vision_ms", { text($0.visionMs) }),
-        ("select_ms", { text($0.selectMs) }), ("prefill_ms", { text($0.prefillMs) }),
-        ("decode_ms", { text($0.decodeMs) }),
+        ("picture_seconds", { text($0.pictureSeconds) }),
+        ("vision_seconds", { text($0.visionSeconds) }),
+        ("select_seconds", { text($0.selectSeconds) }),
+        ("prefill_seconds", { text($0.prefillSeconds) }),
+        ("decode_seconds", { text($0.decodeSeconds) }),
+        ("schema_version", { text($0.schemaVersion) }),
+        ("trimllava_version", { $0.trimllavaVersion }),
     ]
 
     /// Writes a line for each record.

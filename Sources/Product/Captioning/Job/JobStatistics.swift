@@ -2,7 +2,7 @@
 
 /// How far a job is, and what it has cost.
 public struct JobStatistics: Sendable, Equatable {
-    /// Pictures to caption in this run, and inputs that are none.
+    /// Pictures to caption in this run, and inputs that are not pictures.
     public var pictures = 0
     /// Pictures of these that have all their captions now.
     public var captioned = 0
@@ -59,7 +59,7 @@ public struct JobStatistics: Sendable, Equatable {
     public var tokensPerSecond: Double {
         seconds > 0 ? Double(generatedTokens) / seconds : 0
     }
-    /// Seconds that the rest will take at this rate; nil as long as nothing tells.
+    /// Seconds that the rest will take at this rate; nil until a picture is done.
     public var secondsLeft: Double? {
         guard done > 0, seconds > 0, pictures >= done else { return nil }
         return seconds / Double(done) * Double(pictures - done)

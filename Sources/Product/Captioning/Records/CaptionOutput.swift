@@ -88,6 +88,7 @@ public final class CaptionOutput {
             try FinishedRecords(of: file, for: job, inputs)
         }
         var plan = JobPlan(failures: inputs.failures)
+        plan.otherVersionCount = finished?.otherVersionCount ?? 0
         let all = Array(job.prompts.indices)
         var taken: [FilePath: FilePath] = [:]
         for picture in inputs.pictures {
@@ -219,6 +220,8 @@ public struct JobPlan: Sendable {
     public internal(set) var finishedCount = 0
     /// Pictures whose sidecars are there and stay.
     public internal(set) var skippedCount = 0
+    /// Captions in the file of records that another version of the program made, and that stay.
+    public internal(set) var otherVersionCount = 0
 
     init(failures: [InputFailure]) { self.failures = failures }
 

@@ -26,16 +26,11 @@ extension CaptionRecord {
         keptTokens = statistics.visualRows
         promptTokens = statistics.promptRows
         generatedTokens = statistics.generatedTokens
-        loadMs = Self.milliseconds(content.decodingSeconds + content.tilingSeconds)
-        visionMs = Self.milliseconds(
+        pictureSeconds = OutputSchema.seconds(content.decodingSeconds + content.tilingSeconds)
+        visionSeconds = OutputSchema.seconds(
             encodingSeconds ?? statistics.visionSeconds + statistics.projectionSeconds)
-        selectMs = Self.milliseconds(statistics.selectionSeconds)
-        prefillMs = Self.milliseconds(statistics.prefillSeconds)
-        decodeMs = Self.milliseconds(statistics.decodeSeconds)
-    }
-
-    /// Milliseconds with three digits after the point.
-    private static func milliseconds(_ seconds: Double) -> Double {
-        (seconds * 1e6).rounded() / 1e3
+        selectSeconds = OutputSchema.seconds(statistics.selectionSeconds)
+        prefillSeconds = OutputSchema.seconds(statistics.prefillSeconds)
+        decodeSeconds = OutputSchema.seconds(statistics.decodeSeconds)
     }
 }

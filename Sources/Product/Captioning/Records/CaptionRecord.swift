@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TrimLLaVA
 
 /// What a job says about a picture and a prompt: the caption and what it cost, or why there is none.
 ///
-/// In a file each is a line of JSON, its keys in snake case.
+/// In a file each is a line of JSON, its keys in snake case (`docs/output.md`).
 public struct CaptionRecord: Codable, Sendable, Equatable {
+    /// The version of the fields; nil in records from before there were versions.
+    public var schemaVersion: Int?
+    /// The version of the program that made the record.
+    public var trimllavaVersion: String?
+
     /// The picture's path, with replacement characters where it is no text.
     public var fileName: String
     /// The bytes of a path that is no text, in base64.
@@ -20,7 +26,7 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     public var promptSha256: String?
     /// The name of the text model's file.
     public var model: String?
-    /// What tells all other settings that a caption depends on from others.
+    /// A hash of all other settings that the caption depends on.
     public var settings: String?
     /// Bytes of the picture's file when it was read.
     public var fileSize: Int?
@@ -31,7 +37,7 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     public var width: Int?
     /// Rows of pixels.
     public var height: Int?
-    /// Visual tokens that the picture has.
+    /// Visual tokens before pruning.
     public var visualTokens: Int?
     /// Visual tokens that entered the decoder.
     public var keptTokens: Int?
@@ -42,19 +48,21 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     /// Why the caption ends.
     public var stopReason: String?
 
-    /// Milliseconds: the picture read, decoded and cut into tiles.
-    public var loadMs: Double?
-    /// Milliseconds: vision tower and projector.
-    public var visionMs: Double?
-    /// Milliseconds: visual tokens selected.
-    public var selectMs: Double?
-    /// Milliseconds from then to the first token, in which other captions went on too.
-    public var prefillMs: Double?
-    /// Milliseconds from the first token to the last, in which other captions went on too.
-    public var decodeMs: Double?
+    /// Seconds to read and decode the picture and to cut it into tiles.
+    public var pictureSeconds: Double?
+    /// Seconds in vision tower and projector.
+    public var visionSeconds: Double?
+    /// Seconds to select visual tokens.
+    public var selectSeconds: Double?
+    /// Seconds from then to the first token, in which other captions went on too.
+    public var prefillSeconds: Double?
+    /// Seconds from the first token to the last, in which other captions went on too.
+    public var decodeSeconds: Double?
 
     /// A record of a picture, to be completed.
     init(_ path: FilePath) {
+        schemaVersion = OutputSchema.version
+        trimllavaVersion = Release.version
         fileName = path.text
         if !path.isText { fileNameBase64 = Data(path.bytes).base64EncodedString() }
     }
@@ -92,11 +100,32 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     init(line: some Sequence<UInt8>) throws {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        self = try decoder.decode(Self.self, from: Data(line))
+        let line = Data(line)
+        self = try decoder.decode(Self.self, from: line)
+        if schemaVersion == nil { take(try decoder.decode(EarlierTimes.self, from: line)) }
         guard text != nil || error != nil else {
             throw DecodingError.dataCorrupted(
                 DecodingError.Context(
                     codingPath: [], debugDescription: "has neither text nor error"))
         }
+    }
+
+    /// The times of records without a `schema_version`, in milliseconds.
+    private struct EarlierTimes: Decodable {
+        let loadMs: Double?
+        let visionMs: Double?
+        let selectMs: Double?
+        let prefillMs: Double?
+        let decodeMs: Double?
+    }
+
+    /// Brings a record to today's schema; which version of the program made it stays unknown.
+    private mutating func take(_ times: EarlierTimes) {
+        pictureSeconds = times.loadMs.map { OutputSchema.seconds($0 / 1000) }
+        visionSeconds = times.visionMs.map { OutputSchema.seconds($0 / 1000) }
+        selectSeconds = times.selectMs.map { OutputSchema.seconds($0 / 1000) }
+        prefillSeconds = times.prefillMs.map { OutputSchema.seconds($0 / 1000) }
+        decodeSeconds = times.decodeMs.map { OutputSchema.seconds($0 / 1000) }
+        schemaVersion = OutputSchema.version
     }
 }

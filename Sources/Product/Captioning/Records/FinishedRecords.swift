@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
 
 /// What a file of records has of the pictures and prompts of a job.
 ///
@@ -12,6 +13,8 @@ struct FinishedRecords {
     private(set) var unsettled: Set<FilePath> = []
     /// The numbers of the lines that go.
     private(set) var superseded: Set<Int> = []
+    /// How many captions another version of the program made, or one from before there were versions.
+    private(set) var otherVersionCount = 0
 
     private let job: RecordIdentity
     private let prompts: [String: Int]
@@ -66,6 +69,7 @@ struct FinishedRecords {
             return false
         }
         captions[path, default: [:]][prompt] = text
+        if record.trimllavaVersion != Release.version { otherVersionCount += 1 }
         lastPicture = path
         return true
     }
@@ -80,7 +84,7 @@ public struct RecordIdentity: Sendable {
     public let prompts: [String]
     /// Their SHA-256 in hexadecimal digits.
     public let promptHashes: [String]
-    /// What tells all other settings that captions depend on from others, in hexadecimal digits.
+    /// A hash of all other settings that captions depend on, in hexadecimal digits.
     public let settings: String
 
     /// Digits of the settings' hash that records hold: the chance that two of a thousand agree is 1 in 10^13.

@@ -7,11 +7,11 @@ import TrimLLaVA
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measures pruned runs against the unpruned one.",
+        abstract: "Measures the time and the memory that pruning saves.",
         discussion: """
-            Each setting answers the same question about the same pictures: once to warm up, then \
-            --repetitions times, the settings in turn. Times are medians; the spread is half the \
-            distance between the quartiles, of the time to the first token.
+            Every setting answers the same question about the same pictures. Each runs once to warm up \
+            and then --repetitions times, in turn with the others. Times are medians. The spread (±) is \
+            half the interquartile range of the time to the first token.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -26,32 +26,34 @@ struct BenchCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Budgets to measure, as for run; several with commas.", valueName: "budgets"))
+            "Budgets to measure, separated by commas; see run --help.", valueName: "budgets"))
     var keep = "64"
 
     @Option(
         help: ArgumentHelp(
-            "Selectors to measure: \(TokenSelectors.names.joined(separator: ", ")).",
+            "Selectors to measure, separated by commas: \(TokenSelectors.names.joined(separator: ", ")).",
             valueName: "names"))
     var selector = TokenSelectors.names[0]
 
     @Option(
         name: [.customShort("n"), .long],
-        help: ArgumentHelp("Tokens of each answer.", valueName: "count"))
+        help: ArgumentHelp("Number of tokens in each answer.", valueName: "count"))
     var maxTokens = 64
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Measured runs.", valueName: "count"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Number of measured runs per setting.", valueName: "count"))
     var repetitions = 3
 
-    @Option(name: [.short, .long], help: "How results are printed.")
+    @Option(name: [.short, .long], help: "Output format.")
     var output: ResultTable.Format = .table
 
     @Option(
-        help: ArgumentHelp("Draw the times as an SVG file.", valueName: "file"),
+        help: ArgumentHelp("Plot the times as an SVG file.", valueName: "file"),
         completion: .file())
     var plot: String?
 
-    @Flag(help: "Warn when other programs use the processor.")
+    @Flag(help: "Warn if other programs are using the processor.")
     var idleCheck = false
 
     @Argument(
@@ -61,7 +63,7 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         guard maxTokens >= 1, repetitions >= 1 else {
-            throw ValidationError("--max-tokens and --repetitions take numbers from 1")
+            throw ValidationError("--max-tokens and --repetitions must be at least 1")
         }
         if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
         _ = try settings()
@@ -96,7 +98,7 @@ struct BenchCommand: ParsableCommand {
         let budgets = try listed(keep) { try KeepBudget(parsing: $0) }
         let selectors = try listed(selector) { try TokenSelectors.named($0).info.name }
         guard !budgets.isEmpty, !selectors.isEmpty else {
-            throw ValidationError("--keep and --selector need at least one value")
+            throw ValidationError("--keep and --selector need at least one value each")
         }
         return [nil]
             + budgets.flatMap { budget in

@@ -20,7 +20,7 @@ struct BenchPlot {
     }
 
     var svg: String {
-        let longest = rows.map(\.endToEnd).max() ?? 1
+        let longest = rows.map(\.totalSeconds).max() ?? 1
         let height = 60 + rows.count * (Self.barHeight + Self.gap)
         let width = Self.labelWidth + Self.barWidth + 120
         let bars = rows.enumerated().map {
@@ -47,8 +47,9 @@ struct BenchPlot {
     }
 
     private func bar(_ row: BenchReport.Row, at y: Int, _ longest: Double) -> String {
-        let decode = max(0, row.endToEnd - row.timeToFirstToken)
-        let times = [row.vision + row.project, row.select, row.prefill, decode]
+        let times = [
+            row.visionSeconds, row.selectSeconds, row.prefillSeconds, row.decodeSeconds,
+        ]
         var x = Double(Self.labelWidth)
         var text = """
             <text x="\(Self.labelWidth - 8)" y="\(y + 16)" text-anchor="end">\
@@ -62,7 +63,7 @@ struct BenchPlot {
                 y, width, Self.barHeight, part.colour)
             x += width
         }
-        let label = String(format: "%.2f s, %.2f×", row.endToEnd / 1000, row.endToEndSpeedup)
+        let label = String(format: "%.2f s, %.2f×", row.totalSeconds, row.totalSpeedup)
         return text + String(format: "<text x=\"%.1f\" y=\"%d\">%@</text>\n", x + 6, y + 16, label)
     }
 }

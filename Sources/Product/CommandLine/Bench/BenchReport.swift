@@ -4,31 +4,33 @@ import TrimLLaVA
 
 /// The results of `trimllava bench`, one row per setting.
 struct BenchReport {
-    /// Medians over the repetitions; milliseconds unless named otherwise.
+    /// Medians over the repetitions.
     struct Row: Encodable {
         let selector: String
         let keep: String
-        let visualTokens: Int
-        let kept: Int
-        let textRows: Int
         let positions: String
-        let vision: Double
-        let project: Double
-        let select: Double
-        let prefill: Double
-        /// The output matrix's part of prefill and decode.
-        let output: Double
-        let timeToFirstToken: Double
-        let timeToFirstTokenSpread: Double
-        let tokensPerSecond: Double
-        let endToEnd: Double
-        let newTokens: Int
+        let visualTokens: Int
+        let keptTokens: Int
+        let promptTokens: Int
+        let generatedTokens: Int
         let cacheBytes: Int
         let unprunedCacheBytes: Int
-        let peakBytes: Int?
+        let peakMemoryBytes: Int?
+        let visionSeconds: Double
+        /// The part of `visionSeconds` that the projector takes.
+        let projectorSeconds: Double
+        let selectSeconds: Double
+        let prefillSeconds: Double
+        let decodeSeconds: Double
+        /// The part of prefill and decode that the LM head takes.
+        let lmHeadSeconds: Double
+        let firstTokenSeconds: Double
+        let firstTokenSpreadSeconds: Double
+        let totalSeconds: Double
+        let decodeTokensPerSecond: Double
         let prefillSpeedup: Double
-        let timeToFirstTokenSpeedup: Double
-        let endToEndSpeedup: Double
+        let firstTokenSpeedup: Double
+        let totalSpeedup: Double
     }
 
     let rows: [Row]
@@ -38,34 +40,38 @@ struct BenchReport {
         rows = results.map { result in Row(result, against: unpruned) }
     }
 
-    private static let heading = [
-        "selector", "keep", "visual", "kept", "vision ms", "select ms", "prefill ms",
-        "first token ms", "tokens/s", "output ms", "end to end ms", "KV MiB", "peak MiB",
-        "prefill ×",
-        "first token ×", "end to end ×",
+    private typealias Column = (heading: String, field: String, text: @Sendable (Row) -> String)
+
+    private static let columns: [Column] = [
+        ("selector", "selector", { $0.selector }),
+        ("keep", "keep", { $0.keep }),
+        ("visual tokens", "visual_tokens", { "\($0.visualTokens)" }),
+        ("kept", "kept_tokens", { "\($0.keptTokens)" }),
+        ("vision s", "vision_seconds", { seconds($0.visionSeconds) }),
+        ("select s", "select_seconds", { seconds($0.selectSeconds) }),
+        ("prefill s", "prefill_seconds", { seconds($0.prefillSeconds) }),
+        ("first token s", "first_token_seconds", { seconds($0.firstTokenSeconds) }),
+        ("± s", "first_token_spread_seconds", { seconds($0.firstTokenSpreadSeconds) }),
+        ("tokens/s", "decode_tokens_per_second", { ratio($0.decodeTokensPerSecond) }),
+        ("LM head s", "lm_head_seconds", { seconds($0.lmHeadSeconds) }),
+        ("total s", "total_seconds", { seconds($0.totalSeconds) }),
+        ("KV MiB", "cache_bytes", { mebibytes($0.cacheBytes) }),
+        ("peak MiB", "peak_memory_bytes", { $0.peakMemoryBytes.map(mebibytes) ?? "" }),
+        ("prefill ×", "prefill_speedup", { ratio($0.prefillSpeedup) }),
+        ("first token ×", "first_token_speedup", { ratio($0.firstTokenSpeedup) }),
+        ("total ×", "total_speedup", { ratio($0.totalSpeedup) }),
     ]
 
-    private var cells: [[String]] {
-        rows.map { row in
-            [
-                row.selector, row.keep, "\(row.visualTokens)", "\(row.kept)",
-                Self.text(row.vision + row.project), Self.text(row.select),
-                Self.text(row.prefill),
-                "\(Self.text(row.timeToFirstToken)) ± \(Self.text(row.timeToFirstTokenSpread))",
-                String(format: "%.2f", row.tokensPerSecond), Self.text(row.output),
-                Self.text(row.endToEnd),
-                Self.mebibytes(row.cacheBytes), row.peakBytes.map(Self.mebibytes) ?? "",
-                Self.ratio(row.prefillSpeedup), Self.ratio(row.timeToFirstTokenSpeedup),
-                Self.ratio(row.endToEndSpeedup),
-            ]
-        }
+    /// The rows as text.
+    var table: ResultTable {
+        ResultTable(
+            columns: Self.columns.map { .init(heading: $0.heading, field: $0.field) },
+            cells: rows.map { row in Self.columns.map { $0.text(row) } }, wordColumns: 2)
     }
 
-    /// The rows as text.
-    var table: ResultTable { ResultTable(heading: Self.heading, cells: cells, wordColumns: 2) }
-
-    private static func text(_ milliseconds: Double) -> String {
-        String(format: milliseconds < 100 ? "%.1f" : "%.0f", milliseconds)
+    /// Four significant digits or so: a small model needs milliseconds, a large one minutes.
+    private static func seconds(_ seconds: Double) -> String {
+        String(format: seconds < 1 ? "%.4f" : seconds < 100 ? "%.2f" : "%.0f", seconds)
     }
 
     private static func mebibytes(_ bytes: Int) -> String {
@@ -81,8 +87,8 @@ extension BenchReport.Row {
         func median(_ value: (GenerationStatistics) -> Double) -> Double {
             quantile(runs.map(value), 0.5)
         }
-        func milliseconds(_ value: (GenerationStatistics) -> Double) -> Double {
-            (median(value) * 1e6).rounded() / 1e3
+        func seconds(_ value: (GenerationStatistics) -> Double) -> Double {
+            OutputSchema.seconds(median(value))
         }
         func speedup(_ value: (GenerationStatistics) -> Double) -> Double {
             quantile(unpruned.map(value), 0.5) / max(median(value), .leastNonzeroMagnitude)
@@ -90,27 +96,28 @@ extension BenchReport.Row {
         let first = runs.map(\.firstTokenSeconds)
         selector = result.pruning?.selector ?? "unpruned"
         keep = result.pruning.map { "\($0.budget)" } ?? "all"
-        visualTokens = runs[0].unprunedVisualRows
-        kept = runs[0].visualRows
-        textRows = runs[0].promptRows - runs[0].visualRows
         positions = runs[0].usesCompactPositions ? "compact" : "original"
-        vision = milliseconds(\.visionSeconds)
-        project = milliseconds(\.projectionSeconds)
-        select = milliseconds(\.selectionSeconds)
-        prefill = milliseconds(\.prefillSeconds)
-        output = milliseconds(\.outputSeconds)
-        timeToFirstToken = milliseconds(\.firstTokenSeconds)
-        timeToFirstTokenSpread =
-            (quantile(first, 0.75) - quantile(first, 0.25)) / 2 * 1e3
-        tokensPerSecond = median(\.decodeTokensPerSecond)
-        endToEnd = milliseconds(\.totalSeconds)
-        newTokens = runs[0].generatedTokens
+        visualTokens = runs[0].unprunedVisualRows
+        keptTokens = runs[0].visualRows
+        promptTokens = runs[0].promptRows
+        generatedTokens = runs[0].generatedTokens
         cacheBytes = runs[0].cacheBytes
         unprunedCacheBytes = runs[0].unprunedCacheBytes
-        peakBytes = result.peakBytes.max()
-        prefillSpeedup = speedup(\.prefillSeconds)
-        timeToFirstTokenSpeedup = speedup(\.firstTokenSeconds)
-        endToEndSpeedup = speedup(\.totalSeconds)
+        peakMemoryBytes = result.peakBytes.max()
+        visionSeconds = seconds { $0.visionSeconds + $0.projectionSeconds }
+        projectorSeconds = seconds(\.projectionSeconds)
+        selectSeconds = seconds(\.selectionSeconds)
+        prefillSeconds = seconds(\.prefillSeconds)
+        decodeSeconds = seconds(\.decodeSeconds)
+        lmHeadSeconds = seconds(\.outputSeconds)
+        firstTokenSeconds = seconds(\.firstTokenSeconds)
+        firstTokenSpreadSeconds = OutputSchema.seconds(
+            (quantile(first, 0.75) - quantile(first, 0.25)) / 2)
+        totalSeconds = seconds(\.totalSeconds)
+        decodeTokensPerSecond = OutputSchema.rate(median(\.decodeTokensPerSecond))
+        prefillSpeedup = OutputSchema.rate(speedup(\.prefillSeconds))
+        firstTokenSpeedup = OutputSchema.rate(speedup(\.firstTokenSeconds))
+        totalSpeedup = OutputSchema.rate(speedup(\.totalSeconds))
     }
 }
 

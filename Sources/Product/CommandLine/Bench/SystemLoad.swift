@@ -9,7 +9,7 @@ enum SystemLoad {
         guard getloadavg(&averages, 1) == 1, averages[0] > 0.1 else { return nil }
         return String(
             format: "warning: the machine is not idle (load %.2f over the last minute); "
-                + "times will be worse than they could be", averages[0])
+                + "other programs slow the measurements down", averages[0])
     }
 
     /// Forgets the process's memory peak, where the system can (Linux).
@@ -21,7 +21,7 @@ enum SystemLoad {
         #endif
     }
 
-    /// Most bytes of physical memory since the last reset, where the system tells (Linux).
+    /// Most bytes of physical memory since the last reset, where the system reports it (Linux).
     static func peakMemory() -> Int? {
         #if os(Linux)
             guard let file = fopen("/proc/self/status", "r") else { return nil }

@@ -8,12 +8,12 @@ import TrimLLaVA
 struct CaptionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "caption",
-        abstract: "Writes captions of many pictures: of folders, lists and shards.",
+        abstract: "Captions many pictures: folders, lists of files, tar archives.",
         discussion: """
-            Records are lines of JSON, one for each picture and prompt, on standard output or in the file \
-            that -o names. Each is written as soon as its caption is there; after whatever ended a run, the \
-            same command with --resume goes on where it was. Ctrl-C finishes the captions in flight, a \
-            second one stops at once.
+            Every picture and prompt gives one line of JSON, on standard output or in the file that -o \
+            names. The line is written as soon as its caption is finished. To continue an interrupted run, \
+            repeat the command with --resume. Ctrl-C finishes the captions in flight; a second one stops \
+            at once.
             """)
 
     @Argument(
@@ -32,7 +32,7 @@ struct CaptionCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Captions generated at the same time: a number, or auto to measure it.",
+            "Number of captions to generate at the same time, or auto to measure the best.",
             valueName: "count"),
         transform: { text in
             guard let choice = ParallelChoice(parsing: text) else {
@@ -46,18 +46,18 @@ struct CaptionCommand: ParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp(
             """
-            Encode the next pictures on this many threads of their own, beside --threads, while \
-            captions are generated; with 0 in turn.
+            Encode the next pictures on this many extra threads while captions are generated. 0 encodes \
+            and generates in turn.
             """, valueName: "count"))
     var encodingThreads = 0
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Stop after more failures than this. (default: any number)", valueName: "count"))
+            "Stop after more than this many failures. (default: never)", valueName: "count"))
     var maxErrors: Int?
 
-    @Flag(name: [.short, .long], help: "Print no progress, no failures and no summary.")
+    @Flag(name: [.short, .long], help: "Print no progress, failures or summary.")
     var quiet = false
 
     func validate() throws {
@@ -65,7 +65,7 @@ struct CaptionCommand: ParsableCommand {
             throw ValidationError("give pictures, folders or --filelist")
         }
         if input.filelist == "-", prompt.readsStandardInput {
-            throw ValidationError("standard input can be only one of: the list, a prompt")
+            throw ValidationError("standard input can be only one of --filelist and --prompt-file")
         }
         let allowed = 0...LoadOptions.maximumThreadCount
         if !allowed.contains(encodingThreads) {

@@ -4,21 +4,21 @@ import Captioning
 
 /// Which pictures get captions.
 struct CaptionInputOptions: ParsableArguments {
-    @Flag(name: [.short, .long], help: "Search folders in folders too.")
+    @Flag(name: [.short, .long], help: "Search subfolders too.")
     var recursive = false
 
     @Option(
         help: ArgumentHelp(
             """
-            Read more inputs from a file, or - for standard input: one a line, or separated by NULs as \
-            find -print0 writes them.
+            Read more inputs from a file, or - for standard input. They are separated by line ends, or by \
+            NULs as find -print0 writes them.
             """, valueName: "file"),
         completion: .file())
     var filelist: String?
 
     @Option(
         help: ArgumentHelp(
-            "Take the i-th of n parts of the pictures; each is in one part, always the same.",
+            "Caption part i of n only. A picture always belongs to the same part.",
             valueName: "i/n"),
         transform: { text in
             guard let shard = Shard(parsing: text) else {

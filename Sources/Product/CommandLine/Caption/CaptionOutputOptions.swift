@@ -15,24 +15,24 @@ struct CaptionOutputOptions: ParsableArguments {
         completion: .file())
     var output: String?
 
-    @Flag(help: "Go on after the captions that the output file has.")
+    @Flag(help: "Continue a run: keep the captions that the output file has.")
     var resume = false
 
-    @Flag(help: "Write records in the order of the pictures, not as they are finished.")
+    @Flag(help: "Write records in the order of the pictures, not as captions finish.")
     var ordered = false
 
     @Option(
         name: .customLong("sidecar"),
         help: ArgumentHelp(
-            "Write each caption to a file named as its picture, with this extension.",
+            "Write each caption to a text file named after its picture, with this extension.",
             valueName: ".txt"))
     var sidecarExtension: String?
 
     @Option(
         help: ArgumentHelp(
             """
-            Put these files into a folder, with the folders that pictures are in, and not beside the \
-            pictures. Of several inputs that are folders, so are the folders that tell them apart.
+            Write these files below this folder, in the pictures' subfolders, instead of beside the \
+            pictures. If several inputs are folders, their names become subfolders too.
             """, valueName: "folder"),
         completion: .directory)
     var outputDir: String?
@@ -40,14 +40,14 @@ struct CaptionOutputOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "What stands between the captions of several prompts in one file. (default: a line end)",
+            "Text between the captions of several prompts in one file. (default: a line end)",
             valueName: "text"))
     var join: String?
 
     @Option(
         help: """
-            What to do with such a file that is there: skip its picture, or change it. With overwrite, \
-            --metadata replaces captions that are in no record too.
+            What to do if such a file exists: skip the picture, or change the file. With overwrite, \
+            --metadata also replaces captions that are in no record.
             """)
     var existing: Sidecars.Existing = .skip
 
@@ -75,7 +75,7 @@ struct CaptionOutputOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Write what the run was and cost as JSON; - for standard output.", valueName: "file"),
+            "Write totals and times of the run as JSON; - for standard output.", valueName: "file"),
         completion: .file())
     var summary: String?
 
@@ -86,7 +86,7 @@ struct CaptionOutputOptions: ParsableArguments {
             throw ValidationError("--csv \(csv ?? "-") needs -o FILE, which keeps the records")
         }
         if resume, recordsFile == nil, !hasSidecars {
-            throw ValidationError("--resume needs the file that it goes on with: -o FILE")
+            throw ValidationError("--resume needs -o FILE, the file to continue")
         }
         if let sidecarExtension,
             !sidecarExtension.hasPrefix(".") || sidecarExtension.count < 2
@@ -99,15 +99,15 @@ struct CaptionOutputOptions: ParsableArguments {
             PictureReference.extensions.contains(FilePath("a" + sidecarExtension).fileExtension)
         {
             throw ValidationError(
-                "--sidecar is \(sidecarExtension), which pictures end in; expected an extension such as "
+                "--sidecar is \(sidecarExtension), an extension of pictures; expected another, such as "
                     + ".txt")
         }
         if !hasSidecars, existing != .skip, !(existing == .overwrite && metadata != nil) {
             throw ValidationError(
-                "--existing goes with --sidecar or --output-dir, and overwrite with --metadata too")
+                "--existing needs --sidecar or --output-dir; overwrite also works with --metadata")
         }
         if !hasSidecars, tar == nil, join != nil {
-            throw ValidationError("--join goes with --sidecar, --output-dir or --tar")
+            throw ValidationError("--join needs --sidecar, --output-dir or --tar")
         }
         if existing == .append || existing == .prepend, recordsFile == nil {
             throw ValidationError(
@@ -224,9 +224,9 @@ struct CaptionOutputOptions: ParsableArguments {
         let pictures = left == 1 ? "1 picture is" : "\(left) pictures are"
         let advice =
             recordsFile != nil
-            ? "the same command with --resume goes on"
+            ? "repeat the command with --resume to continue"
             : hasSidecars && existing == .skip
-                ? "the same command goes on" : "with -o FILE, --resume could go on"
+                ? "repeat the command to continue" : "only a run with -o FILE can be continued"
         return "\(pictures) left; \(advice)"
     }
 }

@@ -8,29 +8,29 @@ struct CaptionPromptOptions: ParsableArguments {
     @Option(
         name: [.customShort("p"), .customLong("prompt")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "The question; can be repeated for several captions of each picture. (default: "
+            "The question. Repeat it for several captions of each picture. (default: "
                 + "\(LLaVA.defaultQuestion))", valueName: "text"))
     var prompts: [String] = []
 
     @Option(
         name: .customLong("prompt-file"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "Read a question from a file; - for standard input; can be repeated.",
+            "Read a question from a file, or - for standard input. Can be repeated.",
             valueName: "file"),
         completion: .file())
     var promptFiles: [String] = []
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Text before every caption.", valueName: "text"))
+        help: ArgumentHelp("Text to put before every caption.", valueName: "text"))
     var prefix = ""
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Text after every caption.", valueName: "text"))
+        help: ArgumentHelp("Text to put after every caption.", valueName: "text"))
     var suffix = ""
 
-    @Flag(help: "Take prompts as they are, special tokens included, with no template around them.")
+    @Flag(help: "Use prompts as they are: without a template, with special tokens recognised.")
     var raw = false
 
     @OptionGroup var format: PromptFormatOptions
@@ -40,11 +40,11 @@ struct CaptionPromptOptions: ParsableArguments {
             throw ValidationError("--raw needs --prompt or --prompt-file")
         }
         if raw, format.isGiven {
-            throw ValidationError("--raw goes without --template and --system")
+            throw ValidationError("--raw cannot be combined with --template or --system")
         }
         if prompts.contains("") { throw ValidationError("--prompt is empty") }
         if promptFiles.count(where: { $0 == "-" }) > 1 {
-            throw ValidationError("standard input can be only one of the prompts")
+            throw ValidationError("standard input can be only one of the prompt files")
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
 import Foundation
+import TrimLLaVA
 
 /// Says on standard error how far a job is: in one line on a terminal, else in a line now and then.
 final class CaptionReport {
@@ -31,6 +32,15 @@ final class CaptionReport {
         ]
         for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
         StandardError.print(text)
+        if let text = Self.otherVersions(plan.otherVersionCount) { StandardError.print(text) }
+    }
+
+    /// Says how many captions of a file another version of the program made; nil for none.
+    static func otherVersions(_ count: Int) -> String? {
+        guard count > 0 else { return nil }
+        let captions = count == 1 ? "1 caption comes" : "\(count) captions come"
+        return "records: \(captions) from another version of TrimLLaVA than "
+            + "\(Release.version); kept"
     }
 
     /// Says how far it is.
@@ -51,7 +61,7 @@ final class CaptionReport {
         line.erase()
         StandardError.report(escapingControls(message, keepingLines: false))
         if failures == Self.printedFailures {
-            StandardError.report("more failures are in the records alone")
+            StandardError.report("further failures are in the records only")
         }
     }
 

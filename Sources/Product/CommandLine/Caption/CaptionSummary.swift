@@ -18,7 +18,8 @@ struct CaptionSummary: Encodable {
     let parallel: Int
     let seconds: Double
     let measuringSeconds: Double
-    let visionSeconds: Double
+    /// Vision tower, projector and selection.
+    let encodingSeconds: Double
     let decoderSeconds: Double
     let waitingSeconds: Double
     let picturesPerMinute: Double
@@ -42,7 +43,7 @@ struct CaptionSummary: Encodable {
         parallel = statistics.parallel
         seconds = Self.rounded(statistics.seconds)
         measuringSeconds = Self.rounded(statistics.measuringSeconds)
-        visionSeconds = Self.rounded(statistics.visionSeconds)
+        encodingSeconds = Self.rounded(statistics.visionSeconds)
         decoderSeconds = Self.rounded(statistics.decoderSeconds)
         waitingSeconds = Self.rounded(statistics.waitingSeconds)
         picturesPerMinute = Self.rounded(statistics.picturesPerMinute)
@@ -53,8 +54,7 @@ struct CaptionSummary: Encodable {
 
     /// Writes one line of JSON.
     func write(to path: String) throws {
-        let text = try jsonText(self, keys: .convertToSnakeCase) + "\n"
-        try OutputFile.write(text.utf8, to: FilePath(path), makesFolders: true)
+        try OutputFile.write(jsonOutput(self).utf8, to: FilePath(path), makesFolders: true)
     }
 
     private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }

@@ -3,11 +3,11 @@ import Captioning
 import Foundation
 import UserText
 
-/// The arguments of the process as they came: Swift's own copies are repaired where they are no text.
+/// The arguments of the process as they came: in Swift's copies, bytes that are not UTF-8 are replaced.
 enum RawArguments {
-    /// The bytes of inputs, which may be names that are no text; all other arguments must be text.
+    /// The bytes of inputs, whose names need not be UTF-8, as all other arguments must.
     ///
-    /// - Throws: `UserTextError.notUTF8` for another argument that is none.
+    /// - Throws: `UserTextError.notUTF8` for any other argument that is not UTF-8.
     static func paths(of inputs: [String]) throws(UserTextError) -> [FilePath] {
         try paths(
             of: inputs,

@@ -9,57 +9,59 @@ import TrimLLaVA
 struct EvalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval",
-        abstract: "Scores a model's answers, unpruned and at several budgets and selectors.",
+        abstract: "Scores a model's answers with and without pruning.",
         discussion: """
-            QUESTIONS has one JSON object per line: image (a path beside the file, or a list of \
-            them), question, answers, and optionally id, task and metric; or id, image and \
-            LLaVA's conversations. With --answers every answer is kept as it comes, and the same \
-            command goes on where it ended.
+            Every line of QUESTIONS is a JSON object with image (a path relative to the file, or a list \
+            of paths), question, answers and, optionally, id, task and metric. Lines with image and LLaVA's \
+            conversations work too. --answers saves every answer as it comes; repeat the command to \
+            continue an interrupted evaluation.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
 
     @Option(
         help: ArgumentHelp(
-            "Budgets to evaluate, as for run; several with commas.", valueName: "budgets"))
+            "Budgets to evaluate, separated by commas; see run --help.", valueName: "budgets"))
     var keep = "192,128,64"
 
     @Option(
         help: ArgumentHelp(
-            "Selectors to evaluate, or all: \(TokenSelectors.names.joined(separator: ", ")).",
+            "Selectors to evaluate, separated by commas, or all: \(TokenSelectors.names.joined(separator: ", ")).",
             valueName: "names"))
     var selector = "\(TokenSelectors.names[0]),random"
 
     @Option(
         help: ArgumentHelp(
-            "Positions to evaluate: auto, original, compact; several with commas.",
+            "Positions to evaluate, separated by commas: auto, original, compact.",
             valueName: "modes"))
     var positions = PruningOptions.Positions.automatic.rawValue
 
-    @Option(help: "How trimtokenator measures a token's alignment with the question.")
+    @Option(help: "How trimtokenator measures alignment with the question.")
     var alignment: AlignmentMetric = SelectorOptions().alignment
 
-    @Option(help: ArgumentHelp("Where the selector random starts.", valueName: "number"))
+    @Option(help: ArgumentHelp("Random seed of the selector random.", valueName: "number"))
     var selectorSeed: UInt64 = 0
 
-    @Flag(help: "Let several pictures of a question share their budgets.")
+    @Flag(help: "Select among all pictures of a question together.")
     var shareBudget = false
 
     @Option(
         help: """
-            How answers are scored: \
+            How to score answers: \
             \(EvaluationMetric.allCases.map(\.rawValue).joined(separator: ", ")). \
-            (default: what suits the right answers)
+            (default: by the form of the right answers)
             """)
     var metric: EvaluationMetric?
 
-    @Option(help: ArgumentHelp("Ask only this many questions of each task.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Number of questions to ask of each task. (default: all)", valueName: "count"))
     var limit: Int?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "What follows every question, such as \"Answer with one word.\"", valueName: "text"))
+            "Text to add to every question, such as \"Answer with one word.\"", valueName: "text"))
     var suffix = ""
 
     @Option(help: ArgumentHelp("The prompt template.", valueName: "name"))
@@ -67,32 +69,34 @@ struct EvalCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("n"), .long],
-        help: ArgumentHelp("Most tokens of an answer.", valueName: "count"))
+        help: ArgumentHelp("Maximum number of tokens in an answer.", valueName: "count"))
     var maxTokens = 64
 
-    @Option(help: ArgumentHelp("Answers at the same time.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp("Number of answers to generate at the same time.", valueName: "count"))
     var parallel = 12
 
     @Option(
-        help: ArgumentHelp("Keep answers in a file, and go on with it.", valueName: "file"),
+        help: ArgumentHelp(
+            "Save answers in a file, and continue from those that it has.", valueName: "file"),
         completion: .file())
     var answers: String?
 
-    @Option(name: [.short, .long], help: "How results are printed.")
+    @Option(name: [.short, .long], help: "Output format.")
     var output: ResultTable.Format = .table
 
     @Option(
-        help: ArgumentHelp("Draw scores over kept tokens as an SVG file.", valueName: "file"),
+        help: ArgumentHelp("Plot scores over kept tokens as an SVG file.", valueName: "file"),
         completion: .file())
     var plot: String?
 
-    @Argument(help: ArgumentHelp("A file of questions.", valueName: "questions"))
+    @Argument(help: ArgumentHelp("A file of questions (JSONL).", valueName: "questions"))
     var questions: String
 
     func validate() throws {
         guard maxTokens >= 1, (1...256).contains(parallel), limit.map({ $0 >= 1 }) ?? true else {
             throw ValidationError(
-                "--max-tokens and --limit take numbers from 1, --parallel 1 to 256")
+                "--max-tokens and --limit must be at least 1, and --parallel 1 to 256")
         }
         if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
         _ = try settings()

@@ -31,7 +31,7 @@ struct EvalPlot {
             if words.count > 1 { words.remove(at: 1) }
             let name = words.joined(separator: " ")
             if points[name] == nil { names.append(name) }
-            points[name, default: []].append((row.kept, row.score))
+            points[name, default: []].append((row.keptTokens, row.score))
         }
         lines = names.map { name in
             Line(name: name, points: (points[name] ?? []).sorted { $0.kept < $1.kept })

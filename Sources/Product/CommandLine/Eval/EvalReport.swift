@@ -13,10 +13,11 @@ struct EvalReport {
         let score: Double
         /// The score as a part of the unpruned model's, in per cent.
         let retained: Double?
-        let count: Int
-        let failures: Int
-        let kept: Double
-        let visual: Double
+        let questions: Int
+        let failed: Int
+        // Means over the questions.
+        let visualTokens: Double
+        let keptTokens: Double
         let precision: Double?
         let recall: Double?
         let f1: Double?
@@ -36,8 +37,9 @@ struct EvalReport {
             return Row(
                 setting: row.setting, task: row.task, metric: row.metric?.rawValue,
                 score: percent(row.score), retained: base > 0 ? percent(row.score / base) : nil,
-                count: row.count, failures: row.failures, kept: (row.kept * 10).rounded() / 10,
-                visual: (row.visual * 10).rounded() / 10,
+                questions: row.count, failed: row.failures,
+                visualTokens: (row.visualTokens * 10).rounded() / 10,
+                keptTokens: (row.keptTokens * 10).rounded() / 10,
                 precision: row.yesNo.map { percent($0.precision) },
                 recall: row.yesNo.map { percent($0.recall) }, f1: row.yesNo.map { percent($0.f1) },
                 yesShare: row.yesNo.map { percent($0.yesShare) })
@@ -46,23 +48,36 @@ struct EvalReport {
 
     private var hasYesNo: Bool { rows.contains { $0.f1 != nil } }
 
-    private var heading: [String] {
-        ["setting", "task", "metric", "kept", "of", "score", "retained %", "questions", "failed"]
-            + (hasYesNo ? ["precision", "recall", "F1", "yes %"] : [])
-    }
+    private typealias Column = (heading: String, field: String, text: @Sendable (Row) -> String)
 
-    private var cells: [[String]] {
-        func text(_ value: Double?) -> String { value.map { String(format: "%.1f", $0) } ?? "" }
-        return rows.map { row in
-            let counts = [row.precision, row.recall, row.f1, row.yesShare].map(text)
-            return [
-                row.setting, row.task ?? "mean", row.metric ?? "", text(row.kept),
-                text(row.visual), text(row.score), text(row.retained), "\(row.count)",
-                "\(row.failures)",
-            ] + (hasYesNo ? counts : [])
-        }
+    private static let columns: [Column] = [
+        ("setting", "setting", { $0.setting }), ("task", "task", { $0.task ?? "mean" }),
+        ("metric", "metric", { $0.metric ?? "" }),
+        ("visual tokens", "visual_tokens", { text($0.visualTokens) }),
+        ("kept", "kept_tokens", { text($0.keptTokens) }),
+        ("score", "score", { text($0.score) }),
+        ("retained %", "retained", { text($0.retained) }),
+        ("questions", "questions", { "\($0.questions)" }),
+        ("failed", "failed", { "\($0.failed)" }),
+    ]
+
+    /// For questions of yes and no.
+    private static let yesNoColumns: [Column] = [
+        ("precision", "precision", { text($0.precision) }),
+        ("recall", "recall", { text($0.recall) }), ("F1", "f1", { text($0.f1) }),
+        ("yes %", "yes_share", { text($0.yesShare) }),
+    ]
+
+    private static func text(_ value: Double?) -> String {
+        value.map { String(format: "%.1f", $0) } ?? ""
     }
 
     /// The rows as text.
-    var table: ResultTable { ResultTable(heading: heading, cells: cells, wordColumns: 3) }
+    var table: ResultTable {
+        let hasYesNo = rows.contains { $0.f1 != nil }
+        let columns = Self.columns + (hasYesNo ? Self.yesNoColumns : [])
+        return ResultTable(
+            columns: columns.map { .init(heading: $0.heading, field: $0.field) },
+            cells: rows.map { row in columns.map { $0.text(row) } }, wordColumns: 3)
+    }
 }
