@@ -106,8 +106,6 @@ let package = Package(
 
         // System: C libraries that Debian and Homebrew package.
         systemLibrary(
-            "COpenBLAS", pkgConfig: "openblas", debian: "libopenblas-dev", brew: "openblas"),
-        systemLibrary(
             "CTurboJPEG", pkgConfig: "libturbojpeg", debian: "libturbojpeg0-dev",
             brew: "jpeg-turbo"),
         systemLibrary("CPNG", pkgConfig: "libpng", debian: "libpng-dev", brew: "libpng"),
@@ -123,7 +121,7 @@ let package = Package(
         // Model: layers, weights, and the generation of text.
         module(
             "Model", "TensorOps",
-            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
+            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool"]),
         module("Model", "LLaVAModel", ["TensorOps", "GGUF", "Imaging", "BlockFormats"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
