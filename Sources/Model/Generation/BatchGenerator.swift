@@ -192,10 +192,9 @@ public final class BatchGenerator {
             request.prompt, largest: request.layouts(model), after: 0,
             from: 0,
             request.options, model)
-        let encoder = VisualEncoder(
-            model: model, pruning: request.options.pruning,
-            question: model.decoder.embed(request.question), cancellation: cancellation,
-            recorder: nil)
+        let encoder = try VisualEncoder(
+            model, pruning: request.options.pruning, question: request.question,
+            cancellation: cancellation)
         var (statistics, projected) = (
             GenerationStatistics(), request.encoded.map(\.projected)
         )

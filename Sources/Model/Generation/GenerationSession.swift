@@ -61,9 +61,9 @@ public final class GenerationSession {
         onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
         try check(prompt, pictures: pictures.map(\.geometry), options: options)
-        let encoder = VisualEncoder(
-            model: model, pruning: options.pruning, question: model.decoder.embed(question),
-            cancellation: cancellation, recorder: recorder)
+        let encoder = try VisualEncoder(
+            model, pruning: options.pruning, question: question, cancellation: cancellation,
+            recorder: recorder)
         var statistics = GenerationStatistics()
         return try undoneOnFailure { () throws(GenerationError) in
             var told = options.pruning?.reselects == true ? history : nil
@@ -266,7 +266,7 @@ extension LLaVAModel {
     /// Checks that there is an embedding for every token.
     ///
     /// - Throws: `GenerationError.vocabularyMismatch`.
-    func check(_ tokenizer: Tokenizer) throws(GenerationError) {
+    public func check(_ tokenizer: Tokenizer) throws(GenerationError) {
         guard tokenizer.vocabularySize <= decoder.vocabularySize else {
             throw .vocabularyMismatch(
                 tokenizer: tokenizer.vocabularySize, embeddings: decoder.vocabularySize)

@@ -7,14 +7,14 @@ import Tokenization
 
 /// Takes pictures through the vision tower, the projector and, where asked, a selector.
 struct VisualEncoder {
-    let model: LLaVAModel
-    let pruning: PruningOptions?
+    private let model: LLaVAModel
+    private let pruning: PruningOptions?
     /// The decoder's embeddings of the question as typed.
-    let question: Activations  // [tokens, width]
-    let cancellation: Cancellation
-    let recorder: StageRecorder?
+    private let question: Activations  // [tokens, width]
+    private let cancellation: Cancellation
+    private let recorder: StageRecorder?
     /// What later selectors will look at, besides what this one does.
-    var laterNeeds: Set<SelectionNeed> = []
+    private let laterNeeds: Set<SelectionNeed>
 
     /// Tiles that go through the vision tower before their features are projected, and dropped where no
     /// selector looks at them: five tiles are what most pictures have at most.
@@ -34,6 +34,25 @@ struct VisualEncoder {
         let rows: Activations  // [selection.keptRows, width]
     }
 
+    /// - Parameter question: the question as typed.
+    /// - Throws: `GenerationError.vocabularyMismatch` when the model has no embedding for one of its tokens.
+    init(
+        _ model: LLaVAModel, pruning: PruningOptions?, question: [TokenID],
+        laterNeeds: Set<SelectionNeed> = [], cancellation: Cancellation,
+        recorder: StageRecorder? = nil
+    ) throws(GenerationError) {
+        let embeddings = model.decoder.vocabularySize
+        if let token = question.first(where: { !(0..<embeddings).contains(Int($0)) }) {
+            throw .vocabularyMismatch(tokenizer: Int(token) + 1, embeddings: embeddings)
+        }
+        self.model = model
+        self.pruning = pruning
+        self.question = model.decoder.embed(question)
+        self.laterNeeds = laterNeeds
+        self.cancellation = cancellation
+        self.recorder = recorder
+    }
+
     /// Encodes one picture and selects among its visual tokens.
     func encode(
         _ tiles: TileBatch, _ statistics: inout GenerationStatistics,
@@ -48,15 +67,14 @@ struct VisualEncoder {
         _ tiles: TileBatch, _ statistics: inout GenerationStatistics,
         onProgress: (Double) -> Void
     ) throws(GenerationError) -> Projected {
-        let needs = try (selector()?.info.needs ?? []).union(laterNeeds)
+        let needs = try checkedNeeds()
         recorder?.recordTiles(tiles)
-        let patches = model.vision.config.patchCount
-        let embeddings = model.ops.activations(
-            rows: tiles.count * patches, width: model.decoder.config.width)
+        let config = model.vision.config
+        let patches = config.patchCount
+        let embeddings = try rows(tiles.count * patches, width: model.decoder.config.width)
         let features =
             needs.contains(.features)
-            ? model.ops.activations(
-                rows: embeddings.rows, width: model.vision.config.featureWidth) : nil
+            ? try rows(embeddings.rows, width: config.featureWidth) : nil
         var classAttention: [Float]? = needs.contains(.classAttention) ? [] : nil
         for first in stride(from: 0, to: tiles.count, by: Self.tilesAtOnce) {
             let range = first..<min(first + Self.tilesAtOnce, tiles.count)
@@ -113,6 +131,42 @@ struct VisualEncoder {
         }
     }
 
+    /// What the selectors look at.
+    ///
+    /// - Throws: `GenerationError.pruning` for something that the model does not compute: without a block, the
+    ///   class token attends to nothing.
+    private func checkedNeeds() throws(GenerationError) -> Set<SelectionNeed> {
+        let selector = try selector()
+        let needs = (selector?.info.needs ?? []).union(laterNeeds)
+        if needs.contains(.classAttention), model.vision.config.blockCount == 0 {
+            let name = selector?.info.name ?? "that was asked for"
+            throw .pruning(.missingInput(selector: name, need: .classAttention))
+        }
+        return needs
+    }
+
+    /// Rows for numbers of a picture's patches.
+    private func rows(_ count: Int, width: Int) throws(GenerationError) -> Activations {
+        try granted { () throws(MemoryShortage) in
+            try model.ops.grantedActivations(rows: count, width: width)
+        }
+    }
+
+    /// The given rows of a picture's patches.
+    private func gather(
+        _ patches: [Int], of rows: Activations
+    ) throws(GenerationError) -> Activations {
+        try granted { () throws(MemoryShortage) in try model.ops.gather(patches, of: rows) }
+    }
+
+    private func granted<Value>(
+        _ body: () throws(MemoryShortage) -> Value
+    ) throws(GenerationError) -> Value {
+        do { return try body() } catch {
+            throw .model(.noMemory(place: "a picture's visual tokens", byteCount: error.byteCount))
+        }
+    }
+
     private func selector() throws(GenerationError) -> (any TokenSelector)? {
         try pruning.map { options throws(GenerationError) in
             try pruned { () throws(PruningError) in
@@ -126,10 +180,12 @@ struct VisualEncoder {
     ) throws(GenerationError) -> PictureSelection {
         let patches = picture.candidatePatches
         let needs = selector.info.needs
+        var features: Activations?
+        if needs.contains(.features), let all = picture.features {
+            features = try gather(patches, of: all)
+        }
         let input = SelectionInput(
-            embeddings: model.ops.gather(patches, of: picture.embeddings),
-            features: needs.contains(.features)
-                ? picture.features.map { model.ops.gather(patches, of: $0) } : nil,
+            embeddings: try gather(patches, of: picture.embeddings), features: features,
             classAttention: picture.classAttention.map { attention in
                 patches.map { attention[$0] }
             },
@@ -146,7 +202,10 @@ struct VisualEncoder {
     private func selectTogether(
         _ pictures: [Projected], _ pruning: PruningOptions
     ) throws(GenerationError) -> [PictureSelection] {
-        let candidates = pictures.map { model.ops.gather($0.candidatePatches, of: $0.embeddings) }
+        var candidates: [Activations] = []
+        for picture in pictures {
+            candidates.append(try gather(picture.candidatePatches, of: picture.embeddings))
+        }
         let chosen = try pruned { () throws(PruningError) in
             var keep = 0
             for embeddings in candidates {
@@ -186,9 +245,8 @@ extension PictureSelection {
         of tiles: TileBatch, by pruning: PruningOptions, question: [TokenID], _ model: LLaVAModel,
         cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) {
-        let encoder = VisualEncoder(
-            model: model, pruning: pruning, question: model.decoder.embed(question),
-            cancellation: cancellation, recorder: nil)
+        let encoder = try VisualEncoder(
+            model, pruning: pruning, question: question, cancellation: cancellation)
         var statistics = GenerationStatistics()
         self = try encoder.encode(tiles, &statistics, onProgress: onProgress).selection
     }
@@ -205,9 +263,8 @@ public struct EncodedPicture: Sendable {
         _ tiles: TileBatch, needs: Set<SelectionNeed>, _ model: LLaVAModel,
         cancellation: Cancellation = Cancellation()
     ) throws(GenerationError) {
-        let encoder = VisualEncoder(
-            model: model, pruning: nil, question: model.decoder.embed([]),
-            cancellation: cancellation, recorder: nil, laterNeeds: needs)
+        let encoder = try VisualEncoder(
+            model, pruning: nil, question: [], laterNeeds: needs, cancellation: cancellation)
         var statistics = GenerationStatistics()
         projected = try encoder.project(tiles, &statistics, onProgress: { _ in })
     }

@@ -30,14 +30,14 @@ public final class VisionTower: Sendable {
     /// The features of one tile's patches, without the class token's.
     ///
     /// - Parameters:
-    ///   - pixels: a normalised tile `[3, side, side]`.
+    ///   - pixels: a normalised tile `[3, side, side]`, in memory that lies side by side.
     ///   - onProgress: called with the part that is done, 0 to 1.
     ///   - onClassAttention: called with how much the class token attends to each patch in the
     ///     last block that runs, summed over the heads: `[patches]`.
     /// - Returns: `[patches, featureWidth]`, patches in raster order.
     /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
     public func features(
-        _ pixels: ArraySlice<Float>, cancellation: Cancellation,
+        _ pixels: some Collection<Float>, cancellation: Cancellation,
         onProgress: (Double) -> Void = { _ in },
         onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) -> Activations {
@@ -56,7 +56,7 @@ public final class VisionTower: Sendable {
     }
 
     /// The class token, then the patches, each plus its position.
-    private func embed(_ pixels: ArraySlice<Float>) -> Activations {
+    private func embed(_ pixels: some Collection<Float>) -> Activations {
         let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
         let hidden = ops.activations(rows: 1 + patches.rows, width: config.width)
         hidden.row(0).update(from: weights.classEmbedding, count: config.width)
@@ -66,12 +66,12 @@ public final class VisionTower: Sendable {
     }
 
     /// One row per patch: its pixels in the order of the convolution's kernel.
-    private func flattenedPatches(_ pixels: ArraySlice<Float>) -> Activations {
+    private func flattenedPatches(_ pixels: some Collection<Float>) -> Activations {
         let (side, tile) = (config.patchSide, config.tileSide)
         precondition(pixels.count == 3 * tile * tile)
         let perSide = tile / side
         let rows = ops.activations(rows: perSide * perSide, width: 3 * side * side)
-        pixels.withUnsafeBufferPointer { source in
+        let hasCopied: Void? = pixels.withContiguousStorageIfAvailable { source in
             guard let base = source.baseAddress else { return }
             for patch in 0..<rows.rows {
                 let (top, left) = (patch / perSide * side, patch % perSide * side)
@@ -82,6 +82,7 @@ public final class VisionTower: Sendable {
                 }
             }
         }
+        precondition(hasCopied != nil, "pixels lie side by side")
         return rows
     }
 
