@@ -112,6 +112,9 @@ import Testing
                     tileSide: 4096, patchSide: 64, mean: [0, 0, 0], deviation: [1, 1, 1],
                     layout: .padToSquare)
                 let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
+                // A map as large as the picture: small memory remains where one is refused.
+                var wide = PruneMap.Options()
+                wide.longestSide = 4000
                 let small = try Fixture.bytes("pictures/decode/rgb.png")
                 try capAddressSpace(extraBytes: 30 << 20)
                 let attempts: [(String, () throws -> Void)] = [
@@ -129,10 +132,12 @@ import Testing
                     ),
                     (
                         "drawing",
-                        {
+                        { [wide] in
                             var maps: [Picture] = []
-                            for _ in 0..<40 {
-                                maps.append(try PruneMap.draw(picture, regions: regions, kept: []))
+                            for _ in 0..<9 {
+                                maps.append(
+                                    try PruneMap.draw(
+                                        picture, regions: regions, kept: [], options: wide))
                             }
                         }
                     ),
