@@ -80,6 +80,7 @@ let package = Package(
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
         .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),
         // For this repository's benchmarks alone: changes without notice.
+        .library(name: "COpenBLAS", targets: ["COpenBLAS"]),
         .library(
             name: "TrimLLaVAInternals",
             targets: [
@@ -104,7 +105,8 @@ let package = Package(
         module("Kernels", "CClosure"),
         module("Kernels", "WorkerPool", ["CClosure", "CVectorOps"]),
 
-        // System: C libraries that Debian and Homebrew package.
+        // System: C libraries that Debian and Homebrew package. OpenBLAS starts its threads when it is loaded, so
+        // tests and benchmarks alone link it: kernels are held against it.
         systemLibrary(
             "COpenBLAS", pkgConfig: "openblas", debian: "libopenblas-dev", brew: "openblas"),
         systemLibrary(
@@ -125,7 +127,7 @@ let package = Package(
         // Model: layers, weights, and the generation of text.
         module(
             "Model", "TensorOps",
-            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool", "COpenBLAS"]),
+            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool"]),
         module(
             "Model", "LLaVAModel",
             ["TensorOps", "GGUF", "Imaging", "BlockFormats", "FileOutput", "WorkerPool"]),
@@ -162,7 +164,7 @@ let package = Package(
         tests(
             "WeightPanels",
             ["BlockFormats", "Kernels"] + testedInstructionSets.map { .target(name: $0.name) }),
-        tests("TensorOps", ["BlockFormats", "Kernels", "WorkerPool"]),
+        tests("TensorOps", ["BlockFormats", "COpenBLAS", "Kernels", "WorkerPool"]),
         tests(
             "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
         tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),

@@ -11,6 +11,9 @@ func benchmarks(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
 }
 
+/// What float products are compared with.
+let openBLAS = Target.Dependency.product(name: "COpenBLAS", package: "TrimLLaVA")
+
 /// TrimLLaVA's modules that are no part of its library.
 let internals = Target.Dependency.product(name: "TrimLLaVAInternals", package: "TrimLLaVA")
 
@@ -40,7 +43,7 @@ let package = Package(
         .target(name: "CAllocationCount"),
         .executableTarget(
             name: "Report",
-            dependencies: ["CAllocationCount", "ForkJoins", "MachinePeaks", internals],
+            dependencies: ["CAllocationCount", "ForkJoins", "MachinePeaks", openBLAS, internals],
             // So that the libraries too call the `malloc` that counts.
             linkerSettings: [
                 .unsafeFlags(["-Xlinker", "--export-dynamic"], .when(platforms: [.linux]))

@@ -48,6 +48,29 @@ import Testing
         #expect(inputs.pictures.map(\.path.text) == [0, 2, 3, 4].map { archive + "/" + names[$0] })
     }
 
+    /// An archive is known by its content where its name does not say that it is a picture.
+    @Test(
+        arguments: [
+            ("archive", "-cf"), ("shard.bin", "-czf"), ("s.tbz2", "-cjf"), ("s.txz", "-cJf"),
+            ("s.tar.bz2", "-cjf"), ("000.gz", "-czf"),
+        ])
+    func archivesAreKnownByContent(name: String, options: String) throws {
+        try folder.write(Array("picture".utf8), to: "1.jpg")
+        let path = folder.path + "/" + name
+        try tar([options, path, "1.jpg"])
+        var inputs = PictureInputs(isRecursive: false)
+        inputs.add(FilePath(path))
+        #expect(inputs.pictures.map(\.path.text) == [path + "/1.jpg"])
+    }
+
+    @Test(arguments: ["notes", "notes.txt", "picture", "a.gz"])
+    func otherFilesAreNoArchives(name: String) throws {
+        for bytes in [[], Array("text".utf8), [UInt8](repeating: 0, count: 2000)] {
+            let path = FilePath(try folder.write(bytes, to: name))
+            #expect(!ArchiveReader.isArchive(path))
+        }
+    }
+
     @Test func namesThatAreNoText() throws {
         let name: [UInt8] = [0xFF, 0xC3, 0x28, 0x2E, 0x6A, 0x70, 0x67]
         let path = FilePath(folder.path).appending(name)

@@ -34,7 +34,7 @@ struct LoadedModel {
     func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
         let preprocessor = model.preprocessor(crop: try golden.facts().layout == "crop")
         return try golden.picturePaths().map {
-            preprocessor.tiles(of: try PictureDecoder.load(path: $0))
+            try preprocessor.tiles(of: PictureDecoder.load(path: $0))
         }
     }
 

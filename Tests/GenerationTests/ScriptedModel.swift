@@ -21,8 +21,12 @@ extension LoadedModel {
     func tiles(width: Int, height: Int, seed: UInt64 = 1) -> TileBatch {
         var random = SeededGenerator(seed: seed)
         let pixels = (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &random) }
-        return model.preprocessor(crop: false).tiles(
-            of: Picture(width: width, height: height, pixels: pixels))
+        do {
+            return try model.preprocessor(crop: false).tiles(
+                of: Picture(width: width, height: height, pixels: pixels))
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 }
 

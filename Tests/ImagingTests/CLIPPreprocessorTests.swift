@@ -19,7 +19,7 @@ import Testing
         let layout = try #require(Self.layout(String(match.1), side: side))
         let preprocessor = try Self.preprocessor(side: side, layout: layout)
         let picture = try samplePhotograph().middle(width: width, height: height)
-        let batch = preprocessor.tiles(of: picture)
+        let batch = try preprocessor.tiles(of: picture)
         let stride = try #require(Self.strides[side])
         let samples = Swift.stride(from: 0, to: batch.pixels.count, by: stride)
             .map { batch.pixels[$0] }
@@ -100,7 +100,7 @@ import Testing
         let preprocessor = try Self.preprocessor(side: 42, layout: layout)
         let picture = Picture(
             width: size.0, height: size.1, pixels: Array(repeating: 99, count: size.0 * size.1 * 3))
-        let batch = preprocessor.tiles(of: picture)
+        let batch = try preprocessor.tiles(of: picture)
         #expect(batch.count == batch.geometry.tileCount)
         #expect(batch.pixels.count == batch.count * 3 * 42 * 42)
     }

@@ -99,6 +99,65 @@ import Testing
         }
     }
 
+    #if os(Linux)
+        /// Without memory a picture is an error, whatever is made of it, and the process goes on.
+        @Test func aPictureForWhichThereIsNoMemory() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) {
+                let lying = try HostilePictureTests().lyingPNG(width: 12_000, height: 12_000)
+                let picture = Picture(
+                    width: 4000, height: 1000, pixels: Array(repeating: 9, count: 12_000_000))
+                let preprocessor = try CLIPPreprocessor(
+                    tileSide: 4096, patchSide: 64, mean: [0, 0, 0], deviation: [1, 1, 1],
+                    layout: .padToSquare)
+                let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
+                // A map as large as the picture: small memory remains where one is refused.
+                var wide = PruneMap.Options()
+                wide.longestSide = 4000
+                let small = try Fixture.bytes("pictures/decode/rgb.png")
+                try capAddressSpace(extraBytes: 30 << 20)
+                let attempts: [(String, () throws -> Void)] = [
+                    ("decoding", { _ = try PictureDecoder.decode(lying, name: "a.png") }),
+                    ("resizing", { _ = try picture.resized(width: 9000, height: 9000) }),
+                    ("tiling", { _ = try preprocessor.tiles(of: picture) }),
+                    (
+                        "turning",
+                        {
+                            var copies: [Picture] = []
+                            for _ in 0..<9 {
+                                copies.append(try picture.turned(.turnedLeft, name: "a"))
+                            }
+                        }
+                    ),
+                    (
+                        "drawing",
+                        { [wide] in
+                            var maps: [Picture] = []
+                            for _ in 0..<9 {
+                                maps.append(
+                                    try PruneMap.draw(
+                                        picture, regions: regions, kept: [], options: wide))
+                            }
+                        }
+                    ),
+                ]
+                for (name, attempt) in attempts {
+                    do {
+                        try attempt()
+                        fatalError("\(name) did without memory")
+                    } catch ImagingError.noMemory {
+                        _ = try PictureDecoder.decode(small, name: "small")
+                    }
+                }
+            }
+            guard let result else { return }
+            let lastLines = String(
+                decoding: result.standardErrorContent.suffix(1000), as: UTF8.self)
+            #expect(result.exitStatus == .exitCode(0), "\(lastLines)")
+        }
+    #endif
+
     /// The golden JPEG with another size in its frame header.
     private func lyingJPEG(width: Int, height: Int) throws -> [UInt8] {
         var bytes = try Fixture.bytes("pictures/decode/444.jpg")
@@ -110,7 +169,7 @@ import Testing
     }
 
     /// The golden PNG with another size in its header, under a valid checksum.
-    private func lyingPNG(width: Int, height: Int) throws -> [UInt8] {
+    func lyingPNG(width: Int, height: Int) throws -> [UInt8] {
         var bytes = try Fixture.bytes("pictures/decode/rgb.png")
         for byte in 0..<4 {
             bytes[16 + byte] = UInt8(truncatingIfNeeded: width >> (24 - 8 * byte))

@@ -171,7 +171,7 @@ func smallPreprocessor(
                 }
             }
             let picture = Picture(width: width, height: height, pixels: pixels)
-            let tiles = preprocessor.tiles(of: picture)
+            let tiles = try preprocessor.tiles(of: picture)
             let (tile, patch) = place(of: candidate, geometry)
             // Padding is grey and so brighter than black: only patches of the picture are compared.
             let brightness = (0..<16).map { mean(of: tiles, tile: tile, patch: $0) }

@@ -16,7 +16,7 @@ import Testing
     private func visualTokens(_ pair: TinyPair, width: Int, height: Int) throws -> [Float] {
         let model = try pair.load()
         let pixels = (0..<width * height * 3).map { UInt8(truncatingIfNeeded: $0 * 37) }
-        let tiles = model.preprocessor(crop: false).tiles(
+        let tiles = try model.preprocessor(crop: false).tiles(
             of: Picture(width: width, height: height, pixels: pixels))
         return try model.visualTokens(of: tiles).array
     }

@@ -46,12 +46,16 @@ import Testing
     @Test func exchangedFilesAreRefused() throws {
         #expect(
             try TinyPair(text: pair.projector, projector: pair.text).refusal()
-                == "text.gguf: general.architecture is clip, which is not supported; supported: "
-                + "llama, qwen2, phi3")
+                == "the two files are exchanged: text.gguf is a vision tower and projector, the mmproj "
+                + "file, and mmproj.gguf a text model")
         #expect(
             try TinyPair(text: pair.text, projector: pair.text).refusal()
-                == "mmproj.gguf: general.architecture is llama, which is not supported; supported: "
-                + "clip (an mmproj)")
+                == "mmproj.gguf: is a text model, expected a vision tower and projector, the mmproj "
+                + "file")
+        #expect(
+            try TinyPair(text: pair.projector, projector: pair.projector).refusal()
+                == "text.gguf: is a vision tower and projector, the mmproj file, expected a text model"
+        )
     }
 
     @Test func mixturesOfExpertsAreRefused() throws {

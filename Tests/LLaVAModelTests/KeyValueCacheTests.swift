@@ -139,7 +139,7 @@ import Testing
             changed.projector.set(tensor, shape: shape, floats: weights)
         }.load()
         let black = Picture(width: 1, height: 1, pixels: [0, 0, 0])
-        let tiles = model.preprocessor(crop: false).tiles(of: black)
+        let tiles = try model.preprocessor(crop: false).tiles(of: black)
         let error = try modelError {
             _ = try model.visualTokens(of: tiles)
         }

@@ -153,7 +153,7 @@ import Testing
         let other = try own.load()
         #expect(other.vision.config.mean == [0.5, 0.25, 0.125])
         let white = Picture(width: 1, height: 1, pixels: [255, 255, 255])
-        let tiles = other.preprocessor(crop: false).tiles(of: white)
+        let tiles = try other.preprocessor(crop: false).tiles(of: white)
         #expect(tiles.pixels[0] == 0.5 && tiles.pixels[2 * 28 * 28] == 0.875 / 4)
     }
 

@@ -10,10 +10,10 @@ import Testing
     import Darwin
 #endif
 
-/// The definition, in double precision.
+/// The definition, in double precision: a row sees the tokens from `hidden` up to `visible`.
 func attentionDefinition(
     _ queries: [Float], _ keys: [Float], _ values: [Float], _ shape: AttentionShape,
-    visible: (Int) -> Int
+    hidden: (Int) -> Int = { _ in 0 }, visible: (Int) -> Int
 ) -> [Double] {
     let rows = queries.count / shape.queryWidth
     var result = [Double](repeating: 0, count: queries.count)
@@ -21,7 +21,8 @@ func attentionDefinition(
         for head in 0..<shape.heads {
             let source = head / (shape.heads / shape.keyValueHeads) * shape.headWidth
             let target = row * shape.queryWidth + head * shape.headWidth
-            let scores = (0..<visible(row)).map { token in
+            let first = hidden(row)
+            let scores = (first..<visible(row)).map { token in
                 (0..<shape.headWidth).reduce(0.0) { sum, index in
                     sum + Double(queries[target + index])
                         * Double(keys[token * shape.keyValueWidth + source + index])
@@ -32,7 +33,7 @@ func attentionDefinition(
             for index in 0..<shape.headWidth {
                 result[target + index] = weights.indices.reduce(0.0) { total, token in
                     total + weights[token] / sum
-                        * Double(values[token * shape.keyValueWidth + source + index])
+                        * Double(values[(first + token) * shape.keyValueWidth + source + index])
                 }
             }
         }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
-import TensorOps
 import TestSupport
 import Testing
 import WorkerPool
+
+@testable import TensorOps
 
 @Suite("Products of rows")
 struct RowProductTests {
@@ -83,12 +84,43 @@ struct RowProductTests {
         }
     }
 
+    /// A product is the same bits whatever rows are beside its two.
+    @Test(arguments: KernelTable.available.map(\.name))
+    func equalRowsHaveEqualProducts(table: String) throws {
+        let ops = TensorOps(kernels: try .named(table), pool: WorkerPool(threadCount: 2))
+        for width in [5, 256, 257, 1000] {
+            let row = randomRows(1, width).array
+            let other = randomRows(1, width, seed: 2).array
+            let rows = Activations(
+                (0..<101).flatMap { $0 % 3 == 0 ? row : other }, width: width)
+            let gram = try ops.gram(rows)
+            let products = try ops.products(of: rows, with: rows)
+            #expect(gram.array == products.array)
+            let likeFirst = stride(from: 0, to: 101, by: 3)
+            for row in likeFirst {
+                #expect(likeFirst.allSatisfy { gram.row(row)[$0] == gram.row(0)[0] })
+            }
+        }
+    }
+
+    @Test func memoryThatIsNotGrantedIsAnError() throws {
+        let ops = try ops()
+        #expect(throws: MemoryShortage(byteCount: 1 << 62)) {
+            try ops.grantedActivations(rows: 1 << 30, width: 1 << 30)
+        }
+        #expect(throws: MemoryShortage(byteCount: .max)) {
+            try ops.grantedActivations(rows: 1 << 40, width: 1 << 40)
+        }
+        #expect(throws: MemoryShortage(byteCount: 1 << 62)) { try ops.requireMemory(1 << 62) }
+        try ops.requireMemory(100)
+    }
+
     @Test func threadsChangeNothing() throws {
         let rows = randomRows(300, 64)
         let expected = try ops(threads: 1)
         for threads in [2, 3, 7] {
             let found = try ops(threads: threads)
-            #expect(found.gram(rows).array == expected.gram(rows).array)
+            #expect(try found.gram(rows).array == expected.gram(rows).array)
             #expect(
                 found.products(of: rows, with: rows.row(7))
                     == expected.products(of: rows, with: rows.row(7)))

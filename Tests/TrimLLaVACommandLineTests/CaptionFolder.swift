@@ -6,8 +6,7 @@ import Testing
 /// A folder of pictures, a model, and what captioning them wrote.
 struct CaptionFolder {
     let folder: TemporaryFolder
-    /// Tiny, with packed matrices: OpenBLAS, which multiplies matrices of floats, does not give a row the same
-    /// bits in every batch.
+    /// Tiny, with packed matrices, as published models have.
     let model: ModelFiles
 
     /// Copies of the golden models' pictures, `00.png` and so on.

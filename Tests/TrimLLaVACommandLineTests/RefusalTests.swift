@@ -58,10 +58,10 @@ private let huge = "99999999999999999999999999"
             says: "case.json: not a GGUF file"),
         Refusal(
             "swapped files", 1, run: ["-m", llama3.projector, "--mmproj", llama3.text, aPicture],
-            says: "general.architecture is clip"),
+            says: "the two files are exchanged"),
         Refusal(
             "text model twice", 1, run: ["-m", llama3.text, "--mmproj", llama3.text, aPicture],
-            says: "general.architecture is llama"),
+            says: "is a text model, expected a vision tower"),
         Refusal(
             "another model's mmproj", 1,
             run: ["-m", llama3.text, "--mmproj", ModelFiles.vicuna.projector, aPicture],

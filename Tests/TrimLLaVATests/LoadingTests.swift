@@ -36,13 +36,56 @@ import TrimLLaVA
             Issue.record("another model's projector was taken")
             return
         }
-        for (text, projector) in [(Self.projector, Self.text), (Self.text, Self.text)] {
-            guard
-                case .model(.unsupported(_, "general.architecture", _, _)) =
-                    try refusal(text, projector)
-            else {
-                Issue.record("\(text) was taken with \(projector)")
-                continue
+        guard case .model(.exchangedFiles) = try refusal(Self.projector, Self.text) else {
+            Issue.record("exchanged files were taken")
+            return
+        }
+        guard case .model(.notProjector) = try refusal(Self.text, Self.text) else {
+            Issue.record("a text model was taken as a projector")
+            return
+        }
+    }
+
+    /// What a text or a selector may need is known, and refused where it is not there, for every use.
+    @Test func tokensWithoutAnEmbeddingAreRefused() throws {
+        var pair = TinyPair()
+        let rows = TinyVocabulary.pieces.count - 5
+        for name in ["token_embd.weight", "output.weight"] {
+            let floats = Array(pair.text.floats(name).prefix(16 * rows))
+            pair.text.set(name, shape: [16, rows], floats: floats)
+        }
+        let error = try pair.withPaths { text, projector in
+            try libraryError { _ = try LLaVA(text: text, projector: projector) }
+        }
+        #expect(
+            error == .generation(.vocabularyMismatch(tokenizer: rows + 5, embeddings: rows)))
+    }
+
+    @Test(arguments: ["scope", "visionzip-select"])
+    func selectorsWithoutClassAttentionAreRefused(selector: String) throws {
+        var pair = TinyPair()
+        pair.projector["clip.vision.feature_layer"] = .int32s([0])
+        let missing = LLaVAError.generation(
+            .pruning(.missingInput(selector: selector, need: .classAttention)))
+        try pair.withPaths { text, projector in
+            let llava = try LLaVA(text: text, projector: projector)
+            let pruning = PruningOptions(budget: .count(2), selector: selector)
+            let options = GenerationOptions(maxNewTokens: 1, pruning: pruning)
+            #expect(
+                try libraryError { _ = try llava.selection(of: picture("small"), by: pruning) }
+                    == missing)
+            #expect(
+                try libraryError {
+                    _ = try llava.complete(
+                        "a<image>", pictures: [picture("small")], options: options)
+                } == missing)
+            let tiles = try llava.model.preprocessor(crop: false).tiles(of: picture("small"))
+            let error = #expect(throws: GenerationError.self) {
+                try llava.encode(tiles, options: options, cancellation: Cancellation())
+            }
+            guard case .pruning(.missingInput(_, .classAttention)) = error else {
+                Issue.record("\(String(describing: error))")
+                return
             }
         }
     }

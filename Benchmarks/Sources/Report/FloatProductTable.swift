@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import COpenBLAS
 import Foundation
 import Kernels
 import MachinePeaks
@@ -66,6 +67,15 @@ final class FloatProductSample: @unchecked Sendable {
         }
     }
 
+    /// The product with a matrix of as many numbers by OpenBLAS's `sgemm`.
+    func multiplyByOpenBLAS(threads: Int) {
+        openblas_set_num_threads(Int32(threads))
+        cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(outputs), Int32(inputs), 1,
+            values, Int32(inputs), panels.next().assumingMemoryBound(to: Float.self),
+            Int32(inputs), 0, result, Int32(outputs))
+    }
+
     /// Multiplications and additions of one product.
     var operations: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
     /// Bytes of the weights.
@@ -97,6 +107,18 @@ func printFloatProducts(threads: Int) {
             rows.append([label] + rates.map { share($0.0, of: peak?.gigaOperations) })
             reading.append([label] + rates.prefix(3).map { share($0.1, of: peaks.streamingRead) })
         }
+    }
+    for (outputs, inputs) in productShapes {
+        let peak = MachinePeaks.measure(threads: threads).fma
+        let rates = counts.map { count -> Double in
+            let sample = FloatProductSample(
+                .f32, outputs: outputs, inputs: inputs, rows: count, kernels.floatPanels, pool)
+            return sample.operations / fastest { sample.multiplyByOpenBLAS(threads: threads) }
+                * 1e-9
+        }
+        rows.append(
+            ["OpenBLAS f32 \(outputs)×\(inputs)"]
+                + rates.map { share($0, of: peak?.gigaOperations) })
     }
     printTable(rows)
     printTable(reading)

@@ -6,8 +6,8 @@
 public enum GGUFError: Error, Equatable {
     /// The file cannot be opened, is not a regular file, is empty or cannot be mapped.
     case unreadable(file: String, reason: String)
-    /// The file does not start with `GGUF`; `start` is its first bytes.
-    case notGGUF(file: String, start: [UInt8])
+    /// The file does not start with `GGUF`; `start` is its first bytes, `kind` what they are known for.
+    case notGGUF(file: String, start: [UInt8], kind: ForeignFile?)
     /// The file is written in big-endian byte order.
     case bigEndian(file: String)
     /// The file's version of the format is neither 2 nor 3.
@@ -34,7 +34,9 @@ extension GGUFError: CustomStringConvertible {
         switch self {
         case .unreadable(let file, let reason):
             "\(file): \(reason)"
-        case .notGGUF(let file, let start):
+        case .notGGUF(let file, _, let kind?):
+            "\(file): not a GGUF file, but \(kind)"
+        case .notGGUF(let file, let start, nil):
             "\(file): not a GGUF file: it starts with bytes \(hexadecimal(start)), expected "
                 + "47 47 55 46 (\"GGUF\")"
         case .bigEndian(let file):

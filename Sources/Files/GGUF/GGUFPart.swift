@@ -73,7 +73,8 @@ extension ByteReader {
     fileprivate mutating func version() throws(GGUFError) -> Int {
         let start = Array(file.bytes.prefix(4))
         guard start == Array("GGUF".utf8) else {
-            throw .notGGUF(file: file.path, start: start)
+            throw .notGGUF(
+                file: file.path, start: start, kind: ForeignFile(start: file.bytes.prefix(512)))
         }
         let _: UInt32 = try integer("the magic bytes")
         let version: UInt32 = try integer("the version")

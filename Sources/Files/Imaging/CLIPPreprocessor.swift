@@ -7,7 +7,7 @@ public struct TileBatch: Sendable {
     /// Pixels along a side of a tile.
     public let side: Int
     /// Normalised samples: `[tiles, 3, side, side]`.
-    public let pixels: [Float]
+    public let pixels: Samples<Float>
     /// The grid that the tiles make, and the visual tokens to expect.
     public let geometry: TileGeometry
 }
@@ -98,57 +98,63 @@ public struct CLIPPreprocessor: Sendable {
     }
 
     /// The tiles of a picture.
-    public func tiles(of picture: Picture) -> TileBatch {
+    ///
+    /// - Throws: `ImagingError.noMemory`.
+    public func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
         let geometry = geometry(width: picture.width, height: picture.height)
-        var pixels: [Float] = []
-        pixels.reserveCapacity(geometry.tileCount * 3 * tileSide * tileSide)
-        appendTile(of: baseTile(of: picture), column: 0, row: 0, to: &pixels)
+        let pixels = try SampleBuffer<Float>(
+            count: geometry.tileCount * 3 * tileSide * tileSide, name: picture.size.pictureName)
+        write(try baseTile(of: picture), column: 0, row: 0, to: pixels, tile: 0)
         if let placement = gridPlacement(on: picture.size) {
-            let grid = joinedGrid(of: picture, placement)
+            let grid = try joinedGrid(of: picture, placement)
             for row in 0..<geometry.gridRows {
                 for column in 0..<geometry.gridColumns {
-                    appendTile(of: grid, column: column, row: row, to: &pixels)
+                    let tile = 1 + row * geometry.gridColumns + column
+                    write(grid, column: column, row: row, to: pixels, tile: tile)
                 }
             }
         }
         return TileBatch(
-            count: geometry.tileCount, side: tileSide, pixels: pixels, geometry: geometry)
+            count: geometry.tileCount, side: tileSide, pixels: Samples(pixels), geometry: geometry)
     }
 
     /// The picture as one tile, around it the mean colour where the layout pads.
-    private func baseTile(of picture: Picture) -> Picture {
+    private func baseTile(of picture: Picture) throws(ImagingError) -> Picture {
         let placement = baseTilePlacement(on: picture.size)
-        return Resampling(
+        return try Resampling(
             horizontal: ResamplingAxis(placement.horizontal),
             vertical: ResamplingAxis(placement.vertical), canvas: padding
         ).apply(to: picture)
     }
 
     /// The picture resized to fit the grid, its shape kept, in the middle of black.
-    private func joinedGrid(of picture: Picture, _ placement: TilePlacement) -> Picture {
+    private func joinedGrid(
+        of picture: Picture, _ placement: TilePlacement
+    ) throws(ImagingError) -> Picture {
         let (horizontal, vertical) = (placement.horizontal, placement.vertical)
-        let fitted = picture.resized(
+        let fitted = try picture.resized(
             width: horizontal.resizedLength, height: vertical.resizedLength)
-        let (width, height) = (horizontal.window.count, vertical.window.count)
-        let (left, top) = (-horizontal.window.lowerBound, -vertical.window.lowerBound)
-        var pixels = [UInt8](repeating: 0, count: width * height * 3)
-        for row in 0..<fitted.height {
-            let start = ((top + row) * width + left) * 3
-            let source = row * fitted.width * 3
-            pixels.replaceSubrange(
-                start..<start + fitted.width * 3,
-                with: fitted.pixels[source..<source + fitted.width * 3])
-        }
-        return Picture(width: width, height: height, pixels: pixels)
+        let canvas = try PictureCanvas(
+            size: PixelSize(width: horizontal.window.count, height: vertical.window.count),
+            color: PixelColor(red: 0, green: 0, blue: 0))
+        canvas.copy(
+            fitted, left: -horizontal.window.lowerBound, top: -vertical.window.lowerBound)
+        return canvas.finished()
     }
 
-    /// Appends one tile of a picture that is whole tiles wide and high, normalised.
-    private func appendTile(of picture: Picture, column: Int, row: Int, to pixels: inout [Float]) {
-        for channel in 0..<3 {
-            for y in row * tileSide..<(row + 1) * tileSide {
-                for x in column * tileSide..<(column + 1) * tileSide {
-                    let sample = picture.pixels[(y * picture.width + x) * 3 + channel]
-                    pixels.append(normalized[channel * 256 + Int(sample)])
+    /// Writes one tile of a picture that is whole tiles wide and high, normalised.
+    private func write(
+        _ picture: Picture, column: Int, row: Int, to pixels: SampleBuffer<Float>, tile: Int
+    ) {
+        var next = tile * 3 * tileSide * tileSide
+        picture.pixels.withUnsafeBufferPointer { source in
+            for channel in 0..<3 {
+                for y in row * tileSide..<(row + 1) * tileSide {
+                    for x in column * tileSide..<(column + 1) * tileSide {
+                        let sample = source[(y * picture.width + x) * 3 + channel]
+                        pixels.numbers[next] = normalized[channel * 256 + Int(sample)]
+                        next += 1
+                    }
                 }
             }
         }

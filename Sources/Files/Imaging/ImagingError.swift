@@ -12,12 +12,16 @@ public enum ImagingError: Error, Equatable {
     case unknownFormat(name: String)
     /// The content is a picture, but of a kind that is not decoded here.
     case unsupported(name: String, kind: String)
+    /// The content is no picture, but something that is known.
+    case notPicture(name: String, kind: String)
     /// The header announces more pixels than are accepted.
     case tooLarge(name: String, width: Int, height: Int)
     /// The content ends before the picture does.
     case truncated(name: String, format: String)
     /// The content breaks the rules of its format.
     case damaged(name: String, format: String, reason: String)
+    /// The system does not grant the memory of the picture or of something that is made of it.
+    case noMemory(name: String, byteCount: Int)
     /// The numbers that describe the vision tower's input make no sense.
     case preprocessor(reason: String)
     /// A picture could not be turned into the bytes of a file.
@@ -40,6 +44,10 @@ extension ImagingError: CustomStringConvertible {
             "\(name): not a picture that can be read, expected JPEG, PNG or WebP"
         case .unsupported(let name, let kind):
             "\(name): \(kind) is not supported, expected JPEG, PNG or WebP; convert it first"
+        case .notPicture(let name, let kind):
+            "\(name): is \(kind), expected a JPEG, PNG or WebP picture"
+        case .noMemory(let name, let byteCount):
+            "\(name): there is no memory for \(byteCount) bytes of the picture"
         case .tooLarge(let name, let width, let height):
             "\(name): the picture has \(width)×\(height) pixels, expected at most "
                 + "\(PictureLimits.pixels) pixels and \(PictureLimits.side) on a side"

@@ -11,13 +11,26 @@ enum JPEGDecoder {
     /// Decodes a picture; minor damage is tolerated as by any viewer, a missing end is not.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
         guard let decompressor = tjInitDecompress() else {
-            throw .damaged(name: name, format: format, reason: "TurboJPEG cannot start")
+            throw .noMemory(name: name, byteCount: bytes.count)
         }
         defer { tjDestroy(decompressor) }
         let markers = JPEGMarkers(bytes)
+        do throws(ImagingError) {
+            return try decode(bytes, markers, by: decompressor, name: name)
+        } catch .damaged(let name, let format, let reason) {
+            // What the library does not read is no damage.
+            if let kind = markers.unusualKind { throw .unsupported(name: name, kind: kind) }
+            throw .damaged(name: name, format: format, reason: reason)
+        }
+    }
+
+    private static func decode(
+        _ bytes: [UInt8], _ markers: JPEGMarkers, by decompressor: tjhandle, name: String
+    ) throws(ImagingError) -> DecodedPicture {
         guard let header = Header(of: bytes, by: decompressor) else {
             throw markers.hasEnd
-                ? failure(of: decompressor, name: name) : .truncated(name: name, format: format)
+                ? failure(of: decompressor, name: name, byteCount: bytes.count)
+                : .truncated(name: name, format: format)
         }
         try PictureLimits.check(width: header.width, height: header.height, name: name)
         let isPlausible = header.width * header.height / pixelsPerByte <= bytes.count
@@ -25,12 +38,12 @@ enum JPEGDecoder {
         let picture =
             header.isInk
             ? try decodeInk(bytes, header, by: decompressor, name: name)
-            : try Picture(width: header.width, height: header.height) {
+            : try Picture(header.size, name: name) {
                 buffer throws(ImagingError) in
                 try decompress(
                     bytes, header, to: TJPF_RGB, into: buffer, by: decompressor, name: name)
             }
-        return DecodedPicture(picture: picture, exif: markers.exif)
+        return DecodedPicture(picture: picture, orientation: markers.orientation)
     }
 
     private struct Header {
@@ -38,6 +51,7 @@ enum JPEGDecoder {
         let height: Int
         /// Whether the picture is coded for printing.
         let isInk: Bool
+        var size: PixelSize { PixelSize(width: width, height: height) }
 
         init?(of bytes: [UInt8], by decompressor: tjhandle) {
             var (width, height): (Int32, Int32) = (0, 0)
@@ -61,15 +75,21 @@ enum JPEGDecoder {
             decompressor, bytes, UInt(bytes.count), buffer.baseAddress, Int32(header.width), 0,
             Int32(header.height), Int32(pixelFormat.rawValue), flags)
         guard status != 0 else { return }
-        let error = failure(of: decompressor, name: name)
+        let error = failure(of: decompressor, name: name, byteCount: buffer.count)
         let isWarning = tjGetErrorCode(decompressor) == TJERR_WARNING.rawValue
         if case .damaged = error, isWarning { return }
         throw error
     }
 
-    /// What went wrong last; both messages of libjpeg about missing data say "premature end".
-    private static func failure(of decompressor: tjhandle, name: String) -> ImagingError {
+    /// What went wrong last; both messages of libjpeg about missing data say "premature end", those about
+    /// memory call it by its name.
+    private static func failure(
+        of decompressor: tjhandle, name: String, byteCount: Int
+    ) -> ImagingError {
         let reason = tjGetErrorStr2(decompressor).map { String(cString: $0) } ?? "unknown"
+        guard !reason.lowercased().contains("memory") else {
+            return .noMemory(name: name, byteCount: byteCount)
+        }
         return reason.lowercased().contains("premature end")
             ? .truncated(name: name, format: format)
             : .damaged(name: name, format: format, reason: reason)
@@ -80,10 +100,10 @@ enum JPEGDecoder {
         _ bytes: [UInt8], _ header: Header, by decompressor: tjhandle, name: String
     ) throws(ImagingError) -> Picture {
         let count = header.width * header.height
-        let inks = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count * 4)
-        defer { inks.deallocate() }
+        let samples = try SampleBuffer<UInt8>(count: count * 4, name: name)
+        let inks = samples.numbers
         try decompress(bytes, header, to: TJPF_CMYK, into: inks, by: decompressor, name: name)
-        return try Picture(width: header.width, height: header.height) { buffer in
+        return try Picture(header.size, name: name) { buffer in
             for pixel in 0..<count {
                 let light = Int(inks[pixel * 4 + 3])
                 for channel in 0..<3 {

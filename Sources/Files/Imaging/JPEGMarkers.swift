@@ -2,8 +2,12 @@
 
 /// What the segments of a JPEG file tell beside the picture (ITU-T T.81, annex B).
 struct JPEGMarkers {
-    /// The TIFF structure of the first EXIF segment.
-    private(set) var exif: ArraySlice<UInt8>?
+    /// The content of all EXIF segments, which belong together.
+    private var exif: [UInt8]?
+    /// The last XMP document.
+    private var xmp: [UInt8]?
+    /// The kind of picture that its frame announces, where few programs read it.
+    private(set) var unusualKind: String?
     /// Whether an end marker follows the start of the picture data.
     private(set) var hasEnd = false
 
@@ -14,6 +18,10 @@ struct JPEGMarkers {
     private static let endOfImage: UInt8 = 0xD9
     private static let applicationData1: UInt8 = 0xE1
     private static let exifSignature = Array("Exif\0\0".utf8)
+    private static let xmpSignature = Array("http://ns.adobe.com/xap/1.0/\0".utf8)
+
+    /// How the picture must be turned to be seen upright.
+    var orientation: Orientation { Orientation(exif: exif, xmp: xmp) }
 
     /// Walks the segments before the picture data, then looks for the end.
     init(_ bytes: [UInt8]) {
@@ -28,16 +36,33 @@ struct JPEGMarkers {
             let start = position + 4
             let end = position + 2 + Int(bytes[position + 2]) << 8 + Int(bytes[position + 3])
             guard end >= start, end <= bytes.count else { return }
-            if marker == Self.applicationData1, exif == nil,
-                bytes[start..<end].starts(with: Self.exifSignature)
-            {
-                exif = bytes[(start + Self.exifSignature.count)..<end]
-            }
+            if marker == Self.applicationData1 { takeNotes(bytes[start..<end]) }
+            unusualKind = unusualKind ?? Self.unusualKind(marker, bytes[start..<end])
             if marker == Self.startOfScan {
                 hasEnd = Self.containsEnd(bytes[end...])
                 return
             }
             position = end
+        }
+    }
+
+    private mutating func takeNotes(_ segment: ArraySlice<UInt8>) {
+        if segment.starts(with: Self.exifSignature) {
+            exif = (exif ?? []) + segment.dropFirst(Self.exifSignature.count)
+        } else if segment.starts(with: Self.xmpSignature) {
+            xmp = Array(segment.dropFirst(Self.xmpSignature.count))
+        }
+    }
+
+    /// What the marker that starts a frame, and the bits of a sample after it, say (table B.1).
+    private static func unusualKind(_ marker: UInt8, _ segment: ArraySlice<UInt8>) -> String? {
+        switch marker {
+        case 0xC3, 0xCB: "lossless JPEG"
+        case 0xC5...0xC7, 0xCD...0xCF: "hierarchical JPEG"
+        case 0xF7: "JPEG-LS"
+        case 0xC0...0xC2, 0xC9, 0xCA:
+            segment.first.flatMap { $0 == 8 ? nil : "JPEG of \($0) bits per sample" }
+        default: nil
         }
     }
 

@@ -7,17 +7,45 @@ public struct Picture: Sendable, Equatable {
     /// Rows, at least 1.
     public let height: Int
     /// Samples from the top left, row by row: `[height, width, 3]`.
-    public let pixels: [UInt8]
+    public let pixels: Samples<UInt8>
 
-    /// Wraps samples that lie row by row, red, green, blue.
+    /// Copies samples that lie row by row, red, green, blue.
     ///
-    /// - Precondition: both sides are positive and `pixels` holds `height · width · 3` samples.
+    /// - Precondition: both sides are positive, `pixels` holds `height · width · 3` samples, and there is
+    ///   memory for as many again.
     public init(width: Int, height: Int, pixels: [UInt8]) {
-        precondition(width > 0 && height > 0, "a picture has at least one pixel")
         precondition(pixels.count == width * height * 3, "a picture has three samples per pixel")
-        self.width = width
-        self.height = height
-        self.pixels = pixels
+        let size = PixelSize(width: width, height: height)
+        do {
+            try self.init(size, name: "a copy") { buffer in
+                _ = buffer.update(fromContentsOf: pixels)
+            }
+        } catch {
+            preconditionFailure("\(error)")
+        }
+    }
+
+    /// A picture whose samples are written in place by `fill`.
+    ///
+    /// - Parameters:
+    ///   - name: what the picture is called in an error.
+    ///   - fill: writes all `width · height · 3` samples.
+    /// - Precondition: both sides are positive.
+    init(
+        _ size: PixelSize, name: @autoclosure () -> String,
+        fill: (UnsafeMutableBufferPointer<UInt8>) throws(ImagingError) -> Void
+    ) throws(ImagingError) {
+        let buffer = try SampleBuffer<UInt8>(count: size.width * size.height * 3, name: name())
+        try fill(buffer.numbers)
+        self.init(size, buffer)
+    }
+
+    /// A picture of samples that have been written.
+    init(_ size: PixelSize, _ samples: SampleBuffer<UInt8>) {
+        precondition(size.width > 0 && size.height > 0, "a picture has at least one pixel")
+        precondition(samples.numbers.count == size.width * size.height * 3)
+        (width, height) = (size.width, size.height)
+        pixels = Samples(samples)
     }
 
     /// The size in pixels.
@@ -36,6 +64,9 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
         self.width = width
         self.height = height
     }
+
+    /// What a picture that has no name is called in an error.
+    var pictureName: String { "the picture of \(self) pixels" }
 
     /// Width and height as people write them, `640×480`.
     public var description: String { "\(width)×\(height)" }

@@ -10,7 +10,7 @@ public enum PictureDecoder {
     ///
     /// - Parameters:
     ///   - path: The file; its extension does not matter.
-    ///   - applyOrientation: Whether to turn the picture as its EXIF data says.
+    ///   - applyOrientation: Whether to turn the picture as its EXIF data or XMP say.
     /// - Throws: `ImagingError`, with the path in it.
     public static func load(
         path: String, applyOrientation: Bool = true
@@ -38,7 +38,7 @@ public enum PictureDecoder {
     /// - Parameters:
     ///   - bytes: The content of a JPEG, PNG or WebP file.
     ///   - name: What errors call it.
-    ///   - applyOrientation: Whether to turn the picture as its EXIF data says.
+    ///   - applyOrientation: Whether to turn the picture as its EXIF data or XMP say.
     /// - Throws: `ImagingError`, with the name in it.
     public static func decode(
         _ bytes: [UInt8], name: String, applyOrientation: Bool = true
@@ -49,9 +49,10 @@ public enum PictureDecoder {
             case .png: try PNGDecoder.decode(bytes, name: name)
             case .webp: try WebPDecoder.decode(bytes, name: name)
             case .other(let kind): throw .unsupported(name: name, kind: kind)
+            case .noPicture(let kind): throw .notPicture(name: name, kind: kind)
             }
-        guard applyOrientation, let exif = decoded.exif else { return decoded.picture }
-        return decoded.picture.turned(ExifOrientation(exif: exif))
+        guard applyOrientation else { return decoded.picture }
+        return try decoded.picture.turned(decoded.orientation, name: name)
     }
 
     /// The format of some content, or the error that says why it is none.
@@ -64,32 +65,8 @@ public enum PictureDecoder {
     }
 }
 
-/// A picture as it is stored, and the EXIF data that came with it.
+/// A picture as it is stored, and how it must be turned to be seen upright.
 struct DecodedPicture {
     let picture: Picture
-    /// A TIFF structure with the camera's notes.
-    let exif: ArraySlice<UInt8>?
-}
-
-extension Picture {
-    /// A picture whose samples are written in place by `fill`.
-    ///
-    /// - Precondition: the size is within `PictureLimits`, and `fill` writes all `width · height · 3` samples.
-    init(
-        width: Int, height: Int,
-        fill: (UnsafeMutableBufferPointer<UInt8>) throws(ImagingError) -> Void
-    ) throws(ImagingError) {
-        let count = width * height * 3
-        var failure: ImagingError?
-        let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            do throws(ImagingError) {
-                try fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
-                initialized = count
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-        self.init(width: width, height: height, pixels: pixels)
-    }
+    let orientation: Orientation
 }

@@ -21,6 +21,7 @@ public enum PictureEncoder {
             }
             throw .encoding(reason: message)
         }
+        guard isMemoryGranted(sink.count) else { throw .encoding(reason: "out of memory") }
         return Array(UnsafeBufferPointer(start: sink.bytes, count: sink.count))
     }
 

@@ -43,8 +43,10 @@ enum PictureFile {
     private static func refuseUnlessPicture(
         _ bytes: [UInt8], name: String
     ) throws(ImagingError) {
-        if case .other(let kind) = try PictureDecoder.format(of: bytes, name: name) {
-            throw .unsupported(name: name, kind: kind)
+        switch try PictureDecoder.format(of: bytes, name: name) {
+        case .jpeg, .png, .webp: return
+        case .other(let kind): throw .unsupported(name: name, kind: kind)
+        case .noPicture(let kind): throw .notPicture(name: name, kind: kind)
         }
     }
 
@@ -62,6 +64,11 @@ enum PictureFile {
             initialized = max(count, 0)
         }
         guard !failed else { throw unreadable(name) }
+        if bytes.count + chunk.count > bytes.capacity {
+            let wanted = 2 * bytes.capacity + chunk.count
+            guard isMemoryGranted(wanted) else { throw .noMemory(name: name, byteCount: wanted) }
+            bytes.reserveCapacity(wanted)
+        }
         bytes.append(contentsOf: chunk)
         return !chunk.isEmpty
     }

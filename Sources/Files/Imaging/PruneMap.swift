@@ -31,10 +31,11 @@ public enum PruneMap {
     ///   - regions: Its candidates.
     ///   - kept: The candidates kept, ascending.
     ///   - options: How the map looks.
+    /// - Throws: `ImagingError.noMemory`.
     /// - Precondition: `regions` is of this picture's size; `kept` ascends within `0..<regions.count`.
     public static func draw(
         _ picture: Picture, regions: PatchRegions, kept: [Int], options: Options = Options()
-    ) -> Picture {
+    ) throws(ImagingError) -> Picture {
         precondition(regions.picture == picture.size, "regions of another picture")
         precondition(zip(kept, kept.dropFirst()).allSatisfy { $0 < $1 }, "kept must ascend")
         precondition(kept.allSatisfy { (0..<regions.count).contains($0) }, "no such candidate")
@@ -44,17 +45,19 @@ public enum PruneMap {
             height: max(Int((Double(picture.height) * scale).rounded()), 1))
         let shown =
             size == picture.size
-            ? picture : picture.resized(width: size.width, height: size.height)
+            ? picture : try picture.resized(width: size.width, height: size.height)
         var isKept = [Bool](repeating: false, count: regions.count)
         for candidate in kept { isKept[candidate] = true }
         var first = 0
-        let panels = regions.grids.map { grid in
-            defer { first += grid.count }
-            return panel(
-                shown, grid: grid, isKept: isKept[first..<first + grid.count],
-                lineWidth: lineWidth(smallestPatch(of: regions) * scale), options)
+        var panels: [Picture] = []
+        for grid in regions.grids {
+            panels.append(
+                try panel(
+                    shown, grid: grid, isKept: isKept[first..<first + grid.count],
+                    lineWidth: lineWidth(smallestPatch(of: regions) * scale), options))
+            first += grid.count
         }
-        return joined(panels, gap: options.gap)
+        return try joined(panels, gap: options.gap)
     }
 
     /// The most pixels along a side of the picture as drawn: viewers open more, but slowly.
@@ -82,8 +85,8 @@ public enum PruneMap {
     private static func panel(
         _ picture: Picture, grid: PatchGrid, isKept: ArraySlice<Bool>, lineWidth: Int,
         _ options: Options
-    ) -> Picture {
-        var canvas = PictureCanvas(size: picture.size, color: options.gap)
+    ) throws(ImagingError) -> Picture {
+        let canvas = try PictureCanvas(size: picture.size, color: options.gap)
         canvas.copyGray(of: picture, brightness: options.unseenBrightness)
         let rectangles = grid.rectangles(onCopyOf: picture.size)
         let isShown = zip(rectangles, isKept).map { !$0.isEmpty && $1 }
@@ -97,7 +100,7 @@ public enum PruneMap {
                 canvas.copy(rectangle, of: picture, brightness: options.droppedBrightness)
             }
         }
-        return canvas.picture
+        return canvas.finished()
     }
 
     /// The lines of a kept patch: full ones around a group of neighbours, one of half the width
@@ -115,7 +118,8 @@ public enum PruneMap {
     }
 
     /// Copies side by side, or one below the other when they are wider than 3:2.
-    private static func joined(_ panels: [Picture], gap: PixelColor) -> Picture {
+    private static func joined(_ panels: [Picture], gap: PixelColor) throws(ImagingError) -> Picture
+    {
         guard panels.count > 1 else { return panels[0] }
         let panel = panels[0].size
         let distance = max(max(panel.width, panel.height) / 50, 2)
@@ -123,13 +127,13 @@ public enum PruneMap {
         let right = isStacked ? 0 : panel.width + distance
         let down = isStacked ? panel.height + distance : 0
         let last = panels.count - 1
-        var canvas = PictureCanvas(
+        let canvas = try PictureCanvas(
             size: PixelSize(
                 width: panel.width + last * right, height: panel.height + last * down),
             color: gap)
         for (index, panel) in panels.enumerated() {
             canvas.copy(panel, left: index * right, top: index * down)
         }
-        return canvas.picture
+        return canvas.finished()
     }
 }

@@ -3,10 +3,11 @@
 extension Picture {
     /// The picture at another size, by bicubic interpolation equal to Pillow's byte for byte.
     ///
+    /// - Throws: `ImagingError.noMemory`.
     /// - Precondition: both sides are positive.
-    public func resized(width: Int, height: Int) -> Picture {
+    public func resized(width: Int, height: Int) throws(ImagingError) -> Picture {
         precondition(width > 0 && height > 0, "a picture has at least one pixel")
-        return Resampling(
+        return try Resampling(
             horizontal: ResamplingAxis(from: self.width, to: width),
             vertical: ResamplingAxis(from: self.height, to: height)
         ).apply(to: self)
@@ -24,9 +25,12 @@ struct Resampling {
     var canvas: [UInt8] = [0, 0, 0]
 
     /// Resamples a picture whose sides the axes were planned for.
-    func apply(to picture: Picture) -> Picture {
+    func apply(to picture: Picture) throws(ImagingError) -> Picture {
         let rowLength = horizontal.count * 3
-        var sums = startingSums()
+        let size = PixelSize(width: horizontal.count, height: vertical.count)
+        let sums = try SampleBuffer<Int32>(
+            count: vertical.count * rowLength, name: picture.size.pictureName)
+        start(sums.numbers)
         var row = [UInt8](repeating: 0, count: rowLength)
         var live = 0..<0
         picture.pixels.withUnsafeBufferPointer { pixels in
@@ -38,13 +42,15 @@ struct Resampling {
                 for output in live {
                     let tap = source - vertical.spans[output].lowerBound
                     let weight = vertical.weights[vertical.offsets[output] + tap]
-                    add(row, times: weight, to: &sums, at: output * rowLength)
+                    add(row, times: weight, to: sums.numbers, at: output * rowLength)
                 }
             }
         }
-        return Picture(
-            width: horizontal.count, height: vertical.count,
-            pixels: sums.map(ResamplingAxis.sample))
+        return try Picture(size, name: picture.size.pictureName) { pixels in
+            for index in pixels.indices {
+                pixels[index] = ResamplingAxis.sample(sums.numbers[index])
+            }
+        }
     }
 
     /// The output rows that a source row reaches, given those of the row before: spans only move down.
@@ -55,15 +61,19 @@ struct Resampling {
         return first..<end
     }
 
-    /// The sums of all output rows before any source row: rounding, and the canvas above and below.
-    private func startingSums() -> [Int32] {  // [output height, output width, 3]
+    /// Sets the sums of all output rows, `[output height, output width, 3]`, to what they are before any source
+    /// row: rounding, and the canvas above and below.
+    private func start(_ sums: UnsafeMutableBufferPointer<Int32>) {
         let canvasRow = (0..<horizontal.count * 3).map { index in
             ResamplingAxis.sample(
                 ResamplingAxis.half
                     &+ Int32(canvas[index % 3]) &* horizontal.totalWeight(of: index / 3))
         }
-        return vertical.outsideWeights.flatMap { outside in
-            canvasRow.map { ResamplingAxis.half &+ Int32($0) &* outside }
+        for (output, outside) in vertical.outsideWeights.enumerated() {
+            let start = output * canvasRow.count
+            for (index, sample) in canvasRow.enumerated() {
+                sums[start + index] = ResamplingAxis.half &+ Int32(sample) &* outside
+            }
         }
     }
 
@@ -94,11 +104,12 @@ struct Resampling {
     }
 
     /// Adds a weighted row to the sums of one output row.
-    private func add(_ row: [UInt8], times weight: Int32, to sums: inout [Int32], at start: Int) {
-        sums.withUnsafeMutableBufferPointer { sums in
-            for index in row.indices {
-                sums[start + index] &+= Int32(row[index]) &* weight
-            }
+    private func add(
+        _ row: [UInt8], times weight: Int32, to sums: UnsafeMutableBufferPointer<Int32>,
+        at start: Int
+    ) {
+        for index in row.indices {
+            sums[start + index] &+= Int32(row[index]) &* weight
         }
     }
 }

@@ -13,11 +13,14 @@ enum WebPDecoder {
             let width = Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH))
             let height = Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT))
             try PictureLimits.check(width: width, height: height, name: name)
-            let picture = try Picture(width: width, height: height) {
+            let size = PixelSize(width: width, height: height)
+            let picture = try Picture(size, name: name) {
                 canvas throws(ImagingError) in
                 try decodeFirstFrame(of: demuxer, into: canvas, width: width, name: name)
             }
-            return DecodedPicture(picture: picture, exif: exif(in: demuxer))
+            let orientation = Orientation(
+                exif: chunk("EXIF", of: demuxer), xmp: chunk("XMP ", of: demuxer))
+            return DecodedPicture(picture: picture, orientation: orientation)
         }
     }
 
@@ -56,28 +59,31 @@ enum WebPDecoder {
         configuration.output.u.RGBA.stride = Int32(width * 3)
         configuration.output.u.RGBA.size = canvas.count - corner
         try check(
-            WebPDecode(frame.fragment.bytes, frame.fragment.size, &configuration), name: name)
+            WebPDecode(frame.fragment.bytes, frame.fragment.size, &configuration), name: name,
+            byteCount: canvas.count)
     }
 
-    private static func check(_ status: VP8StatusCode, name: String) throws(ImagingError) {
+    private static func check(
+        _ status: VP8StatusCode, name: String, byteCount: Int
+    ) throws(ImagingError) {
         switch status {
         case VP8_STATUS_OK: return
         case VP8_STATUS_NOT_ENOUGH_DATA, VP8_STATUS_SUSPENDED:
             throw .truncated(name: name, format: format)
         case VP8_STATUS_OUT_OF_MEMORY:
-            throw .damaged(name: name, format: format, reason: "it takes more memory than there is")
+            throw .noMemory(name: name, byteCount: byteCount)
         default:
             throw .damaged(name: name, format: format, reason: "the coded picture is not valid")
         }
     }
 
-    /// The TIFF structure of the EXIF chunk, which some programs prefix as in JPEG files.
-    private static func exif(in demuxer: OpaquePointer) -> ArraySlice<UInt8>? {
+    /// The content of the first chunk of a type, nil where there is none or it is empty.
+    private static func chunk(_ type: String, of demuxer: OpaquePointer) -> [UInt8]? {
         var chunk = WebPChunkIterator()
         defer { WebPDemuxReleaseChunkIterator(&chunk) }
-        guard WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk) != 0 else { return nil }
-        let bytes = Array(UnsafeBufferPointer(start: chunk.chunk.bytes, count: chunk.chunk.size))
-        let prefix = "Exif\0\0".utf8
-        return bytes.starts(with: prefix) ? bytes.dropFirst(prefix.count) : bytes[...]
+        guard WebPDemuxGetChunk(demuxer, type, 1, &chunk) != 0, chunk.chunk.size > 0 else {
+            return nil
+        }
+        return Array(UnsafeBufferPointer(start: chunk.chunk.bytes, count: chunk.chunk.size))
     }
 }

@@ -138,10 +138,13 @@ private struct AttentionBlockWork {
         for query in first..<end {
             let row = query &- first
             let line = scores + row &* AttentionKernels.tokensPerBlock
-            let tokens = block.visibleTokens(query)
-            let offset = largest(line, tokens)
+            let hidden = block.hiddenTokens(query)
+            let (seen, tokens) = (line + hidden, block.visibleTokens(query) &- hidden)
+            // Tokens before the window have no weight.
+            for token in 0..<hidden { line[token] = 0 }
+            let offset = tokens > 0 ? largest(seen, tokens) : 0
             totals[2 &* row] = offset
-            totals[2 &* row &+ 1] = exponentiate(line, tokens, minus: offset)
+            totals[2 &* row &+ 1] = tokens > 0 ? exponentiate(seen, tokens, minus: offset) : 0
         }
     }
 
@@ -216,6 +219,8 @@ private struct AttentionBlockWork {
     private func addToStates(_ first: Int, _ end: Int, _ totals: UnsafePointer<Float>) {
         for query in first..<end {
             let row = query &- first
+            // A query of whose window the block holds nothing.
+            guard totals[2 &* row &+ 1] != 0 else { continue }
             states.add(
                 largest: totals[2 &* row], total: totals[2 &* row &+ 1],
                 sums: sums + row &* AttentionKernels.paddedWidth(block.width), toQuery: query)

@@ -130,7 +130,7 @@ struct PagedScores {
             case 5: multiply(InlineArray<5, _>(repeating: row))
             case 6: multiply(InlineArray<6, _>(repeating: row))
         #endif
-        default: break
+        default: preconditionFailure("more rows than a tile has")
         }
     }
 

@@ -62,6 +62,6 @@ func multiplyBrainFloats(
     case 4: sweep(BrainFloatTile<4>.self)
     case 5: sweep(BrainFloatTile<5>.self)
     case 6: sweep(BrainFloatTile<6>.self)
-    default: break
+    default: preconditionFailure("more rows than a tile has")
     }
 }

@@ -35,7 +35,7 @@ private func multiplyFloatPanel<Number: MatrixNumber>(
         case 4: sweep(InlineArray<4, _>(repeating: row))
         case 5: sweep(InlineArray<5, _>(repeating: row))
         case 6: sweep(InlineArray<6, _>(repeating: row))
-        default: break
+        default: preconditionFailure("more rows than a tile has")
         }
     }
     switch (rows, lane_count) {

@@ -47,15 +47,26 @@ enum BrainFloatPair: MatrixNumber {
     }
 }
 
-/// The shape of the largest register tile.
+/// The most rows of a register tile: six where there are 32 registers, three where there are 16.
+///
+/// In a quantised product each row needs two integer sums and two float ones on two vectors of columns:
+/// six rows take 24 registers, three rows 12, and the rest holds weights, scales and masks.
+enum RegisterTile {
+    #if SIX_ROW_TILES
+        @inline(__always) static var rows: Int { 6 }
+    #else
+        @inline(__always) static var rows: Int { 3 }
+    #endif
+}
+
+/// The shape of the largest register tile of floats.
 ///
 /// Of 32 registers 24 hold sums, four columns and one a factor; of 16 nine, three and one.
 enum FloatTile {
+    @inline(__always) static var rows: Int { RegisterTile.rows }
     #if SIX_ROW_TILES
-        @inline(__always) static var rows: Int { 6 }
         @inline(__always) static var vectors: Int { 4 }
     #else
-        @inline(__always) static var rows: Int { 3 }
         @inline(__always) static var vectors: Int { 3 }
     #endif
 }
@@ -140,7 +151,7 @@ struct FloatProduct {
             case 5: multiply(number, InlineArray<5, _>(repeating: row))
             case 6: multiply(number, InlineArray<6, _>(repeating: row))
         #endif
-        default: break
+        default: preconditionFailure("more rows than a tile has")
         }
     }
 

@@ -3,7 +3,7 @@ internal import CVectorOps
 
 /// How one kind of weight panel is read.
 ///
-/// `PanelKind` tells the layouts. A panel holds 16 columns (outputs) of a matrix, superblock after superblock along the inputs. A
+/// `PanelKind` tells the layouts. A panel holds 32 columns (outputs) of a matrix, superblock after superblock along the inputs. A
 /// part is 64 inputs; a pair is two quads of 4 inputs that lie in the same 64-byte line.
 protocol PanelFormat: SendableMetatype {
     /// What is read once per superblock.

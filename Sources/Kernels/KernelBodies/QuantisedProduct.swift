@@ -14,7 +14,7 @@ internal import KernelInterface
 /// The products of a tile of quantised activations with panels of 32 columns, one after the other.
 ///
 /// - Parameters:
-///   - rows: 1 to `rows_per_tile`, as `activations` was made for.
+///   - rows: 1 to `RegisterTile.rows`, as `activations` was made for.
 ///   - out: `[rows, 32 · count]`, rows `outStride` numbers apart.
 @inline(__always)
 func multiplyPanels<Format: PanelFormat, Scaling: BlockScaling>(
@@ -45,7 +45,7 @@ func multiplyPanels<Format: PanelFormat, Scaling: BlockScaling>(
         case 5: multiply(PanelTile<Format, Scaling, 5>.self)
         case 6: multiply(PanelTile<Format, Scaling, 6>.self)
     #endif
-    default: break
+    default: preconditionFailure("more rows than a tile has")
     }
 }
 

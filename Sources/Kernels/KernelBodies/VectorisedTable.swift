@@ -19,7 +19,7 @@ func vectorisedTable(named name: String, over reference: KernelTable) -> KernelT
     }
     table.attention = attentionKernels()
     table.panels = PanelKernels(
-        rowsPerTile: rows_per_tile,
+        rowsPerTile: RegisterTile.rows,
         quantisers: [quantiser(FloatScaling.self), quantiser(PowerOfTwoScaling.self)],
         products: panelProducts(FloatScaling.self) + panelProducts(PowerOfTwoScaling.self),
         expansions: panelExpansions(FloatScaling.self) + panelExpansions(PowerOfTwoScaling.self))

@@ -16,13 +16,19 @@ public struct AttentionBlock {
     public let tokens: Int
     /// Tokens of the block that the first query sees, at least 1; more than `tokens` means all.
     public let visibleToFirst: Int
-    /// So many queries see equally many tokens, the next as many one more.
+    /// Tokens of the block that lie before the first query's window; none where it is negative.
+    public let hiddenToFirst: Int
+    /// So many queries see equally many tokens; windows of the next begin and end one token later.
     public let queriesPerToken: Int
+
+    /// What `hiddenToFirst` is where there are no windows.
+    public static var noneHidden: Int { .min / 2 }
 
     /// A block of tokens with the queries that see it.
     public init(
         queries: UnsafePointer<Float>, queryCount: Int, width: Int, keys: HeadTokens,
-        values: HeadTokens, tokens: Int, visibleToFirst: Int, queriesPerToken: Int
+        values: HeadTokens, tokens: Int, visibleToFirst: Int,
+        hiddenToFirst: Int = AttentionBlock.noneHidden, queriesPerToken: Int
     ) {
         self.queries = queries
         self.queryCount = queryCount
@@ -31,13 +37,20 @@ public struct AttentionBlock {
         self.values = values
         self.tokens = tokens
         self.visibleToFirst = visibleToFirst
+        self.hiddenToFirst = hiddenToFirst
         self.queriesPerToken = queriesPerToken
     }
 
-    /// Tokens of the block that a query sees.
+    /// Where the tokens of the block end that a query sees.
     @inlinable
     public func visibleTokens(_ query: Int) -> Int {
         min(tokens, visibleToFirst + query / queriesPerToken)
+    }
+
+    /// Where they begin, at most at their end.
+    @inlinable
+    public func hiddenTokens(_ query: Int) -> Int {
+        min(visibleTokens(query), max(0, hiddenToFirst + query / queriesPerToken))
     }
 }
 

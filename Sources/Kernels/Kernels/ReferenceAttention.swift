@@ -5,7 +5,8 @@ import KernelInterface
 /// Attention in plain loops with sums in double precision.
 let referenceAttention = AttentionKernels(
     attend: { block, states, _ in
-        for query in 0..<block.queryCount {
+        for query in 0..<block.queryCount
+        where block.hiddenTokens(query) < block.visibleTokens(query) {
             let later = attended(block, query)
             merge(
                 later, into: states + query * AttentionKernels.stateWidth(block.width), block.width)
@@ -25,7 +26,7 @@ let referenceAttention = AttentionKernels(
 
 /// What a query gets from one block, as a running result.
 private func attended(_ block: AttentionBlock, _ query: Int) -> [Float] {
-    let (width, tokens) = (block.width, block.visibleTokens(query))
+    let (width, seen) = (block.width, block.hiddenTokens(query)..<block.visibleTokens(query))
     let numbers = block.queries + query * width
     func key(_ token: Int, _ column: Int) -> Double {
         Double(block.keys.number(token: token, column: column, width: width, areKeys: true))
@@ -33,7 +34,7 @@ private func attended(_ block: AttentionBlock, _ query: Int) -> [Float] {
     func value(_ token: Int, _ column: Int) -> Double {
         Double(block.values.number(token: token, column: column, width: width, areKeys: false))
     }
-    let scores = (0..<tokens).map { token in
+    let scores = seen.map { token in
         Float((0..<width).reduce(0.0) { $0 + Double(numbers[$1]) * key(token, $1) })
     }
     var state = [Float](repeating: 0, count: AttentionKernels.stateWidth(width))
@@ -43,7 +44,7 @@ private func attended(_ block: AttentionBlock, _ query: Int) -> [Float] {
     state[1] = Float(weights.reduce(0, +))
     for column in 0..<width {
         state[AttentionKernels.sumOffset + column] = Float(
-            (0..<tokens).reduce(0.0) { $0 + weights[$1] * value($1, column) })
+            zip(weights, seen).reduce(0.0) { $0 + $1.0 * value($1.1, column) })
     }
     return state
 }

@@ -39,7 +39,7 @@ public struct EncodedPicture: Sendable {
         _ tiles: TileBatch, needs: Set<SelectionNeed>, _ model: LLaVAModel,
         cancellation: Cancellation = Cancellation()
     ) throws(GenerationError) {
-        let encoding = PictureEncoding(tiles, needs: needs, model)
+        let encoding = try PictureEncoding(tiles, needs: needs, model)
         try encoding.finish(cancellation)
         self = encoding.picture
     }

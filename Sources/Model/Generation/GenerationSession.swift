@@ -133,7 +133,7 @@ public final class GenerationSession {
                 onProgress(.encoding(picture: picture, of: pictures.count, done: done))
             }
             report(0)
-            let encoding = PictureEncoding(tiles, needs: needs, model, recorder: recorder)
+            let encoding = try PictureEncoding(tiles, needs: needs, model, recorder: recorder)
             try encoding.finish(cancellation, onProgress: report)
             statistics.add(encoding)
             encoded.append(encoding.picture)
@@ -268,7 +268,7 @@ extension LLaVAModel {
     /// Checks that there is an embedding for every token.
     ///
     /// - Throws: `GenerationError.vocabularyMismatch`.
-    func check(_ tokenizer: Tokenizer) throws(GenerationError) {
+    public func check(_ tokenizer: Tokenizer) throws(GenerationError) {
         guard tokenizer.vocabularySize <= decoder.vocabularySize else {
             throw .vocabularyMismatch(
                 tokenizer: tokenizer.vocabularySize, embeddings: decoder.vocabularySize)

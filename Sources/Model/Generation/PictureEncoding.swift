@@ -28,21 +28,30 @@ final class PictureEncoding {
     /// A picture before its first slice.
     ///
     /// - Parameter needs: what selectors will look at besides the projector's rows.
+    /// - Throws: `GenerationError.pruning` for something that the model does not compute, `GenerationError.model`
+    ///   where there is no memory for the picture's rows.
     init(
         _ tiles: TileBatch, needs: Set<SelectionNeed>, key: PictureKey? = nil, _ model: LLaVAModel,
         recorder: StageRecorder? = nil
-    ) {
+    ) throws(GenerationError) {
+        // Without a block, the class token attends to nothing.
+        if needs.contains(.classAttention), model.vision.blockCount == 0 {
+            throw .pruning(.missingInput(selector: "that was asked for", need: .classAttention))
+        }
         self.model = model
         self.tiles = tiles
         self.key = key
         self.recorder = recorder
         layout = model.layout(tiles.geometry)
-        embeddings = model.ops.activations(
-            rows: tiles.count * model.vision.config.patchCount, width: model.decoder.config.width)
-        features =
-            needs.contains(.features)
-            ? model.ops.activations(
-                rows: embeddings.rows, width: model.vision.config.featureWidth) : nil
+        let rows = tiles.count * model.vision.config.patchCount
+        (embeddings, features) = try granted { () throws(MemoryShortage) in
+            (
+                try model.ops.grantedActivations(rows: rows, width: model.decoder.config.width),
+                needs.contains(.features)
+                    ? try model.ops.grantedActivations(
+                        rows: rows, width: model.vision.config.featureWidth) : nil
+            )
+        }
         classAttention = needs.contains(.classAttention) ? [] : nil
         recorder?.recordTiles(tiles)
     }
@@ -60,8 +69,15 @@ final class PictureEncoding {
     ///
     /// - Throws: `GenerationError.model`.
     func runSlice() throws(GenerationError) {
-        let tile = self.tile ?? model.vision.start(tiles[tilesDone])
-        self.tile = tile
+        let tile: TileInTower
+        if let begun = self.tile {
+            tile = begun
+        } else {
+            tile = try modelled { () throws(ModelError) in
+                try model.vision.start(tiles[tilesDone])
+            }
+            self.tile = tile
+        }
         if tile.blocksDone < model.vision.blockCount {
             try measure(&visionSeconds) { () throws(GenerationError) in
                 try modelled { () throws(ModelError) in
@@ -115,4 +131,13 @@ func modelled<Value>(
     _ body: () throws(ModelError) -> Value
 ) throws(GenerationError) -> Value {
     do { return try body() } catch { throw .model(error) }
+}
+
+/// What `body` returns; a shortage of memory becomes an error of the picture.
+func granted<Value>(
+    _ body: () throws(MemoryShortage) -> Value
+) throws(GenerationError) -> Value {
+    do { return try body() } catch {
+        throw .model(.noMemory(place: "a picture's visual tokens", byteCount: error.byteCount))
+    }
 }

@@ -52,9 +52,13 @@ final class RequestInEncoding {
             if encoding == nil, let key, let picture = known.picture(key, for: rows.needs) {
                 return pictures.append(picture)
             }
-            let encoding =
-                encoding ?? PictureEncoding(tiles, needs: rows.needs, key: key, model)
-            self.encoding = encoding
+            let encoding: PictureEncoding
+            if let begun = self.encoding {
+                encoding = begun
+            } else {
+                encoding = try PictureEncoding(tiles, needs: rows.needs, key: key, model)
+                self.encoding = encoding
+            }
             try encoding.runSlice()
             onEvent(
                 .encoding(picture: picture, of: request.pictures.count, done: encoding.fraction))

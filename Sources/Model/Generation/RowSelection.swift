@@ -23,14 +23,24 @@ struct RowSelection {
     /// The selection that `pruning` asks for; nil keeps all rows.
     ///
     /// - Parameter question: the question as typed.
-    /// - Throws: `GenerationError.pruning` for no such selector.
+    /// - Throws: `GenerationError.pruning` for no such selector, or one that looks at what the model does not compute, `GenerationError.vocabularyMismatch` when the model has
+    ///   no embedding for one of the question's tokens.
     init(
         _ pruning: PruningOptions?, question: [TokenID], _ model: LLaVAModel
     ) throws(GenerationError) {
+        let embeddings = model.decoder.vocabularySize
+        if let token = question.first(where: { !(0..<embeddings).contains(Int($0)) }) {
+            throw .vocabularyMismatch(tokenizer: Int(token) + 1, embeddings: embeddings)
+        }
         self.model = model
         self.pruning = pruning
         self.question = model.decoder.embed(question)
         selector = try pruning?.namedSelector()
+        if let info = selector?.info, info.needs.contains(.classAttention),
+            model.vision.blockCount == 0
+        {
+            throw .pruning(.missingInput(selector: info.name, need: .classAttention))
+        }
     }
 
     /// What it looks at besides the projector's rows.
@@ -69,10 +79,12 @@ struct RowSelection {
         _ selector: any TokenSelector, from picture: EncodedPicture, _ pruning: PruningOptions
     ) throws(GenerationError) -> PictureSelection {
         let patches = picture.candidatePatches
+        var features: Activations?
+        if needs.contains(.features), let all = picture.features {
+            features = try gather(patches, of: all)
+        }
         let input = SelectionInput(
-            embeddings: model.ops.gather(patches, of: picture.embeddings),
-            features: needs.contains(.features)
-                ? picture.features.map { model.ops.gather(patches, of: $0) } : nil,
+            embeddings: try gather(patches, of: picture.embeddings), features: features,
             classAttention: picture.classAttention.map { attention in
                 patches.map { attention[$0] }
             },
@@ -85,11 +97,20 @@ struct RowSelection {
             picture.layout, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
     }
 
+    private func gather(
+        _ patches: [Int], of rows: Activations
+    ) throws(GenerationError) -> Activations {
+        try granted { () throws(MemoryShortage) in try model.ops.gather(patches, of: rows) }
+    }
+
     /// Shares the pictures' budgets between them.
     private func selectTogether(
         _ pictures: [EncodedPicture], _ pruning: PruningOptions
     ) throws(GenerationError) -> [PictureSelection] {
-        let candidates = pictures.map { model.ops.gather($0.candidatePatches, of: $0.embeddings) }
+        var candidates: [Activations] = []
+        for picture in pictures {
+            candidates.append(try gather(picture.candidatePatches, of: picture.embeddings))
+        }
         let chosen = try pruned { () throws(PruningError) in
             var keep = 0
             for embeddings in candidates {
@@ -126,7 +147,7 @@ extension PictureSelection {
         cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) {
         let rows = try RowSelection(pruning, question: question, model)
-        let encoding = PictureEncoding(tiles, needs: rows.needs, model)
+        let encoding = try PictureEncoding(tiles, needs: rows.needs, model)
         try encoding.finish(cancellation, onProgress: onProgress)
         var statistics = GenerationStatistics()
         self = try rows.select([encoding.picture], &statistics)[0].selection

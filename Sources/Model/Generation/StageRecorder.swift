@@ -46,7 +46,7 @@ public final class StageRecorder {
     public init() {}
 
     func recordTiles(_ tiles: TileBatch) {
-        pixels.append(tiles.pixels, shape: [tiles.count, 3, tiles.side, tiles.side])
+        pixels.append(Array(tiles.pixels), shape: [tiles.count, 3, tiles.side, tiles.side])
     }
 
     func recordFeatures(_ features: Activations, tiles: Int) {

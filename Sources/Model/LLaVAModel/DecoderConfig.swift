@@ -35,6 +35,8 @@ public struct DecoderConfig: Sendable, Equatable {
     public let originalContextLength: Int
     /// Factor on the rotary embedding's cosines and sines.
     public let rotaryMagnitude: Float
+    /// What the metadata holds and nothing here knows.
+    public let warnings: [String]
 
     /// Most numbers per token anywhere in a decoder: Llama-3.1-405B, far larger than any LLaVA, has
     /// 53248.
@@ -46,11 +48,15 @@ public struct DecoderConfig: Sendable, Equatable {
     public init(_ metadata: GGUFMetadata) throws(ModelError) {
         let general = Hyperparameters(metadata: metadata, prefix: "general")
         let name = try general.string(ifPresent: "architecture") ?? "missing"
+        guard name != VisionConfig.architecture else {
+            throw .notTextModel(file: metadata.fileName)
+        }
         guard let architecture = Architecture(rawValue: name) else {
             throw general.unsupported(
                 "architecture", name,
                 supported: Architecture.allCases.map(\.rawValue).joined(separator: ", "))
         }
+        try general.checkIsModel()
         let parameters = Hyperparameters(metadata: metadata, prefix: name)
         self.architecture = architecture
         width = try parameters.count("embedding_length", upTo: Self.widthLimit)
@@ -63,7 +69,7 @@ public struct DecoderConfig: Sendable, Equatable {
                 "attention.layer_norm_rms_epsilon", "missing", "a positive number")
         }
         self.epsilon = epsilon
-        attention = try Self.attention(parameters, width: width)
+        attention = try Self.attention(parameters, width: width, context: contextLength)
         rotatedWidth = try Self.rotatedWidth(parameters, attention, architecture)
         rotaryBase = try parameters.positive(ifPresent: "rope.freq_base") ?? 10_000
         rotaryDivisor = try Self.rotaryDivisor(parameters)
@@ -74,10 +80,11 @@ public struct DecoderConfig: Sendable, Equatable {
         if let experts = try parameters.integer(ifPresent: "expert_count"), experts != 0 {
             throw parameters.unsupported("expert_count", "\(experts)", supported: "0")
         }
+        warnings = try UnreadMetadata.decoder(architecture, width: width, attention).check(metadata)
     }
 
     private static func attention(
-        _ parameters: Hyperparameters, width: Int
+        _ parameters: Hyperparameters, width: Int, context: Int
     ) throws(ModelError) -> AttentionShape {
         let heads = try parameters.count("attention.head_count", upTo: 1 << 10)
         let keyValueHeads =
@@ -103,7 +110,19 @@ public struct DecoderConfig: Sendable, Equatable {
             throw parameters.invalid(
                 "attention.key_length", "\(headWidth)", "at most \(widthLimit) for \(heads) heads")
         }
-        return AttentionShape(heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth)
+        return AttentionShape(
+            heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth,
+            window: try window(parameters, context: context))
+    }
+
+    /// The tokens that a token sees, its own included (arXiv 2310.06825); nil where that is the whole context.
+    private static func window(
+        _ parameters: Hyperparameters, context: Int
+    ) throws(ModelError) -> Int? {
+        let key = "attention.sliding_window"
+        guard let window = try parameters.integer(ifPresent: key), window != 0 else { return nil }
+        guard window > 0 else { throw parameters.invalid(key, "\(window)", "0 or more") }
+        return window < context ? window : nil
     }
 
     private static func rotatedWidth(
@@ -134,6 +153,8 @@ public struct DecoderConfig: Sendable, Equatable {
             }
             return factor == 0 ? 1 : factor
         case "none", "longrope":
+            return 1
+        case "yarn" where try parameters.number(ifPresent: "rope.scaling.factor") == 1:
             return 1
         default:
             throw parameters.unsupported(

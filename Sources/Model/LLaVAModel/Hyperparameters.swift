@@ -65,6 +65,15 @@ struct Hyperparameters {
         try read { () throws(GGUFError) in try metadata.floats(full(key)) }
     }
 
+    /// Checks that a file's general metadata does not say that it is something else than a model.
+    func checkIsModel() throws(ModelError) {
+        let key = "type"
+        guard let type = try string(ifPresent: key), ["adapter", "imatrix"].contains(type) else {
+            return
+        }
+        throw unsupported(key, type, supported: "model, mmproj")
+    }
+
     func invalid(_ key: String, _ value: String, _ expected: String) -> ModelError {
         .invalidValue(
             file: metadata.fileName, key: full(key), value: value, expected: expected)

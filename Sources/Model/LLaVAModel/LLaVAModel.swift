@@ -34,12 +34,14 @@ public final class LLaVAModel: Sendable {
     ///     that is shorter.
     ///   - visionPrecision: how vision tower and projector compute.
     ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
+    /// - Throws: `ModelError`.
     public init(
         text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil,
         visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
         onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
         self.ops = ops
+        try Self.checkRoles(text: text, projector: projectorFile)
         let textConfig = try DecoderConfig(text.metadata)
         self.context = try Self.checked(context, textConfig, text)
         var packedBytes = 0
@@ -66,12 +68,23 @@ public final class LLaVAModel: Sendable {
                 text: text.path, textWidth: textConfig.width)
         }
         newline = try visionLoader.newline(config, width: textConfig.width)
-        padding = try Self.preprocessor(config, .padToSquare, projectorFile)
+        padding = try Self.preprocessor(
+            config, config.cropsToSquare ? .centerCrop : .padToSquare, projectorFile)
         cropping = try Self.preprocessor(config, .centerCrop, projectorFile)
         for loader in [textLoader, visionLoader] {
             loader.saveCache(ops) { onProgress(.storing(done: $0)) }
         }
-        warnings = [textLoader, visionLoader].flatMap(\.warnings)
+        warnings =
+            [textLoader, visionLoader].flatMap(\.warnings) + textConfig.warnings + config.warnings
+    }
+
+    /// Checks that the files are not exchanged, which each of them alone cannot tell.
+    private static func checkRoles(
+        text: GGUFFile, projector: GGUFFile
+    ) throws(ModelError) {
+        let isProjector = try VisionConfig.isProjector(text.metadata)
+        guard isProjector, try !VisionConfig.isProjector(projector.metadata) else { return }
+        throw .exchangedFiles(text: text.path, projector: projector.path)
     }
 
     /// A model whose vision tower and projector compute on other threads; it shares the rest.
@@ -146,6 +159,15 @@ public final class LLaVAModel: Sendable {
                 file: file.path, key: "clip.vision", value: "\(error)",
                 expected: "a CLIP picture format")
         }
+    }
+}
+
+/// What `body` returns; a shortage of memory becomes an error about `place`.
+func granted<Value>(
+    _ place: String, _ body: () throws(MemoryShortage) -> Value
+) throws(ModelError) -> Value {
+    do { return try body() } catch {
+        throw .noMemory(place: place, byteCount: error.byteCount)
     }
 }
 

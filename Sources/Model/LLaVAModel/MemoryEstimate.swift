@@ -64,6 +64,11 @@ public struct MemoryEstimate: Sendable, Equatable {
         return boundedProduct(rows, 3 * config.width + attention + 2 * config.feedForwardWidth)
     }
 
+    /// Bytes that the vision tower needs for one tile.
+    static func visionBytes(_ config: VisionConfig) -> Int {
+        boundedProduct(visionNumbers(config), MemoryLayout<Float>.stride)
+    }
+
     private static func visionNumbers(_ config: VisionConfig) -> Int {
         let attention = 4 * config.width
         return (1 + config.patchCount)

@@ -15,8 +15,16 @@ public enum ModelError: Error, Equatable {
     case wrongShape(file: String, tensor: String, found: [Int], expected: [Int])
     /// The projector makes rows of another width than the decoder takes.
     case widthMismatch(projector: String, projectorWidth: Int, text: String, textWidth: Int)
+    /// The text model was given as the projector's file, and the other way round.
+    case exchangedFiles(text: String, projector: String)
+    /// A vision tower and projector was given as the text model.
+    case notTextModel(file: String)
+    /// A text model was given as the vision tower and projector.
+    case notProjector(file: String)
     /// The system does not grant the memory of a KV cache.
     case cacheTooLarge(rows: Int, bytesPerRow: Int)
+    /// The system does not grant the memory of something that a picture needs.
+    case noMemory(place: String, byteCount: Int)
     /// More rows are asked for than the KV cache's free pages hold.
     case outOfCachePages(rows: Int, pages: Int, free: Int, capacity: Int)
     /// The heads' width does not suit the KV cache's format.
@@ -50,6 +58,17 @@ extension ModelError: CustomStringConvertible {
             \(projector): its projector makes rows of \(projectorWidth) numbers, but \(text) takes \
             \(textWidth); the two files do not belong together
             """
+        case .exchangedFiles(let text, let projector):
+            """
+            the two files are exchanged: \(text) is a vision tower and projector, the mmproj file, and \
+            \(projector) a text model
+            """
+        case .notTextModel(let file):
+            "\(file): is a vision tower and projector, the mmproj file, expected a text model"
+        case .notProjector(let file):
+            "\(file): is a text model, expected a vision tower and projector, the mmproj file"
+        case .noMemory(let place, let byteCount):
+            "there is no memory for the \(byteCount) bytes of \(place)"
         case .cacheTooLarge(let rows, let bytesPerRow):
             """
             there is no memory for a KV cache of \(rows) rows, \(bytesPerRow) bytes each; see \

@@ -52,6 +52,11 @@ public struct VisionConfig: Sendable, Equatable {
     /// Tile grids to choose from, for anyres models (LLaVA-NeXT); empty for others.
     public let pinpoints: [PixelSize]
 
+    /// Whether the middle square of a picture is what the model was trained on.
+    public let cropsToSquare: Bool
+    /// What the metadata holds and nothing here knows.
+    public let warnings: [String]
+
     /// Patches of one tile.
     public var patchCount: Int { (tileSide / patchSide) * (tileSide / patchSide) }
     /// Numbers per patch that the projector takes.
@@ -88,10 +93,8 @@ public struct VisionConfig: Sendable, Equatable {
         _ metadata: GGUFMetadata, storedBlocks: Int, projectorLayers: Set<Int>
     ) throws(ModelError) {
         let general = Hyperparameters(metadata: metadata, prefix: "general")
-        let architecture = try general.string(ifPresent: "architecture") ?? "missing"
-        guard architecture == "clip" else {
-            throw general.unsupported("architecture", architecture, supported: "clip (an mmproj)")
-        }
+        guard try Self.isProjector(metadata) else { throw try Self.refusal(general) }
+        try general.checkIsModel()
         let clip = Hyperparameters(metadata: metadata, prefix: "clip")
         if try clip.bool(ifPresent: "has_vision_encoder") == false {
             throw clip.unsupported("has_vision_encoder", "false", supported: "true")
@@ -119,8 +122,47 @@ public struct VisionConfig: Sendable, Equatable {
         mean = try Self.colours(vision, "image_mean") ?? Self.clipMean
         deviation = try Self.colours(vision, "image_std") ?? Self.clipDeviation
         pinpoints = try Self.pinpoints(vision, tileSide: tileSide)
+        cropsToSquare = try Self.cropsToSquare(vision, hasPinpoints: !pinpoints.isEmpty)
+        warnings = try UnreadMetadata.vision.check(metadata)
         guard deviation.allSatisfy({ $0 != 0 }) else {
             throw vision.invalid("image_std", "\(deviation)", "numbers other than 0")
+        }
+    }
+
+    /// What `general.architecture` is in files of vision towers and projectors.
+    static let architecture = "clip"
+
+    /// Whether a file says that it holds a vision tower and a projector.
+    static func isProjector(_ metadata: GGUFMetadata) throws(ModelError) -> Bool {
+        try Hyperparameters(metadata: metadata, prefix: "general")
+            .string(ifPresent: "architecture") == architecture
+    }
+
+    /// Why a file is no vision tower and projector.
+    private static func refusal(_ general: Hyperparameters) throws(ModelError) -> ModelError {
+        let name = try general.string(ifPresent: "architecture") ?? "missing"
+        if DecoderConfig.Architecture(rawValue: name) != nil {
+            return .notProjector(file: general.metadata.fileName)
+        }
+        return general.unsupported(
+            "architecture", name, supported: "\(architecture) (an mmproj)")
+    }
+
+    /// How pictures become one tile: LLaVA-1.5 pads them, LLaVA-1.0 took the middle square.
+    private static func cropsToSquare(
+        _ vision: Hyperparameters, hasPinpoints: Bool
+    ) throws(ModelError) -> Bool {
+        let key = "image_aspect_ratio"
+        switch try vision.string(ifPresent: key) {
+        case nil, "pad": return false
+        case "square": return true
+        case "anyres":
+            guard hasPinpoints else {
+                throw vision.invalid("image_grid_pinpoints", "missing", "resolutions for anyres")
+            }
+            return false
+        case .some(let other):
+            throw vision.unsupported(key, other, supported: "pad, square, anyres")
         }
     }
 

@@ -49,10 +49,14 @@ public final class VisionTower: Sendable {
 
     /// A tile before the first block.
     ///
-    /// - Parameter pixels: a normalised tile `[3, side, side]`.
-    public func start(_ pixels: ArraySlice<Float>) -> TileInTower {
+    /// - Parameter pixels: a normalised tile `[3, side, side]`, in memory that lies side by side.
+    /// - Throws: `ModelError.noMemory`.
+    public func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
+        let features = try granted("vision features") { () throws(MemoryShortage) in
+            try ops.requireMemory(MemoryEstimate.visionBytes(config))
+            return try ops.grantedActivations(rows: config.patchCount, width: config.featureWidth)
+        }
         let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
-        let features = ops.activations(rows: config.patchCount, width: config.featureWidth)
         collect(hidden, ofLayer: 0, into: features)
         return TileInTower(hidden: hidden, features: features)
     }
@@ -77,15 +81,15 @@ public final class VisionTower: Sendable {
     /// The features of one tile's patches, without the class token's.
     ///
     /// - Parameters:
-    ///   - pixels: a normalised tile `[3, side, side]`.
+    ///   - pixels: a normalised tile `[3, side, side]`, in memory that lies side by side.
     ///   - onClassAttention: as for `runNextBlock`.
     /// - Returns: `[patches, featureWidth]`, patches in raster order.
-    /// - Throws: `ModelError.notFinite`, `ModelError.cancelled`.
+    /// - Throws: `ModelError.notFinite`, `ModelError.noMemory`, `ModelError.cancelled`.
     public func features(
-        _ pixels: ArraySlice<Float>, cancellation: Cancellation,
+        _ pixels: some Collection<Float>, cancellation: Cancellation,
         onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) -> Activations {
-        let tile = start(pixels)
+        let tile = try start(pixels)
         while tile.blocksDone < blockCount {
             try cancellation.check()
             try runNextBlock(tile, onClassAttention: onClassAttention)
@@ -94,7 +98,7 @@ public final class VisionTower: Sendable {
     }
 
     /// The class token, then the patches, each plus its position.
-    private func embed(_ pixels: ArraySlice<Float>) -> Activations {
+    private func embed(_ pixels: some Collection<Float>) -> Activations {
         let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
         let hidden = ops.activations(rows: 1 + patches.rows, width: config.width)
         hidden.row(0).update(from: weights.classEmbedding, count: config.width)
@@ -104,12 +108,12 @@ public final class VisionTower: Sendable {
     }
 
     /// One row per patch: its pixels in the order of the convolution's kernel.
-    private func flattenedPatches(_ pixels: ArraySlice<Float>) -> Activations {
+    private func flattenedPatches(_ pixels: some Collection<Float>) -> Activations {
         let (side, tile) = (config.patchSide, config.tileSide)
         precondition(pixels.count == 3 * tile * tile)
         let perSide = tile / side
         let rows = ops.activations(rows: perSide * perSide, width: 3 * side * side)
-        pixels.withUnsafeBufferPointer { source in
+        let hasCopied: Void? = pixels.withContiguousStorageIfAvailable { source in
             guard let base = source.baseAddress else { return }
             for patch in 0..<rows.rows {
                 let (top, left) = (patch / perSide * side, patch % perSide * side)
@@ -120,6 +124,7 @@ public final class VisionTower: Sendable {
                 }
             }
         }
+        precondition(hasCopied != nil, "pixels lie side by side")
         return rows
     }
 
@@ -171,7 +176,7 @@ public final class VisionTower: Sendable {
 
 extension TileBatch {
     /// The pixels of one tile: `[3, side, side]`.
-    public subscript(tile: Int) -> ArraySlice<Float> {
+    public subscript(tile: Int) -> some Collection<Float> {
         let count = 3 * side * side
         return pixels[(tile * count)..<((tile + 1) * count)]
     }

@@ -18,13 +18,37 @@ public final class Activations: @unchecked Sendable {
     }
 
     /// Takes `rows · width` numbers, not set to anything, from `origin`, which gets their memory back.
-    init(rows: Int, width: Int, from origin: ReusedBuffers?) {
+    convenience init(rows: Int, width: Int, from origin: ReusedBuffers?) {
+        let buffer = Self.buffer(rows * width * MemoryLayout<Float>.stride, from: origin)
+        self.init(rows: rows, width: width, buffer, from: origin)
+    }
+
+    /// The same where the system may not grant so much memory.
+    convenience init(
+        rows: Int, width: Int, grantedBy origin: ReusedBuffers
+    ) throws(MemoryShortage) {
+        let (byteCount, overflows) = rows.multipliedReportingOverflow(
+            by: width * MemoryLayout<Float>.stride)
+        guard !overflows, let buffer = origin.granted(byteCount) else {
+            throw MemoryShortage(byteCount: overflows ? .max : byteCount)
+        }
+        self.init(rows: rows, width: width, buffer, from: origin)
+    }
+
+    private init(rows: Int, width: Int, _ buffer: ReusedBuffer, from origin: ReusedBuffers?) {
         self.rows = rows
         self.width = width
         self.origin = origin
-        let byteCount = rows * width * MemoryLayout<Float>.stride
-        buffer = origin?.take(byteCount) ?? ReusedBuffer(byteCount: byteCount)
+        self.buffer = buffer
         values = buffer.start.bindMemory(to: Float.self, capacity: rows * width)
+    }
+
+    private static func buffer(_ byteCount: Int, from origin: ReusedBuffers?) -> ReusedBuffer {
+        if let origin { return origin.take(byteCount) }
+        guard let buffer = ReusedBuffer(byteCount: byteCount) else {
+            preconditionFailure("no memory for \(byteCount) bytes")
+        }
+        return buffer
     }
 
     /// Copies `values`, which must hold a whole number of rows.
@@ -41,7 +65,7 @@ public final class Activations: @unchecked Sendable {
     deinit { giveBackBuffer() }
 
     private func giveBackBuffer() {
-        if let origin { origin.giveBack(buffer) } else { buffer.start.deallocate() }
+        if let origin { origin.giveBack(buffer) } else { buffer.deallocate() }
     }
 
     /// Changes the number of rows, which are then not set to anything.
@@ -52,7 +76,7 @@ public final class Activations: @unchecked Sendable {
         let byteCount = rows * width * MemoryLayout<Float>.stride
         guard byteCount > buffer.byteCount else { return }
         giveBackBuffer()
-        buffer = origin?.take(byteCount) ?? ReusedBuffer(byteCount: byteCount)
+        buffer = Self.buffer(byteCount, from: origin)
         values = buffer.start.bindMemory(to: Float.self, capacity: rows * width)
     }
 

@@ -40,6 +40,17 @@ struct AttentionPass {
         }
     }
 
+    /// Tokens before those that a row sees.
+    private func hiddenTokens(_ row: Int) -> Int {
+        guard case .cached = tokens, let window = shape.window else { return 0 }
+        return max(0, visibleTokens(row) - window)
+    }
+
+    /// The first token of the first block of which a row sees any.
+    private func firstSeenBlock(_ row: Int) -> Int {
+        hiddenTokens(row) / AttentionKernels.tokensPerBlock * AttentionKernels.tokensPerBlock
+    }
+
     private var stateWidth: Int { AttentionKernels.stateWidth(shape.headWidth) }
     /// Blocks of tokens that the last row sees.
     private var blocks: Int {
@@ -92,7 +103,7 @@ struct AttentionPass {
         let head = index % shape.keyValueHeads
         copyQueries(range, head, to: memory.queries)
         memory.clearStates()
-        var start = 0
+        var start = firstSeenBlock(range.lowerBound)
         while start < visibleTokens(range.upperBound - 1) {
             attend(range, head, from: start, memory, memory.states, ops.kernels.attention)
             start += AttentionKernels.tokensPerBlock
@@ -112,9 +123,9 @@ struct AttentionPass {
             copyQueries(0..<rows, head, to: memory.queries)
             let target = states + (block * shape.keyValueHeads + head) * statesPerHead
             target.update(repeating: 0, count: statesPerHead)
-            attend(
-                0..<rows, head, from: block * AttentionKernels.tokensPerBlock, memory, target,
-                ops.kernels.attention)
+            let start = block * AttentionKernels.tokensPerBlock
+            guard start >= firstSeenBlock(0) else { continue }
+            attend(0..<rows, head, from: start, memory, target, ops.kernels.attention)
         }
     }
 
@@ -149,8 +160,17 @@ struct AttentionPass {
             queries: memory.queries + skipped * shape.headWidth,
             queryCount: (range.upperBound - first) * shape.group, width: shape.headWidth,
             keys: keys, values: values, tokens: min(AttentionKernels.tokensPerBlock, seen),
-            visibleToFirst: visibleTokens(first) - start, queriesPerToken: shape.group)
+            visibleToFirst: visibleTokens(first) - start,
+            hiddenToFirst: hiddenToFirst(first, from: start), queriesPerToken: shape.group)
         kernels.attend(block, states + skipped * stateWidth, memory.scratch)
+    }
+
+    /// Tokens from `start` on that a row no longer sees, and less than none where its window begins earlier.
+    private func hiddenToFirst(_ row: Int, from start: Int) -> Int {
+        guard case .cached = tokens, let window = shape.window else {
+            return AttentionBlock.noneHidden
+        }
+        return visibleTokens(row) - window - start
     }
 
     /// A head's keys and values from the token `first` on, where a page begins.

@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The system does not grant memory.
+public struct MemoryShortage: Error, Equatable {
+    /// Bytes that were asked for.
+    public let byteCount: Int
+}
+
 /// A piece of memory that goes from use to use.
 struct ReusedBuffer: @unchecked Sendable {
     let start: UnsafeMutableRawPointer
     let byteCount: Int
 
-    /// Allocates at least one byte.
-    init(byteCount: Int) {
+    /// Allocates at least one byte; nil if the system does not grant them.
+    init?(byteCount: Int) {
         self.byteCount = max(1, byteCount)
+        var memory: UnsafeMutableRawPointer?
         // 64 bytes: a cache line, and the widest vector register.
-        start = .allocate(byteCount: self.byteCount, alignment: 64)
+        guard posix_memalign(&memory, 64, self.byteCount) == 0, let memory else { return nil }
+        start = memory
     }
+
+    func deallocate() { free(start) }
 }
 
 /// Memory that is asked for over and over: pages that were touched once are not given back to the system
@@ -31,11 +47,21 @@ final class ReusedBuffers: Sendable {
     var idleBytes: Int { state.withLock { $0.idleBytes } }
 
     deinit {
-        for buffer in state.withLock({ $0.idle }) { buffer.start.deallocate() }
+        for buffer in state.withLock({ $0.idle }) { buffer.deallocate() }
     }
 
     /// At least `byteCount` bytes, not set to anything.
+    ///
+    /// For what the model and not a picture decides: without memory the process ends.
     func take(_ byteCount: Int) -> ReusedBuffer {
+        guard let buffer = granted(byteCount) else {
+            preconditionFailure("no memory for \(byteCount) bytes")
+        }
+        return buffer
+    }
+
+    /// At least `byteCount` bytes, not set to anything; nil if the system does not grant them.
+    func granted(_ byteCount: Int) -> ReusedBuffer? {
         let found = state.withLock { state -> ReusedBuffer? in
             var best: Int?
             for index in state.idle.indices where state.idle[index].byteCount >= byteCount {
@@ -49,12 +75,30 @@ final class ReusedBuffers: Sendable {
             state.idleBytes -= state.idle[best].byteCount
             return state.idle.remove(at: best)
         }
-        let buffer = found ?? ReusedBuffer(byteCount: byteCount)
+        guard let buffer = found ?? allocated(byteCount) else { return nil }
         state.withLock { state in
             state.usedBytes += buffer.byteCount
             state.mostUsedBytes = max(state.mostUsedBytes, state.usedBytes)
         }
         return buffer
+    }
+
+    /// Whether the system grants so many bytes now.
+    func isGranted(_ byteCount: Int) -> Bool {
+        guard let buffer = allocated(byteCount) else { return false }
+        buffer.deallocate()
+        return true
+    }
+
+    /// New memory, for which idle buffers make room where there is too little.
+    private func allocated(_ byteCount: Int) -> ReusedBuffer? {
+        if let buffer = ReusedBuffer(byteCount: byteCount) { return buffer }
+        let idle = state.withLock { state -> [ReusedBuffer] in
+            defer { (state.idle, state.idleBytes) = ([], 0) }
+            return state.idle
+        }
+        for buffer in idle { buffer.deallocate() }
+        return ReusedBuffer(byteCount: byteCount)
     }
 
     /// Keeps a buffer for the next one who asks: idle buffers may take as much memory as was ever used
@@ -72,6 +116,6 @@ final class ReusedBuffers: Sendable {
             }
             return surplus
         }
-        for buffer in surplus { buffer.start.deallocate() }
+        for buffer in surplus { buffer.deallocate() }
     }
 }

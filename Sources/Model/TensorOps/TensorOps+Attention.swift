@@ -9,10 +9,14 @@ public struct AttentionShape: Sendable, Equatable {
     public let keyValueHeads: Int
     /// Numbers per head.
     public let headWidth: Int
+    /// The latest tokens that a query of causal attention sees, its own included; nil for all.
+    public let window: Int?
 
     /// `heads` query heads on `keyValueHeads` key and value heads.
-    public init(heads: Int, keyValueHeads: Int, headWidth: Int) {
+    public init(heads: Int, keyValueHeads: Int, headWidth: Int, window: Int? = nil) {
         precondition(keyValueHeads > 0 && heads % keyValueHeads == 0)
+        precondition(window.map { $0 > 0 } ?? true, "a window holds the token itself")
+        self.window = window
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.headWidth = headWidth
@@ -45,6 +49,8 @@ extension TensorOps {
     }
 
     /// Causal attention of every sequence's rows to its own tokens, which `store` has written.
+    ///
+    /// Rows count for the shape's window, as they lie in the cache: pruned ones do not.
     ///
     /// - Parameter result: as large as the queries.
     public func attention(

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import COpenBLAS
+import Kernels
+import WeightPanels
 
 extension TensorOps {
-    /// Rows of one tile of a product: as fast as any of 64…576 for the Gram matrix of 576 and of 2304
-    /// rows of 4096 numbers, and enough tiles for many threads.
-    ///
-    /// It does not depend on the number of threads, so neither do the results.
-    private static let rowsPerTile = 96
+    /// Inputs whose products are summed up before they are added to the sum of the others: a short sum loses
+    /// less by rounding, and the part of a panel that it reads stays in the first-level cache.
+    private static let inputsPerSum = 256
 
     /// The inner product of every row with `vector`.
     ///
@@ -16,34 +15,45 @@ extension TensorOps {
     }
 
     /// The inner product of every row of `left` with every row of `right`: `L · Rᵀ`.
-    public func products(of left: Activations, with right: Activations) -> Activations {
+    ///
+    /// A product depends, bit for bit, on its two rows and on nothing else.
+    ///
+    /// - Throws: `MemoryShortage` when the system does not grant the result's memory.
+    public func products(
+        of left: Activations, with right: Activations
+    ) throws(MemoryShortage) -> Activations {
         precondition(left.width == right.width)
-        let result = activations(rows: left.rows, width: right.rows)
-        let (down, across) = (tiles(of: left), tiles(of: right))
-        pool.forEach(down.count * across.count) { task, _ in
-            multiply(
-                left, down[task / across.count], right, across[task % across.count], into: result)
+        let result = try grantedActivations(rows: left.rows, width: right.rows)
+        forEachPanel(of: right) { panel, thread in
+            multiply(left, 0..<left.rows, by: right, panel, into: result, column: 0, thread)
         }
         return result
     }
 
     /// The inner product of every row with every other and with itself: `X · Xᵀ`, a symmetric matrix.
     ///
+    /// - Throws: `MemoryShortage` when the system does not grant the result's memory.
+    public func gram(_ rows: Activations) throws(MemoryShortage) -> Activations {
+        let result = try grantedActivations(rows: rows.rows, width: rows.rows)
+        gram(rows, into: result, column: 0)
+        return result
+    }
+
+    /// The same, from some column on of a matrix with as many rows.
+    ///
     /// Half of it is computed, the rest is copied.
-    public func gram(_ rows: Activations) -> Activations {
-        let result = activations(rows: rows.rows, width: rows.rows)
-        let tiles = tiles(of: rows)
-        let pairs = tiles.indices.flatMap { lower in (0...lower).map { (lower, $0) } }
-        pool.forEach(pairs.count) { task, _ in
-            let (down, across) = (tiles[pairs[task].0], tiles[pairs[task].1])
-            multiply(rows, down, rows, across, into: result)
-            for row in down {
-                for column in across where column < row {
-                    result.row(column)[row] = result.row(row)[column]
+    public func gram(_ rows: Activations, into result: Activations, column: Int) {
+        precondition(result.rows == rows.rows && column + rows.rows <= result.width)
+        forEachPanel(of: rows) { panel, thread in
+            let range = panel.lowerBound..<rows.rows
+            multiply(rows, range, by: rows, panel, into: result, column: column, thread)
+            for other in panel {
+                let copies = result.row(other) + column
+                for row in panel.upperBound..<rows.rows {
+                    copies[row] = result.row(row)[column + other]
                 }
             }
         }
-        return result
     }
 
     /// A number for each of some indices, several at a time on all threads.
@@ -63,21 +73,44 @@ extension TensorOps {
         }
     }
 
-    private func tiles(of rows: Activations) -> [Range<Int>] {
-        stride(from: 0, to: rows.rows, by: Self.rowsPerTile).map {
-            $0..<min($0 + Self.rowsPerTile, rows.rows)
+    /// Calls `body` with the rows that become one panel, panel after panel, on all threads.
+    private func forEachPanel(
+        of rows: Activations, _ body: (_ panel: Range<Int>, _ thread: Int) -> Void
+    ) {
+        let columns = PanelKind.columns
+        pool.forEach((rows.rows + columns - 1) / columns) { index, thread in
+            body((index * columns)..<min((index + 1) * columns, rows.rows), thread)
         }
     }
 
+    /// The products of some rows of `left` with up to 32 rows of `right`.
     private func multiply(
-        _ left: Activations, _ down: Range<Int>, _ right: Activations, _ across: Range<Int>,
-        into result: Activations
+        _ left: Activations, _ range: Range<Int>, by right: Activations, _ panel: Range<Int>,
+        into result: Activations, column: Int, _ thread: Int
     ) {
-        let width = Int32(left.width)
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasTrans, Int32(down.count), Int32(across.count), width,
-            1, left.row(down.lowerBound), width, right.row(across.lowerBound), width, 0,
-            result.row(down.lowerBound) + across.lowerBound, Int32(result.width))
+        let (columns, most) = (PanelKind.columns, FloatPanelKernels.rowsPerTile)
+        let packed = scratch.floats((left.width + most) * columns, thread: thread)
+        _ = PanelPacker(.f32, inputs: left.width).pack(
+            right.row(panel.lowerBound), count: panel.count, into: packed)
+        let sums = packed + left.width * columns
+        let product = kernels.floatPanels.product(.f32)
+        for start in stride(from: 0, to: max(1, left.width), by: Self.inputsPerSum) {
+            let count = min(Self.inputsPerSum, left.width - start)
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: most) {
+                let rows = min(most, range.upperBound - first)
+                product(
+                    rows, left.row(first) + start, left.width, packed + start * columns, count,
+                    sums, columns)
+                for row in 0..<rows {
+                    let target = result.row(first + row) + column + panel.lowerBound
+                    if start == 0 {
+                        target.update(from: sums + row * columns, count: panel.count)
+                    } else {
+                        kernels.add(target, sums + row * columns, panel.count)
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import COpenBLAS
 import Kernels
 import WorkerPool
 
@@ -31,7 +30,6 @@ public final class TensorOps: Sendable {
         self.pool = pool
         self.activationMode = activationMode
         scratch = ThreadScratch(threadCount: pool.threadCount)
-        Self.useOneThreadPerProduct
     }
 
     /// The same operations on threads of their own.
@@ -40,17 +38,32 @@ public final class TensorOps: Sendable {
             kernels: kernels, pool: WorkerPool(threadCount: count), activationMode: activationMode)
     }
 
-    /// OpenBLAS must not start threads of its own below ours.
-    private static let useOneThreadPerProduct: Void = openblas_set_num_threads(1)
-
     /// Activations that are not set to anything, in memory that earlier ones have left.
     public func activations(rows: Int, width: Int) -> Activations {
         Activations(rows: rows, width: width, from: buffers)
     }
 
+    /// The same where a picture decides the size, so that there may not be as much memory.
+    ///
+    /// - Throws: `MemoryShortage` when the system does not grant it.
+    public func grantedActivations(rows: Int, width: Int) throws(MemoryShortage) -> Activations {
+        try Activations(rows: rows, width: width, grantedBy: buffers)
+    }
+
+    /// Asks the system for memory that will be needed, and gives it back at once.
+    ///
+    /// - Throws: `MemoryShortage` when the system does not grant it.
+    public func requireMemory(_ byteCount: Int) throws(MemoryShortage) {
+        guard buffers.isGranted(byteCount) else { throw MemoryShortage(byteCount: byteCount) }
+    }
+
     /// Copies of the given rows, in the given order.
-    public func gather(_ indices: [Int], of rows: Activations) -> Activations {
-        let gathered = activations(rows: indices.count, width: rows.width)
+    ///
+    /// - Throws: `MemoryShortage` when the system does not grant their memory.
+    public func gather(
+        _ indices: [Int], of rows: Activations
+    ) throws(MemoryShortage) -> Activations {
+        let gathered = try grantedActivations(rows: indices.count, width: rows.width)
         forEachRow(of: gathered) { row, index in
             row.update(from: rows.row(indices[index]), count: rows.width)
         }

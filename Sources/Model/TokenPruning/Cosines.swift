@@ -5,11 +5,14 @@ extension TensorOps {
     /// The rows divided by their lengths; rows of length 0 stay 0.
     ///
     /// - Parameter indices: which rows, in which order; nil for all.
-    /// - Throws: `PruningError.notFinite` naming `input` when the square of a row's length overflows.
+    /// - Throws: `PruningError.notFinite` naming `input` when the square of a row's length overflows,
+    ///   `PruningError.noMemory`.
     func unitRows(
         of rows: Activations, _ indices: [Int]? = nil, input: String
     ) throws(PruningError) -> Activations {
-        let result = activations(rows: indices?.count ?? rows.rows, width: rows.width)
+        let result = try granted { () throws(MemoryShortage) in
+            try grantedActivations(rows: indices?.count ?? rows.rows, width: rows.width)
+        }
         let squaredLengths = squaredLengths(of: rows)
         guard squaredLengths.allSatisfy(\.isFinite) else { throw .notFinite(input: input) }
         forEachRow(of: result) { row, index in
@@ -28,11 +31,14 @@ extension TensorOps {
     /// what is left of it would be rounding.
     ///
     /// - Parameter indices: which rows, in which order; nil for all. The mean is theirs.
-    /// - Throws: `PruningError.notFinite` naming `input` when the square of a row's length overflows.
+    /// - Throws: `PruningError.notFinite` naming `input` when the square of a row's length overflows,
+    ///   `PruningError.noMemory`.
     func centredRows(
         of rows: Activations, _ indices: [Int]? = nil, input: String
     ) throws(PruningError) -> Activations {
-        let centred = gather(indices ?? Array(0..<rows.rows), of: rows)
+        let centred = try granted { () throws(MemoryShortage) in
+            try gather(indices ?? Array(0..<rows.rows), of: rows)
+        }
         let lengths = squaredLengths(of: centred)
         guard lengths.allSatisfy(\.isFinite) else { throw .notFinite(input: input) }
         let mean = mean(of: centred)
@@ -71,8 +77,8 @@ extension TensorOps {
 
 /// The cosines between tokens, given one token's row at a time.
 final class Cosines {
-    /// Multiplying all rows with each other at OpenBLAS's rate takes as long as reading them
-    /// 1/12 times their number from the last-level cache; measured at 576 and at 2304 rows of 4096.
+    /// Multiplying all rows with each other takes as long as reading them 1/12 times their number from the
+    /// last-level cache; measured at 576 and at 2304 rows of 4096.
     private static let rowsPerRead = 12
 
     private let rows: Activations  // [tokens, width], of length 1 or 0
@@ -80,10 +86,16 @@ final class Cosines {
     private let whole: Activations?  // [tokens, tokens]
 
     /// Prepares `reads` reads of the cosines of unit rows: all at once, or row by row if cheaper.
-    init(of rows: Activations, reads: Int, ops: TensorOps) {
+    ///
+    /// - Throws: `PruningError.noMemory`.
+    init(of rows: Activations, reads: Int, ops: TensorOps) throws(PruningError) {
         self.rows = rows
         self.ops = ops
-        whole = reads * Self.rowsPerRead > rows.rows ? ops.gram(rows) : nil
+        guard reads * Self.rowsPerRead > rows.rows else {
+            whole = nil
+            return
+        }
+        whole = try granted { () throws(MemoryShortage) in try ops.gram(rows) }
     }
 
     /// Calls `body` with the cosines between a token and every token, itself included.

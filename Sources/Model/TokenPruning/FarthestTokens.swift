@@ -9,10 +9,11 @@ import TensorOps
 ///   - rows: tokens of length 1 or 0, `[tokens, width]`.
 ///   - weights: one factor per token, 0 to 1.
 /// - Returns: `keep` indices in the order of their choice.
+/// - Throws: `PruningError.noMemory`.
 func farthestTokens(
     _ rows: Activations, keep: Int, weights: [Float], ops: TensorOps
-) -> [Int] {
-    let cosines = ops.gram(rows)
+) throws(PruningError) -> [Int] {
+    let cosines = try granted { () throws(MemoryShortage) in try ops.gram(rows) }
     var nearest = ops.map(0..<rows.rows) { token in
         let row = cosines.row(token)
         return 1 - (0..<rows.rows).reduce(-Float.infinity) { $1 == token ? $0 : max($0, row[$1]) }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TensorOps
+
 /// Why visual tokens cannot be selected.
 public enum PruningError: Error, Equatable {
     /// No selector of that name.
@@ -16,6 +18,8 @@ public enum PruningError: Error, Equatable {
     case shapeMismatch(input: String, found: Int, expected: Int)
     /// An input holds an infinity, a NaN, or a row so long that its norm is not finite.
     case notFinite(input: String)
+    /// The system does not grant the memory of a matrix of all candidates.
+    case noMemory(byteCount: Int)
 }
 
 extension PruningError: CustomStringConvertible {
@@ -39,6 +43,18 @@ extension PruningError: CustomStringConvertible {
             "\(input): \(found) instead of \(expected)"
         case .notFinite(let input):
             "\(input) hold a number that is not finite, or too large to compare"
+        case .noMemory(let byteCount):
+            """
+            there is no memory for \(byteCount) bytes to compare visual tokens in; the selector uniform \
+            needs none
+            """
         }
     }
+}
+
+/// What `body` returns; a shortage of memory becomes an error of the selection.
+func granted<Value>(
+    _ body: () throws(MemoryShortage) -> Value
+) throws(PruningError) -> Value {
+    do { return try body() } catch { throw .noMemory(byteCount: error.byteCount) }
 }

@@ -8,10 +8,11 @@ import TensorOps
 ///
 /// - Parameter rows: tokens of length 1 or 0, `[tokens, width]`.
 /// - Returns: `keep` indices in the order of their choice.
-func repMax(_ rows: Activations, keep: Int, ops: TensorOps) -> [Int] {
+/// - Throws: `PruningError.noMemory`.
+func repMax(_ rows: Activations, keep: Int, ops: TensorOps) throws(PruningError) -> [Int] {
     precondition(keep <= rows.rows)
     guard keep > 0 else { return [] }
-    let cosines = Cosines(of: rows, reads: keep - 1, ops: ops)
+    let cosines = try Cosines(of: rows, reads: keep - 1, ops: ops)
     let means = ops.products(of: rows, with: ops.mean(of: rows))
     var chosen = [means.map { -$0 }.indexOfLargest(tolerance: cosineTolerance)]
     // Minus the sum of the cosines with the chosen tokens.

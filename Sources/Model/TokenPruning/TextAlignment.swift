@@ -15,7 +15,7 @@ public enum AlignmentMetric: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - embeddings: the projector's rows, `[tokens, width]`.
     ///   - text: the decoder's rows of at least one text token, `[textTokens, width]`.
-    /// - Throws: `PruningError.notFinite` when the squares of the numbers overflow.
+    /// - Throws: `PruningError.notFinite` when the squares of the numbers overflow, `PruningError.noMemory`.
     public func scores(
         of embeddings: Activations, with text: Activations, ops: TensorOps
     ) throws(PruningError) -> [Float] {
@@ -23,7 +23,7 @@ public enum AlignmentMetric: String, CaseIterable, Sendable {
         let scores: [Float]
         switch self {
         case .squaredL2: scores = negativeSquaredDistances(embeddings, text, ops)
-        case .l2: scores = negativeDistances(embeddings, text, ops)
+        case .l2: scores = try negativeDistances(embeddings, text, ops)
         case .cosine:
             let direction = ops.mean(of: try ops.unitRows(of: text, input: "text embeddings"))
             let units = try ops.unitRows(of: embeddings, input: "visual token embeddings")
@@ -47,8 +47,10 @@ public enum AlignmentMetric: String, CaseIterable, Sendable {
     /// `−(1/M) Σ_j ‖v − t_j‖`, which needs every pair.
     private func negativeDistances(
         _ embeddings: Activations, _ text: Activations, _ ops: TensorOps
-    ) -> [Float] {
-        let products = ops.products(of: embeddings, with: text)
+    ) throws(PruningError) -> [Float] {
+        let products = try granted { () throws(MemoryShortage) in
+            try ops.products(of: embeddings, with: text)
+        }
         let (lengths, textLengths) = (
             ops.squaredLengths(of: embeddings), ops.squaredLengths(of: text)
         )

@@ -89,6 +89,7 @@ struct ModelOptions: ParsableArguments {
 
     /// Loads the model; its warnings go to stderr.
     func load(quiet: Bool = false) throws -> LLaVA {
+        try OpenFileLimit.check()
         if textFile == nil, !quiet {
             StandardError.report(
                 "no --model given: using the demonstration model, which knows only drawn scenes")

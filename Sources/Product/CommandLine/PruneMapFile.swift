@@ -10,7 +10,7 @@ struct PruneMapFile {
         _ picture: Picture, _ selection: PictureSelection, _ preprocessor: CLIPPreprocessor
     ) throws(ImagingError) {
         let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
-        let map = PruneMap.draw(picture, regions: regions, kept: selection.keptPatches)
+        let map = try PruneMap.draw(picture, regions: regions, kept: selection.keptPatches)
         try PictureEncoder.write(map, to: path)
     }
 

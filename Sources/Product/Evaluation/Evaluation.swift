@@ -222,7 +222,8 @@ public final class Evaluation {
         let preprocessor = llava.model.preprocessor(crop: false)
         let pictures = try paths.map { path in
             try EncodedPicture(
-                preprocessor.tiles(of: PictureDecoder.load(path: path)), needs: needs, llava.model,
+                try preprocessor.tiles(of: PictureDecoder.load(path: path)), needs: needs,
+                llava.model,
                 cancellation: cancellation)
         }
         cached = (paths, pictures)

@@ -80,19 +80,21 @@ extension Conversation {
 
 extension GenerationSession {
     /// Answers a prompt about pictures, which are cut into tiles only once it is known to fit.
+    ///
+    /// - Throws: `GenerationError`, `ImagingError`.
     func answer(
         _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool,
         question: [TokenID] = [], options: GenerationOptions, cancellation: Cancellation,
         recorder: StageRecorder?,
         onText: @escaping (String) -> Void, onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) -> Answer {
+    ) throws -> Answer {
         let preprocessor = model.preprocessor(crop: crop)
         let geometries = pictures.map {
             preprocessor.geometry(width: $0.width, height: $0.height)
         }
         try check(prompt, pictures: geometries, options: options)
         let start = ContinuousClock.now
-        let tiles = pictures.map { preprocessor.tiles(of: $0) }
+        let tiles = try pictures.map { try preprocessor.tiles(of: $0) }
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
             prompt, pictures: tiles, question: question, options: options,

@@ -107,6 +107,7 @@ public final class LLaVA: Sendable {
                     cacheFolder: options.packCache, floatEncoding: options.floatEncoding),
                 onProgress: onProgress)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
+            try model.check(tokenizer)
             template = ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
             cacheFormat = options.cacheFormat
             loadSeconds = (ContinuousClock.now - start) / .seconds(1)
@@ -190,7 +191,7 @@ public final class LLaVA: Sendable {
     ) throws(LLaVAError) -> PictureSelection {
         do {
             return try PictureSelection(
-                of: model.preprocessor(crop: crop).tiles(of: picture), by: pruning,
+                of: try model.preprocessor(crop: crop).tiles(of: picture), by: pruning,
                 question: Conversation.questionTokens(question, tokenizer), model,
                 cancellation: cancellation,
                 onProgress: { onProgress(.encoding(picture: 0, of: 1, done: $0)) })

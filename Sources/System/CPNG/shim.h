@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 /// How reading or writing a PNG ended.
 enum CPNGResult { CPNGComplete, CPNGTruncated, CPNGDamaged, CPNGUnwritten };
@@ -89,6 +90,16 @@ static inline void cpng_decode(
         }
     }
     png_destroy_read_struct(&png, &info, NULL);
+}
+
+/// Undoes zlib's compression of a text; `count` is the room for it, and then its length. 0 where the data are
+/// damaged or there is too little room.
+static inline int cpng_inflate(
+    const uint8_t *source, size_t source_count, uint8_t *text, size_t *count) {
+    uLongf length = *count;
+    int status = uncompress(text, &length, source, source_count);
+    *count = length;
+    return status == Z_OK;
 }
 
 /// A PNG as it grows in memory, which the caller frees, and why it did not come to its end.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/// What an x86-64 processor, and its operating system, can run; each level includes those before it.
+/// What an x86-64 processor, and its operating system, can run; the highest level that holds counts.
+///
+/// Each of them includes the baseline, and all but the baseline include AVX2. AVX-VNNI and AVX-512 do not
+/// include each other: a processor of either AVX-512 level may lack AVX-VNNI.
 enum ProcessorLevel {
     PROCESSOR_BASELINE,
     PROCESSOR_AVX2,

@@ -25,13 +25,3 @@ typedef uint16_t HalfVector __attribute__((vector_size(2 * LANE_COUNT)));
 
 /// Lanes of 32 bits in one register.
 static const long lane_count = LANE_COUNT;
-
-/// Rows of a quantised product's register tile, on two vectors of columns.
-///
-/// Each needs two integer sums and two float ones: of 32 registers six rows take 24, of 16 three
-/// rows take 12, and the rest holds weights, scales and masks.
-#if LANE_COUNT == 16 || defined(__aarch64__)
-static const long rows_per_tile = 6;
-#else
-static const long rows_per_tile = 3;
-#endif

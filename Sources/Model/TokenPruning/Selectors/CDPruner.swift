@@ -24,7 +24,7 @@ public struct CDPruner: TokenSelector {
             let direction = try ops.unitRows(of: mean, input: "text embeddings")
             relevance = ops.products(of: units, with: direction.values).scaledToUnitRange()
         }
-        return mostDeterminantTokens(units, keep: keep, relevance: relevance, ops: ops)
+        return try mostDeterminantTokens(units, keep: keep, relevance: relevance, ops: ops)
     }
 }
 
@@ -38,12 +38,14 @@ public struct CDPruner: TokenSelector {
 ///   not span, the lowest indices.
 private func mostDeterminantTokens(
     _ rows: Activations, keep: Int, relevance: [Float], ops: TensorOps
-) -> [Int] {
+) throws(PruningError) -> [Int] {
     /// Below this part of the largest diagonal element a residual is rounding.
     let residualTolerance: Float = 1e-5
     let count = rows.rows
-    let cosines = Cosines(of: rows, reads: keep, ops: ops)
-    let factors = Activations(rows: keep, width: count)  // [step, tokens]
+    let cosines = try Cosines(of: rows, reads: keep, ops: ops)
+    let factors = try granted { () throws(MemoryShortage) in
+        try ops.grantedActivations(rows: keep, width: count)  // [step, tokens]
+    }
     var residuals = zip(relevance, ops.squaredLengths(of: rows)).map { $0 * $0 * $1 }
     let tolerance = residualTolerance * (residuals.max() ?? 0)
     var chosen: [Int] = []

@@ -19,6 +19,6 @@ public struct CenPrune: TokenSelector {
         let meanCosines = ops.products(of: units, with: ops.mean(of: units))
         let weights = meanCosines.map { -$0 }.scaledToUnitRange()
         let centred = try ops.centredUnitRows(of: input.embeddings, input: place)
-        return farthestTokens(centred, keep: keep, weights: weights, ops: ops)
+        return try farthestTokens(centred, keep: keep, weights: weights, ops: ops)
     }
 }

@@ -15,6 +15,6 @@ public struct DivPrune: TokenSelector {
     ) throws(PruningError) -> [Int] {
         let rows = try ops.unitRows(of: input.embeddings, input: "visual token embeddings")
         let weights = [Float](repeating: 1, count: input.count)
-        return farthestTokens(rows, keep: keep, weights: weights, ops: ops)
+        return try farthestTokens(rows, keep: keep, weights: weights, ops: ops)
     }
 }

@@ -26,16 +26,21 @@ public struct MMTok: TokenSelector {
     ) throws(PruningError) -> [Int] {
         let features = try info.require(input.features, .features)
         let textTokens = input.question?.rows ?? 0
-        let coverage = Activations(rows: input.count, width: textTokens + input.count)
+        let coverage = try granted { () throws(MemoryShortage) in
+            try ops.grantedActivations(rows: input.count, width: textTokens + input.count)
+        }
         if let question = input.question {
             let place = "visual token embeddings"
-            let products = ops.products(
-                of: try ops.unitRows(of: question, input: "text embeddings"),
-                with: try ops.unitRows(of: input.embeddings, input: place))
+            let words = try ops.unitRows(of: question, input: "text embeddings")
+            let tokens = try ops.unitRows(of: input.embeddings, input: place)
+            let products = try granted { () throws(MemoryShortage) in
+                try ops.products(of: words, with: tokens)
+            }
             coverText(coverage, products, ops)
         }
-        let cosines = ops.gram(try ops.unitRows(of: features, input: "vision features"))
-        coverPicture(coverage, from: textTokens, cosines, ops)
+        let units = try ops.unitRows(of: features, input: "vision features")
+        ops.gram(units, into: coverage, column: textTokens)
+        coverPicture(coverage, from: textTokens, ops)
         let weights = [Float](repeating: 1, count: input.count)
         return coveringTokens(coverage, keep: keep, weights: weights, ops: ops)
     }
@@ -52,25 +57,22 @@ public struct MMTok: TokenSelector {
         }
     }
 
-    /// The columns of the patches: `0.5 · softmax(F̂ F̂ᵀ / 0.2) / N`, transposed.
+    /// The columns of the patches, which hold the cosines `F̂ F̂ᵀ`: `0.5 · softmax(F̂ F̂ᵀ / 0.2) / N`, transposed.
     ///
     /// The matrix under the softmax is symmetric, so that its transpose only differs in which sum a
     /// number is divided by. Cosines end at 1, which takes the place of the row's maximum.
-    private func coverPicture(
-        _ coverage: Activations, from column: Int, _ cosines: Activations, _ ops: TensorOps
-    ) {
-        let count = cosines.rows
+    private func coverPicture(_ coverage: Activations, from column: Int, _ ops: TensorOps) {
+        let count = coverage.rows
         let sums = ops.map(0..<count) { patch in
-            let row = cosines.row(patch)
+            let row = coverage.row(patch) + column
             return (0..<count).reduce(Float(0)) { sum, other in
                 row[other] = expf((row[other] - 1) / Self.visualTemperature)
                 return sum + row[other]
             }
         }
         let scales = sums.map { Self.visualWeight / (Float(count) * $0) }
-        ops.forEachRow(of: coverage) { row, token in
-            let weights = cosines.row(token)
-            for patch in 0..<count { row[column + patch] = weights[patch] * scales[patch] }
+        ops.forEachRow(of: coverage) { row, _ in
+            for patch in 0..<count { row[column + patch] *= scales[patch] }
         }
     }
 }

@@ -18,6 +18,7 @@ public struct Scope: TokenSelector {
         let features = try info.require(input.features, .features)
         let attention = try info.require(input.classAttention, .classAttention)
         let units = try ops.unitRows(of: features, input: "vision features")
-        return coveringTokens(ops.gram(units), keep: keep, weights: attention, ops: ops)
+        let cosines = try granted { () throws(MemoryShortage) in try ops.gram(units) }
+        return coveringTokens(cosines, keep: keep, weights: attention, ops: ops)
     }
 }

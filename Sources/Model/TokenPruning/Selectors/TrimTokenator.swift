@@ -31,6 +31,6 @@ public struct TrimTokenator: TokenSelector {
         }
         let rows = try ops.unitRows(
             of: input.embeddings, aligned, input: "visual token embeddings")
-        return repMax(rows, keep: keep, ops: ops).map { aligned[$0] }
+        return try repMax(rows, keep: keep, ops: ops).map { aligned[$0] }
     }
 }

@@ -69,7 +69,7 @@ public struct SeveralPictures: Sendable, Equatable {
     ///   - pictures: the candidates of each picture, `[candidates, width]`.
     ///   - text: the decoder's embeddings of the question, `[textTokens, width]`.
     /// - Throws: `PruningError.keepsNothing` for a `keep` below 1, `PruningError.shapeMismatch` when
-    ///   widths differ, `PruningError.notFinite`.
+    ///   widths differ, `PruningError.notFinite`, `PruningError.noMemory`.
     public func select(
         _ pictures: [Activations], text: Activations?, keep: Int, ops: TensorOps
     ) throws(PruningError) -> Result {
@@ -84,15 +84,16 @@ public struct SeveralPictures: Sendable, Equatable {
         let diversity = zip(units, sums).map { meanDistance(within: $0, sum: $1, ops) }
         let variation = meanDistance(between: sums)
         let budgets = budgets(diversity, variation, candidates: pictures.map(\.rows), keep: keep)
-        var pool = units.indices.flatMap { picture in
-            repMax(units[picture], keep: budgets[picture], ops: ops).sorted()
-                .map { Place(picture: picture, token: $0) }
+        var pool: [Place] = []
+        for (picture, rows) in units.enumerated() {
+            let chosen = try repMax(rows, keep: budgets[picture], ops: ops).sorted()
+            pool += chosen.map { Place(picture: picture, token: $0) }
         }
         if keep < pool.count {
-            let distances = meanDistancesToAll(gather(pool, of: units), ops)
+            let distances = meanDistancesToAll(try gather(pool, of: units, ops), ops)
             let alignment =
                 try question.map { question throws(PruningError) in
-                    try metric.scores(of: gather(pool, of: pictures), with: question, ops: ops)
+                    try metric.scores(of: gather(pool, of: pictures, ops), with: question, ops: ops)
                 } ?? [Float](repeating: 0, count: pool.count)
             pool = paretoSelection(distances, alignment, keep: keep).map { pool[$0] }
         }
@@ -133,8 +134,12 @@ public struct SeveralPictures: Sendable, Equatable {
             limits: zip(fewest, candidates).map { $0...$1 })
     }
 
-    private func gather(_ places: [Place], of pictures: [Activations]) -> Activations {
-        let result = Activations(rows: places.count, width: pictures.first?.width ?? 0)
+    private func gather(
+        _ places: [Place], of pictures: [Activations], _ ops: TensorOps
+    ) throws(PruningError) -> Activations {
+        let result = try granted { () throws(MemoryShortage) in
+            try ops.grantedActivations(rows: places.count, width: pictures.first?.width ?? 0)
+        }
         for (row, place) in places.enumerated() {
             result.row(row).update(
                 from: pictures[place.picture].row(place.token), count: result.width)

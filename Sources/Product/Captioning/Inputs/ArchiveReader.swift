@@ -44,12 +44,24 @@ final class ArchiveReader {
     private var position = -1
     private var hasEnded = false
 
-    /// Whether a file's name says that it is an archive that can be read.
+    /// Whether a file is an archive that can be read: its name says so, or it is not called a picture and begins
+    /// as one.
     static func isArchive(_ path: FilePath) -> Bool {
         switch path.fileExtension {
-        case "tar", "tgz": true
-        case "gz", "zst", "xz", "bz2": path.withoutExtension.fileExtension == "tar"
-        default: false
+        case "tar", "tgz", "tbz2", "tbz", "txz", "tzst": true
+        case "gz", "zst", "xz", "bz2", "lz4", "lzma", "z":
+            path.withoutExtension.fileExtension == "tar" || beginsAsArchive(path)
+        case let name where PictureReference.extensions.contains(name): false
+        default: beginsAsArchive(path)
+        }
+    }
+
+    /// Whether a file's content begins with a member of a tar archive, compressed or not.
+    private static func beginsAsArchive(_ path: FilePath) -> Bool {
+        do {
+            return try ArchiveReader(path).next() != nil
+        } catch {
+            return false
         }
     }
 

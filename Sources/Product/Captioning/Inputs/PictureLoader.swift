@@ -68,7 +68,7 @@ private final class PictureReading {
             let decoded = try PictureDecoder.decode(
                 bytes, name: picture.path.text, applyOrientation: orients)
             let decodedAt = ContinuousClock.now
-            let tiles = preprocessor.tiles(of: decoded)
+            let tiles = try preprocessor.tiles(of: decoded)
             return .success(
                 LoadedPicture.Content(
                     tiles: tiles, version: version, pixels: decoded.size,

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What people take for a GGUF file and is none, told by its first bytes.
+public enum ForeignFile: Sendable, Equatable {
+    /// The text that stands for a large file in a Git repository that was cloned without Git LFS.
+    case gitLFSPointer
+    /// A page of a web site, as it is saved where a download needs a login or another address.
+    case webPage
+    /// Weights in the format of the Python package safetensors.
+    case safetensors
+    /// Objects of Python's pickle, such as PyTorch's older checkpoints.
+    case pickle
+    /// A ZIP archive, such as PyTorch's checkpoints.
+    case zip
+    /// A file in one of ggml's formats before GGUF.
+    case olderGGML
+    /// A file in a compressed or archived form, which the text names.
+    case archive(String)
+    /// A picture, whose format the text names.
+    case picture(String)
+    /// Text; its first line, as far as it is short.
+    case text(String)
+
+    /// What some bytes at the start of a file are known for; nil where they are not.
+    init?(start bytes: some Collection<UInt8>) {
+        let bytes = Array(bytes)
+        if bytes.starts(with: "version https://git-lfs.github.com/".utf8) {
+            self = .gitLFSPointer
+        } else if Self.isWebPage(bytes) {
+            self = .webPage
+        } else if bytes.count > 9, bytes[8...].starts(with: "{\"".utf8),
+            bytes[4..<8] == [0, 0, 0, 0]
+        {
+            // The length of a header in JSON, in eight bytes, and the header.
+            self = .safetensors
+        } else if let known = Self.signatures.first(where: { bytes.starts(with: $0.bytes) }) {
+            self = known.kind
+        } else if bytes.count > 262, bytes[257...].starts(with: "ustar".utf8) {
+            self = .archive("tar")
+        } else if let line = Self.firstLine(of: bytes) {
+            self = .text(line)
+        } else {
+            return nil
+        }
+    }
+
+    private static let signatures: [(bytes: [UInt8], kind: ForeignFile)] = [
+        (Array("PK\u{3}\u{4}".utf8), .zip),
+        ([0x80, 0x02], .pickle), ([0x80, 0x03], .pickle),
+        ([0x80, 0x04], .pickle), ([0x80, 0x05], .pickle),
+        // Magic numbers of 32 bits, lowest byte first: ggml, ggmf, ggjt, ggla.
+        (Array("lmgg".utf8), .olderGGML), (Array("fmgg".utf8), .olderGGML),
+        (Array("tjgg".utf8), .olderGGML), (Array("algg".utf8), .olderGGML),
+        ([0x1F, 0x8B], .archive("gzip")), ([0x28, 0xB5, 0x2F, 0xFD], .archive("Zstandard")),
+        ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], .archive("xz")),
+        (Array("BZh".utf8), .archive("bzip2")),
+        ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], .archive("7z")),
+        (Array("Rar!".utf8), .archive("RAR")),
+        ([0x89, 0x48, 0x44, 0x46], .archive("HDF5")),
+        ([0xFF, 0xD8, 0xFF], .picture("JPEG")), ([0x89, 0x50, 0x4E, 0x47], .picture("PNG")),
+    ]
+
+    /// Whether a document of HTML begins, after a byte order mark, white space and comments' start.
+    private static func isWebPage(_ bytes: [UInt8]) -> Bool {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let text = bytes.starts(with: mark) ? bytes[3...] : bytes[...]
+        let page = text.drop { [9, 10, 13, 32].contains($0) }.prefix(15).map { byte in
+            (65...90).contains(byte) ? byte | 32 : byte
+        }
+        return ["<!doctype html", "<html", "<head", "<!--", "<?xml"]
+            .contains { page.starts(with: $0.utf8) }
+    }
+
+    /// The first line of what is text without control characters.
+    private static func firstLine(of bytes: [UInt8]) -> String? {
+        let line = bytes.prefix { $0 != 10 && $0 != 13 }.prefix(64)
+        guard line.count >= 4, line.allSatisfy({ (32...126).contains($0) }) else { return nil }
+        return String(decoding: line, as: UTF8.self)
+    }
+}
+
+extension ForeignFile: CustomStringConvertible {
+    /// What it is, and what to do about it.
+    public var description: String {
+        switch self {
+        case .gitLFSPointer:
+            "a Git LFS pointer: the text that stands for the file; \"git lfs pull\" fetches the file itself"
+        case .webPage:
+            "a web page: a download ended in a page instead of the file"
+        case .safetensors:
+            "weights in the safetensors format; convert them to GGUF first"
+        case .pickle:
+            "a Python pickle, as PyTorch's checkpoints are; convert it to GGUF first"
+        case .zip:
+            "a ZIP archive, as PyTorch's checkpoints are; convert or unpack it first"
+        case .olderGGML:
+            "in one of ggml's formats before GGUF; get or convert a GGUF file"
+        case .archive(let kind):
+            "a \(kind) file; unpack it first"
+        case .picture(let format):
+            "a \(format) picture"
+        case .text(let line):
+            "a text that begins with \"\(line)\""
+        }
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+
+/// Whether the process may open the files that a run needs.
+///
+/// Dispatch, which waits for signals and for processes' ends, stops the program where it gets no descriptor.
+enum OpenFileLimit {
+    /// Descriptors that Dispatch takes, and some for pictures and outputs.
+    private static let needed = 6
+
+    /// - Throws: `OpenFileError` where there are fewer than a run needs.
+    static func check() throws(OpenFileError) {
+        var opened: [Int32] = []
+        defer { for descriptor in opened { close(descriptor) } }
+        while opened.count < needed {
+            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                throw OpenFileError(
+                    needed: needed, granted: opened.count, reason: String(cString: strerror(errno)))
+            }
+            opened.append(descriptor)
+        }
+    }
+}
+
+/// The process may open too few files.
+struct OpenFileError: Error, Equatable, CustomStringConvertible {
+    let needed: Int
+    let granted: Int
+    let reason: String
+
+    var description: String {
+        """
+        only \(granted) more files can be opened, expected \(needed): \(reason); see ulimit -n
+        """
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+import TestSupport
+import Testing
+import TokenPruning
+
+#if os(Linux)
+    /// Matrices of all candidates can be larger than memory: that is an error of the selection.
+    @Suite struct SelectorMemoryTests {
+        @Test func selectorsWithoutMemoryRefuse() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) {
+                let count = 16384
+                let rows = Activations([Float](repeating: 1, count: 8 * count), width: 8)
+                let input = SelectionInput(
+                    embeddings: rows, features: rows,
+                    classAttention: [Float](repeating: 1, count: count),
+                    text: rows.copy(rows: 0..<3))
+                let ops = try makeOps()
+                _ = try ops.gram(rows.copy(rows: 0..<10))
+                try capAddressSpace(extraBytes: 256 << 20)
+                for selector in TokenSelectors.all()
+                where ["mmtok", "divprune", "cenprune", "scope", "cdpruner", "trimtokenator"]
+                    .contains(selector.info.name)
+                {
+                    do {
+                        _ = try selector.select(input, keep: count / 2, ops: ops)
+                        fatalError("\(selector.info.name) did without memory")
+                    } catch PruningError.noMemory(let byteCount) {
+                        guard byteCount >= 256 << 20 else { fatalError("\(byteCount)") }
+                    }
+                }
+                let uniform = try TokenSelectors.named("uniform")
+                _ = try uniform.select(input, keep: 64, ops: ops)
+            }
+            guard let result else { return }
+            let lastLines = String(
+                decoding: result.standardErrorContent.suffix(1000), as: UTF8.self)
+            #expect(result.exitStatus == .exitCode(0), "\(lastLines)")
+        }
+    }
+#endif
