@@ -181,7 +181,9 @@ import Testing
             table.add(record)
         }
         let out = FilePath(folder.path + "/out")
-        try ShardExport(table, to: out, part: nil).write(listed().pictures)
+        let export = ShardExport(
+            to: out, of: job, records: FilePath(folder.path + "/r.jsonl"), part: nil)
+        try export.write(listed().pictures, table)
         let reader = try ArchiveReader(out.appending("s.tar".utf8))
         var found: [String: String] = [:]
         while let member = try reader.next() {

@@ -101,7 +101,7 @@ import TrimLLaVA
         #expect(tasks(plan) == ["b1", "c01"])
         #expect(plan.otherVersionCount == 2)
         #expect(try String(contentsOfFile: records.text, encoding: .utf8) == text)
-        let found = try #require(try sink.table()[picture("a").path]?.captions[0])
+        let found = try #require(try sink.table(of: inputs)[picture("a")]?.captions[0])
         #expect(found.visionSeconds == 0.10379 && found.trimllavaVersion == nil)
         #expect(found.schemaVersion == OutputSchema.version)
     }

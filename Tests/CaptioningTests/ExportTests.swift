@@ -150,7 +150,8 @@ import Testing
             path: picture("s.tar/1.jpg").path,
             place: .member(
                 archive: picture("s.tar").path, position: 0,
-                version: FileVersion(size: 1, modified: 1)))
+                header: MemberHeader(
+                    name: Array("1.jpg".utf8), version: FileVersion(size: 1, modified: 1))))
         let outside = PictureReference(path: FilePath(folder.path + "/elsewhere/x.jpg"))
         for picture in [member, outside, picture("../elsewhere/x.jpg")] {
             #expect(

@@ -77,7 +77,7 @@ import Testing
         let folder = try TemporaryFolder()
         let path = folder.path + "/answers.jsonl"
         let record = EvaluationRecord(
-            id: "1", setting: "unpruned", answer: "a", error: nil, kept: 3, visual: 9)
+            id: "1", setting: "unpruned", text: "a", error: nil, visualTokens: 9, keptTokens: 3)
         try AnswerFile(path: path, run: "run").append(record)
         let whole = try String(contentsOfFile: path, encoding: .utf8)
         try folder.write(Array((whole + "\n" + line).utf8), to: "answers.jsonl")

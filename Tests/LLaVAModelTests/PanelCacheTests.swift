@@ -145,12 +145,12 @@ private let packedOps = TensorOps(
         let weight = someWeight("a", outputs: 40)
         let shape = try #require(PackedShape(.q4_0, outputs: 40, inputs: 64))
         let first = stored(by: "1.0.0")
-        #expect(first.matrix(weight, shape) == nil)
+        #expect(first.matrix(weight, shape, packedOps.pool) == nil)
         first.add(try packedOps.pack(weight), for: weight)
-        first.save(onProgress: { _ in })
-        #expect(stored(by: "1.0.0").matrix(weight, shape) != nil)
+        first.save(packedOps.pool, onProgress: { _ in })
+        #expect(stored(by: "1.0.0").matrix(weight, shape, packedOps.pool) != nil)
         let other = stored(by: "1.0.1")
-        #expect(other.matrix(weight, shape) == nil)
+        #expect(other.matrix(weight, shape, packedOps.pool) == nil)
         #expect(other.warnings.count { $0.contains("or by another version") } == 1)
     }
 
