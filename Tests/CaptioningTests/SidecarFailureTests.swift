@@ -113,13 +113,15 @@ import Testing
             ])
     }
 
-    /// The sidecar's folder is a file.
+    /// A file takes the place of the sidecars' folder while the batch runs.
     @Test func whatCannotBeWrittenIsAFailureAndTheBatchGoesOn() throws {
-        let out = try folder.write([], to: "file")
+        let out = folder.path + "/out"
         let sink = try CaptionOutput(
             records: .file(records), resumes: true,
-            sidecars: Sidecars(suffix: ".txt", in: FilePath(out + "/x"), existing: .overwrite),
+            sidecars: Sidecars(suffix: ".txt", in: FilePath(out), existing: .overwrite),
             job: job)
+        try #require(rmdir(out) == 0)
+        try folder.write([], to: "out")
         for picture in inputs.pictures {
             let failure = try sink.write(record(picture), of: picture, prompt: 0)
             #expect(failure?.reason.contains("cannot be written: Not a directory") == true)

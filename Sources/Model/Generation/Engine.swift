@@ -104,8 +104,9 @@ public final class Engine: Sendable {
     public struct Ticket: Sendable {
         /// What it is cancelled by.
         public let id: Int
-        /// What happens to it; its errors are `GenerationError`. Ending the iteration, or its task, cancels the
-        /// request.
+        /// What happens to it.
+        ///
+        /// Its errors are `GenerationError`. Ending the iteration, or its task, cancels the request.
         public let events: AsyncThrowingStream<Event, any Error>
 
         /// The answer, once it is whole.

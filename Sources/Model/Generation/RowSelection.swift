@@ -23,8 +23,8 @@ struct RowSelection {
     /// The selection that `pruning` asks for; nil keeps all rows.
     ///
     /// - Parameter question: the question as typed.
-    /// - Throws: `GenerationError.pruning` for no such selector, or one that looks at what the model does not compute, `GenerationError.vocabularyMismatch` when the model has
-    ///   no embedding for one of the question's tokens.
+    /// - Throws: `GenerationError.pruning` for no such selector, or one that looks at what the model does not
+    ///   compute; `GenerationError.vocabularyMismatch` when there is no embedding for a token of the question.
     init(
         _ pruning: PruningOptions?, question: [TokenID], _ model: LLaVAModel
     ) throws(GenerationError) {
