@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
 
 /// Where a picture is to be found.
 public struct PictureReference: Sendable, Hashable {
