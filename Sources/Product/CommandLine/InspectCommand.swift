@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import GGUF
 import TrimLLaVA
 
 /// `trimllava inspect`: what a GGUF file holds, or what of this machine is used.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import LLaVAModel
 import TrimLLaVA
 
 /// The memory that runs of a model need, for people and for scripts.

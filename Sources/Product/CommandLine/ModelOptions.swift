@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import DemoModel
+import LLaVAModel
 import TrimLLaVA
 
 /// Which model to load, and how to run it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import TokenPruning
 import TrimLLaVA
 
 /// Which visual tokens enter the decoder.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
 import TrimLLaVA
 
 /// How a job's captions are made.
@@ -59,7 +60,7 @@ public final class CaptionJob {
     ///   - statistics: what is known before the job; nil for what its plan says.
     ///   - onProgress: called after every picture and every step of the decoder.
     ///   - onFailure: called with what went wrong with a picture.
-    public init(
+    package init(
         _ plan: JobPlan, _ llava: LLaVA, _ questions: [PictureQuestion],
         identity: RecordIdentity, options: JobOptions, output: CaptionOutput,
         statistics: JobStatistics? = nil, control: JobControl = JobControl(),

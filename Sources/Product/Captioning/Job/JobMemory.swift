@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import LLaVAModel
+import TensorOps
 import TrimLLaVA
 
 /// The memory that the KV cache of a job may take.
