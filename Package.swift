@@ -138,10 +138,13 @@ let package = Package(
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
         module(
             "Product", "Evaluation",
-            ["TrimLLaVA", "Generation", "TokenPruning", "FileOutput", "UserText"]),
+            ["TrimLLaVA", "Generation", "TokenPruning", "Tokenization", "FileOutput", "UserText"]),
         module(
             "Product", "Captioning",
-            ["TrimLLaVA", "Generation", "Imaging", "CArchive", "FileOutput", "UserText"]),
+            [
+                "TrimLLaVA", "Generation", "Imaging", "LLaVAModel", "TensorOps", "CArchive",
+                "FileOutput", "UserText",
+            ]),
         .target(
             name: "DemoModel", path: "Sources/Product/DemoModel",
             exclude: ["README.md", "training.log"],
@@ -179,7 +182,12 @@ let package = Package(
                 "GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization",
                 "TokenPruning", "WorkerPool",
             ]),
-        tests("TrimLLaVA", ["BlockFormats", "Generation", "LLaVAModel"]),
+        tests(
+            "TrimLLaVA",
+            [
+                "BlockFormats", "GGUF", "Generation", "Imaging", "LLaVAModel", "TokenPruning",
+                "Tokenization",
+            ]),
         tests("Evaluation", ["TrimLLaVA"]),
         tests("Captioning", ["CArchive", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine"),
