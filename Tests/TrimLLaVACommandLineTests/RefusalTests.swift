@@ -133,7 +133,8 @@ private let huge = "99999999999999999999999999"
         Refusal(
             "too few markers", 1, [aPicture, "-p", "<image>?"], says: "but 2 were given"),
         Refusal(
-            "no room", 1, ["--context", "40"], says: "fewer visual tokens make room; see --context and --keep"),
+            "no room", 1, ["--context", "40"],
+            says: "fewer visual tokens make room; see --context and --keep"),
         Refusal(
             "no such kernels", 1, [], says: "TRIMLLAVA_KERNELS=nonsense",
             environment: ["TRIMLLAVA_KERNELS": "nonsense"]),

@@ -56,7 +56,8 @@ extension LLaVA {
     }
 
     /// The same options for an answer that is no longer than the context, as none can be.
-    private func bounded(_ options: GenerationOptions) throws(GenerationError) -> GenerationOptions {
+    private func bounded(_ options: GenerationOptions) throws(GenerationError) -> GenerationOptions
+    {
         try options.validate()
         var options = options
         options.maxNewTokens = min(options.maxNewTokens, context)
@@ -77,7 +78,8 @@ extension LLaVA {
                 model: model, tokenizer: tokenizer,
                 options: Engine.Options(
                     parallel: parallel,
-                    cacheRows: max(model.context, parallel * min(model.context, Self.rowsPerAnswer)),
+                    cacheRows: max(
+                        model.context, parallel * min(model.context, Self.rowsPerAnswer)),
                     cacheFormat: cacheFormat, mostQueued: .max,
                     pictureCacheBytes: pictureCacheBytes))
             engine = made

@@ -112,7 +112,8 @@ public final class LLaVA: Sendable {
     ) throws(LLaVAError) -> Answer {
         do {
             return try newSession().answer(
-                try WrittenPrompt(raw: prompt, pictures: pictures.count, tokenizer), about: pictures, crop: crop, options: options, cancellation: cancellation,
+                try WrittenPrompt(raw: prompt, pictures: pictures.count, tokenizer),
+                about: pictures, crop: crop, options: options, cancellation: cancellation,
                 recorder: recorder, onText: onText, onProgress: onProgress)
         } catch {
             throw LLaVAError(error)
