@@ -30,7 +30,7 @@ struct CaptionFolder {
         let stream = llava.describe(.file(path))
         for try await piece in stream {
             print(piece, terminator: "")
-            fflush(stdout)
+            fflush(nil)
         }
         let statistics = try await stream.answer().statistics
         print("\n\(statistics.generatedTokens) tokens in \(statistics.decodeSeconds) s")
