@@ -46,7 +46,7 @@ public final class Conversation {
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
         onText: @escaping (String) -> Void = { _ in },
-        onProgress: (PromptProgress) -> Void = { _ in }
+        onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         var options = options
         if !options.ignoresEndOfSequence { options.stopStrings += prompts.template.stopStrings }
@@ -86,7 +86,7 @@ extension GenerationSession {
         _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool,
         question: [TokenID] = [], options: GenerationOptions, cancellation: Cancellation,
         recorder: StageRecorder?,
-        onText: @escaping (String) -> Void, onProgress: (PromptProgress) -> Void
+        onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
     ) throws -> Answer {
         let preprocessor = model.preprocessor(crop: crop)
         let geometries = pictures.map {
