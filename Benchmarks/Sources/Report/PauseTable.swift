@@ -41,7 +41,7 @@ private struct PauseSample {
         // Any tokens that are no special ones.
         text = (0..<64).map { TokenID(300 + $0) }
         let side = model.vision.config.tileSide
-        tiles = model.preprocessor(crop: false).tiles(
+        tiles = try model.preprocessor(crop: false).tiles(
             of: Picture(
                 width: side, height: side,
                 pixels: (0..<(3 * side * side)).map { UInt8($0 * 37 % 251) }))
