@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a text cannot be taken in.
+/// Why a user's text cannot be read.
 public enum UserTextError: Error, Equatable {
     /// The file cannot be opened or read.
     case unreadable(path: String, reason: String)
     /// The bytes are not UTF-8; `place` is a file, a line or an argument.
     case notUTF8(place: String, offset: Int)
-    /// The byte order mark announces UTF-16, and the bytes are none.
+    /// The byte order mark announces UTF-16, and the bytes are invalid.
     case notUTF16(place: String, offset: Int)
-    /// The text is in an encoding that is not read.
+    /// The text has an encoding that is not supported.
     case otherEncoding(place: String, name: String)
-    /// The text is longer than it may be.
+    /// The text is longer than the limit.
     case tooLong(place: String, limit: Int)
 }
 
