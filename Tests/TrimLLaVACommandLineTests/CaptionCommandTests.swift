@@ -134,7 +134,7 @@ import TrimLLaVA
         #expect(bad.errors.contains("is not valid UTF-8 at byte 1"))
     }
 
-    /// Lists and prompts as editors of other systems write them.
+    /// Lists and prompts from the editors of other systems.
     @Test func textsFromWindowsAreLikeAllOthers() throws {
         let folder = try CaptionFolder(pictures: 2)
         let list = "\(folder.pictures)/00.png\r\n\(folder.pictures)/01.png\r\n"
@@ -198,7 +198,7 @@ import TrimLLaVA
         #expect(summary.contains("\"ended_by_length\":1,"))
     }
 
-    /// Sidecars that cannot be added to, and a folder in the place of one.
+    /// Sidecars that cannot be appended to, and a folder with a sidecar's name.
     @Test(arguments: [[], ["--ordered"]])
     func sidecarsThatFailAreFailuresOfTheirPictures(more: [String]) throws {
         let folder = try CaptionFolder(pictures: 4)
