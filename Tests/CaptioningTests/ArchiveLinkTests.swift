@@ -154,8 +154,8 @@ import Testing
             (
                 [members[0]],
                 [
-                    "A1", "\(archive.text): was replaced: it has no member 2 any more",
-                    "\(archive.text): was replaced: it has no member 3 any more",
+                    "A1", "\(archive.text): was replaced: it no longer has a member 2",
+                    "\(archive.text): was replaced: it no longer has a member 3",
                 ]
             ),
         ] {

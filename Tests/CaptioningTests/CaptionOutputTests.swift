@@ -241,7 +241,7 @@ import TrimLLaVA
         #expect(tasks(plan) == ["a01", "b01", "c01"])
         #expect(
             plan.failures.map(\.reason) == [
-                "its sidecar is that of \(folder.path)/a.jpg too",
+                "its sidecar would also be that of \(folder.path)/a.jpg",
                 "its sidecar's name would be too long",
             ])
     }

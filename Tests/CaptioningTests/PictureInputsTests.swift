@@ -188,7 +188,7 @@ import UserText
         }
         #expect(
             reasons("", recursive: false) == [
-                "has no pictures itself; --recursive searches the folders in it"
+                "has no pictures itself; --recursive searches its subfolders"
             ])
         #expect(reasons("", recursive: true) == [])
         #expect(reasons("empty", recursive: false) == ["has no pictures"])

@@ -87,7 +87,7 @@ import Testing
         for _ in 0..<2 {
             #expect(
                 try run(existing) == [
-                    "\(folder.path)/b.jpg: its sidecar's place is taken by a folder, \(folder.path)/b.txt"
+                    "\(folder.path)/b.jpg: its sidecar cannot be written: \(folder.path)/b.txt is a folder"
                 ])
             #expect(try errors().count == 1)
         }

@@ -10,8 +10,9 @@ import Testing
     import Darwin
 #endif
 
-/// Pictures that are cut off, altered or have false headers. Each ends in an error or a picture, with bounded
-/// memory.
+/// Pictures that are cut off, altered or have false headers.
+///
+/// Each ends in an error or a picture, with bounded memory.
 @Suite struct HostilePictureTests {
     /// A truncated picture is an error, unless only trailing bytes are missing.
     @Test(arguments: PictureDecoderTests.names)

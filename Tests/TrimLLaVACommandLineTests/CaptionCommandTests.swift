@@ -186,7 +186,7 @@ import TrimLLaVA
         let lines = try CaptionFolder.lines(outcome.output)
         #expect(lines.map(\.text) == [nil])
         #expect(
-            lines[0].error?.hasSuffix("00.png: the answer is empty; it ended by stop-string")
+            lines[0].error?.hasSuffix("00.png: the answer is empty; stop reason: stop-string")
                 == true)
         #expect(!FileManager.default.fileExists(atPath: folder.pictures + "/00.txt"))
         let cut = try ToolProcess.run(
@@ -214,7 +214,7 @@ import TrimLLaVA
             let outcome = try ToolProcess.run(arguments)
             #expect(outcome.code == 1)
             #expect(outcome.errors.contains("01.txt is not valid UTF-8 at byte 1"))
-            #expect(outcome.errors.contains("02.png: its sidecar's place is taken by a folder"))
+            #expect(outcome.errors.contains("02.png: its sidecar cannot be written: "))
             let lines = try folder.lines()
             #expect(lines.count == 5)
             #expect(lines.filter { $0.error != nil }.map(\.name).sorted() == ["01.png", "02.png"])
@@ -272,7 +272,7 @@ import TrimLLaVA
         try first.waitForErrors("to caption")
         let second = try ToolProcess.run(arguments)
         #expect(second.code == 1)
-        #expect(second.errors == "trimllava: \(folder.records): another run writes there\n")
+        #expect(second.errors == "trimllava: \(folder.records): another run is writing to it\n")
         first.send(signal: SIGKILL)
         _ = try first.finish()
     }

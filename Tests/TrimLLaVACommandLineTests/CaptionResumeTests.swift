@@ -159,7 +159,7 @@ import Testing
         try FileManager.default.removeItem(atPath: out)
         let outcome = try tool.finish()
         #expect(outcome.code == 1)
-        #expect(outcome.errors.contains("\(records): has been removed or replaced"))
+        #expect(outcome.errors.contains("\(records): was removed or replaced"))
         let absent = try ToolProcess.run(arguments)
         #expect(absent.code == 1 && absent.errors.contains("No such file or directory"))
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)

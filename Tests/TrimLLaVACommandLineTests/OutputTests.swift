@@ -212,7 +212,7 @@ import Testing
         try first.waitForErrors("to caption")
         let second = try caption(["pictures", "-o", "second", "--output-dir", "out"])
         #expect(second.code == 1)
-        #expect(second.errors == "trimllava: out: another run writes there\n")
+        #expect(second.errors == "trimllava: out: another run is writing to it\n")
         first.send(signal: SIGKILL)
         _ = try first.finish()
     }
@@ -238,7 +238,7 @@ import Testing
         let arguments = ["pictures", "--metadata", "pictures/metadata.jsonl", "--resume"]
         let kept = try run(
             folder.caption + ["-n", "3", "--ignore-eos"] + arguments)
-        #expect(kept.code == 0 && kept.errors.contains("texts that are in no record stay: 1"))
+        #expect(kept.code == 0 && kept.errors.contains("texts kept that are in no record: 1"))
         let file = folder.pictures + "/metadata.jsonl"
         let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 2 && lines[0] == row)

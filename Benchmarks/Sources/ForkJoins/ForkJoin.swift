@@ -37,7 +37,9 @@ public struct TileJob: @unchecked Sendable {
     let tile: tile_function
     let context: UnsafeMutableRawPointer
 
-    /// A job of `count` calls of `tile(context, index)`. The context must outlive it.
+    /// A job of `count` calls of `tile(context, index)`.
+    ///
+    /// The context must outlive it.
     public init(count: Int, context: UnsafeMutableRawPointer, tile: @escaping tile_function) {
         self.count = count
         self.tile = tile

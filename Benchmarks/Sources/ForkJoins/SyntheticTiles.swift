@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CTileLoops
 
-/// Tiles of a fixed amount of work, given by its duration on an idle core. A busy core takes longer.
+/// Tiles of a fixed amount of work, given by its duration on an idle core.
+///
+/// A busy core takes longer.
 public final class SyntheticTiles: Sendable {
     private let count: Int
     private let rounds: Int

@@ -2,8 +2,9 @@
 import Dispatch
 import Synchronization
 
-/// Lets each of `threads` threads run `body` once, with its number, from a common start. Returns the seconds
-/// until the last one ends, in the fastest repetition.
+/// Lets each of `threads` threads run `body` once, with its number, from a common start.
+///
+/// Returns the seconds until the last one ends, in the fastest repetition.
 func shortestSeconds(
     threads: Int, repetitions: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void
 ) -> Double {

@@ -75,8 +75,9 @@ func printPacking() throws {
     printTable(rows)
 }
 
-/// Prints the time of loading a pair, several times. The first load may find the files uncached and get new
-/// memory.
+/// Prints the time of loading a pair, several times.
+///
+/// The first load may find the files uncached and get new memory.
 func printLoads(_ pair: ModelPair, threads: Int) throws {
     var rows = [["loading, seconds"] + (1...4).map { "run \($0)" }]
     for count in Set([1, threads]).sorted() {

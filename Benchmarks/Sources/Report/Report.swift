@@ -5,7 +5,9 @@ import MachinePeaks
 
 /// Prints tables of rates relative to the machine's peaks, and comparisons of alternatives.
 @main struct Report {
-    /// The tables by name. Without names, all are printed.
+    /// The tables by name.
+    ///
+    /// Without names, all are printed.
     private static let tables: KeyValuePairs<String, @Sendable (ReportOptions) -> Void> = [
         "peaks": { printPeaks(threads: $0.threads) },
         "pool": { printForkJoins(threads: $0.threads) },

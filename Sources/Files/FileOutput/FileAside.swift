@@ -67,7 +67,9 @@ struct FileAside {
         return .made(descriptor)
     }
 
-    /// Deletes the files of killed writers. Writers take numbers in order, so the first free number ends the search.
+    /// Deletes the files of killed writers.
+    ///
+    /// Writers take numbers in order, so the first free number ends the search.
     private static func removeAbandoned(beside target: FilePath, after number: Int) {
         for number in (number + 1)..<mostWriters {
             let path = path(beside: target, number)

@@ -6,8 +6,9 @@
     import Darwin
 #endif
 
-/// The files that a command reads and writes. A command that would overwrite its input, or write one file
-/// twice, is refused before it writes anything.
+/// The files that a command reads and writes.
+///
+/// A command that would overwrite its input, or write one file twice, is refused before it writes anything.
 ///
 /// Files are compared by device and inode, however their paths are spelled. Files that do not exist yet are
 /// compared by folder and name. Devices such as `/dev/null` may occur any number of times.

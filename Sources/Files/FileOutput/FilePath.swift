@@ -40,8 +40,9 @@ public struct FilePath: Hashable, Sendable {
         return FilePath(bytes[..<max(end, 1)])
     }
 
-    /// The part of the name after its last dot, in lower case. Empty for names without a dot, and for names
-    /// whose only dot comes first.
+    /// The part of the name after its last dot, in lower case.
+    ///
+    /// Empty for names without a dot, and for names whose only dot comes first.
     public var fileExtension: String {
         guard let dot = lastDot else { return "" }
         return String(decoding: bytes[(dot + 1)...], as: UTF8.self).lowercased()
@@ -86,8 +87,9 @@ public struct FilePath: Hashable, Sendable {
         return FilePath(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
     }
 
-    /// The target of a symbolic link, whether or not it exists. The path itself if it is not a link, or if its
-    /// links form a circle.
+    /// The target of a symbolic link, whether or not it exists.
+    ///
+    /// The path itself if it is not a link, or if its links form a circle.
     func followingLinks() -> FilePath {
         var path = self
         for _ in 0..<Self.mostLinks {

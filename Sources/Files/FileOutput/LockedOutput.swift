@@ -16,8 +16,9 @@ public enum LockedOutput {
         case inUse
     }
 
-    /// Opens a regular file for reading and appending, and locks it. A file that does not exist is created; the
-    /// content of one that exists is left alone.
+    /// Opens a regular file for reading and appending, and locks it.
+    ///
+    /// A file that does not exist is created; the content of one that exists is left alone.
     ///
     /// Devices and pipes are opened for writing only, and are not locked. `-` has no special meaning here.
     ///

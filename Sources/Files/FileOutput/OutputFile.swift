@@ -6,7 +6,9 @@
     import Darwin
 #endif
 
-/// A file that is written as a whole. All files of this project are written by this class.
+/// A file that is written as a whole.
+///
+/// All files of this project are written by this class.
 ///
 /// A regular file is written to a temporary file in the same folder, synchronised, and renamed. Nobody ever
 /// sees half of it, and an old file stays until it is replaced. The new file gets the mode of the old one,
@@ -18,11 +20,15 @@ public final class OutputFile {
     private let path: FilePath
     private let target: OutputTarget
     private var aside: FileAside?
-    /// The open descriptor, for libraries that write by themselves. They may write only before the first `append`.
+    /// The open descriptor, for libraries that write by themselves.
+    ///
+    /// They may write only before the first `append`.
     public private(set) var descriptor: Int32
     private var buffer: [UInt8] = []
 
-    /// Whether the output is a regular file, old or new. Only such a file can be kept open.
+    /// Whether the output is a regular file, old or new.
+    ///
+    /// Only such a file can be kept open.
     public var isReplacement: Bool { aside != nil }
 
     /// Begins to write a file.

@@ -84,9 +84,9 @@ extension ForeignFile: CustomStringConvertible {
     public var description: String {
         switch self {
         case .gitLFSPointer:
-            "a Git LFS pointer: the text that stands for the file; \"git lfs pull\" fetches the file itself"
+            "a Git LFS pointer, the placeholder of the file; \"git lfs pull\" fetches the file"
         case .webPage:
-            "a web page: a download ended in a page instead of the file"
+            "a web page, which was downloaded instead of the file"
         case .safetensors:
             "weights in the safetensors format; convert them to GGUF first"
         case .pickle:
@@ -94,7 +94,7 @@ extension ForeignFile: CustomStringConvertible {
         case .zip:
             "a ZIP archive, as PyTorch's checkpoints are; convert or unpack it first"
         case .olderGGML:
-            "in one of ggml's formats before GGUF; get or convert a GGUF file"
+            "in one of ggml's formats before GGUF; download a GGUF file, or convert this one"
         case .archive(let kind):
             "a \(kind) file; unpack it first"
         case .picture(let format):

@@ -80,7 +80,9 @@ struct ExifData {
         }
     }
 
-    /// An unsigned number; nil beyond the end. Numbers of eight bytes keep their bit pattern.
+    /// An unsigned number; nil beyond the end.
+    ///
+    /// Numbers of eight bytes keep their bit pattern.
     private func number(at offset: Int, length: Int) -> Int? {
         let field = bytes.dropFirst(offset).prefix(length)
         guard field.count == length else { return nil }

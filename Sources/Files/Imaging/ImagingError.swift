@@ -39,7 +39,7 @@ extension ImagingError: CustomStringConvertible {
         case .empty(let name):
             "\(name): the file is empty, expected a JPEG, PNG or WebP picture"
         case .fileTooLong(let name, let limit):
-            "\(name): longer than \(limit) bytes, the most that a picture file may have"
+            "\(name): longer than \(limit) bytes, the limit of picture files"
         case .unknownFormat(let name):
             "\(name): not a picture that can be read, expected JPEG, PNG or WebP"
         case .unsupported(let name, let kind):

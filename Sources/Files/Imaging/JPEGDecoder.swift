@@ -8,7 +8,9 @@ enum JPEGDecoder {
     /// sampling factors spread a block over at most four times its area.
     private static let pixelsPerByte = 8 * 64 * 4
 
-    /// Decodes a picture. Minor damage is tolerated, as by any viewer; a missing end is not.
+    /// Decodes a picture.
+    ///
+    /// Minor damage is tolerated, as by any viewer; a missing end is not.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
         guard let decompressor = tjInitDecompress() else {
             throw .noMemory(name: name, byteCount: bytes.count)
@@ -81,8 +83,9 @@ enum JPEGDecoder {
         throw error
     }
 
-    /// The library's last error. Both messages of libjpeg about missing data say "premature end"; those about
-    /// memory say "memory".
+    /// The library's last error.
+    ///
+    /// Both messages of libjpeg about missing data say "premature end"; those about memory say "memory".
     private static func failure(
         of decompressor: tjhandle, name: String, byteCount: Int
     ) -> ImagingError {

@@ -67,7 +67,9 @@ struct JPEGMarkers {
         }
     }
 
-    /// Whether the end marker occurs. It is near the end, and codes never look like it.
+    /// Whether the end marker occurs.
+    ///
+    /// It is near the end, and codes never look like it.
     private static func containsEnd(_ bytes: ArraySlice<UInt8>) -> Bool {
         zip(bytes.dropFirst().reversed(), bytes.dropLast().reversed())
             .contains { $0 == endOfImage && $1 == 0xFF }

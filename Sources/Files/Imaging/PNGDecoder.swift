@@ -5,7 +5,9 @@ import CPNG
 enum PNGDecoder {
     private static let format = "PNG"
 
-    /// Decodes a picture. Anything after its last row is ignored.
+    /// Decodes a picture.
+    ///
+    /// Anything after its last row is ignored.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
         let size = try readHeader(of: bytes, name: name)
         try PictureLimits.check(width: size.width, height: size.height, name: name)

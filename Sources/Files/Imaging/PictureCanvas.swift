@@ -73,7 +73,9 @@ struct PictureCanvas: ~Copyable {
         }
     }
 
-    /// Draws lines along the inner edges of a rectangle. They fill a rectangle that is too narrow for them.
+    /// Draws lines along the inner edges of a rectangle.
+    ///
+    /// They fill a rectangle that is too narrow for them.
     func outline(_ rectangle: PixelRectangle, _ widths: EdgeWidths, color: PixelColor) {
         let (columns, rows) = (rectangle.columns, rectangle.rows)
         fill(PixelRectangle(columns: columns, rows: rows.prefix(widths.top)), color)

@@ -20,8 +20,9 @@ public enum PictureDecoder {
         return try decode(bytes, name: name, applyOrientation: applyOrientation)
     }
 
-    /// Reads an open file for later decoding. A file that does not begin like a picture is refused after its first
-    /// bytes.
+    /// Reads an open file for later decoding.
+    ///
+    /// A file that does not begin like a picture is refused after its first bytes.
     ///
     /// - Parameters:
     ///   - descriptor: The file, which stays open.

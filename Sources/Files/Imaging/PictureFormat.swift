@@ -92,7 +92,7 @@ private struct FileStart {
         if has("ustar", at: 257) { return "a tar archive" }
         if text.hasPrefix("version https://git-lfs.github.com/") {
             return
-                "a Git LFS pointer, the text that stands for the file (\"git lfs pull\" fetches it)"
+                "a Git LFS pointer, the placeholder of a file (\"git lfs pull\" fetches it)"
         }
         if isWebPage { return "a web page" }
         return Self.others.first { has($0.signature) }?.kind
@@ -162,7 +162,9 @@ private struct FileStart {
         return has("mif1", at: 8) || has("msf1", at: 8) ? ("HEIC", true) : nil
     }
 
-    /// Whether the file begins with a TGA header. It has no signature, so all of its fields must be plausible.
+    /// Whether the file begins with a TGA header.
+    ///
+    /// It has no signature, so all of its fields must be plausible.
     var looksLikeTarga: Bool {
         guard bytes.count >= 18, byte(1) <= 1 else { return false }
         let (isMapped, type, depth) = (byte(1) == 1, byte(2), byte(16))

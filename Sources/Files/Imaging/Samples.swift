@@ -7,8 +7,9 @@
     import Darwin
 #endif
 
-/// A buffer whose size depends on a picture. Allocating it may fail with an error, where an array would end
-/// the process.
+/// A buffer whose size depends on a picture.
+///
+/// Allocating it may fail with an error, where an array would end the process.
 ///
 /// It is filled where it is made and never changes once it is wrapped in `Samples`.
 final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {

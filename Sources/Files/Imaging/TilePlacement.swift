@@ -14,7 +14,9 @@ struct TileAxis: Sendable, Equatable {
     let source: Range<Int>
     /// Pixels of the canvas after resizing.
     let resizedLength: Int
-    /// The pixels of the resized canvas that are cut out. Pixels beside the canvas are padding.
+    /// The pixels of the resized canvas that are cut out.
+    ///
+    /// Pixels beside the canvas are padding.
     let window: Range<Int>
 
     /// A picture centred on a canvas of `side` pixels, which is resized to a tile.

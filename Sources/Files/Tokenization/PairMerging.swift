@@ -67,7 +67,9 @@ private struct Bigram: Comparable {
     let merge: Merge
     let left: Int
     let right: Int
-    /// The length of both in bytes. If it differs when the pair is due, one of the symbols has changed.
+    /// The length of both in bytes.
+    ///
+    /// If it differs when the pair is due, one of the symbols has changed.
     let length: Int
 
     static func < (one: Bigram, other: Bigram) -> Bool {

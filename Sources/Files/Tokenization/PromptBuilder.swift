@@ -164,8 +164,9 @@ private enum PromptPart {
     case picture(Int)
 }
 
-/// The texts before, between and after the markers. Markers are searched as bytes: a combining mark after one
-/// would hide it from a search by characters.
+/// The texts before, between and after the markers.
+///
+/// Markers are searched as bytes: a combining mark after one would hide it from a search by characters.
 private func splitAtPictureMarkers(_ text: String) -> [String] {
     let bytes = Array(text.utf8)
     let marker = Array(PromptBuilder.pictureMarker.utf8)

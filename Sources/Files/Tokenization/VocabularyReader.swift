@@ -27,7 +27,9 @@ struct VocabularyReader {
         return vocabulary
     }
 
-    /// The texts as bytes. An empty text, which no input can contain, gets a name.
+    /// The texts as bytes.
+    ///
+    /// An empty text, which no input can contain, gets a name.
     private func pieces(_ texts: [String]) -> ByteStrings {
         var pieces = ByteStrings()
         for (token, text) in texts.enumerated() {

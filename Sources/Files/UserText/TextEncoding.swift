@@ -6,8 +6,9 @@ enum TextEncoding {
     case utf16LittleEndian
     case utf16BigEndian
 
-    /// UTF-16 without a mark is recognised by this many Latin characters. Fewer could be a list of short names
-    /// between NULs.
+    /// UTF-16 without a mark is recognised by this many Latin characters.
+    ///
+    /// Fewer could be a list of short names between NULs.
     private static let tellingUnits = 4
 
     /// The encoding of a text and the length of its byte order mark.

@@ -21,7 +21,9 @@ public enum UserText {
     private static let carriageReturn = UInt8(ascii: "\r")
     private static let chunkLength = 1 << 16
 
-    /// The bytes of a file, which need not be text. The path `-` is standard input.
+    /// The bytes of a file, which need not be text.
+    ///
+    /// The path `-` is standard input.
     ///
     /// - Throws: `UserTextError.unreadable`, and `.tooLong` once more than `limit` bytes have been read.
     public static func bytes(
@@ -55,7 +57,9 @@ public enum UserText {
         }
     }
 
-    /// The text of a file, with LF as the only line end. The path `-` is standard input.
+    /// The text of a file, with LF as the only line end.
+    ///
+    /// The path `-` is standard input.
     ///
     /// - Throws: `UserTextError`, with the path in it.
     public static func text(
@@ -77,7 +81,9 @@ public enum UserText {
             offset: markLength + validPrefixLength(of: bytes.dropFirst(markLength)))
     }
 
-    /// The non-empty entries of a list. NULs separate them if the list has any, else line ends do.
+    /// The non-empty entries of a list.
+    ///
+    /// NULs separate them if the list has any, else line ends do.
     ///
     /// An entry may be a file name and need not be text. Between NULs, line ends belong to the entry.
     ///
@@ -115,7 +121,9 @@ public enum UserText {
         throw .notUTF8(place: place, offset: validPrefixLength(of: bytes[...]))
     }
 
-    /// The lines of a text whose line ends are LF. An empty line after the last line end does not count.
+    /// The lines of a text whose line ends are LF.
+    ///
+    /// An empty line after the last line end does not count.
     public static func lines(of text: String) -> [String] {
         var lines = text.utf8.split(separator: lineFeed, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }

@@ -23,7 +23,7 @@ extension UserTextError: CustomStringConvertible {
         case .notUTF16(let place, let offset): "\(place) is not valid UTF-16 at byte \(offset)"
         case .otherEncoding(let place, let name): "\(place) is \(name), expected UTF-8"
         case .tooLong(let place, let limit):
-            "\(place) is longer than \(limit) bytes, the most that is read of it"
+            "\(place) is longer than the limit of \(limit) bytes"
         }
     }
 }

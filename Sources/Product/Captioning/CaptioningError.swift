@@ -67,16 +67,16 @@ extension CaptioningError: CustomStringConvertible {
             "\(path): cannot be written: \(reason)"
         case .recordsExist(let path):
             "\(path) has records already; continue it with --resume, or give another file"
-        case .inUse(let path): "\(path): another run writes there"
+        case .inUse(let path): "\(path): another run is writing to it"
         case .notARecord(let path, let line, let reason):
-            "\(path): line \(line) is no record of a caption: \(reason)"
+            "\(path): line \(line) is not a caption record: \(reason)"
         case .removed(let path):
-            "\(path): has been removed or replaced while it was being written"
+            "\(path): was removed or replaced while it was being written"
         case .outsideMetadata(let picture, let metadata):
-            "\(metadata) cannot name \(picture): Hugging Face's datasets look for picture files below its "
-                + "folder, by names in UTF-8"
+            "\(metadata) cannot name \(picture): expected a picture file in its folder or below, with a "
+                + "name in UTF-8"
         case .notMetadata(let path, let line):
-            "\(path): line \(line) is no JSON object, expected a row with a file_name"
+            "\(path): line \(line) is not a JSON object, expected a row with a file_name"
         case .foreignShards(let folder, let shard):
             "\(folder) has shards that this job did not write, such as \(shard); give another folder"
         case .sameShard(let name, let first, let second):

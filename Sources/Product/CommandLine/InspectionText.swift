@@ -65,7 +65,9 @@ extension FormatTotal {
     }
 }
 
-/// A value in one line. Strings are quoted; long strings and arrays are cut.
+/// A value in one line.
+///
+/// Strings are quoted; long strings and arrays are cut.
 func valueText(_ value: GGUFValue, arrayLimit: Int) -> String {
     switch value {
     case .string(let text): quoted(text)

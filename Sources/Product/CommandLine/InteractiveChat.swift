@@ -19,7 +19,9 @@ final class InteractiveChat {
     private let options: GenerationOptions
     private let quiet: Bool
     private var input: PictureInput
-    /// Pictures for the next question that could not be read. The question is not asked without them.
+    /// Pictures for the next question that could not be read.
+    ///
+    /// The question is not asked without them.
     private var missing: [String] = []
     private var lines = InputLines()
     private let isTerminal = isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0
@@ -61,7 +63,9 @@ final class InteractiveChat {
         return line
     }
 
-    /// The text of a line. A line that is not text is reported and becomes nil.
+    /// The text of a line.
+    ///
+    /// A line that is not text is reported and becomes nil.
     private func text(of line: [UInt8]) throws(UserTextError) -> String? {
         do {
             return try UserText.line(line, place: "the line")
@@ -109,7 +113,9 @@ final class InteractiveChat {
         }
     }
 
-    /// Asks a question. If it cannot be answered, its pictures are kept for the next one.
+    /// Asks a question.
+    ///
+    /// If it cannot be answered, its pictures are kept for the next one.
     private func ask(_ question: String, _ interrupts: Interrupts) throws {
         guard missing.isEmpty else {
             return StandardError.report(

@@ -4,7 +4,9 @@ import Foundation
 import Synchronization
 import TrimLLaVA
 
-/// Ctrl-C stops the answer that is being written. It ends the program if there is none.
+/// Ctrl-C stops the answer that is being written.
+///
+/// It ends the program if there is none.
 final class Interrupts {
     /// The exit code that shells expect after an interrupt: 128 + SIGINT.
     static let exitCode: Int32 = 130

@@ -3,7 +3,9 @@ import ArgumentParser
 import Captioning
 import FileOutput
 
-/// Runs a check of a command's inputs and outputs. A conflict is wrong usage.
+/// Runs a check of a command's inputs and outputs.
+///
+/// A conflict is wrong usage.
 func checkingFiles<Result>(_ body: (inout FileClaims) throws -> Result) throws -> Result {
     var files = FileClaims()
     do {
@@ -23,7 +25,7 @@ func checkExtension(of path: String, is expected: String, _ option: String) thro
     let pictures = PictureReference.extensions.union(["svg", "pdf", "eps"])
     guard pictures.contains(found), found != expected else { return }
     throw ValidationError(
-        "\(option) \(path): what is written is \(expected.uppercased()); expected a name that ends in "
+        "\(option) \(path): the output is \(expected.uppercased()), expected a name that ends in "
             + ".\(expected)")
 }
 

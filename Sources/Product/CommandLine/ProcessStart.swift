@@ -10,8 +10,9 @@ enum ProcessStart {
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// Opens closed standard streams. Otherwise the next file that is opened would get their descriptors and
-    /// receive what is printed.
+    /// Opens closed standard streams.
+    ///
+    /// Otherwise the next file that is opened would get their descriptors and receive what is printed.
     ///
     /// They are opened in the wrong direction, so reading or writing them still fails.
     private static func occupyStandardDescriptors() {

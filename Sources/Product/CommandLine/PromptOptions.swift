@@ -58,8 +58,9 @@ struct PromptOptions: ParsableArguments {
 
 /// Reads questions from files.
 enum PromptFile {
-    /// The question in a file, or in standard input for the path `-`, with LF as line end. The last line end belongs
-    /// to a raw question only.
+    /// The question in a file, or in standard input for the path `-`, with LF as line end.
+    ///
+    /// The last line end belongs to a raw question only.
     static func text(_ path: String, raw: Bool) throws -> String {
         let text = try UserText.text(at: path.utf8)
         let question = !raw && text.last?.isNewline == true ? String(text.dropLast()) : text

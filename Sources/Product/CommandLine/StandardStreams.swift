@@ -38,7 +38,9 @@ final class AnswerStream {
     }
 }
 
-/// Standard error, which takes all messages. Standard output carries data only.
+/// Standard error, which takes all messages.
+///
+/// Standard output carries data only.
 enum StandardError {
     /// Writes text unchanged.
     static func write(_ text: String) {

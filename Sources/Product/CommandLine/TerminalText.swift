@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// The text with control characters as escapes. Strings from files could otherwise control the terminal.
+/// The text with control characters as escapes.
+///
+/// Strings from files could otherwise control the terminal.
 ///
 /// Line breaks stay unless `keepingLines` is false.
 func escapingControls(_ text: String, keepingLines: Bool = true) -> String {

@@ -9,7 +9,9 @@ import UserText
 
 /// Checks texts from the process's arguments.
 enum TextInput {
-    /// Checks that the process's arguments are UTF-8. Swift's copies replace bytes that are not.
+    /// Checks that the process's arguments are UTF-8.
+    ///
+    /// Swift's copies replace bytes that are not.
     static func checkArguments() throws(UserTextError) {
         for index in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }

@@ -5,8 +5,10 @@ import Foundation
 enum TypedPaths {
     private static let urlStart = "file://"
 
-    /// The paths that a text names. The text itself, if such a file exists or it has neither quotes nor backslashes;
-    /// otherwise its words, split as a shell does.
+    /// The paths that a text names.
+    ///
+    /// The text itself, if such a file exists or it has neither quotes nor backslashes; otherwise its words,
+    /// split as a shell does.
     static func paths(
         in text: String, exists: (String) -> Bool = FileManager.default.fileExists(atPath:)
     ) -> [String] {

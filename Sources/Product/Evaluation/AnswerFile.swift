@@ -62,7 +62,9 @@ public final class AnswerFile {
         try Self.write(record, to: file, path)
     }
 
-    /// Reads the file. A torn or broken last line is cut off, once the lines before it have proved to be answers.
+    /// Reads the file.
+    ///
+    /// A torn or broken last line is cut off, once the lines before it have proved to be answers.
     private static func read(
         _ path: String, _ file: Int32, _ run: String
     ) throws(EvaluationError) -> [EvaluationRecord] {

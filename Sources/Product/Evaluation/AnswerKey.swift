@@ -6,7 +6,9 @@
     import Darwin
 #endif
 
-/// Everything that an answer and its score depend on. An earlier answer counts only if its key is equal.
+/// Everything that an answer and its score depend on.
+///
+/// An earlier answer counts only if its key is equal.
 public struct AnswerKey: Codable, Hashable, Sendable {
     /// A picture's file.
     struct PictureFile: Codable, Hashable {

@@ -19,7 +19,9 @@ public final class Evaluation {
         public var suffix: String
         /// The most answers at the same time.
         public var parallel: Int
-        /// Other conditions that answers depend on, such as the model. An earlier answer counts only if they are equal.
+        /// Other conditions that answers depend on, such as the model.
+        ///
+        /// An earlier answer counts only if they are equal.
         public var conditions: [String]
 
         /// Greedy answers of up to 64 tokens, twelve at a time.
@@ -47,7 +49,9 @@ public final class Evaluation {
         }
     }
 
-    /// The rows of the KV cache per answer: an unpruned picture, a question and an answer. Larger ones wait for pages.
+    /// The rows of the KV cache per answer: an unpruned picture, a question and an answer.
+    ///
+    /// Larger ones wait for pages.
     private static let rowsPerAnswer = 1024
 
     private struct Job {
@@ -144,7 +148,9 @@ public final class Evaluation {
         }
     }
 
-    /// The earlier answers that count for the jobs, each once. Failed questions are asked again.
+    /// The earlier answers that count for the jobs, each once.
+    ///
+    /// Failed questions are asked again.
     private static func answers(
         in records: [EvaluationRecord], to jobs: [Job]
     ) -> [EvaluationRecord] {

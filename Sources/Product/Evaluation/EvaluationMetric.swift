@@ -71,7 +71,9 @@ func letter(_ answer: String) -> Character? {
     return first.lowercased().first
 }
 
-/// Whether an answer says yes. POPE counts every answer without "no" and "not" as a yes.
+/// Whether an answer says yes.
+///
+/// POPE counts every answer without "no" and "not" as a yes.
 func isYes(_ answer: String) -> Bool {
     let sentence = answer.split(separator: ".", omittingEmptySubsequences: true).first ?? ""
     let words = normalisedWords(String(sentence))

@@ -24,10 +24,14 @@ public struct EvaluationSummary: Sendable, Equatable {
         public let yesNo: YesNoCounts?
     }
 
-    /// The rows by setting. Each setting has its tasks in the order of the questions, then their mean.
+    /// The rows by setting.
+    ///
+    /// Each setting has its tasks in the order of the questions, then their mean.
     public let rows: [Row]
 
-    /// Scores the answers to `questions`. A question without a record at a setting is left out there.
+    /// Scores the answers to `questions`.
+    ///
+    /// A question without a record at a setting is left out there.
     public init(
         _ questions: [EvaluationQuestion], _ settings: [EvaluationSetting],
         _ records: [EvaluationRecord]

@@ -39,8 +39,9 @@ public enum CSVExport {
         Array(fields.map(quoted).joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "\n")]
     }
 
-    /// A field, in quotes if it needs them. Quotation marks are searched as bytes, because a combining mark after
-    /// one makes it another `Character`.
+    /// A field, in quotes if it needs them.
+    ///
+    /// Quotation marks are searched as bytes, because a combining mark after one makes it another `Character`.
     private static func quoted(_ field: String) -> [UInt8] {
         let quote = UInt8(ascii: "\"")
         let isPadded = field.first?.isWhitespace == true || field.last?.isWhitespace == true

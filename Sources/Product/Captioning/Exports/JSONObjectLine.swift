@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A JSON object on one line. Setting a value leaves the bytes of all others unchanged.
+/// A JSON object on one line.
+///
+/// Setting a value leaves the bytes of all others unchanged.
 struct JSONObjectLine {
     private var members: [(key: String, value: [UInt8])] = []
 

@@ -38,7 +38,9 @@ public struct MetadataExport {
         }
     }
 
-    /// Merges the captions into the file. Pictures without captions are left out.
+    /// Merges the captions into the file.
+    ///
+    /// Pictures without captions are left out.
     ///
     /// - Returns: the number of texts that were kept although they differ from the captions.
     /// - Throws: `CaptioningError`.

@@ -7,8 +7,9 @@ import FileOutput
     import Darwin
 #endif
 
-/// Pictures with their captions as webdataset shards. Each picture has `KEY.jpg`, `KEY.txt` and, with its
-/// records, `KEY.json`.
+/// Pictures with their captions as webdataset shards.
+///
+/// Each picture has `KEY.jpg`, `KEY.txt` and, with its records, `KEY.json`.
 ///
 /// An archive becomes a shard of the same name and keeps the names of its members. Other pictures are numbered
 /// and go to shards of 1000. A folder with shards of another job is refused.
@@ -76,8 +77,9 @@ public struct ShardExport {
         (records.folder.resolved() ?? records.folder).appending(records.name).text
     }
 
-    /// Writes the pictures that have all of their captions and have not changed since. Deletes shards of earlier
-    /// runs of the job that are left over.
+    /// Writes the pictures that have all of their captions and have not changed since.
+    ///
+    /// Deletes shards of earlier runs of the job that are left over.
     ///
     /// - Throws: `CaptioningError`.
     public func write(

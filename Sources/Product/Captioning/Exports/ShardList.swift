@@ -2,8 +2,9 @@
 import FileOutput
 import Foundation
 
-/// The list of the shards that a job has written to a folder. It is a hidden file beside them and distinguishes
-/// them from the shards of others.
+/// The list of the shards that a job has written to a folder.
+///
+/// It is a hidden file beside them and distinguishes them from the shards of others.
 struct ShardList: Codable {
     /// A hash of the prompts and settings.
     let job: String

@@ -15,8 +15,9 @@ final class AheadQueue<Element: Sendable>: Sendable {
 
     private let queue = Mutex<[Element?]>([])
     private let filled = DispatchSemaphore(value: 0)
-    /// The free places in the queue. A semaphore must not end below its initial value, so that is 0 instead of
-    /// `ahead`.
+    /// The free places in the queue.
+    ///
+    /// A semaphore must not end below its initial value, so that is 0 instead of `ahead`.
     private let free = DispatchSemaphore(value: 0)
     private let isStopped = Mutex(false)
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The pictures of an archive, each with the member that has its contents. Links are followed.
+/// The pictures of an archive, each with the member that has its contents.
+///
+/// Links are followed.
 struct ArchiveListing {
     /// A picture; entries are in the order of their contents.
     struct Entry {

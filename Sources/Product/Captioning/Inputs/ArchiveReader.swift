@@ -110,7 +110,7 @@ final class ArchiveReader {
             contents += chunk[..<count]
             guard contents.count <= limit else {
                 throw Failure(
-                    reason: "longer than \(limit) bytes, the most that a picture may have")
+                    reason: "longer than \(limit) bytes, the limit of picture files")
             }
         }
     }

@@ -37,7 +37,9 @@ struct FolderEntry {
         return entries.sorted { $0.path < $1.path }
     }
 
-    /// The bytes of the name. They are read in place because the imported tuple may be longer than the entry.
+    /// The bytes of the name.
+    ///
+    /// They are read in place because the imported tuple may be longer than the entry.
     private static func bytes(ofName entry: UnsafeMutablePointer<dirent>) -> [UInt8] {
         let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
         let start = UnsafeRawPointer(entry) + offset

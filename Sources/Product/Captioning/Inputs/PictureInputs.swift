@@ -73,7 +73,9 @@ public struct PictureInputs {
         if shard?.contains(picture.path) ?? true { pictures.append(picture) }
     }
 
-    /// Adds a folder that the user named. A folder without pictures is a failure.
+    /// Adds a folder that the user named.
+    ///
+    /// A folder without pictures is a failure.
     private mutating func addNamedFolder(_ folder: FilePath, _ identity: FileIdentity) {
         let (found, unsearched) = (foundCount, unsearchedCount)
         addFolder(folder, identity, root: folder)
@@ -82,7 +84,7 @@ public struct PictureInputs {
             folder,
             unsearchedCount == unsearched
                 ? "has no pictures"
-                : "has no pictures itself; --recursive searches the folders in it")
+                : "has no pictures itself; --recursive searches its subfolders")
     }
 
     /// Adds the failure of an empty list.

@@ -12,8 +12,9 @@ public struct PictureReference: Sendable, Hashable {
 
     /// The picture's name: its path, or an archive's path, a slash, and the member's name.
     public let path: FilePath
-    /// The path relative to the folder that the user named. For a picture that was named itself, the whole path
-    /// without the root and `..` steps.
+    /// The path relative to the folder that the user named.
+    ///
+    /// For a picture that was named itself, the whole path without the root and `..` steps.
     public let relativePath: FilePath
     /// Where it is.
     public let place: Place

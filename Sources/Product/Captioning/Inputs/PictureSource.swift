@@ -7,7 +7,9 @@ import TrimLLaVA
     import Darwin
 #endif
 
-/// Reads the bytes of pictures. An archive stays open from one member to the next.
+/// Reads the bytes of pictures.
+///
+/// An archive stays open from one member to the next.
 final class PictureSource {
     private var archive: (path: FilePath, reader: ArchiveReader, next: Int)?
     /// The last member that was read; links may lead to it.
@@ -43,7 +45,7 @@ final class PictureSource {
         defer { close(descriptor) }
         guard let status = FileStatus(descriptor: descriptor) else { throw unreadable() }
         guard status.kind == .file else {
-            throw LoadFailure(reason: "\(path.text): is no file")
+            throw LoadFailure(reason: "\(path.text): is not a regular file")
         }
         let bytes = try PictureDecoder.contents(of: descriptor, name: path.text)
         guard FileStatus(descriptor: descriptor)?.version == status.version else {
@@ -70,6 +72,6 @@ final class PictureSource {
             return try reader.contents(limit: PictureLimits.fileBytes)
         }
         throw LoadFailure(
-            reason: "\(path.text): was replaced: it has no member \(position + 1) any more")
+            reason: "\(path.text): was replaced: it no longer has a member \(position + 1)")
     }
 }

@@ -11,7 +11,9 @@ public struct JobOptions: Sendable {
     public var suffix = ""
     /// How many captions are generated at the same time.
     public var parallel = ParallelChoice.automatic
-    /// Extra threads that encode the next pictures while captions are generated. With 0, the same threads do both.
+    /// Extra threads that encode the next pictures while captions are generated.
+    ///
+    /// With 0, the same threads do both.
     public var encodingThreads = 0
     /// Whether to write records in the order of the pictures instead of as they are finished.
     public var isOrdered = false
@@ -207,7 +209,9 @@ public final class CaptionJob {
         }
     }
 
-    /// The request for a caption. A picture with several prompts is encoded with the first of them.
+    /// The request for a caption.
+    ///
+    /// A picture with several prompts is encoded with the first of them.
     private func request(
         _ id: Int, _ caption: PendingCaption
     ) throws(GenerationError) -> BatchGenerator.Request {
@@ -257,7 +261,7 @@ public final class CaptionJob {
     ) throws(CaptioningError) {
         guard answer.text.contains(where: { !$0.isWhitespace }) else {
             return try fail(
-                caption, "the answer is empty; it ended by \(answer.stopReason.rawValue)")
+                caption, "the answer is empty; stop reason: \(answer.stopReason.rawValue)")
         }
         var record = CaptionRecord(caption.picture.path)
         record.text = options.prefix + answer.text + options.suffix

@@ -4,15 +4,17 @@ import TrimLLaVA
 
 /// The memory limit of a job's KV cache.
 struct JobMemory {
-    /// The share of the free memory that the cache may take. Pictures, activations and other programs' files need
-    /// the rest.
+    /// The share of the free memory that the cache may take.
+    ///
+    /// Pictures, activations and other programs' files need the rest.
     static let share = 0.5
 
     /// The limit in bytes.
     let byteCount: Int
 
-    /// A share of the memory that is free in the system and in the control group. On systems that do not say, such
-    /// as macOS, a share of all memory.
+    /// A share of the memory that is free in the system and in the control group.
+    ///
+    /// On systems that do not say, such as macOS, a share of all memory.
     init() {
         let free = Self.free().map(Double.init) ?? Double(ProcessInfo.processInfo.physicalMemory)
         byteCount = Int(Self.share * free)
@@ -25,8 +27,9 @@ struct JobMemory {
         self.rows(llava) / Self.wholePages(rows)
     }
 
-    /// The cache rows for `parallel` sequences of at most `rows` and the prefix that they share. Limited to what
-    /// fits, but at least one sequence.
+    /// The cache rows for `parallel` sequences of at most `rows` and the prefix that they share.
+    ///
+    /// Limited to what fits, but at least one sequence.
     func cacheRows(parallel: Int, rows: Int, _ llava: LLaVA) -> Int {
         let wanted = (parallel + 1) * Self.wholePages(rows)
         return max(min(wanted, self.rows(llava)), 2 * Self.wholePages(rows))

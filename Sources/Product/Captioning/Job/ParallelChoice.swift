@@ -11,8 +11,9 @@ public enum ParallelChoice: Sendable, Equatable {
     /// Multiples of six, the rows of a tile in matrix products, and smaller numbers.
     static let candidates = [1, 2, 4, 6, 12, 18, 24]
 
-    /// A rate this close to the best counts as equal, since fewer captions take less memory. On a shared machine
-    /// the rates of one number vary more from run to run.
+    /// A rate this close to the best counts as equal, since fewer captions take less memory.
+    ///
+    /// On a shared machine the rates of one number vary more from run to run.
     static let tolerance = 0.06
 
     /// The steps measured for each number; the fastest counts.
@@ -32,7 +33,9 @@ public enum ParallelChoice: Sendable, Equatable {
         }
     }
 
-    /// Chooses the number. `automatic` measures, if there are enough captions for it to matter.
+    /// Chooses the number.
+    ///
+    /// `automatic` measures, if there are enough captions for it to matter.
     ///
     /// - Parameters:
     ///   - captions: captions to generate.

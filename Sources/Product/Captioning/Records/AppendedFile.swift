@@ -5,8 +5,9 @@
     import Darwin
 #endif
 
-/// A file of lines that one process at a time appends to. After a crash, a kill or a full disk it has whole
-/// lines only.
+/// A file of lines that one process at a time appends to.
+///
+/// After a crash, a kill or a full disk it has whole lines only.
 ///
 /// Every line is handed to the operating system in one piece at once, so it survives a crash of the process. It
 /// is synchronised at most a second later, so it survives a power failure from then on.
@@ -19,7 +20,9 @@ final class AppendedFile {
     private(set) var length = 0
 
     private var descriptor: Int32
-    /// The file before it was rewritten. Its lock stops processes that opened it before.
+    /// The file before it was rewritten.
+    ///
+    /// Its lock stops processes that opened it before.
     private var superseded: Int32 = -1
     private var identity: FileIdentity?
     private var lastSynchronization = ContinuousClock.now
@@ -118,8 +121,9 @@ final class AppendedFile {
         }
     }
 
-    /// Replaces the file by one that has only the lines that satisfy `isKept`. The old file stays until the new one
-    /// is complete.
+    /// Replaces the file by one that has only the lines that satisfy `isKept`.
+    ///
+    /// The old file stays until the new one is complete.
     ///
     /// - Throws: `CaptioningError.unwritable`, with the file unchanged.
     func rewrite(

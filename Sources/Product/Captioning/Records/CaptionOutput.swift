@@ -73,7 +73,7 @@ public final class CaptionOutput {
             guard !isRecord else { return }
             throw .notARecord(
                 path: file.path.text, line: index + 1,
-                reason: "it is not JSON with a file name, and a text or an error")
+                reason: "expected a JSON object with a file_name, and a text or an error")
         }
     }
 
@@ -159,8 +159,9 @@ public final class CaptionOutput {
         }
     }
 
-    /// Runs `body` and returns the failure of the picture's sidecar. Errors that would affect other pictures are
-    /// thrown.
+    /// Runs `body` and returns the failure of the picture's sidecar.
+    ///
+    /// Errors that would affect other pictures are thrown.
     private func failure(
         of picture: PictureReference, _ body: (Sidecars) throws(CaptioningError) -> Void
     ) throws(CaptioningError) -> InputFailure? {

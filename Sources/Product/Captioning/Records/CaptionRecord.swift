@@ -119,7 +119,9 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
         let decodeMs: Double?
     }
 
-    /// Converts an earlier record to schema 1. The version of the program that made it stays unknown.
+    /// Converts an earlier record to schema 1.
+    ///
+    /// The version of the program that made it stays unknown.
     private mutating func take(_ times: EarlierTimes) {
         pictureSeconds = times.loadMs.map { OutputSchema.seconds($0 / 1000) }
         visionSeconds = times.visionMs.map { OutputSchema.seconds($0 / 1000) }

@@ -87,7 +87,9 @@ public struct RecordIdentity: Sendable {
     /// A hash of all other settings that captions depend on, in hexadecimal digits.
     public let settings: String
 
-    /// The digits of the settings' hash in records. Two of a thousand settings collide with a chance of 1 in 10^13.
+    /// The digits of the settings' hash in records.
+    ///
+    /// Two of a thousand settings collide with a chance of 1 in 10^13.
     private static let settingsDigits = 16
 
     /// - Parameter settings: everything that a caption depends on besides picture and prompt.

@@ -37,7 +37,7 @@ extension AppendedFile {
         // No other key is required.
         case .keyNotFound: return "file_name is missing"
         case .dataCorrupted(let context): return context.debugDescription
-        default: return "it is not JSON with a file name, and a text or an error"
+        default: return "expected a JSON object with a file_name, and a text or an error"
         }
     }
 }

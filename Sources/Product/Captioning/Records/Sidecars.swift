@@ -93,10 +93,10 @@ public struct Sidecars: Sendable {
     ) -> String? {
         let path = path(for: picture)
         if path.name.count > Int(NAME_MAX) { return "its sidecar's name would be too long" }
-        if let other = taken[path] { return "its sidecar is that of \(other.text) too" }
+        if let other = taken[path] { return "its sidecar would also be that of \(other.text)" }
         switch FileStatus(path)?.kind {
-        case .folder: return "its sidecar's place is taken by a folder, \(path.text)"
-        case .other: return "its sidecar's place is taken by what is no file, \(path.text)"
+        case .folder: return "its sidecar cannot be written: \(path.text) is a folder"
+        case .other: return "its sidecar cannot be written: \(path.text) is not a regular file"
         case .file, nil: break
         }
         taken[path] = picture.path
@@ -117,7 +117,9 @@ public struct Sidecars: Sendable {
         existing == .skip && FileStatus(path(for: picture)) != nil
     }
 
-    /// Writes a picture's caption. Nobody ever sees half of it.
+    /// Writes a picture's caption.
+    ///
+    /// Nobody ever sees half of it.
     ///
     /// Appending or prepending converts the sidecar to UTF-8 without a byte order mark, with LF as line end.
     ///

@@ -137,7 +137,7 @@ struct CaptionCommand: ParsableCommand {
     private func reportKept(_ count: Int) {
         guard count > 0, let metadata = output.metadata else { return }
         StandardError.report(
-            "warning: \(metadata): texts that are in no record stay: \(count); "
+            "warning: \(metadata): texts kept that are in no record: \(count); "
                 + "--existing overwrite replaces them")
     }
 

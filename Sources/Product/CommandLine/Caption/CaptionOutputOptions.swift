@@ -47,7 +47,7 @@ struct CaptionOutputOptions: ParsableArguments {
     @Option(
         help: """
             What to do if such a file exists: skip the picture, or change the file. With overwrite, \
-            --metadata also replaces captions that are in no record.
+            --metadata also replaces texts that are in no record.
             """)
     var existing: Sidecars.Existing = .skip
 
@@ -55,14 +55,14 @@ struct CaptionOutputOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             At the end, write captions into Hugging Face's metadata.jsonl, in the pictures' folder or above \
-            it; other rows and columns stay.
+            it. Other rows and columns stay.
             """, valueName: "file"),
         completion: .file())
     var metadata: String?
 
     @Option(
         help: ArgumentHelp(
-            "At the end, write the records as comma-separated values, or to standard output as -.",
+            "At the end, write the records as comma-separated values; - for standard output.",
             valueName: "file"),
         completion: .file())
     var csv: String?
@@ -112,15 +112,15 @@ struct CaptionOutputOptions: ParsableArguments {
         if existing == .append || existing == .prepend, recordsFile == nil {
             throw ValidationError(
                 "--existing \(existing.rawValue) needs -o FILE: without records, a second run would "
-                    + "\(existing.rawValue) again")
+                    + "\(existing.rawValue) the captions again")
         }
         if output == "-", !exports.isEmpty {
             throw ValidationError(
-                "--metadata, --csv and --tar are made from records in a file: give -o FILE, or no -o"
+                "--metadata, --csv and --tar need records in a file: give -o FILE, or no -o"
             )
         }
         for path in [output, outputDir, summary] + exports where path?.isEmpty == true {
-            throw ValidationError("a path of the output is empty")
+            throw ValidationError("the path of an output is empty")
         }
     }
 
@@ -128,7 +128,9 @@ struct CaptionOutputOptions: ParsableArguments {
 
     private var hasSidecars: Bool { sidecarExtension != nil || outputDir != nil }
 
-    /// The record file, if there is one. Without `-o` it lies beside the file that is made from it.
+    /// The record file, if there is one.
+    ///
+    /// Without `-o` it lies beside the file that is made from it.
     private var recordsFile: FilePath? {
         guard let output else {
             return exports.first { path in

@@ -27,7 +27,7 @@ final class CaptionReport {
         var text = "pictures: \(plan.tasks.count) to caption"
         let others = [
             (plan.finishedCount, "captioned before"), (plan.skippedCount, "skipped"),
-            (statistics.duplicates, "named twice"), (plan.failures.count, "not readable"),
+            (statistics.duplicates, "named again"), (plan.failures.count, "not readable"),
             (plan.sidecarFailures.count, "without sidecars"),
         ]
         for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
@@ -80,7 +80,9 @@ final class CaptionReport {
         if !quiet { StandardError.print(Self.summary(statistics)) }
     }
 
-    /// A job's state in one line. If the line is too narrow, the least important parts are left out.
+    /// A job's state in one line.
+    ///
+    /// If the line is too narrow, the least important parts are left out.
     static func progress(_ statistics: JobStatistics, columns: Int = .max) -> String {
         var parts: [(rank: Int, text: String)] = [
             (0, "\(statistics.done)/\(statistics.pictures) pictures"),

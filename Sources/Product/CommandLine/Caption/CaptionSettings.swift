@@ -3,8 +3,9 @@ import Captioning
 import Foundation
 import TrimLLaVA
 
-/// Everything besides picture and prompt that a caption depends on. A run keeps only the captions that it
-/// would make itself.
+/// Everything besides picture and prompt that a caption depends on.
+///
+/// A run keeps only the captions that it would make itself.
 struct CaptionSettings {
     /// One setting per line, in a fixed order.
     let lines: [String]

@@ -4,8 +4,9 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// The first Ctrl-C lets the job finish the captions in flight. A second one, or SIGTERM, stops the job at
-/// once. A further signal ends the process.
+/// The first Ctrl-C lets the job finish the captions in flight.
+///
+/// A second one, or SIGTERM, stops the job at once. A further signal ends the process.
 final class JobSignals {
     private static let handled = [SIGINT, SIGTERM]
 

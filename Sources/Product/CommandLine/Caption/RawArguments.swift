@@ -3,7 +3,9 @@ import Captioning
 import Foundation
 import UserText
 
-/// The process's arguments as bytes. Swift's copies replace bytes that are not UTF-8.
+/// The process's arguments as bytes.
+///
+/// Swift's copies replace bytes that are not UTF-8.
 enum RawArguments {
     /// The bytes of the inputs, whose names need not be UTF-8.
     ///
