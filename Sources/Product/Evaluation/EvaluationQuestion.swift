@@ -130,7 +130,7 @@ private struct QuestionLine: Decodable {
         return try stride(from: 0, to: conversations.count - 1, by: 2).map { index in
             let (asked, told) = (conversations[index], conversations[index + 1])
             guard asked.from == "human", told.from == "gpt" else {
-                throw Problem(text: "the turns of \"conversations\" must alternate between human and gpt")
+                throw Problem(text: "\"conversations\" must alternate between human and gpt")
             }
             // Every pair of turns gets the pictures; in LLaVA's format only the first turn has the marker.
             let question = asked.value.replacingOccurrences(of: "<image>", with: "")
