@@ -16,7 +16,7 @@ final class MappedFile: @unchecked Sendable {
     /// The bytes of the file, never written, valid while this object lives.
     let bytes: UnsafeRawBufferPointer
 
-    /// When the file was changed last, in nanoseconds since 1970.
+    /// The time of the last change, in nanoseconds since 1970.
     let modificationTime: Int
 
     /// The file's number in its file system.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The hash function of FIPS 180-4, by which prompts and settings are told apart.
+/// The hash function of FIPS 180-4, which identifies prompts and settings.
 ///
-/// swift-crypto would bring all of BoringSSL into the program, whose functions for wide instructions hide those that
-/// `check-instructions` looks for.
+/// swift-crypto would bring all of BoringSSL into the program. Its functions for wide instructions would hide
+/// those that `check-instructions` looks for.
 public enum SHA256 {
     /// The 32 bytes of a message's hash.
     public static func digest(of message: [UInt8]) -> [UInt8] {

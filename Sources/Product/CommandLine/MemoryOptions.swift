@@ -41,7 +41,7 @@ struct MemoryOptions: ParsableArguments {
             "Quantize the text model's F32, F16 and BF16 matrices.", valueName: "format"))
     var quantize: BlockEncoding?
 
-    /// Beyond this the numbers mean nothing, and products of them might not fit 64 bits.
+    /// Larger numbers are meaningless, and their products might overflow 64 bits.
     private static let largestCount = 1 << 20
 
     func validate() throws {

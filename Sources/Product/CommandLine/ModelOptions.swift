@@ -3,7 +3,7 @@ import ArgumentParser
 import DemoModel
 import TrimLLaVA
 
-/// Which model to load, and how to run it.
+/// The model and how to run it.
 struct ModelOptions: ParsableArguments {
     @Option(
         name: [.customShort("m"), .customLong("model")],

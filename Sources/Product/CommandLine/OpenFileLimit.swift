@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// Whether the process may open the files that a run needs.
+/// Checks that the process may open the files that a run needs.
 ///
-/// Dispatch, which waits for signals and for processes' ends, stops the program where it gets no descriptor.
+/// Dispatch, which waits for signals and child processes, traps if it gets no descriptor.
 enum OpenFileLimit {
-    /// Descriptors that Dispatch takes, and some for pictures and outputs.
+    /// Descriptors for Dispatch, pictures and outputs.
     private static let needed = 6
 
-    /// - Throws: `OpenFileError` where there are fewer than a run needs.
+    /// - Throws: `OpenFileError` if the process may open fewer.
     static func check() throws(OpenFileError) {
         var opened: [Int32] = []
         defer { for descriptor in opened { close(descriptor) } }

@@ -2,7 +2,7 @@
 import ArgumentParser
 import TrimLLaVA
 
-/// Which visual tokens enter the decoder.
+/// The visual tokens that enter the decoder.
 struct PruningArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -54,7 +54,7 @@ struct PruningArguments: ParsableArguments {
         }
     }
 
-    /// The choice, or nil where nothing is pruned.
+    /// The options; nil without pruning.
     var options: PruningOptions? {
         keep.map { budget in
             PruningOptions(
