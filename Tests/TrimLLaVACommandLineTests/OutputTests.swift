@@ -127,6 +127,9 @@ import Testing
         #expect(both.code == 0)
         let written = try String(contentsOfFile: path("table"), encoding: .utf8)
         #expect(written == table.text + "end\n")
+        // Records have no place beside a device, even if the shell made it a file.
+        let alone = try caption(["pictures", "--csv", "/dev/stdout"], "> other")
+        #expect(alone.code == 2 && alone.errors.contains("needs -o FILE"))
         #expect(!FileManager.default.fileExists(atPath: path("-")))
         #expect(try contents().keys.allSatisfy { !$0.contains("trimllava.tmp") })
     }

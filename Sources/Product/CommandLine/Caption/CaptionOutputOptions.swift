@@ -133,12 +133,19 @@ struct CaptionOutputOptions: ParsableArguments {
     /// Without `-o` it lies beside the file that is made from it.
     private var recordsFile: FilePath? {
         guard let output else {
-            return exports.first { path in
-                // Pipes and devices have no place beside them.
-                path != "-" && FileStatus(FilePath(path))?.kind != .other
-            }.map { FilePath($0).adding(".records") }
+            return exports.first(where: Self.hasPlaceBeside)
+                .map { FilePath($0).adding(".records") }
         }
         return output == "-" ? nil : FilePath(output)
+    }
+
+    /// Whether a file of records may lie beside an output: not beside pipes and devices, nor in `/dev`, where
+    /// `stdout` is a link to whatever the shell opened.
+    private static func hasPlaceBeside(_ path: String) -> Bool {
+        guard path != "-", FileStatus(FilePath(path))?.kind != .other else { return false }
+        let folder = FilePath(path).folder
+        let steps = (folder.resolved() ?? folder).bytes.split(separator: UInt8(ascii: "/"))
+        return ![Array("dev".utf8)[...], Array("proc".utf8)[...]].contains(steps.first ?? [])
     }
 
     /// Writes the outputs that are made from the records.
