@@ -136,8 +136,15 @@ let package = Package(
 
         // Product: the library that others import, jobs over many pictures, and the command line.
         module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
-        module("Product", "Evaluation", ["TrimLLaVA", "FileOutput", "UserText"]),
-        module("Product", "Captioning", ["TrimLLaVA", "CArchive", "FileOutput", "UserText"]),
+        module(
+            "Product", "Evaluation",
+            ["TrimLLaVA", "Generation", "TokenPruning", "Tokenization", "FileOutput", "UserText"]),
+        module(
+            "Product", "Captioning",
+            [
+                "TrimLLaVA", "Generation", "Imaging", "LLaVAModel", "TensorOps", "CArchive",
+                "FileOutput", "UserText",
+            ]),
         .target(
             name: "DemoModel", path: "Sources/Product/DemoModel",
             exclude: ["README.md", "training.log"],
@@ -145,8 +152,9 @@ let package = Package(
         .executableTarget(
             name: "TrimLLaVACommandLine",
             dependencies: [
-                "Captioning", "DemoModel", "Evaluation", "FileOutput", "TrimLLaVA", "GGUF",
-                "Tokenization", "UserText", arguments,
+                "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
+                "Imaging", "LLaVAModel", "TokenPruning", "Tokenization", "TrimLLaVA", "UserText",
+                arguments,
             ],
             path: "Sources/Product/CommandLine"),
 
@@ -174,7 +182,12 @@ let package = Package(
                 "GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization",
                 "TokenPruning", "WorkerPool",
             ]),
-        tests("TrimLLaVA", ["BlockFormats"]),
+        tests(
+            "TrimLLaVA",
+            [
+                "BlockFormats", "GGUF", "Generation", "Imaging", "LLaVAModel", "TokenPruning",
+                "Tokenization",
+            ]),
         tests("Evaluation", ["TrimLLaVA"]),
         tests("Captioning", ["CArchive", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine"),

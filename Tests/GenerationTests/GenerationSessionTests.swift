@@ -142,7 +142,8 @@ import Tokenization
         #expect(recorder.pixels.values.isEmpty && recorder.tokens.isEmpty && session.isEmpty)
         #expect(
             "\(tooLong)" == "the prompt takes 20 rows (4 of them visual tokens), which leaves no "
-                + "room for an answer in a context of 20 rows; see --context")
+                + "room for an answer in a context of 20 rows; a longer context or fewer visual "
+                + "tokens make room")
         #expect(throws: GenerationError.emptyPrompt) {
             try answer(session, [], GenerationOptions())
         }

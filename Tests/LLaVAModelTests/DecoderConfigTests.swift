@@ -175,7 +175,7 @@ import Testing
     func otherContextsAreRefused(context: Int) throws {
         #expect(
             try pair.refusal(context: context)
-                == "text.gguf: --context is \(context), expected 1 to 512, the model's context "
-                + "length")
+                == "text.gguf: the context has \(context) rows, expected 1 to 512, the model's "
+                + "context length")
     }
 }

@@ -124,7 +124,7 @@ private let huge = "99999999999999999999999999"
         } + [
             Refusal(
                 "--context 9223372036854775807", 1, ["--context", "9223372036854775807"],
-                says: "--context is 9223372036854775807, expected 1 to ")
+                says: "the context has 9223372036854775807 rows, expected 1 to ")
         ]
 
     static let badPrompts = [
@@ -133,7 +133,8 @@ private let huge = "99999999999999999999999999"
         Refusal(
             "too few markers", 1, [aPicture, "-p", "<image>?"], says: "but 2 were given"),
         Refusal(
-            "no room", 1, ["--context", "40"], says: "in a context of 40 rows; see --context"),
+            "no room", 1, ["--context", "40"],
+            says: "fewer visual tokens make room; see --context and --keep"),
         Refusal(
             "no such kernels", 1, [], says: "TRIMLLAVA_KERNELS=nonsense",
             environment: ["TRIMLLAVA_KERNELS": "nonsense"]),

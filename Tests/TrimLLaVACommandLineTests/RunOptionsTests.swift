@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import GGUF
 import TestSupport
 import Testing
+import Tokenization
 import TrimLLaVA
 
 @Suite struct RunOptionsTests {

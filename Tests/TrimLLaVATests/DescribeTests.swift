@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import LLaVAModel
+import TestSupport
 import Testing
 import TrimLLaVA
 
@@ -6,7 +8,7 @@ import TrimLLaVA
     @Test func piecesMakeTheAnswer() async throws {
         let llava = try LLaVA.llama3()
         var pieces: [String] = []
-        for try await piece in try llava.describe(picture("wide"), options: exactly(40)) {
+        for try await piece in try llava.describe(.picture(picture("wide")), options: exactly(40)) {
             pieces.append(piece)
         }
         let answer = try llava.conversation().ask(
@@ -15,7 +17,7 @@ import TrimLLaVA
         #expect(pieces.count > 5)
         var other = ""
         for try await piece in try llava.describe(
-            picture("wide"), question: "Why?", options: exactly(40))
+            .picture(picture("wide")), question: "Why?", options: exactly(40))
         {
             other += piece
         }
@@ -24,29 +26,46 @@ import TrimLLaVA
 
     @Test func errorsEndTheStream() async throws {
         let llava = try LLaVA(golden: "llava-1.5-mha")
-        await #expect(throws: LLaVAError.self) {
-            for try await piece in try llava.describe(picture("wide")) { Issue.record("\(piece)") }
+        func refusal(of stream: AnswerStream) async -> LLaVAError? {
+            do throws(LLaVAError) {
+                for try await piece in stream { Issue.record("\(piece)") }
+                return nil
+            } catch {
+                await #expect(throws: error) { try await stream.answer() }
+                return error
+            }
         }
+        let aPicture = PictureSource.picture(try picture("wide"))
+        let withoutTemplate = await refusal(of: llava.describe(aPicture))
+        guard case .tokenization(.unknownTemplate) = withoutTemplate else {
+            Issue.record("\(String(describing: withoutTemplate))")
+            return
+        }
+        let absent = llava.describe(.file("absent.png"), template: .vicuna)
+        let unreadable = await refusal(of: absent)
+        guard case .picture(.unreadable("absent.png", _)) = unreadable else {
+            Issue.record("\(String(describing: unreadable))")
+            return
+        }
+        // It is decoded on the engine's thread.
+        let damaged = try Fixture.bytes("models/pictures/wide.png").dropLast(40)
+        let picture = PictureSource.bytes(Array(damaged), name: "upload 7")
+        let error = await refusal(of: llava.describe(picture, template: .vicuna))
+        #expect(error?.description.hasPrefix("upload 7: ") == true && error?.kind == .badInput)
+        let marks = llava.ask("<image>?", pictures: [aPicture, aPicture], template: .vicuna)
+        #expect(
+            await refusal(of: marks) == .tokenization(.pictureCount(markers: 1, pictures: 2)))
         var text = ""
-        for try await piece in try llava.describe(
-            picture("wide"), template: .vicuna, options: exactly(9))
+        for try await piece in llava.describe(
+            aPicture, template: .vicuna, options: exactly(9))
         {
             text += piece
         }
         #expect(!text.isEmpty)
     }
 
-    /// A model whose longest answer takes seconds, and the answer's first piece.
-    private func begin() async throws -> (model: LLaVA, hasBegun: Bool) {
-        let pair = try LLaVA.llama3()
-        for try await _ in try pair.describe(picture("wide"), options: exactly(.max)) {
-            return (pair, true)
-        }
-        return (pair, false)
-    }
-
     /// Whether nothing holds the model any more after at most three seconds.
-    private func isReleased(_ model: () -> LLaVA?) async throws -> Bool {
+    private func isReleased(_ model: () -> LLaVAModel?) async throws -> Bool {
         for _ in 0..<300 {
             if model() == nil { return true }
             try await Task.sleep(for: .milliseconds(10))
@@ -54,26 +73,35 @@ import TrimLLaVA
         return false
     }
 
+    /// The weights are let go, though the longest answer takes seconds.
     @Test func leavingTheLoopStopsTheWork() async throws {
-        weak var model: LLaVA?
+        weak var model: LLaVAModel?
         do {
-            let (llava, hasBegun) = try await begin()
-            #expect(hasBegun)
-            model = llava
+            let llava = try LLaVA.llama3()
+            model = llava.model
+            let stream = llava.describe(.picture(try picture("wide")), options: exactly(.max))
+            for try await _ in stream { break }
+            let answer = try await stream.answer()
+            #expect(answer.stopReason == .cancelled && !answer.text.isEmpty)
+            for try await _ in llava.describe(
+                .picture(try picture("wide")), options: exactly(.max))
+            {
+                break
+            }
         }
         #expect(try await isReleased { model })
     }
 
     @Test func cancellingTheTaskStopsTheWork() async throws {
-        weak var model: LLaVA?
+        weak var model: LLaVAModel?
         do {
             let llava = try LLaVA.llama3()
-            model = llava
+            model = llava.model
             let aPicture = try picture("wide")
             let (begun, signal) = AsyncStream.makeStream(of: Void.self)
             let task = Task {
                 var count = 0
-                for try await _ in llava.describe(aPicture, options: exactly(.max)) {
+                for try await _ in llava.describe(.picture(aPicture), options: exactly(.max)) {
                     count += 1
                     signal.yield()
                 }
@@ -82,7 +110,7 @@ import TrimLLaVA
             for await _ in begun { break }
             task.cancel()
             // However late the cancelling comes on a busy machine, the context is not filled.
-            #expect(try await task.value < llava.model.context - 200)
+            #expect(try await task.value < llava.context - 200)
         }
         #expect(try await isReleased { model })
     }

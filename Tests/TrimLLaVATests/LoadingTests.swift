@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
 import TestSupport
 import Testing
 import TrimLLaVA
@@ -101,7 +102,7 @@ import TrimLLaVA
         }
         for context in [.min, -1, 0, 1 << 40, .max] {
             let error = try refusal(Self.text, Self.projector, LoadOptions(context: context))
-            guard case .model(.invalidValue(_, "--context", _, _)) = error else {
+            guard case .model(.contextOutOfRange(_, context, _)) = error else {
                 Issue.record("context \(context): \(String(describing: error))")
                 continue
             }

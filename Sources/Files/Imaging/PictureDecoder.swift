@@ -15,10 +15,18 @@ public enum PictureDecoder {
     public static func load(
         path: String, applyOrientation: Bool = true
     ) throws(ImagingError) -> Picture {
-        let name = path == "-" ? "standard input" : path
-        let bytes = try PictureFile.contents(path: path, name: name)
-        return try decode(bytes, name: name, applyOrientation: applyOrientation)
+        let bytes = try contents(path: path)
+        return try decode(bytes, name: name(of: path), applyOrientation: applyOrientation)
     }
+
+    /// Reads a file, or standard input when the path is `-`, for later decoding.
+    ///
+    /// - Throws: `ImagingError`, with the path in it.
+    package static func contents(path: String) throws(ImagingError) -> [UInt8] {
+        try PictureFile.contents(path: path, name: name(of: path))
+    }
+
+    private static func name(of path: String) -> String { path == "-" ? "standard input" : path }
 
     /// Reads an open file for later decoding.
     ///

@@ -41,7 +41,7 @@ extension TokenizationError: CustomStringConvertible {
         case .duplicate(let file, let first, let second, let text):
             "\(file): tokens \(first) and \(second) have the same text '\(text)'"
         case .unknownTemplate(let file, let choices):
-            "\(file): cannot tell the chat template from the metadata; with --template choose one of "
+            "\(file): cannot tell the chat template from the metadata; choose one of "
                 + choices.joined(separator: ", ")
         case .templateNeedsToken(let file, let template, let token):
             "\(file): the template '\(template)' needs the token '\(token)', which the vocabulary "

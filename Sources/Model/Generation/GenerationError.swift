@@ -41,7 +41,7 @@ extension GenerationError: CustomStringConvertible {
             """
             the prompt takes \(rows) rows (\(visualRows) of them visual tokens)\
             \(used > 0 ? " after the conversation's \(used)" : ""), which leaves no room for an \
-            answer in a context of \(context) rows; see --context
+            answer in a context of \(context) rows; a longer context or fewer visual tokens make room
             """
         case .pictureMismatch(let inPrompt, let given):
             "the prompt refers to \(inPrompt) pictures, but \(given) were given"

@@ -139,9 +139,7 @@ public final class LLaVAModel: Sendable {
         let trained = config.contextLength
         guard let context else { return min(defaultContext, trained) }
         guard (1...trained).contains(context) else {
-            throw .invalidValue(
-                file: file.path, key: "--context", value: "\(context)",
-                expected: "1 to \(trained), the model's context length")
+            throw .contextOutOfRange(file: file.path, context: context, trained: trained)
         }
         return context
     }

@@ -9,6 +9,8 @@ public enum ModelError: Error, Equatable {
     case unsupported(file: String, key: String, value: String, supported: String)
     /// A metadata value is outside what any such model has.
     case invalidValue(file: String, key: String, value: String, expected: String)
+    /// A context that is empty, or longer than the model was trained for.
+    case contextOutOfRange(file: String, context: Int, trained: Int)
     /// A tensor that the architecture needs is not there.
     case missingTensor(file: String, name: String)
     /// A tensor's shape contradicts the metadata.
@@ -49,6 +51,11 @@ extension ModelError: CustomStringConvertible {
             "\(file): \(key) is \(value), which is not supported; supported: \(supported)"
         case .invalidValue(let file, let key, let value, let expected):
             "\(file): \(key) is \(value), expected \(expected)"
+        case .contextOutOfRange(let file, let context, let trained):
+            """
+            \(file): the context has \(context) rows, expected 1 to \(trained), the model's context \
+            length
+            """
         case .missingTensor(let file, let name):
             "\(file): tensor \(name) is missing"
         case .wrongShape(let file, let tensor, let found, let expected):
@@ -71,13 +78,13 @@ extension ModelError: CustomStringConvertible {
             "there is no memory for the \(byteCount) bytes of \(place)"
         case .cacheTooLarge(let rows, let bytesPerRow):
             """
-            there is no memory for a KV cache of \(rows) rows, \(bytesPerRow) bytes each; see \
-            --context
+            there is no memory for a KV cache of \(rows) rows, \(bytesPerRow) bytes each; a shorter \
+            context needs less
             """
         case .outOfCachePages(let rows, let pages, let free, let capacity):
             """
             \(rows) rows need \(pages) pages of the KV cache, but only \(free) of its \(capacity) \
-            are free; see --context
+            are free; a shorter prompt or answer needs fewer
             """
         case .cacheFormatMismatch(let format, let headWidth, let multiple):
             """

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import GGUF
 import TrimLLaVA
 
 /// `trimllava inspect`: prints the content of a GGUF file, or how this machine is used.

@@ -134,7 +134,7 @@ final class InteractiveChat {
             }
         } catch let error as LLaVAError {
             progress.erase()
-            return StandardError.report("\(error)")
+            return StandardError.report(errorLine(error))
         }
         progress.erase()
         if answer.stopReason == .cancelled, answer.tokens.isEmpty {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import GGUF
+import Generation
+import LLaVAModel
 import TrimLLaVA
 
 /// The run whose memory `inspect --memory` estimates.

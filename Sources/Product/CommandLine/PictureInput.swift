@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
 import TrimLLaVA
 
 /// Decoded pictures, their names, and the time that decoding took.

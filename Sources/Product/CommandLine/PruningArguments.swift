@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import TokenPruning
 import TrimLLaVA
 
 /// The visual tokens that enter the decoder.

@@ -53,7 +53,7 @@ struct Ending: Equatable {
             if let code = error as? ExitCode {
                 self.init(code: code.rawValue, message: nil)
             } else {
-                self.init(code: 1, message: "trimllava: \(escapingControls("\(error)"))")
+                self.init(code: 1, message: "trimllava: \(escapingControls(errorLine(error)))")
             }
         }
     }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
+import TokenPruning
+import Tokenization
 import TrimLLaVA
 
 /// Asks a model every question at every setting.
@@ -96,10 +99,8 @@ public final class Evaluation {
         knownFailures = Set((file?.before ?? []).filter { $0.text == nil })
         allJobs = Self.jobs(questions, settings, options)
         records = Self.answers(in: file?.before ?? [], to: allJobs)
+        prompts = try llava.prompts(options.template, system: options.system)
         do {
-            prompts = try PromptBuilder(
-                template: options.template ?? llava.template, tokenizer: llava.tokenizer,
-                system: options.system)
             needs = try EvaluationSetting.needs(of: settings)
             generator = try llava.batch(
                 parallel: options.parallel,
@@ -185,14 +186,15 @@ public final class Evaluation {
         _ job: Job, id: Int, _ cancellation: Cancellation
     ) throws -> BatchGenerator.Request {
         let pictures = try encoded(job.question.pictures, cancellation)
-        let text = job.question.question + (options.suffix.isEmpty ? "" : "\n" + options.suffix)
+        let written = try WrittenPrompt(
+            job.question.question, suffix: options.suffix.isEmpty ? "" : "\n" + options.suffix,
+            pictures: pictures.count, by: prompts, llava.tokenizer)
         return BatchGenerator.Request(
-            id: id, prompt: try prompts.firstTurn(text, pictures: pictures.count),
-            encoded: pictures,
-            question: Conversation.questionTokens(job.question.question, llava.tokenizer),
-            options: GenerationOptions(
-                maxNewTokens: options.maxNewTokens, sampling: options.sampling,
-                stopStrings: prompts.template.stopStrings, pruning: job.setting.pruning))
+            id: id, prompt: written.pieces, encoded: pictures, question: written.question,
+            options: written.stopping(
+                GenerationOptions(
+                    maxNewTokens: options.maxNewTokens, sampling: options.sampling,
+                    pruning: job.setting.pruning)))
     }
 
     private func step(_ cancellation: Cancellation) throws {

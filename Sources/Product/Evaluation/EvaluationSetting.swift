@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TokenPruning
 import TrimLLaVA
 
 /// One way of pruning that is evaluated.

@@ -20,9 +20,8 @@ public final class Conversation {
     ) throws(LLaVAError) {
         self.llava = llava
         self.crop = crop
+        prompts = try llava.prompts(template, system: system)
         do {
-            prompts = try PromptBuilder(
-                template: template, tokenizer: llava.tokenizer, system: system)
             session = try llava.newSession()
         } catch {
             throw LLaVAError(error)
@@ -48,19 +47,12 @@ public final class Conversation {
         onText: @escaping (String) -> Void = { _ in },
         onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
-        var options = options
-        if !options.ignoresEndOfSequence { options.stopStrings += prompts.template.stopStrings }
         do {
-            let pieces =
-                if session.isEmpty {
-                    try prompts.firstTurn(question, pictures: pictures.count)
-                } else {
-                    try prompts.nextTurn(
-                        question, pictures: pictures.count, afterEndOfTurn: false)
-                }
+            let written = try WrittenPrompt(
+                question, pictures: pictures.count, isContinued: !session.isEmpty, by: prompts,
+                llava.tokenizer)
             return try session.answer(
-                pieces, about: pictures, crop: crop,
-                question: Self.questionTokens(question, llava.tokenizer), options: options,
+                written, about: pictures, crop: crop, options: options,
                 cancellation: cancellation, recorder: recorder, onText: onText,
                 onProgress: onProgress)
         } catch {
@@ -69,35 +61,27 @@ public final class Conversation {
     }
 }
 
-extension Conversation {
-    /// The tokens of a question as typed, without the marks for pictures.
-    public static func questionTokens(_ question: String, _ tokenizer: Tokenizer) -> [TokenID] {
-        let words = question.split(separator: PromptBuilder.pictureMarker).joined(separator: " ")
-            .split(whereSeparator: \.isWhitespace)
-        return tokenizer.encode(words.joined(separator: " "))
-    }
-}
-
 extension GenerationSession {
     /// Answers a prompt about pictures, which are cut into tiles only once it is known to fit.
     ///
     /// - Throws: `GenerationError`, `ImagingError`.
     func answer(
-        _ prompt: [PromptPiece], about pictures: [Picture], crop: Bool,
-        question: [TokenID] = [], options: GenerationOptions, cancellation: Cancellation,
+        _ written: WrittenPrompt, about pictures: [Picture], crop: Bool,
+        options: GenerationOptions, cancellation: Cancellation,
         recorder: StageRecorder?,
         onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
     ) throws -> Answer {
+        let options = written.stopping(options)
         let preprocessor = model.preprocessor(crop: crop)
         let geometries = pictures.map {
             preprocessor.geometry(width: $0.width, height: $0.height)
         }
-        try check(prompt, pictures: geometries, options: options)
+        try check(written.pieces, pictures: geometries, options: options)
         let start = ContinuousClock.now
         let tiles = try pictures.map { try preprocessor.tiles(of: $0) }
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
-            prompt, pictures: tiles, question: question, options: options,
+            written.pieces, pictures: tiles, question: written.question, options: options,
             cancellation: cancellation, recorder: recorder, onText: onText, onProgress: onProgress)
         answer.statistics.tilingSeconds = tilingSeconds
         return answer

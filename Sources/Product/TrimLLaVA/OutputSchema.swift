@@ -3,15 +3,15 @@
 /// The fields of everything that is written for other programs.
 ///
 /// `docs/output.md` describes them.
-public enum OutputSchema {
+package enum OutputSchema {
     /// Rises when a field changes its name or its meaning.
     ///
     /// New fields leave it as it is.
-    public static let version = 1
+    package static let version = 1
 
     /// Seconds as they are written: to the microsecond.
-    public static func seconds(_ seconds: Double) -> Double { (seconds * 1e6).rounded() / 1e6 }
+    package static func seconds(_ seconds: Double) -> Double { (seconds * 1e6).rounded() / 1e6 }
 
     /// A rate as it is written: to a thousandth.
-    public static func rate(_ perSecond: Double) -> Double { (perSecond * 1e3).rounded() / 1e3 }
+    package static func rate(_ perSecond: Double) -> Double { (perSecond * 1e3).rounded() / 1e3 }
 }

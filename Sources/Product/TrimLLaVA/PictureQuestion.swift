@@ -6,13 +6,8 @@ import TokenPruning
 import Tokenization
 
 /// A question about one picture, written down once for a model and asked about many.
-public struct PictureQuestion: Sendable {
-    /// The prompt, with the picture in its place.
-    public let prompt: [PromptPiece]
-    /// The question as typed, for selectors of visual tokens that look at it.
-    public let question: [TokenID]
-    /// Texts that end an answer in this prompt's template.
-    public let stopStrings: [String]
+package struct PictureQuestion: Sendable {
+    private let written: WrittenPrompt
 
     /// Writes a question as `Conversation.ask` does.
     ///
@@ -21,59 +16,49 @@ public struct PictureQuestion: Sendable {
     ///   - system: what the conversation starts with; nil for the template's own text.
     /// - Throws: `LLaVAError` when no template is known, or the question places another number of
     ///   pictures than one.
-    public init(
+    package init(
         _ question: String, for llava: LLaVA, template: ChatTemplate? = nil, system: String? = nil
     ) throws(LLaVAError) {
+        let prompts = try llava.prompts(template, system: system)
         do {
-            let prompts = try PromptBuilder(
-                template: template ?? llava.template, tokenizer: llava.tokenizer, system: system)
-            prompt = try prompts.firstTurn(question, pictures: 1)
-            stopStrings = prompts.template.stopStrings
+            written = try WrittenPrompt(question, pictures: 1, by: prompts, llava.tokenizer)
         } catch {
-            throw LLaVAError(error)
+            throw .tokenization(error)
         }
-        self.question = Conversation.questionTokens(question, llava.tokenizer)
     }
 
     /// Takes a prompt as it is, as `LLaVA.complete` does.
     ///
     /// - Throws: `LLaVAError` when the text places another number of pictures than one.
-    public init(raw text: String, for llava: LLaVA) throws(LLaVAError) {
+    package init(raw text: String, for llava: LLaVA) throws(LLaVAError) {
         do {
-            prompt = try llava.tokenizer.rawPrompt(text, pictures: 1)
+            written = try WrittenPrompt(raw: text, pictures: 1, llava.tokenizer)
         } catch {
-            throw LLaVAError(error)
+            throw .tokenization(error)
         }
-        (question, stopStrings) = ([], [])
     }
 
     /// Asks the question about a picture.
-    public func request(
+    package func request(
         id: Int, about tiles: TileBatch, options: GenerationOptions
     ) -> BatchGenerator.Request {
         BatchGenerator.Request(
-            id: id, prompt: prompt, pictures: [tiles], question: question,
-            options: stopping(options))
+            id: id, prompt: written.pieces, pictures: [tiles], question: written.question,
+            options: written.stopping(options))
     }
 
     /// Asks the question about a picture that is encoded, for all that the selector of `options` looks at.
-    public func request(
+    package func request(
         id: Int, about picture: EncodedPicture, options: GenerationOptions
     ) -> BatchGenerator.Request {
         BatchGenerator.Request(
-            id: id, prompt: prompt, encoded: [picture], question: question,
-            options: stopping(options))
-    }
-
-    private func stopping(_ options: GenerationOptions) -> GenerationOptions {
-        var options = options
-        if !options.ignoresEndOfSequence { options.stopStrings += stopStrings }
-        return options
+            id: id, prompt: written.pieces, encoded: [picture], question: written.question,
+            options: written.stopping(options))
     }
 
     /// The most rows of the KV cache that an answer about any picture may take.
-    public func mostRows(in model: LLaVAModel, options: GenerationOptions) -> Int {
-        let text = prompt.reduce(0) { rows, piece in
+    package func mostRows(in model: LLaVAModel, options: GenerationOptions) -> Int {
+        let text = written.pieces.reduce(0) { rows, piece in
             if case .tokens(let tokens) = piece { rows + tokens.count } else { rows }
         }
         let visual = model.vision.config.largestVisualTokenCount
@@ -94,7 +79,7 @@ extension LLaVA {
     ///   - parallel: the most answers on their way at the same time.
     ///   - cacheRows: rows of the KV cache of all of them together.
     /// - Throws: `LLaVAError`.
-    public func batch(parallel: Int, cacheRows: Int) throws(LLaVAError) -> BatchGenerator {
+    package func batch(parallel: Int, cacheRows: Int) throws(LLaVAError) -> BatchGenerator {
         do {
             return try BatchGenerator(
                 model: model, tokenizer: tokenizer, cacheFormat: cacheFormat, parallel: parallel,
@@ -110,7 +95,7 @@ extension LLaVA {
     ///   - options: how these will be answered.
     ///   - encoder: what encodes it: nil for the model, or what its `encodingApart` gave.
     /// - Throws: `GenerationError`.
-    public func encode(
+    package func encode(
         _ tiles: TileBatch, options: GenerationOptions, by encoder: LLaVAModel? = nil,
         cancellation: Cancellation
     ) throws(GenerationError) -> EncodedPicture {

@@ -3,36 +3,36 @@ import Kernels
 import WorkerPool
 
 /// Which kernels run on this processor, on how many threads, and why.
-public struct ProcessorReport: Sendable {
+package struct ProcessorReport: Sendable {
     /// An instruction set that kernels are chosen by.
-    public struct Feature: Sendable {
+    package struct Feature: Sendable {
         /// Its name, as `/proc/cpuinfo` would write it without separators.
-        public let name: String
+        package let name: String
         /// Whether the processor and the operating system have it.
-        public let isPresent: Bool
+        package let isPresent: Bool
     }
 
     /// The kernel table that a model gets.
-    public let kernels: String
+    package let kernels: String
     /// What `TRIMLLAVA_KERNELS` asks for; nil where it is not set.
-    public let requestedKernels: String?
+    package let requestedKernels: String?
     /// The tables that run here, fastest first.
-    public let availableKernels: [String]
+    package let availableKernels: [String]
     /// The instruction sets that tables are chosen by.
-    public let features: [Feature]
+    package let features: [Feature]
     /// Hardware threads that this process may run on.
-    public let hardwareThreads: Int
+    package let hardwareThreads: Int
     /// Physical cores that this process may run on.
-    public let physicalCores: Int
+    package let physicalCores: Int
     /// Whole cores that the control groups' quota leaves to it; nil without a quota.
-    public let quota: Int?
+    package let quota: Int?
     /// Threads that a model gets.
-    public let threads: Int
+    package let threads: Int
 
     /// What holds for this process.
     ///
     /// - Throws: `LLaVAError` when `TRIMLLAVA_KERNELS` names a table that does not run here.
-    public init() throws(LLaVAError) {
+    package init() throws(LLaVAError) {
         requestedKernels = LLaVA.kernelsFromEnvironment
         do {
             kernels = try KernelTable.named(requestedKernels).name

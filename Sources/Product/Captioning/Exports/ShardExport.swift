@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
+import TrimLLaVA
 
 #if canImport(Glibc)
     import Glibc

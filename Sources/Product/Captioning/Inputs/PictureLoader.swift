@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Generation
+import Imaging
 import TrimLLaVA
 
 /// A picture that is ready for the vision tower, or the reason that it is not.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TrimLLaVA
 
 /// Where a picture can be found.
 public struct PictureReference: Sendable, Hashable {

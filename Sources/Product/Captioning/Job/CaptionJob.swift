@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
 import TrimLLaVA
 
 /// How a job generates captions.
@@ -60,7 +61,7 @@ public final class CaptionJob {
     ///   - statistics: the initial statistics; nil for those of the plan.
     ///   - onProgress: called after every picture and every step of the decoder.
     ///   - onFailure: called with a message for each picture that fails.
-    public init(
+    package init(
         _ plan: JobPlan, _ llava: LLaVA, _ questions: [PictureQuestion],
         identity: RecordIdentity, options: JobOptions, output: CaptionOutput,
         statistics: JobStatistics? = nil, control: JobControl = JobControl(),

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import LLaVAModel
+import TensorOps
 import TrimLLaVA
 
 /// The memory limit of a job's KV cache.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
+import TensorOps
 import TrimLLaVA
 
 /// How many captions are generated at the same time.

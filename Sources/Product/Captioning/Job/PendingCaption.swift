@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
 import TrimLLaVA
 
 /// A caption that is being generated or is next.

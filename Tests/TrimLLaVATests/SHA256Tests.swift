@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
-
-@testable import Captioning
+import TrimLLaVA
 
 /// Test vectors of FIPS 180-4, and hashes by `sha256sum` of lengths around a block.
 @Suite struct SHA256Tests {
@@ -19,6 +18,18 @@ import Testing
         (
             String(repeating: "a", count: 64),
             "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"
+        ),
+        (
+            String(repeating: "a", count: 119),
+            "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb"
+        ),
+        (
+            String(repeating: "a", count: 120),
+            "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c"
+        ),
+        (
+            String(repeating: "a", count: 128),
+            "6836cf13bac400e9105071cd6af47084dfacad4e5e302c94bfed24e013afb73e"
         ),
         (
             String(repeating: "a", count: 1000),

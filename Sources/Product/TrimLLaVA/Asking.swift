@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import Generation
+
+extension LLaVA {
+    /// What is asked about a picture when nothing else is.
+    public static let defaultQuestion = "Describe this picture."
+
+    /// Answers a question about pictures, or without any, while others are answered.
+    ///
+    /// `LoadOptions.parallel` answers are generated at the same time. Each is, bit for bit, what it is alone.
+    ///
+    /// - Parameters:
+    ///   - question: the text; `<image>` in it places a picture, without it pictures come first.
+    ///   - pictures: all that the question is about. Files are read when the answer is asked for, and decoded when
+    ///     their turn comes.
+    ///   - template: nil for the one that the model asks for.
+    ///   - system: what the prompt starts with; nil for the template's own text.
+    ///   - crop: whether a LLaVA-1.5 model sees only the middle square of a picture.
+    ///   - onProgress: told what happens before the answer's first piece, on any thread.
+    public func ask(
+        _ question: String, pictures: [PictureSource] = [], template: ChatTemplate? = nil,
+        system: String? = nil, crop: Bool = false,
+        options: GenerationOptions = GenerationOptions(),
+        onProgress: @escaping @Sendable (PromptProgress) -> Void = { _ in }
+    ) -> AnswerStream {
+        AnswerStream(
+            AnswerRun(
+                to: { try self.engine() },
+                {
+                    let written = try WrittenPrompt(
+                        question, pictures: pictures.count,
+                        by: self.prompts(template, system: system), self.tokenizer)
+                    let options = try self.bounded(options)
+                    let preprocessor = self.model.preprocessor(crop: crop)
+                    return Engine.Request(
+                        prompt: written.pieces,
+                        pictures: try pictures.map { try $0.engineInput(preprocessor) },
+                        question: written.question, options: written.stopping(options))
+                },
+                onProgress: onProgress))
+    }
+
+    /// Describes a picture, or answers a question about it, while others are answered.
+    ///
+    /// - Parameters:
+    ///   - template: nil for the one that the model asks for.
+    ///   - onProgress: told what happens before the answer's first piece, on any thread.
+    public func describe(
+        _ picture: PictureSource, question: String = LLaVA.defaultQuestion,
+        template: ChatTemplate? = nil, options: GenerationOptions = GenerationOptions(),
+        onProgress: @escaping @Sendable (PromptProgress) -> Void = { _ in }
+    ) -> AnswerStream {
+        ask(
+            question, pictures: [picture], template: template, options: options,
+            onProgress: onProgress)
+    }
+
+    /// The same options for an answer that is no longer than the context, as none can be.
+    private func bounded(_ options: GenerationOptions) throws(GenerationError) -> GenerationOptions
+    {
+        try options.validate()
+        var options = options
+        options.maxNewTokens = min(options.maxNewTokens, context)
+        options.minNewTokens = min(options.minNewTokens, options.maxNewTokens)
+        return options
+    }
+
+    /// Rows of the KV cache for each of several answers: an unpruned picture of LLaVA-1.5, a question and an answer.
+    ///
+    /// Longer ones wait until there are pages.
+    private static let rowsPerAnswer = 1280
+
+    /// The engine that all questions share, which is made for the first of them.
+    private func engine() throws -> Engine {
+        try sharedEngine.withLock { engine in
+            if let engine { return engine }
+            let made = try Engine(
+                model: model, tokenizer: tokenizer,
+                options: Engine.Options(
+                    parallel: parallel,
+                    cacheRows: max(
+                        model.context, parallel * min(model.context, Self.rowsPerAnswer)),
+                    cacheFormat: cacheFormat, mostQueued: .max,
+                    pictureCacheBytes: pictureCacheBytes))
+            engine = made
+            return made
+        }
+    }
+}

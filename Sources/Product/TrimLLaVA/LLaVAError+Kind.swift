@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Generation
+import Imaging
+import Kernels
+import LLaVAModel
+import TokenPruning
+import Tokenization
+
+extension LLaVAError {
+    /// What can be done about an error.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// A file, a picture, a prompt or an option is wrong: give another one.
+        case badInput
+        /// A prompt, or a picture, is larger than may be: give a smaller one, or allow more.
+        case tooLong
+        /// It is right, but nothing that is computed here.
+        case unsupported
+        /// The system does not grant the memory.
+        case outOfMemory
+        /// It was stopped.
+        case cancelled
+        /// Too much else is to be done: ask again later.
+        case busy
+        /// A fault of the library's.
+        case `internal`
+    }
+
+    /// What can be done about it.
+    public var kind: Kind {
+        switch self {
+        case .file(let error): error.kind
+        case .model(let error): error.kind
+        case .tokenization(let error): error.kind
+        case .picture(let error): error.kind
+        case .generation(let error): error.kind
+        case .kernels(.unknownTable): .badInput
+        case .other: .internal
+        }
+    }
+}
+
+extension GGUFError {
+    fileprivate var kind: LLaVAError.Kind {
+        switch self {
+        case .bigEndian, .unsupportedVersion, .unsupportedTensorType: .unsupported
+        case .unreadable, .notGGUF, .truncated, .malformed, .split, .missingKey, .wrongType,
+            .missingTensor:
+            .badInput
+        }
+    }
+}
+
+extension ModelError {
+    fileprivate var kind: LLaVAError.Kind {
+        switch self {
+        case .file(let error): error.kind
+        case .unsupported, .cacheFormatMismatch: .unsupported
+        case .outOfCachePages: .tooLong
+        case .cacheTooLarge, .noMemory, .weightsTooLarge: .outOfMemory
+        case .cancelled: .cancelled
+        case .invalidValue, .contextOutOfRange, .missingTensor, .wrongShape, .widthMismatch,
+            .exchangedFiles, .notTextModel, .notProjector, .weightNotFinite, .notFinite:
+            .badInput
+        }
+    }
+}
+
+extension TokenizationError {
+    fileprivate var kind: LLaVAError.Kind {
+        switch self {
+        case .metadata(let error): error.kind
+        case .unsupported: .unsupported
+        case .lengthMismatch, .malformed, .tokenOutOfRange, .duplicate, .unknownTemplate,
+            .templateNeedsToken, .pictureCount:
+            .badInput
+        }
+    }
+}
+
+extension ImagingError {
+    fileprivate var kind: LLaVAError.Kind {
+        switch self {
+        case .unsupported: .unsupported
+        case .fileTooLong, .tooLarge: .tooLong
+        case .noMemory: .outOfMemory
+        case .encoding: .internal
+        case .unreadable, .empty, .unknownFormat, .notPicture, .truncated, .damaged, .preprocessor,
+            .unwritable:
+            .badInput
+        }
+    }
+}
+
+extension GenerationError {
+    fileprivate var kind: LLaVAError.Kind {
+        switch self {
+        case .model(let error): error.kind
+        case .pruning(let error): error.kind
+        case .picture(let error): error.kind
+        case .promptTooLong, .positionsTooLarge: .tooLong
+        case .queueFull, .closed: .busy
+        case .emptyPrompt, .pictureMismatch, .vocabularyMismatch, .invalidOption: .badInput
+        }
+    }
+}
+
+extension PruningError {
+    fileprivate var kind: LLaVAError.Kind {
+        switch self {
+        case .noMemory: .outOfMemory
+        case .missingInput: .unsupported
+        case .shapeMismatch: .internal
+        case .unknownSelector, .invalidBudget, .invalidOption, .keepsNothing, .notFinite: .badInput
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import Generation
+import WorkerPool
+
+/// How a model is loaded and run.
+public struct LoadOptions: Sendable {
+    /// Threads, at most `maximumThreadCount`; nil for the physical cores that this process may use.
+    public var threadCount: Int?
+    /// Most rows of a sequence; nil for 4096, or the model's trained context where that is shorter.
+    public var context: Int?
+    /// How matrix products treat activations.
+    public var activationMode: ActivationMode
+    /// How vision tower and projector compute.
+    public var visionPrecision: VisionPrecision
+    /// How the KV cache stores numbers.
+    public var cacheFormat: CacheFormat
+    /// A folder where packed weights are kept for the next start; nil to pack them at every start.
+    public var packCache: String?
+    /// What the text model's float matrices are rounded to; nil to compute with floats.
+    ///
+    /// Without effect where activations stay floats.
+    public var floatEncoding: BlockEncoding?
+    /// The name of a kernel table; nil for what the environment's `TRIMLLAVA_KERNELS` says, or the
+    /// fastest.
+    public var kernels: String?
+    /// The most answers of `LLaVA.ask` and `LLaVA.describe` that are generated at the same time, at most
+    /// `maximumParallel`; others wait for their turn.
+    public var parallel: Int
+    /// Bytes of encoded pictures that are kept for further questions of `LLaVA.ask` and `LLaVA.describe`.
+    public var pictureCacheBytes: Int
+
+    /// The most threads that a model can have.
+    public static let maximumThreadCount = WorkerPool.maximumThreadCount
+    /// The most answers that can be generated at the same time.
+    public static let maximumParallel = 1024
+
+    /// All cores and the model's defaults, unless given.
+    public init(
+        threadCount: Int? = nil, context: Int? = nil, activationMode: ActivationMode = .pow2,
+        visionPrecision: VisionPrecision = .int8, cacheFormat: CacheFormat = .f16,
+        packCache: String? = nil, floatEncoding: BlockEncoding? = nil, kernels: String? = nil,
+        parallel: Int = 8, pictureCacheBytes: Int = 256 << 20
+    ) {
+        self.threadCount = threadCount
+        self.context = context
+        self.activationMode = activationMode
+        self.visionPrecision = visionPrecision
+        self.cacheFormat = cacheFormat
+        self.packCache = packCache
+        self.floatEncoding = floatEncoding
+        self.kernels = kernels
+        self.parallel = parallel
+        self.pictureCacheBytes = pictureCacheBytes
+    }
+
+    /// - Throws: `GenerationError.invalidOption` for a number outside its range.
+    func validate() throws(GenerationError) {
+        func check(
+            _ number: Int, _ name: String, _ allowed: ClosedRange<Int>
+        ) throws(GenerationError) {
+            guard !allowed.contains(number) else { return }
+            throw .invalidOption(
+                name: name, value: "\(number)",
+                expected: "\(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        if let threadCount {
+            try check(threadCount, "the number of threads", 1...Self.maximumThreadCount)
+        }
+        try check(parallel, "the number of parallel answers", 1...Self.maximumParallel)
+        try check(pictureCacheBytes, "the number of bytes for encoded pictures", 0...Int.max)
+    }
+}
