@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import GGUF
 import TensorOps
 import WorkerPool
@@ -65,21 +66,18 @@ final class StoredPanels: @unchecked Sendable {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let isMissing = errno == ENOENT || errno == ENOTDIR
-            throw isMissing ? .missing : .unreadable(reason: systemMessage())
+            throw isMissing ? .missing : .unreadable(reason: systemReason())
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .unreadable(reason: systemMessage()) }
+        guard fstat(descriptor, &status) == 0 else { throw .unreadable(reason: systemReason()) }
         guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { throw .damaged }
         let count = Int(status.st_size)
         guard let address = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0),
             address != MAP_FAILED
-        else { throw .unreadable(reason: systemMessage()) }
+        else { throw .unreadable(reason: systemReason()) }
         // All of it is read in order, layer by layer: a slow disk may begin at once.
         madvise(address, count, Int32(MADV_WILLNEED))
         return UnsafeRawBufferPointer(start: address, count: count)
     }
 }
-
-/// The operating system's text for the last failed call.
-func systemMessage() -> String { String(cString: strerror(errno)) }
