@@ -50,10 +50,10 @@ public final class Decoder: Sendable {
             try cancellation.check()
             norm(hidden, layer.attentionNorm, into: space.normed)
             attention(layer, index, batch)
-            ops.add(space.change[0], to: hidden)
+            ops.add(space.change, to: hidden)
             norm(hidden, layer.feedForwardNorm, into: space.normed)
             feedForward(layer, space)
-            ops.add(space.change[0], to: hidden)
+            ops.add(space.change, to: hidden)
             if !hidden.isFinite { try batch.dropSpoilt(place: "decoder layer \(index)") }
             onProgress(Double(index + 1) / Double(weights.layers.count))
         }
@@ -65,13 +65,13 @@ public final class Decoder: Sendable {
         let space = batch.workspace
         space.last.resize(rows: rows.count)
         space.normed.resize(rows: rows.count)
-        space.logits[0].resize(rows: rows.count)
+        space.logits.resize(rows: rows.count)
         for (place, row) in rows.enumerated() {
             space.last.row(place).update(from: batch.hidden.row(row), count: config.width)
         }
         norm(space.last, weights.outputNorm, into: space.normed)
         ops.linear(weights.output, space.normed, into: space.logits)
-        return Logits(numbers: space.logits[0])
+        return Logits(numbers: space.logits)
     }
 
     private func norm(_ hidden: Activations, _ weight: [Float], into normed: Activations) {

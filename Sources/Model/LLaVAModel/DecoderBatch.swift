@@ -65,11 +65,11 @@ final class DecoderWorkspace {
     let attended: Activations  // [rows, heads · headWidth]
     let gateAndUp: [Activations]  // each [rows, feedForwardWidth]
     /// What a block adds to the rows.
-    let change: [Activations]  // [rows, width]
+    let change: Activations  // [rows, width]
     let angles: RotaryEmbedding.Angles
     /// The rows whose scores are asked for, and their scores.
     let last: Activations  // [sequences, width]
-    let logits: [Activations]  // [sequences, vocabulary]
+    let logits: Activations  // [sequences, vocabulary]
 
     init(_ decoder: Decoder) {
         let (config, ops) = (decoder.config, decoder.ops)
@@ -81,16 +81,17 @@ final class DecoderWorkspace {
         ]
         attended = rows(config.attention.queryWidth)
         gateAndUp = [rows(config.feedForwardWidth), rows(config.feedForwardWidth)]
-        change = [rows(config.width)]
+        change = rows(config.width)
         angles = decoder.roomForAngles()
         last = rows(config.width)
-        logits = [rows(decoder.vocabularySize)]
+        logits = rows(decoder.vocabularySize)
     }
 
     func resize(rows: Int) {
-        for activations in [normed, attended] { activations.resize(rows: rows) }
         for activations in queryKeyValue { activations.resize(rows: rows) }
         for activations in gateAndUp { activations.resize(rows: rows) }
-        for activations in change { activations.resize(rows: rows) }
+        normed.resize(rows: rows)
+        attended.resize(rows: rows)
+        change.resize(rows: rows)
     }
 }

@@ -9,8 +9,8 @@ struct PackedInput {
     let brainFloats: BrainFloatRows?
 
     init(
-        _ input: Activations, for layers: [LinearLayer], _ scaling: ActivationScaling,
-        _ ops: TensorOps
+        _ input: Activations, for layers: some Collection<LinearLayer>,
+        _ scaling: ActivationScaling, _ ops: TensorOps
     ) {
         floats = input
         floatTiles = RowTiles(rows: input.rows, most: FloatPanelKernels.rowsPerTile)

@@ -2,10 +2,10 @@
 import Kernels
 
 /// The products of packed layers with one input, cut into chunks of panels that threads take.
-struct PackedProducts {
-    private let layers: [LinearLayer]
+struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activations>> {
+    private let layers: Layers
     private let rows: PackedInput
-    private let results: [Activations]
+    private let results: Results
     private let ops: TensorOps
     /// Multiplications of all layers over the chunks that they should come to.
     private let share: Int
@@ -14,17 +14,15 @@ struct PackedProducts {
 
     /// Multiplications of a chunk: at least a hundred times what handing it out costs, and at most what takes a
     /// core some 50 µs for one row, for which memory is read in long runs.
-    private static let multiplicationsPerChunk = (1 << 17)...(1 << 21)
+    private static var multiplicationsPerChunk: ClosedRange<Int> { (1 << 17)...(1 << 21) }
     /// Chunks of each thread where there is enough to do: what one of them takes longer than the others is
     /// then a small part.
-    private static let chunksPerThread = 4
+    private static var chunksPerThread: Int { 4 }
     /// Panels that several tiles of rows are multiplied by one after the other: half of a second-level cache of
     /// 1 MB, so that these rows come from the third level once for all of the panels.
-    private static let panelBytesPerChunk = 1 << 19
+    private static var panelBytesPerChunk: Int { 1 << 19 }
 
-    init(
-        _ layers: [LinearLayer], _ rows: PackedInput, into results: [Activations], _ ops: TensorOps
-    ) {
+    init(_ layers: Layers, _ rows: PackedInput, into results: Results, _ ops: TensorOps) {
         self.layers = layers
         self.rows = rows
         self.results = results

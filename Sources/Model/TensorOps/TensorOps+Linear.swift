@@ -6,7 +6,16 @@ import WeightPanels
 extension TensorOps {
     /// `input · Wᵀ + b`.
     public func linear(_ layer: LinearLayer, _ input: Activations) -> Activations {
-        linear([layer], input)[0]
+        let result = activations(rows: input.rows, width: layer.outputs)
+        linear(layer, input, into: result)
+        return result
+    }
+
+    /// `input · Wᵀ + b`, without an allocation.
+    ///
+    /// - Parameter result: as many rows as the input, and as wide as the layer's outputs.
+    public func linear(_ layer: LinearLayer, _ input: Activations, into result: Activations) {
+        multiply(CollectionOfOne(layer), input, into: CollectionOfOne(result))
     }
 
     /// The products of several layers with one input, in one fork-join.
@@ -23,6 +32,13 @@ extension TensorOps {
     ///
     /// - Parameter results: as many rows as the input, and as wide as the layers' outputs.
     public func linear(_ layers: [LinearLayer], _ input: Activations, into results: [Activations]) {
+        multiply(layers, input, into: results)
+    }
+
+    private func multiply(
+        _ layers: some Collection<LinearLayer>, _ input: Activations,
+        into results: some Collection<Activations>
+    ) {
         for (layer, result) in zip(layers, results) {
             precondition(layer.inputs == input.width, "a layer takes \(layer.inputs) inputs")
             precondition(result.rows == input.rows && result.width == layer.outputs)
