@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CVectorOps
+internal import KernelInterface
 
 /// How one kind of weight panel is read.
 ///
-/// `PanelKind` tells the layouts. A panel holds 32 columns (outputs) of a matrix, superblock after superblock along the inputs. A
-/// part is 64 inputs; a pair is two quads of 4 inputs that lie in the same 64-byte line.
+/// A part is 64 inputs. A pair is two quads of 4 inputs whose weights are unpacked together.
 protocol PanelFormat: SendableMetatype {
     /// What is read once per superblock.
     associatedtype Scales
 
-    /// Bytes of one superblock.
-    static var superblockBytes: Int { get }
-    /// Whole lines of scales before the weights; each block reads a part of them.
+    /// Where a superblock keeps its numbers.
+    static var layout: PanelLayout { get }
+    /// Whole lines of the header of which every block reads a part.
     static var headerLines: Int { get }
-    /// Parts in a superblock: 1 or 4.
-    static var parts: Int { get }
-    /// Inputs that share a scale: 16 or 32.
-    static var blockLength: Int { get }
     /// How values get a minimum added.
     static var minima: Minima { get }
     /// Whether a scale may be zero or tiny beside weights that are not.
@@ -70,9 +66,21 @@ enum Minima {
 }
 
 extension PanelFormat {
+    /// Bytes of a superblock.
+    @inline(__always) static var superblockBytes: Int { layout.superblockBytes }
+    /// Inputs that share a scale: 16 or 32.
+    @inline(__always) static var blockLength: Int { layout.blockLength }
+    /// Parts in a superblock: 1 or 4.
+    @inline(__always) static var parts: Int { layout.superblockLength / 64 }
+    /// Blocks in a part.
+    @inline(__always) static var blocksPerPart: Int { 64 / blockLength }
+    /// A block's signed byte of a scale, times the superblock's factor.
+    @inline(__always) static func byteScale(_ column: Column, _ block: Int) -> FloatVector {
+        float_from_int(column.signedBytes(at: layout.byteScale(block)))
+            * floats_from_halves(column.halves(at: layout.factors))
+    }
+
     @inline(__always) static var headerLines: Int { 0 }
-    @inline(__always) static var parts: Int { 1 }
-    @inline(__always) static var blockLength: Int { 32 }
     @inline(__always) static var minima: Minima { .none }
     @inline(__always) static var mayScaleByZero: Bool { false }
     // Vectors of less than half a line take a superblock's lines in several goes, which no processor takes for
@@ -123,6 +131,12 @@ protocol NibblePanel: PanelFormat {
 }
 
 extension NibblePanel {
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
+        return (integers(low), integers(high))
+    }
     @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
         IntVector(repeating: 0)
     }
@@ -145,6 +159,18 @@ extension NibblePanel {
 protocol SixBitPanel: PanelFormat {}
 
 extension SixBitPanel {
+    /// Nibbles with their fifth bits: bit q of a byte of the shared line belongs to quad q of the block.
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let start = layout.run(block, part: part)
+        let bits = column.weightWords(at: start)
+        let (low, high) = column.nibbles(at: start &+ PanelLayout.line &* (index &+ 1))
+        let mask = WordVector(repeating: 0x1010_1010)
+        let even = moved(bits, from: 2 &* index, to: 4) & mask
+        let odd = moved(bits, from: 2 &* index &+ 1, to: 4) & mask
+        return (integers(low | even), integers(high | odd))
+    }
     @inline(__always) static var addsPairs: Bool { six_bits_add_pairs() }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: (even: IntVector, odd: IntVector), _ even: IntVector,
@@ -162,7 +188,7 @@ struct Column {
     /// Whether weights are loaded in the order in which they lie in memory.
     let isStreamed: Bool
 
-    /// A word for each column from a line of 32 words at `offset`.
+    /// A word for each column from a line at `offset`.
     @inline(__always) func words(at offset: Int) -> WordVector {
         panel.loadUnaligned(fromByteOffset: offset &+ 4 &* lane, as: WordVector.self)
     }
@@ -184,7 +210,7 @@ struct Column {
 
     /// Reads a line of scales that are used later, so that the processor sees memory in order.
     @inline(__always) func touch(_ line: Int) {
-        if isStreamed { _ = weightWords(at: 128 &* line) }
+        if isStreamed { _ = weightWords(at: PanelLayout.line &* line) }
     }
 
     /// The low and the high nibbles of a line of weights.
