@@ -32,7 +32,7 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
     }
 }
 
-/// What rounding activations does to a whole decoder.
+/// The effect of rounded activations on a whole decoder.
 @Suite struct ActivationModeTests {
     private static let tokens: [Int32] = {
         var random = SeededGenerator(seed: 4)

@@ -4,7 +4,8 @@ internal import KernelInterface
 
 /// Rounds rows of activations to a tile of bytes.
 struct ActivationQuantiser<Scaling: BlockScaling> {
-    /// A row whose numbers are all below 2⁻¹⁰⁰ counts as zero: 127 over it would near infinity.
+    /// A row whose numbers are all below 2⁻¹⁰⁰ counts as zero: 127 divided by its largest number
+    /// would approach infinity.
     @inline(__always) private static var smallest: Int32 { 27 << 23 }
     /// The bits of infinity; those of NaNs are larger.
     @inline(__always) private static var infinity: Int32 { 0x7F80_0000 }
@@ -24,7 +25,7 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         let superblocks = (width &+ 255) / 256
         let largest = storeMagnitudes(source, row, width, superblocks)
         let isFinite = largest < Self.infinity
-        // Products with a row that is not finite are NaN whatever its bytes, which are then zero.
+        // The products of a non-finite row are NaN whatever its bytes are, so these are zero.
         let magnitude =
             isFinite && largest >= Self.smallest ? reach(largest, row, blocks: 8 &* superblocks) : 0
         let scale = Float(bitPattern: UInt32(bitPattern: magnitude)) / 127

@@ -2,8 +2,8 @@
 internal import CVectorOps
 internal import KernelInterface
 
-/// Panels with the numbers of others: minima as they are, a line of float scales for each block, a line of
-/// bytes for each quad.
+/// Unpacked panels: the minima as they were, then a line of float scales for each block and a line
+/// of bytes for each quad.
 ///
 /// Kernels multiply and add the same numbers in the same order, so products are the same bits. A
 /// generic type, a refined format or a constraint on `Scales` here would leave metadata of structs in the

@@ -11,14 +11,15 @@ protocol PanelFormat: SendableMetatype {
 
     /// Where a superblock keeps its numbers.
     static var layout: PanelLayout { get }
-    /// Whole lines of the header of which every block reads a part.
+    /// Whole lines of the header that every block reads a part of.
     static var headerLines: Int { get }
-    /// How values get a minimum added.
+    /// How minima are added to values.
     static var minima: Minima { get }
     /// Whether a scale may be zero or tiny beside weights that are not.
     static var mayScaleByZero: Bool { get }
 
-    /// How far ahead lines are asked for, in bytes; 0 where the processor does well by itself.
+    /// How far ahead lines are prefetched, in bytes; 0 where the processor prefetches well by
+    /// itself.
     static func prefetchDistance(rows: Int) -> Int
 
     static func scales(_ column: Column) -> Scales
@@ -83,13 +84,14 @@ extension PanelFormat {
     @inline(__always) static var headerLines: Int { 0 }
     @inline(__always) static var minima: Minima { .none }
     @inline(__always) static var mayScaleByZero: Bool { false }
-    // Vectors of less than half a line take a superblock's lines in several goes, which no processor takes for
-    // reading in order. A loop of one row's loads and products in C, on two threads of Zen 3, reads 17 GB/s
-    // without asking ahead and 20 or 21 with 1152 to 3456 bytes.
+    // Vectors of less than half a line read a superblock's lines in several passes, which no
+    // processor recognises as sequential. On two threads of Zen 3, a C loop with the loads and
+    // products of one row reads 17 GB/s without prefetching, and 20 to 21 GB/s when it prefetches
+    // 1152 to 3456 bytes ahead.
     //
-    // Vectors of half a line and more take the lines in order. The processor then fetches ahead well enough for few
-    // rows, but not for many: such a loop in C on one thread of Zen 4 reads 30 GB/s with one row and 14 with six
-    // without asking ahead, 25 and 18 with it.
+    // Vectors of at least half a line read the lines in order. The processor then prefetches well
+    // enough by itself for few rows, but not for many. On one thread of Zen 4 such a loop reads 30
+    // GB/s with one row and 14 with six without prefetching, and 25 and 18 with it.
     @inline(__always) static func prefetchDistance(rows: Int) -> Int {
         lane_count < 16 || rows >= 4 ? 2048 : 0
     }
@@ -124,9 +126,9 @@ extension PanelFormat {
     }
 }
 
-/// What the formats share whose weights are at most 15, in blocks of at most 32.
+/// Formats whose weights are at most 15, in blocks of at most 32.
 protocol NibblePanel: PanelFormat {
-    /// What a block's sum of products comes to before the first product.
+    /// The value that a block's sum of products starts from.
     static func offset(_ negativeSum: IntVector) -> IntVector
 }
 
@@ -155,7 +157,7 @@ extension NibblePanel {
     }
 }
 
-/// What the formats share whose weights are at most 63.
+/// Formats whose weights are at most 63.
 protocol SixBitPanel: PanelFormat {}
 
 extension SixBitPanel {
@@ -203,7 +205,7 @@ struct Column {
         ints_from_bytes(panel + (offset &+ lane))
     }
 
-    /// The same of a line of weights.
+    /// A word for each column from a line of weights at `offset`.
     @inline(__always) func weightWords(at offset: Int) -> WordVector {
         isStreamed ? load_words_in_order(panel + (offset &+ 4 &* lane)) : words(at: offset)
     }
@@ -238,11 +240,12 @@ struct Column {
 /// How a block's scale is combined with that of a row's activations.
 protocol BlockScaling: SendableMetatype {
     static var isPowerOfTwo: Bool { get }
-    /// - Parameter word: the activations' scale of the block, as the quantiser stores it.
+    /// - Parameter word: the block's activation scale, as the quantiser stores it.
     static func combined(_ scale: FloatVector, _ word: UnsafeRawPointer) -> FloatVector
 }
 
-/// Activation scales are powers of two, stored as what to take off a float's exponent bits.
+/// Activation scales are powers of two, stored as the amount to subtract from a float's exponent
+/// bits.
 enum PowerOfTwoScaling: BlockScaling {
     @inline(__always) static var isPowerOfTwo: Bool { true }
     @inline(__always) static func combined(
@@ -254,7 +257,7 @@ enum PowerOfTwoScaling: BlockScaling {
     }
 }
 
-/// Activation scales are any floats.
+/// Activation scales are arbitrary floats.
 enum FloatScaling: BlockScaling {
     @inline(__always) static var isPowerOfTwo: Bool { false }
     @inline(__always) static func combined(

@@ -67,7 +67,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
 
     /// Adds the products with one superblock of two vectors of columns.
     ///
-    /// - Parameter asksAhead: whether to ask for the lines of a later superblock.
+    /// - Parameter asksAhead: whether to prefetch lines of a later superblock.
     @inline(__always)
     private static func addSuperblock(
         _ panel: UnsafeRawPointer, _ column: Int, asksAhead: Bool,
@@ -100,7 +100,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         subtractMinima(secondScales, minima, from: &right)
     }
 
-    /// Asks for as many lines as a block of the superblock takes.
+    /// Prefetches as many lines as a block of the superblock takes.
     @inline(__always)
     private static func prefetch(_ panel: UnsafeRawPointer, block: Int) {
         let distance = Format.prefetchDistance(rows: rows)
@@ -142,7 +142,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let leftWeights = Format.weights(first, part: part, block: block, index: index)
         let rightWeights = Format.weights(second, part: part, block: block, index: index)
         let pair = block &* (Format.blockLength / 8) &+ index
-        // Sums follow the last quad of a tile, so that whole vectors may be read there.
+        // Block sums follow the last quad of a tile, so reading whole vectors stays inside it.
         let even = activations.word(ActivationTile.quad(2 &* pair, rows))
         let odd = even.word(rows)
         if Format.addsPairs {
@@ -213,7 +213,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         return combined.replacing(with: FloatVector(repeating: 0), where: isTiny)
     }
 
-    /// Takes the minima of a superblock, times the sums of their activations, off the sums.
+    /// Subtracts the minima of a superblock, times the sums of their activations, from the sums.
     @inline(__always)
     private static func subtractMinima(
         _ scales: Format.Scales, _ blockSums: UnsafeRawPointer, from sums: inout Sums

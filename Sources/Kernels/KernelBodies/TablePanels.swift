@@ -2,10 +2,10 @@
 internal import CVectorOps
 internal import KernelInterface
 
-// Panels whose nibbles name one of 16 levels. A level is never zero, or a scale may be very small, so
-// that a zero scale cannot be told by the weights.
+// Panels whose nibbles name one of 16 levels. IQ4's levels are never zero and MXFP4's scales may be
+// tiny, so packing cannot replace a zero scale by zero weights.
 
-/// What the formats with tables share: weights are bytes plus 128.
+/// Formats with tables, whose weights are bytes plus 128.
 protocol TablePanel: PanelFormat {
     /// The levels that nibbles name, plus 128.
     static func levels(_ nibbles: IntVector) -> IntVector
@@ -39,7 +39,7 @@ enum IQ4_NLPanel: TablePanel {
     @inline(__always) static var layout: PanelLayout { .nibbles }
 }
 
-/// The nibbles of MXFP4, scale · level[q], with power-of-two scales as bfloat16 numbers.
+/// The nibbles of MXFP4, scale · level[q], with power-of-two scales as bf16 numbers.
 enum MXFP4Panel: TablePanel {
     @inline(__always) static var layout: PanelLayout { .nibbles }
     @inline(__always) static func scales(_ column: Column) -> Column { column }

@@ -103,7 +103,7 @@ public struct PanelLayout: Sendable {
     @inline(__always)
     public var headerLines: Int { weights / Self.line }
 
-    /// Whether something is taken off scaled weights.
+    /// Whether minima are subtracted from scaled weights.
     @inlinable
     @inline(__always)
     public var hasMinima: Bool { minimumFactors != 0 }
@@ -132,19 +132,19 @@ public struct PanelLayout: Sendable {
         weights &+ partBytes &* part &+ 8 &* runBytes / runLength &* index
     }
 
-    /// Where a line of bits is that all other lines of a run share.
+    /// Where the line of bits that a run's other lines share is.
     @inlinable
     @inline(__always)
     public func sharedLine(run: Int) -> Int { weights &+ run &* runBytes }
 
-    /// Where a line of a run is, counted from the first that is not shared.
+    /// Where a line of a run is, not counting shared lines.
     @inlinable
     @inline(__always)
     public func line(_ index: Int, run: Int) -> Int {
         weights &+ run &* runBytes &+ Self.line &* (sharedLines &+ index)
     }
 
-    /// Where a line of the superblock is, counted without those that are shared.
+    /// Where a line of the superblock is, not counting shared lines.
     @inlinable
     @inline(__always)
     public func line(_ index: Int) -> Int { line(index % lines, run: index / lines) }

@@ -29,7 +29,7 @@ extension PanelKernels {
         })
 }
 
-/// A tile of quantised activations, as `ActivationTile` lays it out.
+/// A tile of quantised activations in the layout of `ActivationTile`.
 private struct ReferenceTile {
     let bytes: UnsafeMutableRawPointer
     let rows: Int
@@ -54,8 +54,10 @@ private struct ReferenceTile {
         }
     }
 
-    /// The magnitude that becomes 127: the row's largest times 1, 2^¼, 2^½ or 2^¾, whichever makes the
-    /// sum of the squares of the blocks' scales, which are it over powers of two, least.
+    /// The magnitude that becomes 127: the row's largest times 1, 2^¼, 2^½ or 2^¾.
+    ///
+    /// The one with the least sum of squares of the blocks' scales is chosen; these are the
+    /// magnitude over powers of two.
     private func reach(_ rowLargest: Float, _ blocks: [[Float]]) -> Float {
         let candidates = [1, 1.189207115, 1.414213562, 1.681792831].map { (factor: Float) in
             let squares = blocks.reduce(Float(0)) { sum, block in

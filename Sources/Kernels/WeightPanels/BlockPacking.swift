@@ -5,7 +5,7 @@ import KernelInterface
 
 /// How the blocks of one format become superblocks of panels.
 ///
-/// Code is made for each format, so that what it says about itself are constants there.
+/// The compiler specialises the code for each format, so these properties are constants there.
 protocol BlockPacking {
     /// The format of the blocks.
     static var format: BlockFormat { get }
@@ -15,16 +15,17 @@ protocol BlockPacking {
     static var blockBytes: Int { get }
     /// Where a superblock of panels keeps its numbers.
     static var layout: PanelLayout { get }
-    /// Bytes of a superblock's weights in a column's buffer: one for each weight, or as the file has them.
+    /// Bytes of a superblock's weights in a column's buffer: one per weight, or as many as in the
+    /// file.
     static var bufferedBytes: Int { get }
-    /// Whether a factor that is an infinity or a NaN is refused.
+    /// Whether non-finite factors are refused.
     static var refusesInfinity: Bool { get }
 
-    /// Takes block `index` of a superblock into a column's buffers.
+    /// Reads block `index` of a superblock into a column's buffers.
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock)
     /// Writes the integer scales and minima of one column, where the format has them.
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter)
-    /// Writes the weights of a group of columns, of which `column` is the first.
+    /// Writes the weights of a group of columns that starts at `column`.
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter)
 }
 
@@ -68,9 +69,11 @@ extension BlockPacking {
         for offset in stride(from: 0, to: byteCount, by: 64) { prefetch_line(place + offset) }
     }
 
-    /// Takes a superblock of the columns from `first` on; those from `count` on are clear.
+    /// Reads a superblock of the group's columns, which start at `first`.
     ///
-    /// - Returns: the first column that has a scale that is not finite.
+    /// Columns from `count` on are cleared.
+    ///
+    /// - Returns: the first column with a non-finite scale, or nil if there is none.
     @inline(__always)
     private static func take(
         _ superblock: Int, of rows: UnsafeRawPointer, _ inputs: Int, _ first: Int, _ count: Int,

@@ -2,7 +2,7 @@
 import CVectorOps
 public import KernelInterface
 
-/// Reads weights back out of panels, one by one: what kernels are compared with.
+/// Reads weights back out of panels, one by one, as a reference for kernels.
 public struct PanelReader: Sendable {
     /// The panels' layout.
     public let kind: PanelKind
@@ -10,7 +10,7 @@ public struct PanelReader: Sendable {
     /// A reader of panels of one kind.
     public init(_ kind: PanelKind) { self.kind = kind }
 
-    /// The weights of one column in one superblock, as exact as a Float is.
+    /// The weights of one column in one superblock, rounded only to Float.
     ///
     /// - Parameters:
     ///   - column: 0 to 31.
@@ -33,7 +33,7 @@ public struct PanelReader: Sendable {
         }
     }
 
-    /// What has been taken off the weights of a group in `decode`.
+    /// The minimum that `decode` subtracts from the weights of a group.
     public func minimum(
         _ panel: UnsafeRawPointer, superblock: Int, column: Int, group: Int
     ) -> Float {
@@ -110,7 +110,7 @@ private struct ColumnReader {
         }
     }
 
-    /// What is taken off a group's weights.
+    /// The minimum that is subtracted from a group's weights.
     func minimum(_ kind: PanelKind, _ group: Int) -> Float {
         switch kind {
         case .q4_1, .q5_1: -half(at: layout.minimumFactor(group))

@@ -3,7 +3,7 @@ import KernelInterface
 
 /// Writes the header of a superblock, one column at a time.
 extension SuperblockWriter {
-    /// The factors of scales and, where there are minima, of these.
+    /// Writes the factors of scales and, if the layout has them, of minima.
     @inline(__always)
     func writeFactors(_ block: ColumnBlock, _ column: Int) {
         for index in 0..<layout.factorCount {

@@ -110,7 +110,7 @@ enum Q8_0Packing: BlockPacking {
     }
 }
 
-/// A scale, which may be zero; 32 nibbles, which a table makes numbers of.
+/// A scale, which may be zero; 32 nibbles that index a table.
 enum IQ4_NLPacking: BlockPacking {
     static var format: BlockFormat { .iq4_nl }
     static var blockLength: Int { 32 }
@@ -130,17 +130,17 @@ enum IQ4_NLPacking: BlockPacking {
     }
 }
 
-/// An exponent; 32 nibbles, which a table makes numbers of.
+/// An exponent; 32 nibbles that index a table.
 enum MXFP4Packing: BlockPacking {
     static var format: BlockFormat { .mxfp4 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 17 }
     static var layout: PanelLayout { .nibbles }
     static var bufferedBytes: Int { 32 }
-    /// Scales are bfloat16 numbers, whose bits mean other halves.
+    /// Scales are bf16 numbers, whose bits could be an infinity in half precision.
     static var refusesInfinity: Bool { false }
 
-    /// Half of 2^(e − 127), as MXFP4's levels are doubled, as a bfloat16 number.
+    /// Half of 2^(e − 127) in bf16, as MXFP4's levels are doubled.
     @inline(__always)
     private static func bfloatScale(_ exponent: UInt8) -> UInt16 {
         exponent < 2 ? 0x20 << UInt16(exponent) : UInt16(exponent - 1) << 7

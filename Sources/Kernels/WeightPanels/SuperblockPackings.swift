@@ -175,9 +175,9 @@ enum Q6_KPacking: BlockPacking {
     }
 }
 
-/// A factor; eight scales of six bits; 256 nibbles, which a table makes numbers of.
+/// A factor; eight scales of six bits; 256 nibbles that index a table.
 ///
-/// Scales stay six bits, from which the kernel takes 32.
+/// Scales stay six bits; the kernel subtracts 32 from them.
 enum IQ4_XSPacking: BlockPacking {
     static var format: BlockFormat { .iq4_xs }
     static var blockLength: Int { 256 }

@@ -7,8 +7,9 @@ struct SuperblockWriter {
     let start: UnsafeMutableRawPointer
     let layout: PanelLayout
 
-    /// Pairs of groups of weights, which are the low and the high nibbles of `words` words each: two quads
-    /// of a group in each word.
+    /// Pairs of groups of weights: the low and the high nibbles of `words` words.
+    ///
+    /// Each word of a line gets two quads of one group.
     @inline(__always)
     func writePairs(_ group: ColumnGroup, of words: Int, _ column: Int) {
         let (low, high) = (

@@ -17,13 +17,13 @@ struct DecoderWeights: Sendable {
     let tokenEmbedding: WeightMatrix  // [vocabulary, width]
     let layers: [DecoderLayer]
     let outputNorm: [Float]  // [width]
-    /// The token embedding itself where the file has no matrix of its own.
+    /// The LM head; the token embedding itself if the file has no separate matrix.
     let output: LinearLayer  // [vocabulary, width]
     let rotary: RotaryEmbedding
 }
 
 extension TensorLoader {
-    /// Most tokens: a hundred times what any vocabulary has.
+    /// The most tokens: a hundred times the size of any vocabulary.
     private static let vocabularyLimit = 1 << 24
 
     func decoderWeights(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
-/// One input's rows in every form that some layers' kernels read.
+/// One input's rows in every form that the layers' kernels read.
 struct PackedInput {
     let floats: Activations
     let floatTiles: RowTiles

@@ -20,8 +20,8 @@ extension TensorOps {
 
     /// The products of several layers with one input, in one fork-join.
     ///
-    /// A row's products are the same bits whatever rows are beside it, on any number of threads, and
-    /// whether floats were packed before.
+    /// A row's products are the same bits for any rows beside it, for any number of threads, and
+    /// whether or not floats were packed before.
     public func linear(_ layers: [LinearLayer], _ input: Activations) -> [Activations] {
         let results = layers.map { activations(rows: input.rows, width: $0.outputs) }
         linear(layers, input, into: results)
@@ -51,7 +51,7 @@ extension TensorOps {
         }
     }
 
-    /// The products with exactly decoded weights, which are packed on the way, panel by panel.
+    /// The products with exactly decoded weights, which are packed panel by panel as they are used.
     private func exactLinear(
         _ layer: LinearLayer, _ input: Activations, into result: Activations
     ) {
