@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -75,6 +77,6 @@ enum PictureFile {
 
     /// The operating system's last error.
     private static func unreadable(_ name: String) -> ImagingError {
-        .unreadable(name: name, reason: String(cString: strerror(errno)))
+        .unreadable(name: name, reason: systemReason())
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 #if canImport(Glibc)
     import Glibc
@@ -32,9 +33,7 @@ public enum UserText {
         let path = Array(path)
         let isStandardInput = path == [UInt8(ascii: "-")]
         let name = name(of: path)
-        func unreadable() -> UserTextError {
-            .unreadable(path: name, reason: String(cString: strerror(errno)))
-        }
+        func unreadable() -> UserTextError { .unreadable(path: name, reason: systemReason()) }
         let descriptor =
             isStandardInput
             ? STDIN_FILENO

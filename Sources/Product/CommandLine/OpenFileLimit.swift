@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// Checks that the process may open the files that a run needs.
@@ -16,7 +17,7 @@ enum OpenFileLimit {
             let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else {
                 throw OpenFileError(
-                    needed: needed, granted: opened.count, reason: String(cString: strerror(errno)))
+                    needed: needed, granted: opened.count, reason: systemReason())
             }
             opened.append(descriptor)
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// The text with control characters as escapes.
@@ -65,7 +66,7 @@ func writeOutput(_ text: String) throws(OutputError) {
 /// The operating system's message for an error, such as `No space left on device`.
 func systemReason(_ error: any Error) -> String {
     let error = error as NSError
-    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
+    if error.domain == NSPOSIXErrorDomain { return systemReason(Int32(error.code)) }
     guard let underlying = error.userInfo[NSUnderlyingErrorKey] as? any Error else {
         return error.localizedDescription
     }

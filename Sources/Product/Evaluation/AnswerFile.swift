@@ -143,6 +143,6 @@ public final class AnswerFile {
     }
 
     private static func failure(_ path: String) -> EvaluationError {
-        .file(path: path, reason: String(cString: strerror(errno)))
+        .file(path: path, reason: systemReason())
     }
 }

@@ -44,7 +44,7 @@ extension ModelOptions {
         [
             "model \(Self.identity(of: model))",
             "mmproj \(Self.identity(of: mmproj))",
-            "numbers \(activations) \(visionPrecision) \(kvCache) "
+            "numbers \(numbers.activations) \(numbers.visionPrecision) \(numbers.kvCache) "
                 + (quantize.map { "\($0)" } ?? "-"),
             "context \(context.map { "\($0)" } ?? "-")",
         ]
