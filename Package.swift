@@ -118,10 +118,10 @@ let package = Package(
             "CArchive", pkgConfig: "libarchive", debian: "libarchive-dev", brew: "libarchive"),
 
         // Files: what comes from outside, checked and turned into values.
-        module("Files", "GGUF", ["BlockFormats"]),
-        module("Files", "UserText"),
-        module("Files", "Tokenization", ["GGUF", collections]),
         module("Files", "FileOutput"),
+        module("Files", "GGUF", ["BlockFormats", "FileOutput"]),
+        module("Files", "UserText", ["FileOutput"]),
+        module("Files", "Tokenization", ["GGUF", collections]),
         module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP", "FileOutput"]),
 
         // Model: layers, weights, and the generation of text.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes GGUF files tensor by tensor, aside first and then under their names."""
+"""Writes GGUF files tensor by tensor, first under temporary names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gguf import GGMLQuantizationType as Type
 
 @dataclass(frozen=True)
 class OutputTensor:
-    """One tensor to be written: how it is listed, and where its stored bytes come from."""
+    """A tensor to write: its entry in the header, and the source of its stored bytes."""
 
     name: str
     shape: tuple[int, ...]  # outermost first, as in NumPy; GGUF lists it reversed
@@ -30,7 +30,7 @@ class OutputTensor:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A GGUF file to be: its name, a writer that holds its metadata, its tensors in file order."""
+    """A GGUF file to write: its name, a writer with its metadata, its tensors in file order."""
 
     name: str
     writer: gguf.GGUFWriter
@@ -53,7 +53,7 @@ class OutputFile:
 
 
 def write_files(files: list[OutputFile], folder: Path) -> list[Path]:
-    """Writes all files under temporary names, then gives them their own: none is half there."""
+    """Writes all files under temporary names, then renames them, so none is ever incomplete."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = [folder / f".{file.name}.partial" for file in files]
     final = [folder / file.name for file in files]

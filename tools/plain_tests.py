@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns tests of Swift Testing into plain Swift that Embedded Swift compiles.
 
-Embedded Swift has neither the macros of Swift Testing nor key paths and errors of any type. The tests
-of kernels need little of these, in the form that the formatter gives them, so that text can be replaced:
-expectations become calls of `Tests/EmulatedTesting`, a key path a closure, an error the end of the
-program. Each suite gets a function that runs its tests with all their arguments. Whatever else a test
-uses fails to compile.
+Embedded Swift lacks the macros of Swift Testing, key paths and untyped errors. The kernels' tests use
+few of these, and always as the formatter writes them, so replacing text is enough: expectations become
+calls of `Tests/EmulatedTesting`, a key path becomes a closure, and an error ends the program. Each suite
+gets a function that runs its tests with all their arguments. Any other feature fails to compile.
 """
 
 import argparse
@@ -27,7 +26,7 @@ class Test:
 
 
 def depths(text: str) -> list[int]:
-    """How many brackets are open at each character; strings count as one more."""
+    """The number of open brackets at each character; a string counts as one more."""
     result, depth, in_string, escaped = [], 0, False, False
     for character in text:
         if in_string:
@@ -43,7 +42,7 @@ def depths(text: str) -> list[int]:
 
 
 def closing(text: str, start: int) -> int:
-    """The place of the bracket that closes the one at `start`."""
+    """The position of the bracket that closes the one at `start`."""
     return start + 1 + depths(text[start:])[1:].index(0)
 
 
@@ -83,7 +82,7 @@ def with_plain_expectations(text: str, file: str) -> str:
         condition, *comment = split(text[match.end() : end])
         place = f"{file}:{text.count(chr(10), 0, match.start()) + 1}"
         call = expectation(condition, "".join(comment), place)
-        # Lines keep their numbers, for the places of later expectations.
+        # Lines keep their numbers, so the locations of later expectations stay right.
         lines = "\n" * text.count("\n", match.start(), end)
         text = text[: match.start()] + call + lines + text[end + 1 :]
     return text
@@ -97,7 +96,7 @@ def without_errors_and_key_paths(text: str) -> str:
 
 
 def take_tests(text: str) -> tuple[str, list[Test]]:
-    """The text without the attributes of suites and tests, and these tests."""
+    """The text without the attributes of suites and tests, and the tests that it has."""
     tests, suite = [], ""
     attribute = re.compile(r"@(Suite|Test)\b")
     while match := attribute.search(text):

@@ -3,7 +3,7 @@ import Benchmark
 import ForkJoins
 import WorkerPool
 
-/// The time of one fork-join of one tile per thread: empty, and 20 µs long.
+/// Times one fork-join with one tile per thread: empty tiles, and tiles of 20 µs.
 let benchmarks: @Sendable () -> Void = {
     let threads = PhysicalCores.count()
     for forkJoin in ForkJoin.all(threads: threads) {

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 @Suite struct EncodingTests {
-    /// Magnitudes from the smallest subnormal half's on, ties, zeros, and one block of each extreme.
+    /// Magnitudes from the smallest subnormal half upwards, ties, zeros, and one block of each
+    /// extreme.
     private static let numbers: [Float] = {
         var random = SeededGenerator(seed: 8)
         var numbers: [Float] = []

@@ -42,7 +42,7 @@ import Testing
         #expect(file.length == whole.utf8.count + 4)
     }
 
-    /// Longer than any chunk in which the file is read.
+    /// Lines longer than the chunks in which the file is read.
     @Test(arguments: [4095, 4096, 4097, 300_000])
     func aLongTornLineIsCutOff(length: Int) throws {
         let line = Array("whole\n".utf8)
@@ -66,7 +66,7 @@ import Testing
     }
 
     #if os(Linux)
-        /// A process that is just being started has copies of all open descriptors.
+        /// A child process between fork and exec has copies of all open descriptors.
         @Test func copiesOfADescriptorDoNotKeepTheLock() throws {
             var file: AppendedFile? = try AppendedFile(path)
             try file?.rewrite { _ in true }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Captioning
 
-/// What archives hold besides plain files, and archives that change between listing and reading.
+/// Archives with other members than plain files, and archives that change between listing and reading.
 @Suite struct ArchiveLinkTests {
     private let folder: TemporaryFolder
     private let archive: FilePath
@@ -16,7 +16,7 @@ import Testing
         archive = FilePath(folder.path + "/s.tar")
     }
 
-    /// A member that is written as it is named, which `tar` would refuse.
+    /// A member whose name is written unchanged, where `tar` would refuse it.
     private enum Member {
         case file(String, String, time: Int = 1)
         case hardLink(String, to: String)
@@ -74,7 +74,7 @@ import Testing
         String(decoding: path.bytes.dropFirst(archive.bytes.count + 1), as: UTF8.self)
     }
 
-    /// What is read of each picture, or why nothing is.
+    /// The content of each picture, or why it cannot be read.
     private func contents(_ pictures: [PictureReference]) -> [String] {
         let source = PictureSource()
         return pictures.map { picture in
@@ -154,8 +154,8 @@ import Testing
             (
                 [members[0]],
                 [
-                    "A1", "\(archive.text): was replaced: it has no member 2 any more",
-                    "\(archive.text): was replaced: it has no member 3 any more",
+                    "A1", "\(archive.text): was replaced: it no longer has a member 2",
+                    "\(archive.text): was replaced: it no longer has a member 3",
                 ]
             ),
         ] {

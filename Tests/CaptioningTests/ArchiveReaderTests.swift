@@ -48,7 +48,7 @@ import Testing
         #expect(inputs.pictures.map(\.path.text) == [0, 2, 3, 4].map { archive + "/" + names[$0] })
     }
 
-    /// An archive is known by its content where its name does not say that it is a picture.
+    /// An archive is recognised by its content unless it has the name of a picture.
     @Test(
         arguments: [
             ("archive", "-cf"), ("shard.bin", "-czf"), ("s.tbz2", "-cjf"), ("s.txz", "-cJf"),
@@ -92,7 +92,7 @@ import Testing
             inputs.add(FilePath(path))
             #expect(inputs.pictures.isEmpty && inputs.failures.count == 1)
         }
-        // Cut within a member: its header is there, its bytes are not.
+        // Cut within a member: its header is complete, its content is missing.
         let path = try folder.write(Array(whole.prefix(514)), to: "cut.tar")
         let reader = try ArchiveReader(FilePath(path))
         #expect(try reader.next() != nil)

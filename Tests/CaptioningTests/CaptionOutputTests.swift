@@ -6,7 +6,7 @@ import TrimLLaVA
 
 @testable import Captioning
 
-/// What a job that goes on makes of records that are there.
+/// How a resumed job treats existing records.
 @Suite struct CaptionOutputTests {
     private let folder: TemporaryFolder
     private let records: FilePath
@@ -84,7 +84,7 @@ import TrimLLaVA
         #expect(try texts() == ["b1", "a0", "a1"])
     }
 
-    /// Records of other versions, and those without one, whose times are in milliseconds.
+    /// Records of other versions, and records without a version, whose times are in milliseconds.
     @Test func recordsOfOtherVersionsAreCountedAndStay() throws {
         try write(output(), [("a", 0), ("a", 1), ("b", 0)])
         let lines = try String(contentsOfFile: records.text, encoding: .utf8)
@@ -134,7 +134,7 @@ import TrimLLaVA
         }
         _ = consume sink
         #expect(tasks(try output().plan(inputs)) == ["a01", "b01", "c01"])
-        // What this job does not look at stays: /elsewhere.jpg.
+        // Records of other pictures, such as /elsewhere.jpg, stay.
         #expect(try texts() == ["failed"])
     }
 
@@ -163,7 +163,7 @@ import TrimLLaVA
         #expect(try String(contentsOfFile: records.text, encoding: .utf8) == "\(line)\n")
     }
 
-    /// Whatever the option -o names by mistake, with whole lines and without any.
+    /// Files that -o names by mistake, with and without whole lines.
     @Test(arguments: ["JFIF\nrest", "JFIF", "one caption\nanother", "\u{FFFD}\n{"])
     func whatIsNoFileOfRecordsIsNotCut(content: String) throws {
         try folder.write(Array(content.utf8), to: "records.jsonl")
@@ -241,7 +241,7 @@ import TrimLLaVA
         #expect(tasks(plan) == ["a01", "b01", "c01"])
         #expect(
             plan.failures.map(\.reason) == [
-                "its sidecar is that of \(folder.path)/a.jpg too",
+                "its sidecar would also be that of \(folder.path)/a.jpg",
                 "its sidecar's name would be too long",
             ])
     }
@@ -259,7 +259,7 @@ import TrimLLaVA
         let whole = try [output(nil), output(folder.path + "/out/put")]
         withExtendedLifetime(whole) {
             #expect(throws: inUse) { try output(nil) }
-            // Records of its own do not let a run write another one's sidecars.
+            // Separate records do not allow two runs to write the same sidecars.
             #expect(throws: inUse) {
                 try self.output(Sidecars(suffix: ".txt", in: nil, existing: .skip))
             }
@@ -302,7 +302,7 @@ import TrimLLaVA
         #expect(path("y/train/a.jpg", 1, sources) == "out/y/train/a.txt")
         #expect(path("y/train/deep/a.jpg", 1, sources) == "out/y/train/deep/a.txt")
         #expect(path("y/train/deep/in/a.jpg", 2, sources) == "out/y/train/deep/in/a.txt")
-        // One folder alone, however often it is named, needs no name.
+        // A single folder, however often it is named, is left out of the paths.
         let alone = [sources[0], FilePath(folder.path + "/x/../x/train")]
         #expect(path("x/train/a.jpg", 0, alone) == "out/a.txt")
     }

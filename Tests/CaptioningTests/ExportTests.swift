@@ -112,7 +112,7 @@ import Testing
             lines[1]
                 == #"{"label":[1, {"a":"},{"}],"file_name":"b.jpg","text":"b0","text_2":"b1"}"#)
         #expect(lines[2].contains(#""a.jpg""#) && lines[3].contains(#""sub/c.png""#))
-        // Again: nothing changes.
+        // A second export changes nothing.
         #expect(try rows(lines.joined(separator: "\n")).1 == lines)
     }
 
@@ -122,7 +122,7 @@ import Testing
         #expect(kept == 1 && lines[0] == rows)
         let (left, replaced) = try self.rows(rows, replaces: true)
         #expect(left == 0 && replaced[0] == #"{"file_name":"b.jpg","text":"b0","text_2":"b1"}"#)
-        // A caption that other settings gave is the program's own.
+        // A caption that the program made with other settings is replaced.
         let own = #"{"file_name":"a.jpg","text":"of other settings"}"#
         let (none, updated) = try self.rows(own)
         #expect(none == 0 && !updated[0].contains("of other settings"))

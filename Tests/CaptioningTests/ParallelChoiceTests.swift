@@ -9,12 +9,12 @@ import Testing
         func best(_ seconds: [Double]) -> Int {
             ParallelChoice.best(of: candidates, stepSeconds: seconds)
         }
-        // Steps that cost the same whatever they hold, and such that cost as much per sequence.
+        // Steps of constant cost, and steps whose cost is proportional to their sequences.
         #expect(best([1, 1, 1, 1, 1]) == 12)
         #expect(best([1, 2, 4, 6, 12]) == 1)
         #expect(best([1, 1.2, 1.5, 2, 4]) == 6)
         #expect(best([1, 1.2, 1.5, 2.3, 4.5]) == 4)
-        // A gain of a twentieth is within the noise, one of a tenth is not.
+        // A gain of 5 % is within the noise, one of 10 % is not.
         #expect(best([1, 1.2, 1.5, 2, 3.8]) == 6)
         #expect(best([1, 1.2, 1.5, 2, 3.6]) == 12)
     }

@@ -15,7 +15,7 @@ import UserText
         root = FilePath(folder.path)
     }
 
-    /// Makes an empty file, and the folders that it is in.
+    /// Creates an empty file and its folders.
     @discardableResult
     private func make(_ name: [UInt8]) -> FilePath {
         let path = root.appending(name)
@@ -34,7 +34,7 @@ import UserText
         symlink(target, folder.path + "/" + name)
     }
 
-    /// Names below the root.
+    /// The names relative to the root.
     private func names(_ inputs: PictureInputs) -> [String] {
         inputs.pictures.map { picture in
             String(
@@ -150,7 +150,7 @@ import UserText
         let parts = shards.map { Set(found(shard: $0).pictures.map(\.path)) }
         #expect(parts.reduce(0) { $0 + $1.count } == all.count)
         #expect(parts.reduce(into: Set()) { $0.formUnion($1) } == all)
-        // Nobody's part is far from its share of 29.
+        // All parts are near their share of 29.
         #expect(parts.allSatisfy { (10...60).contains($0.count) })
         unlink(folder.path + "/0.jpg")
         let gone = root.appending(Array("0.jpg".utf8))
@@ -188,7 +188,7 @@ import UserText
         }
         #expect(
             reasons("", recursive: false) == [
-                "has no pictures itself; --recursive searches the folders in it"
+                "has no pictures itself; --recursive searches its subfolders"
             ])
         #expect(reasons("", recursive: true) == [])
         #expect(reasons("empty", recursive: false) == ["has no pictures"])
@@ -200,7 +200,7 @@ import UserText
         #expect(inputs.failures.map(\.description) == ["standard input: names no pictures"])
     }
 
-    /// The other parts have nothing to do, which is no failure.
+    /// The other parts have no pictures, which is not a failure.
     @Test func aFolderWithoutPicturesIsAFailureOfOnePart() throws {
         make("b.jpg")
         let parts = (1...5).map { found(shard: Shard(parsing: "\($0)/5")) }
@@ -221,7 +221,7 @@ import UserText
         try #require(last >= 0)
         close(openat(last, "a.jpg", O_CREAT | O_WRONLY, 0o644))
         defer {
-            // Nothing else can remove what no path leads to.
+            // No path can name the file, so only `unlinkat` can remove it.
             unlinkat(last, "a.jpg", 0)
             for (parent, child) in zip(folders, folders.dropFirst()).reversed() {
                 close(child)

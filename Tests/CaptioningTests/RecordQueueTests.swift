@@ -6,7 +6,9 @@ import Testing
 @testable import Captioning
 
 @Suite struct RecordQueueTests {
-    /// Records come in random order; written they are in the order of tasks and prompts, and the same ones.
+    /// Records come in random order.
+    ///
+    /// All of them are written, in the order of tasks and prompts.
     @Test(arguments: 0..<20)
     func orderedRecordsComeInTheOrderOfTheirTasks(seed: Int) throws {
         var random = SeededGenerator(seed: UInt64(seed))

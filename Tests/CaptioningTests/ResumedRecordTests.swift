@@ -5,7 +5,7 @@ import Testing
 
 @testable import Captioning
 
-/// Files of records that others have touched, and pictures whose paths are spelled in other ways.
+/// Record files that other programs have changed, and pictures whose paths are spelled in other ways.
 @Suite struct ResumedRecordTests {
     private let folder: TemporaryFolder
     private let records: FilePath

@@ -5,7 +5,7 @@ import TrimLLaVA
 
 @testable import Evaluation
 
-/// Every question is asked once at every setting, also when the evaluation is cut and goes on.
+/// Every question is asked once at every setting, even if the evaluation is interrupted and continued.
 @Suite struct EvaluationTests {
     private let llava: LLaVA
     private let settings = EvaluationSetting.grid(
@@ -67,7 +67,7 @@ import TrimLLaVA
             let start = evaluation.records.count
             do {
                 try evaluation.run(cancellation: cancellation) { done, _ in
-                    // More than what fails, which every round asks again.
+                    // More than the failures, which every round asks again.
                     if done >= start + 10 { cancellation.cancel() }
                 }
                 break
@@ -82,7 +82,7 @@ import TrimLLaVA
         #expect(isEqual)
     }
 
-    /// Files that have no `schema_version` name their fields otherwise.
+    /// Files without a `schema_version` have other names for the fields.
     @Test func answersWithEarlierNamesAreTaken() throws {
         let folder = try TemporaryFolder()
         let lines = #"""

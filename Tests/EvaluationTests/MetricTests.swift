@@ -23,7 +23,7 @@ import Testing
         #expect(EvaluationMetric.exact.score(answer, question) == score)
     }
 
-    /// Ten people, of whom some agree: what the VQA paper's definition gives for one to ten.
+    /// The VQA paper's definition for ten people, of whom none to all agree.
     @Test(arguments: 0...10)
     func agreementIsTheMeanOverChoicesOfNine(agreeing: Int) throws {
         let answers = (0..<10).map { $0 < agreeing ? "red" : "other \($0)" }

@@ -47,7 +47,8 @@ import Testing
         ("{\"question\": \"a\", \"answers\": {}}", "line 1: expected a JSON object"),
         (
             "{\"conversations\": [{\"from\": \"gpt\", \"value\": \"a\"}, "
-                + "{\"from\": \"human\", \"value\": \"a\"}]}", "human and gpt in turn"
+                + "{\"from\": \"human\", \"value\": \"a\"}]}",
+            "must alternate between human and gpt"
         ),
     ])
     func badLinesAreNamed(lines: String, problem: String) {

@@ -130,7 +130,7 @@ import Testing
         #expect(try names == ["file", "new"])
     }
 
-    /// Names as long as a file system takes, of characters of several bytes.
+    /// Names of multi-byte characters at the file system's limit.
     @Test func longNamesAreWritten() throws {
         let name = String(repeating: "é", count: 127)
         let file = try OutputFile(path(name))

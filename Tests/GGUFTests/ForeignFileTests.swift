@@ -4,7 +4,7 @@ import Testing
 
 @testable import GGUF
 
-/// What people take for a GGUF file is called by its name.
+/// Files that people mistake for GGUF files are named in the message.
 @Suite struct ForeignFileTests {
     private static let zeros = [UInt8](repeating: 0, count: 40)
 
@@ -37,7 +37,7 @@ import Testing
         let (bytes, kind, message) = Self.files[index]
         #expect(ForeignFile(start: bytes) == kind)
         try expectRefusal(bytes, ["not a GGUF file, but", message])
-        // Cut anywhere, it is recognised or not, without harm.
+        // Recognising any cut of it must not crash.
         for count in 0..<bytes.count { _ = ForeignFile(start: bytes.prefix(count)) }
     }
 

@@ -7,7 +7,7 @@ import Testing
     import Glibc
 #endif
 
-/// Damaged files either open, and then can be read in full, or end in a `GGUFError`.
+/// Damaged files either open and can be read in full, or end in a `GGUFError`.
 @Suite struct HostileFileTests {
     @Test func everyTruncationOfASmallFile() throws {
         var writer = GGUFWriter()
@@ -78,8 +78,8 @@ import Testing
 
     #if os(Linux)
         @Test func hugeCountsReserveNoMemory() async {
-            // In a process of its own, whose address space is capped: a reservation of the claimed size
-            // would end it.
+            // In a separate process with a limited address space: allocating the claimed size would end
+            // it.
             await #expect(processExitsWith: .success) {
                 let folder = try TemporaryFolder()
                 let image = sampleFile(rows: 1).image()

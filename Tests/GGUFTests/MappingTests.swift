@@ -4,7 +4,7 @@ import GGUF
 import TestSupport
 import Testing
 
-/// Files that cannot be mapped, and how long those that can stay so.
+/// Files that cannot be mapped, and the lifetime of mappings.
 @Suite struct MappingTests {
     let folder: TemporaryFolder
 
@@ -38,7 +38,7 @@ import Testing
 
     #if os(Linux)
         @Test func opensFourGibibytesWithoutReadingThem() async {
-            // In a process of its own, whose peak memory tells what was touched.
+            // In a separate process, whose peak memory shows which pages were touched.
             await #expect(processExitsWith: .success) {
                 let folder = try TemporaryFolder()
                 let path = try writeSparseFile(folder, elements: 1 << 30)
@@ -82,7 +82,7 @@ import Testing
         }
 
         private func isMapped(_ path: String) throws -> Bool {
-            // Not in one go: the kernel hands the list out in pieces.
+            // `readToEnd`, because the kernel returns the list in pieces.
             let maps = try FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
             return String(decoding: try #require(maps), as: UTF8.self).contains(path)
         }

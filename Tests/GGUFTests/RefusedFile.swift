@@ -3,13 +3,13 @@ import GGUF
 import TestSupport
 import Testing
 
-/// The error that opening these bytes as a file ends in; nil when they open.
+/// The error of opening these bytes as a file; nil if they open.
 func refusal(_ bytes: [UInt8]) throws -> GGUFError? {
     let folder = try TemporaryFolder()
     return refusal(path: try folder.write(bytes, to: "hostile.gguf"))
 }
 
-/// The error that opening a path ends in; nil when it opens.
+/// The error of opening a path; nil if it opens.
 func refusal(path: String) -> GGUFError? {
     do {
         _ = try GGUFFile(path: path)
@@ -19,14 +19,14 @@ func refusal(path: String) -> GGUFError? {
     }
 }
 
-/// Expects that the file is refused with a message that has all these parts.
+/// Expects that the file is refused with a message that contains all parts.
 func expectRefusal(
     _ writer: GGUFWriter, _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
     try expectRefusal(writer.bytes(), parts, sourceLocation: sourceLocation)
 }
 
-/// Expects that the bytes are refused with a message that has all these parts.
+/// Expects that the bytes are refused with a message that contains all parts.
 func expectRefusal(
     _ bytes: [UInt8], _ parts: [String], sourceLocation: SourceLocation = #_sourceLocation
 ) throws {

@@ -8,7 +8,7 @@ import Testing
     static let names = PictureFixtures.names(in: "tiles")
         .map { $0.replacing(".npy", with: "") }
 
-    /// Of the golden tiles only every so many values are kept, by the side of a tile.
+    /// The stride of the values that the golden tiles keep, by the side of a tile.
     static let strides = [42: 17, 336: 1009]
 
     @Test(arguments: names)

@@ -10,9 +10,11 @@ import Testing
     import Darwin
 #endif
 
-/// Pictures that are cut off, altered, or lie: each is an error or a picture, and memory stays bounded.
+/// Pictures that are cut off, altered or have false headers.
+///
+/// Each ends in an error or a picture, with bounded memory.
 @Suite struct HostilePictureTests {
-    /// What is left of a picture is an error, or all of it was there.
+    /// A truncated picture is an error, unless only trailing bytes are missing.
     @Test(arguments: PictureDecoderTests.names)
     func truncation(name: String) throws {
         let bytes = try Fixture.bytes("pictures/decode/\(name)")
@@ -20,7 +22,7 @@ import Testing
         for count in stride(from: 0, to: bytes.count, by: 64) {
             do {
                 let picture = try PictureDecoder.decode(Array(bytes[..<count]), name: name)
-                // What tells the orientation may be what is missing.
+                // The missing bytes may be the orientation.
                 #expect(picture == whole || name.hasPrefix("orientation"), "\(count) bytes")
             } catch {
                 #expect(error.isAboutMissingBytes, "\(count) bytes: \(error)")
@@ -36,7 +38,7 @@ import Testing
         for _ in 0..<100 {
             var altered = bytes
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                // Half of the changes go to the headers.
+                // Half of the changes affect the header.
                 let end = Bool.random(using: &generator) ? bytes.count : min(bytes.count, 100)
                 let position = Int.random(in: 0..<end, using: &generator)
                 altered[position] = .random(in: 0...255, using: &generator)
@@ -48,7 +50,7 @@ import Testing
                 #expect(error.description.hasPrefix(name))
             }
         }
-        // At most the largest accepted picture and as much again to work on it.
+        // At most twice the size of the largest accepted picture.
         #expect(peakMemory() - before <= PictureLimits.pixels * 3 * 2)
     }
 
@@ -100,7 +102,7 @@ import Testing
     }
 
     #if os(Linux)
-        /// Without memory a picture is an error, whatever is made of it, and the process goes on.
+        /// Lack of memory at any stage is an error of the picture, and the process continues.
         @Test func aPictureForWhichThereIsNoMemory() async {
             let result = await #expect(
                 processExitsWith: .success, observing: [\.standardErrorContent]
@@ -112,7 +114,7 @@ import Testing
                     tileSide: 4096, patchSide: 64, mean: [0, 0, 0], deviation: [1, 1, 1],
                     layout: .padToSquare)
                 let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
-                // A map as large as the picture: small memory remains where one is refused.
+                // A map as large as the picture. Small allocations still succeed when that one fails.
                 var wide = PruneMap.Options()
                 wide.longestSide = 4000
                 let small = try Fixture.bytes("pictures/decode/rgb.png")

@@ -67,13 +67,13 @@ import Testing
     func isReadInXMP(document: String, orientation: Orientation) {
         let xmp = Array(document.utf8)
         #expect(Orientation(exif: nil, xmp: xmp) == orientation)
-        // What is no TIFF structure says nothing; what names an orientation, even none of the eight, counts.
+        // Anything but a TIFF structure is ignored. An orientation tag counts, even with a value outside 1 to 8.
         #expect(Orientation(exif: [1, 2, 3], xmp: xmp) == orientation)
         let named = Self.tiff([[0x0112, 3, 1, 0]], littleEndian: true)
         #expect(Orientation(exif: named, xmp: xmp) == .upright)
     }
 
-    /// Cut anywhere, EXIF data are read without harm.
+    /// Reading any cut of EXIF data must not crash.
     @Test func cutDataAreReadWithoutHarm() {
         for type in 0...20 {
             let whole = Self.tiff(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Imaging
 
-/// A preprocessor of small tiles, its colours plain.
+/// A preprocessor of small tiles that leaves colours unchanged.
 func smallPreprocessor(
     _ layout: TileLayout, tileSide: Int = 28, patchSide: Int = 7
 ) throws -> CLIPPreprocessor {
@@ -52,7 +52,7 @@ func smallPreprocessor(
         let (columns, rows) = spans(regions.rectangles, width: 4)
         #expect(columns == [0..<0, 0..<2, 2..<3, 3..<3])
         #expect(rows == [0..<1, 1..<3, 3..<4, 4..<6])
-        // The first column sees half a pixel, though the centre of none; the last sees nothing.
+        // The first column sees half a pixel but no pixel's centre. The last sees nothing.
         #expect((0..<16).filter(regions.isPadding) == [3, 7, 11, 15])
     }
 
@@ -151,7 +151,7 @@ func smallPreprocessor(
         }
     }
 
-    /// A picture that is white only where a patch looks is brightest in that patch of its tile.
+    /// A picture that is white only in one patch's region is brightest in that patch of its tile.
     @Test(arguments: [
         (TileLayout.padToSquare, 120, 77), (.padToSquare, 61, 133), (.centerCrop, 190, 100),
         (.centerCrop, 99, 131), (.anyres(pinpoints: PatchRegionsTests.square), 151, 100),
@@ -162,7 +162,7 @@ func smallPreprocessor(
         let regions = regions(width, height, preprocessor)
         let geometry = preprocessor.geometry(width: width, height: height)
         for (candidate, rectangle) in regions.rectangles.enumerated() {
-            // A sliver at the padding's edge says little.
+            // A sliver at the padding's edge is not conclusive.
             guard rectangle.columns.count > 1, rectangle.rows.count > 1 else { continue }
             var pixels = [UInt8](repeating: 0, count: width * height * 3)
             for row in rectangle.rows {
@@ -173,14 +173,14 @@ func smallPreprocessor(
             let picture = Picture(width: width, height: height, pixels: pixels)
             let tiles = try preprocessor.tiles(of: picture)
             let (tile, patch) = place(of: candidate, geometry)
-            // Padding is grey and so brighter than black: only patches of the picture are compared.
+            // Padding is grey, brighter than black, so only patches of the picture are compared.
             let brightness = (0..<16).map { mean(of: tiles, tile: tile, patch: $0) }
             let others = (0..<16).filter { tile > 0 || !regions.isPadding($0) }
             #expect(others.max { brightness[$0] < brightness[$1] } == patch)
         }
     }
 
-    /// The tile and the patch within it that a candidate is.
+    /// The tile of a candidate, and its patch in the tile.
     private func place(of candidate: Int, _ geometry: TileGeometry) -> (tile: Int, patch: Int) {
         guard candidate >= 16 else { return (0, candidate) }
         let width = geometry.keptColumns.count

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Imaging
 
-/// The pictures of `tools/make-picture-goldens`, each beside what Pillow makes of it.
+/// The pictures of `tools/make-picture-goldens`, compared with Pillow's results.
 @Suite struct PictureDecoderTests {
     static let names = PictureFixtures.names(in: "decode").filter { !$0.hasSuffix(".npy") }
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Imaging
 
-/// A picture of random samples, the worst case of any compression.
+/// A picture of random samples, the worst case for compression.
 func noise(width: Int, height: Int) -> Picture {
     var generator = SeededGenerator(seed: UInt64(width * 1000 + height))
     let pixels = (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -31,7 +31,7 @@ func noise(width: Int, height: Int) -> Picture {
     }
 
     @Test func aSideThatPNGCannotHold() throws {
-        // libpng draws the line at 2^31 − 1; the header is refused before a pixel is read.
+        // libpng's limit is 2^31 − 1; it refuses the header before it reads a pixel.
         var sink = CPNGSink()
         cpng_encode(&sink, 1 << 31, 1, nil)
         #expect(sink.result == CPNGUnwritten)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Imaging
 
-/// What people hand over instead of a picture.
+/// Files that people name instead of pictures.
 @Suite struct PictureFileTests {
     @Test func aMissingFile() {
         #expect(
@@ -83,7 +83,7 @@ import Testing
         #expect(name == file.path && found.hasPrefix(kind))
     }
 
-    /// Cut anywhere, the beginnings of all kinds are recognised or not, without harm.
+    /// Recognising any cut of any kind's first bytes must not crash.
     @Test func anyBeginningIsLookedAtWithoutHarm() {
         var random = SeededGenerator(seed: 4)
         let starts = ["RIFF", "\0\0\0\u{FF}ftyp", "<", "P", "\0\0\u{2}", "\u{A}", "\0\0\u{1}"]
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    /// JPEGs that the library does not read are no damage.
+    /// JPEGs that the library does not support are not reported as damaged.
     @Test(
         arguments: [
             (0xC0, 12, "JPEG of 12 bits per sample"), (0xC3, 8, "lossless JPEG"),
@@ -145,7 +145,7 @@ import Testing
     }
 }
 
-/// A file in a folder of its own.
+/// A file in its own folder.
 private struct TemporaryFile {
     private let folder: TemporaryFolder
     let path: String

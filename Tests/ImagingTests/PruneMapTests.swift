@@ -13,7 +13,7 @@ import Testing
         return options
     }()
 
-    /// What a map of one grid must be, pixel by pixel.
+    /// The expected map of one grid, pixel by pixel.
     private func expected(
         _ picture: Picture, _ rectangles: [PixelRectangle], kept: Set<Int>, lineWidth: Int
     ) -> [UInt8] {
@@ -123,7 +123,7 @@ import Testing
         let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
         let map = try PruneMap.draw(picture, regions: regions, kept: [300])
         #expect(map.size == PixelSize(width: mapWidth, height: mapHeight))
-        // Row 12, column 12 of 24×24 lies right and below of the middle.
+        // Row 12, column 12 of 24×24 lies right of and below the middle.
         let side = max(mapWidth, mapHeight)
         let line = max(Int((Double(side) / 24 / 16).rounded()), 1)
         let (x, y) = (mapWidth / 2 + line + 1, mapHeight / 2 + line + 1)

@@ -33,7 +33,7 @@ import Testing
         #expect(Array(resized.pixels) == Array(repeating: 201, count: 19 * 7 * 3))
     }
 
-    /// What is computed without a canvas equals what a canvas in memory would give.
+    /// The result without a canvas equals that of a canvas in memory.
     @Test(arguments: [(0, 13, 0, 9), (2, 3, 5, 1), (7, 6, 8, 1)])
     func aCanvasIsSummedExactly(left: Int, width: Int, top: Int, height: Int) throws {
         let (canvas, output) = (PixelSize(width: 13, height: 9), PixelSize(width: 8, height: 21))

@@ -5,7 +5,7 @@ import Testing
 @testable import Imaging
 
 @Suite struct TileGeometryTests {
-    /// LLaVA-NeXT's resolutions in Hugging Face's order, there written as height, width.
+    /// LLaVA-NeXT's resolutions in Hugging Face's order; Hugging Face writes them as height, width.
     static let pinpoints = [(672, 336), (336, 672), (672, 672), (336, 1008), (1008, 336)]
         .map { PixelSize(width: $0.0, height: $0.1) }
 

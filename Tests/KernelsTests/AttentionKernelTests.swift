@@ -2,15 +2,16 @@
 import Kernels
 import Testing
 
-/// One block of tokens, and what a table makes of it.
+/// One block of tokens, and a table's results for it.
 @Suite struct AttentionKernelTests {
     static let tables = tableNames.filter { $0 != "reference" }
     /// Less than a vector, whole and odd numbers of vectors, and the widths that models have.
     static let widths = [1, 7, 33, 64, 80, 96, 128]
     static let tokenCounts = [1, 15, 16, 17, 63, 64, 127, 128]
 
-    /// What holds keys and values, and the deviation of queries: with 6 scores of some tens, so that the
-    /// largest one changes from block to block.
+    /// The storage of keys and values, and the deviation of queries.
+    ///
+    /// With 6, scores reach some tens, so that the largest one changes from block to block.
     static let mergedNumbers: [(PageNumber?, Float)] = [(nil, 1), (.half, 1), (.half, 6)]
 
     /// Activations, and the pages that have room for such a width.
@@ -20,13 +21,13 @@ import Testing
 
     /// What rounding may change.
     ///
-    /// Scores have errors of a sum of `width` products, weights as much relatively; a sum over all tokens
-    /// adds its own. Values stay below 6.
+    /// Scores have the error of a sum of `width` products, weights the same error relatively, and a
+    /// sum over all tokens adds its own. Values stay below 6.
     private func tolerance(_ width: Int, tokens: Int) -> Float {
         6 * (Float(width + 8) * 6 + Float(tokens / 16 + 16)) * .ulpOfOne
     }
 
-    /// The first number that is off by more than `bound`, in words; nil where none is.
+    /// A description of the first number that is off by more than `bound`, or nil.
     private func firstDifference(_ found: [Float], _ expected: [Float], bound: Float) -> String? {
         for index in found.indices where !(abs(found[index] - expected[index]) <= bound) {
             return "number \(index) is \(found[index]), not \(expected[index])"
@@ -74,7 +75,7 @@ import Testing
     func blocksMatchTheReference(table: String, width: Int) throws {
         let kernels = try KernelTable.named(table).attention
         let reference = KernelTable.reference.attention
-        // A tile's queries read pages of halves where they are; 25 are one more than a batch.
+        // A tile's queries read pages of halves in place; 25 queries are one more than a batch.
         let queries = [(1, 1), (2, 1), (5, 5), (6, 2), (7, 1), (25, 3)]
         for (tokens, (count, perToken)) in Self.tokenCounts.flatMap({ tokens in
             queries.map { (tokens, $0) }
@@ -124,7 +125,8 @@ import Testing
         }
     }
 
-    /// Blocks one after the other, and merged later, are the same bits; and what the reference makes of them.
+    /// Blocks that are added in turn or merged later give the same bits, and the reference's
+    /// results.
     @Test(arguments: tables, widths)
     func blocksMergeInOrder(table: String, width: Int) throws {
         let kernels = try KernelTable.named(table).attention

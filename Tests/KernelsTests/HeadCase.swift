@@ -27,7 +27,7 @@ final class HeadCase {
         for index in 0..<(2 * tokens * stride) { numbers[index] = random.nextGaussian() }
         let pages = (tokens + HeadPages.tokensPerPage - 1) / HeadPages.tokensPerPage
         let byteCount = number?.byteCount(width) ?? 0
-        // What nobody has written must not matter.
+        // Unwritten memory must not matter.
         memory = .allocate(byteCount: 2 * pages * byteCount + 64, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0xFF, count: 2 * pages * byteCount)
         starts = .allocate(capacity: pages)

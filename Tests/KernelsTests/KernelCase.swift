@@ -21,7 +21,7 @@ func uniforms(_ count: Int, in range: ClosedRange<Float>, seed: UInt64) -> [Floa
 /// lanes keeps 16 partial sums.
 func sumError(_ count: Int) -> Double { ulp * Double(count / 16 + 8) }
 
-/// What `body` makes of a copy of `values`; it must not touch what lies behind them.
+/// The result of `body` on a copy of `values`; `body` must not touch the memory after them.
 func changed<Number: Equatable>(
     _ values: [Number], sentinel: Number, _ body: (UnsafeMutablePointer<Number>) -> Void
 ) -> [Number]? {

@@ -32,7 +32,7 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
     }
 }
 
-/// What rounding activations does to a whole decoder.
+/// The effect of rounded activations on a whole decoder.
 @Suite struct ActivationModeTests {
     private static let tokens: [Int32] = {
         var random = SeededGenerator(seed: 4)
@@ -96,15 +96,15 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
             DecoderLayer(
                 attentionNorm: layer.attentionNorm,
                 queryKeyValue: try layer.queryKeyValue.map(rounded),
-                attentionOutput: try layer.attentionOutput.map(rounded),
+                attentionOutput: try rounded(layer.attentionOutput),
                 feedForwardNorm: layer.feedForwardNorm,
-                gateAndUp: try layer.gateAndUp.map(rounded), down: try layer.down.map(rounded))
+                gateAndUp: try layer.gateAndUp.map(rounded), down: try rounded(layer.down))
         }
         return Decoder(
             config,
             DecoderWeights(
                 tokenEmbedding: weights.tokenEmbedding, layers: layers,
-                outputNorm: weights.outputNorm, output: try weights.output.map(rounded),
+                outputNorm: weights.outputNorm, output: try rounded(weights.output),
                 rotary: weights.rotary),
             ops)
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LLaVAModel
 
-/// Who gets pages, who shares them, and what becomes of them.
+/// Which sequences get pages, share them, and give them back.
 @Suite struct CachePagePoolTests {
     private let pair = TinyPair()
     private let tokens: [Int32] = (0..<60).map { Int32(3 + $0 * 4) }
@@ -87,7 +87,7 @@ import Testing
         _ = try model.logits(Array(tokens[..<40]), try #require(prefix))
         let follower = try KeyValueCache(continuing: try #require(prefix), rows: 60)
         prefix = nil
-        // What takes the freed pages must not reach the follower.
+        // A sequence that takes the freed pages must not change the follower.
         let other = try KeyValueCache(pool, rows: 16)
         _ = try model.logits(Array(tokens[..<16].reversed()), other)
         let rest = try model.logits(Array(tokens[40...]), follower)
@@ -106,7 +106,8 @@ import Testing
         }
     }
 
-    /// Sequences side by side get what they get alone, and one that fails takes none with it.
+    /// Sequences in one batch get the results that they get alone, and a failing one does not
+    /// affect the others.
     @Test func neighboursDoNotMatterEvenIfTheyFail() throws {
         let spoilt: Int32 = 270
         let model = try pair.spoiling(spoilt).load()

@@ -5,11 +5,11 @@ import Testing
 
 @testable import LLaVAModel
 
-/// Which text models are taken, and what is said about the others.
+/// Which text models are accepted, and the messages about the others.
 @Suite struct DecoderConfigTests {
     private let pair = TinyPair()
 
-    /// What is said after one value of the text model is replaced, or removed by nil.
+    /// The message after one value of the text model is replaced, or removed by nil.
     private func refusal(_ key: String, _ value: GGUFWriterValue?) throws -> String? {
         try pair.changed { $0.text[key] = value }.refusal()
     }

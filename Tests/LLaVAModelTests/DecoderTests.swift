@@ -5,7 +5,7 @@ import Testing
 
 @testable import LLaVAModel
 
-/// Two ways to write the same decoder down compute the same scores.
+/// Two files of the same decoder compute the same logits.
 @Suite struct DecoderTests {
     private let pair = TinyPair()
 
@@ -196,7 +196,7 @@ import Testing
             let refusal = try wrong.refusal()
             #expect(refusal?.hasPrefix("text.gguf: tensor \(name) has shape \(other)") == true)
         }
-        // Outer dimensions of 1 say nothing; matrices whose height is asked for have two.
+        // Outer dimensions of 1 mean nothing, but matrices of unknown height need two.
         if name != "token_embd.weight" {
             let padded = pair.changed {
                 $0.text[tensor: name]?.shape += [1, 1].prefix(4 - shape.count)

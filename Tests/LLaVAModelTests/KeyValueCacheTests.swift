@@ -6,7 +6,7 @@ import Testing
 @testable import Imaging
 @testable import LLaVAModel
 
-/// What the cache remembers, and what it forgets.
+/// The rows that the cache keeps and forgets.
 @Suite struct KeyValueCacheTests {
     private let pair = TinyPair()
     private let tokens: [Int32] = (0..<70).map { Int32(3 + $0 * 4) }
@@ -107,7 +107,7 @@ import Testing
         #expect(try model.logits([7, 8], cache) == (try model.logits([7, 8], other)))
     }
 
-    // MARK: Numbers that are not finite
+    // MARK: Non-finite numbers
 
     @Test(arguments: [
         ("blk.0.attn_v.weight", "decoder layer 0"), ("blk.1.ffn_down.weight", "decoder layer 1"),

@@ -23,7 +23,7 @@ extension TinyPair {
         }
     }
 
-    /// What the user reads when the two files are refused, without the folder; nil when they load.
+    /// The message when the two files are refused, without the folder, or nil when they load.
     func refusal(context: Int? = nil) throws -> String? {
         try withPaths { text, projector in
             let textFile = try GGUFFile(path: text)
@@ -39,7 +39,7 @@ extension TinyPair {
         }
     }
 
-    /// The same pair with a number in a token's embedding that is not finite.
+    /// The same pair with a non-finite number in a token's embedding.
     func spoiling(_ token: Int32) -> TinyPair {
         changed {
             var rows = $0.text.floats("token_embd.weight")

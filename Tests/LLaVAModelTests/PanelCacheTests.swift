@@ -36,7 +36,7 @@ private let packedOps = TensorOps(
             visionPrecision: .int8, packing: PackingOptions(cacheFolder: cache))
     }
 
-    /// The cache's files by what they were made of.
+    /// The cache's files by their source.
     private func files() throws -> (text: String, projector: String) {
         let names = try FileManager.default.contentsOfDirectory(atPath: cache).sorted()
         try #require(names.count == 2 && names[0].hasPrefix("mmproj.gguf-"))
@@ -80,7 +80,7 @@ private let packedOps = TensorOps(
             changed[place] ^= 0x10
             try Data(changed).write(to: URL(fileURLWithPath: text))
             let model = try load(cache: cache)
-            // Between matrices there may be bytes that nobody reads.
+            // Bytes between matrices may be unused.
             let isFound = model.warnings.contains { $0.hasPrefix(text) && $0.contains("damaged") }
             #expect(isFound || place == whole.count / 2)
             #expect(try model.logits(someTokens) == logits)
@@ -182,7 +182,7 @@ private let packedOps = TensorOps(
     }
 }
 
-/// What a callback was told.
+/// The values that a callback received.
 private final class ProgressLog {
     private(set) var all: [LoadProgress] = []
 
@@ -229,7 +229,7 @@ private final class ProgressLog {
         }
     }
 
-    /// Up to some bytes behind the index, then at every 97th.
+    /// Up to some bytes after the index, then at every 97th.
     @Test func everyTruncationIsFound() throws {
         for count in Array(0..<300) + Array(stride(from: 300, to: whole.count, by: 97)) {
             #expect(try refusal(Array(whole.prefix(count))) == .damaged, "\(count) bytes")
@@ -248,7 +248,7 @@ private final class ProgressLog {
         }
     }
 
-    /// A checksum does not keep anybody from writing nonsense.
+    /// A file with a correct checksum may still hold nonsense.
     @Test func matricesOutsideTheFileAreFound() throws {
         let shape = try #require(PackedShape(.q4_0, outputs: 40, inputs: 64))
         let index = PanelCacheIndex(

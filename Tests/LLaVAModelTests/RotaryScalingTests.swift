@@ -5,7 +5,7 @@ import Testing
 
 @testable import LLaVAModel
 
-/// What changes the rotary embedding's frequencies, held against an equal change of positions.
+/// Changes of the rotary embedding's frequencies, compared with equal changes of positions.
 @Suite struct RotaryScalingTests {
     private let positions: [Int32] = [0, 2, 4, 6, 8, 10]
 
@@ -130,7 +130,8 @@ import Testing
 
     // MARK: Pairs
 
-    /// Turning half of a head's numbers is turning all of them, half by nothing, in another order.
+    /// Rotating half of a head's numbers equals rotating all of them, half by zero, in another
+    /// order.
     @Test func onlyTheRotatedWidthTurns() throws {
         let partial = pair("phi3").changed {
             $0.text["phi3.rope.dimension_count"] = .uint32(2)

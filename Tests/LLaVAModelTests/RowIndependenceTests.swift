@@ -8,8 +8,10 @@ import WorkerPool
 
 @testable import LLaVAModel
 
-/// A token's scores are the same bits on any number of threads and however the tokens before it were
-/// handed over, so that a prompt in chunks, a conversation and a long run give the same answers.
+/// A token's logits are the same bits on any number of threads and for any chunks of the tokens
+/// before it.
+///
+/// So a prompt in chunks, a conversation and a long run give the same answers.
 @Suite struct RowIndependenceTests {
     private static let tokens: [Int32] = {
         var random = SeededGenerator(seed: 8)
@@ -41,7 +43,7 @@ import WorkerPool
         let pair = TinyPair(TinyModel(textFormat: format, projectorFormat: .f32))
         let expected = try logits(pair, mode, threads: 1, tokensPerChunk: Self.tokens.count)
         #expect(expected.count == Self.tokens.count * TinyVocabulary.pieces.count)
-        // What differs is not shown: finding the differences of such arrays takes minutes.
+        // Differences are not shown: finding them in such arrays takes minutes.
         func isEqual(threads: Int, tokensPerChunk: Int) throws -> Bool {
             try logits(pair, mode, threads: threads, tokensPerChunk: tokensPerChunk) == expected
         }

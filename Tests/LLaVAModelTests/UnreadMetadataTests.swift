@@ -100,7 +100,7 @@ import Testing
                 seen[(row * width)..<((row + 1) * width)]
                     != plain[(row * width)..<((row + 1) * width)])
         }
-        // With one layer a token sees nothing of what is before its window, not even through others.
+        // With one layer a token sees nothing before its window, not even through other tokens.
         var tiny = TinyModel()
         tiny.layers = 1
         let shallow = try TinyPair(tiny).changed {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LLaVAModel
 
-/// What published mmproj files do differently from each other.
+/// Differences between published mmproj files.
 @Suite struct VisionConfigTests {
     private let pair = TinyPair()
 
@@ -176,7 +176,7 @@ import Testing
         }
     }
 
-    // MARK: Numbers that make no sense
+    // MARK: Implausible numbers
 
     @Test(arguments: [
         "image_size", "patch_size", "embedding_length", "feed_forward_length",

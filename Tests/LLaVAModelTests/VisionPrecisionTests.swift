@@ -8,7 +8,7 @@ import WorkerPool
 
 @testable import LLaVAModel
 
-/// What rounding a vision tower to bytes, or to bfloat16, does to the features of each patch.
+/// The effect of rounding a vision tower to bytes, or to bf16, on the features of each patch.
 @Suite struct VisionPrecisionTests {
     /// The cosines of the angles between rows of two matrices, without the given columns.
     private func cosines(
@@ -60,8 +60,8 @@ import WorkerPool
         let float = try features(.float)
         for precision in [VisionPrecision.int8, .bf16] {
             let rounded = try features(precision).array
-            // Rows of weights that are no whole number of Q8_0's blocks of 32 stay floats; attention is
-            // rounded all the same where the processor has products of bfloat16 numbers.
+            // Rows of weights that do not fill whole blocks of Q8_0 stay floats. Attention is
+            // rounded even so where the processor has products of bf16 numbers.
             if precision == .bf16 || float.width % 32 == 0 { #expect(rounded != float.array) }
             expectAlike(
                 cosines(rounded, float.array, width: float.width),

@@ -11,7 +11,7 @@ import WorkerPool
 @testable import LLaVAModel
 
 @Suite struct WeightMemoryTests {
-    /// What the formula says, and what the model's matrices take when they are written to files.
+    /// The formula's result, and the size of the model's matrices when written to files.
     private func compare(
         _ pair: TinyPair, floatEncoding: BlockEncoding? = nil
     ) throws -> (estimate: WeightMemory, written: Int) {

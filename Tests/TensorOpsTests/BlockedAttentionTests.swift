@@ -22,8 +22,8 @@ import WorkerPool
         CacheFormat.allCases.filter { shape.headWidth % $0.widthMultiple == 0 }
     }
 
-    /// Scores have errors of a sum of `headWidth` products, weights as much relatively; a sum over all
-    /// tokens adds its own.
+    /// Scores have the error of a sum of `headWidth` products, weights the same error relatively,
+    /// and a sum over all tokens adds its own.
     private func tolerance(_ shape: AttentionShape, tokens: Int, scores: Float) -> Double {
         let roundings = Float(shape.headWidth + 8) * scores + Float(tokens / 16 + 16)
         return Double(6 * roundings * .ulpOfOne)

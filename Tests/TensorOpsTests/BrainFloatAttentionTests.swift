@@ -46,7 +46,7 @@ import WorkerPool
             return (value, (0x1p-8 + 1e-4) * magnitude + 1e-7)
         }
 
-        /// The nearest bfloat16 number; of two as near the even one.
+        /// The nearest bf16 number, or the even one of a tie.
         private func rounded(_ value: Float) -> Double {
             let bits = value.bitPattern
             return Double(Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))

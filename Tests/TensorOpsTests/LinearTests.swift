@@ -93,6 +93,18 @@ func gaussians(_ count: Int, seed: UInt64) -> [Float] {
         }
     }
 
+    @Test func aResultIsOverwritten() {
+        let layer = LinearLayer(
+            weight: WeightMatrix(name: "w", values: gaussians(33 * 32, seed: 9), inputs: 32),
+            bias: gaussians(33, seed: 10))
+        let result = Activations([Float](repeating: .nan, count: 5 * 33), width: 33)
+        for seed: UInt64 in [11, 12] {
+            let input = Activations(gaussians(5 * 32, seed: seed), width: 32)
+            testOps.linear(layer, input, into: result)
+            #expect(result.array == testOps.linear(layer, input).array)
+        }
+    }
+
     @Test func rowsOfALayerAreItsOutputs() {
         let input = Activations(gaussians(2 * 8, seed: 6), width: 8)
         let layer = LinearLayer(

@@ -44,7 +44,7 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
     func aRowsProductsDoNotDependOnThreadsOrChunks(
         format: BlockFormat, mode: ActivationMode
     ) throws {
-        // Panels of which the last is partly empty; a partly empty superblock of 64.
+        // The last panel is partly empty, and so is a superblock of 64.
         try expectEqualProducts(
             format, outputs: 67, inputs: format.blockLength == 32 ? 224 : 512, mode)
     }

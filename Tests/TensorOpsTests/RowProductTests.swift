@@ -27,7 +27,7 @@ struct RowProductTests {
         }
     }
 
-    /// What summing in any order may round away.
+    /// The rounding error of a sum in any order.
     private func tolerance(
         _ left: Activations, _ row: Int, _ right: Activations, _ other: Int
     ) -> Double {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 @testable import TensorOps
 
-/// Pages for one sequence, in no order, of two layers of which the second is used.
+/// Unordered pages for one sequence and two layers, of which tests use the second.
 final class TestPages {
     let layout: CachePageLayout
     private let memory: UnsafeMutableRawPointer
@@ -12,7 +12,7 @@ final class TestPages {
             format: format, layerCount: 2, heads: shape.keyValueHeads, headWidth: shape.headWidth)
         let count = max(1, CachePageLayout.pageCount(tokens))
         memory = .allocate(byteCount: count * layout.byteCount, alignment: 64)
-        // What nobody has written must not matter.
+        // Unwritten memory must not matter.
         memory.initializeMemory(as: UInt8.self, repeating: 0xFF, count: count * layout.byteCount)
         starts = .allocate(capacity: count)
         var random = SplitMix64(seed: 9)

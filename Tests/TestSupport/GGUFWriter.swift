@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
-/// Builds GGUF files in memory, well-formed ones and, by its raw parts, malformed ones.
+/// Builds GGUF files in memory: well-formed ones and, from raw parts, malformed ones.
 ///
 /// ```swift
 /// var writer = GGUFWriter()

@@ -3,7 +3,7 @@ import Foundation
 
 /// A golden run of a tiny model: what tools/make-golden-models recorded from transformers.
 public struct GoldenCase: Sendable, CustomStringConvertible {
-    /// What `case.json` says.
+    /// The content of `case.json`.
     public struct Facts: Codable, Sendable {
         /// File names below `models/pictures`.
         public let pictures: [String]
@@ -11,11 +11,11 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
         public let layout: String
         /// The exact prompt, with `<image>` where a picture stands.
         public let prompt: String
-        /// Rows that the model was allowed, which decides between a longrope model's factors.
+        /// The model's context in rows, which decides between a longrope model's factors.
         public let context: Int
         /// Greedy tokens recorded.
         public let steps: Int
-        /// The smallest distance of the two best scores in any step.
+        /// The smallest distance between the two best logits of a step.
         public let minimumMargin: Double
     }
 
@@ -39,7 +39,7 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
     /// The path of the model's vision tower and projector.
     public var projectorPath: String { Fixture.path("models/\(model)/\(model)-mmproj-f32.gguf") }
 
-    /// What `case.json` says.
+    /// The content of `case.json`.
     public func facts() throws -> Facts {
         try JSONDecoder().decode(
             Facts.self, from: Data(Fixture.bytes("models/\(model)/\(name)/case.json")))
@@ -50,7 +50,7 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
         try facts().pictures.map { Fixture.path("models/pictures/\($0)") }
     }
 
-    /// A recorded stage, or nil where the case does not carry it.
+    /// A recorded stage; nil if the case does not have it.
     public func stage(_ stage: String) throws -> NPYArray? {
         let file = "models/\(model)/\(name)/\(stage).npy"
         guard FileManager.default.fileExists(atPath: Fixture.path(file)) else { return nil }
@@ -59,6 +59,6 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
 }
 
 extension GoldenCase {
-    /// What a failing test calls it.
+    /// Its name in test results.
     public var description: String { "\(model)/\(name)" }
 }

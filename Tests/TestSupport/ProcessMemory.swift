@@ -3,7 +3,7 @@
     import Glibc
     import Foundation
 
-    /// Limits this process to the address space that it has and some more.
+    /// Limits this process's address space to its current size and `extraBytes`.
     public func capAddressSpace(extraBytes: Int) throws {
         let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
             .split(separator: " ").first.flatMap { Int($0) }
@@ -16,7 +16,7 @@
         }
     }
 
-    /// The most memory that this process has had resident.
+    /// The peak resident memory of this process.
     public func peakResidentBytes() -> Int {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)

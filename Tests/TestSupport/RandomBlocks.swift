@@ -4,7 +4,7 @@ import BlockFormats
 extension BlockFormat {
     /// Encoded random elements of about the given standard deviation, all finite.
     ///
-    /// Every bit of a quantised block is random but its scales, so that each path of a decoder runs.
+    /// All bits of a quantised block but its scales are random, so every path of a decoder runs.
     public func randomBlocks(
         count: Int, deviation: Float, using random: inout SeededGenerator
     ) -> [UInt8] {

@@ -8,7 +8,7 @@ public struct TinyFile: Sendable {
     /// Tensors, in the order of the file.
     public private(set) var tensors: [GGUFWriterTensor] = []
 
-    /// A file of nothing.
+    /// An empty file.
     public init() {}
 
     /// The value of a key; setting replaces or appends, nil removes.

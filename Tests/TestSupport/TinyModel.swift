@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
-/// A complete LLaVA of random weights, small enough to build in a test, one property of which can
-/// be changed at a time.
+/// A complete LLaVA with random weights, small enough to build in a test.
 ///
-/// A tensor's numbers depend on its name alone, so models of other properties share the rest.
+/// A tensor's numbers depend only on its name, so models that differ in one property share all other numbers.
 public struct TinyModel: Sendable {
     /// `llama`, `qwen2` or `phi3`.
     public var architecture = "llama"
@@ -142,7 +141,7 @@ public struct TinyModel: Sendable {
             addLinear("\(name).\(part)", visionWidth, visionWidth, to: &file)
         }
         file.addNorm("\(name).ln2", visionWidth, bias: true)
-        // Down for the first layer and up for the second: the converter's names.
+        // The converter names the first layer "down" and the second "up".
         addLinear("\(name).ffn_down", visionWidth, visionFeedForwardWidth, to: &file)
         addLinear("\(name).ffn_up", visionFeedForwardWidth, visionWidth, to: &file)
     }

@@ -19,7 +19,7 @@ public struct TinyPair: Sendable {
         self.projector = projector
     }
 
-    /// Writes `text.gguf` and `mmproj.gguf` into a new folder, which lives as long as the body runs.
+    /// Writes `text.gguf` and `mmproj.gguf` to a temporary folder that exists while the body runs.
     public func withPaths<Result>(
         _ body: (_ text: String, _ projector: String) throws -> Result
     ) throws -> Result {

@@ -39,7 +39,7 @@ struct KeepBudgetTests {
 
 @Suite("The adaptive budget")
 struct AdaptiveBudgetTests {
-    /// `count` tokens, of which `outstanding` are equally far from all others, which are alike.
+    /// `count` tokens: `outstanding` are equally far from the others, which are all alike.
     private func tokens(_ count: Int, outstanding: Int, noise: Float = 0) -> Activations {
         var random = SeededGenerator(seed: 3)
         let rows = Activations(rows: count, width: 640)

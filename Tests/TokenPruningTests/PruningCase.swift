@@ -7,7 +7,7 @@ import Testing
 import TokenPruning
 import WorkerPool
 
-/// Visual tokens and what an independent implementation of the selectors keeps of them.
+/// Visual tokens, and those that an independent implementation of the selectors keeps.
 struct PruningCase: Sendable, CustomTestStringConvertible {
     /// One selector at one budget.
     struct Golden: Decodable {

@@ -6,7 +6,7 @@ import TokenPruning
 
 @Suite("What holds for every selector")
 struct SelectorPropertyTests {
-    /// Tokens drawn at random: nothing about them is special.
+    /// Tokens drawn at random, without special properties.
     private func randomInput(
         _ count: Int, width: Int = 32, textTokens: Int = 4, seed: UInt64 = 1
     ) -> SelectionInput {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TokenPruning
 
-/// The tokens of several pictures and what an independent implementation keeps of them.
+/// The tokens of several pictures, and those that an independent implementation keeps.
 struct SeveralPicturesCase: Decodable {
     struct Golden: Decodable {
         let keep: Int

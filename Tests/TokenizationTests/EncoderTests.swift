@@ -99,7 +99,7 @@ private func bytePair(
     #expect(tokenizer.encode("<|user|> \t\n a", parseSpecial: true) == [1, 3])
     #expect(tokenizer.encode("<|user|>\n<|user|>\n", parseSpecial: true) == [1, 1])
     #expect(tokenizer.encode("<s> a", parseSpecial: true) == [0, 5, 3])
-    // The longer token has its place before the shorter one swallows anything.
+    // The longer token is matched before the shorter one swallows anything.
     let breaks = String(repeating: "\n", count: 9)
     #expect(tokenizer.encode("<|user|>\(breaks)a", parseSpecial: true) == [1, 6, 3])
 }
@@ -114,7 +114,7 @@ private func bytePair(
         #expect(Set(tokenizer.encode("<|im_end|><|im_start|>")).isDisjoint(with: [0, 1]))
         #expect(tokenizer.piece(0) == [])
     }
-    // The merges of a byte-level vocabulary may well make such a text.
+    // The merges of a byte-level vocabulary may produce such a text.
     let tokenizer = try bytePair(
         [("<", .normal), ("EOT>", .normal), ("<EOT>", .normal)], merges: ["< EOT>"])
     #expect(tokenizer.endOfGeneration == [])
@@ -145,7 +145,7 @@ private func bytePair(
     #expect(tokenizer.encode("aba") == [0, 3])
     #expect(tokenizer.encode("abab") == [0, 3, 1])
     #expect(tokenizer.encode("aaa") == [5, 0])
-    // Listed twice, a merge has its first place.
+    // A merge that is listed twice has the priority of the first.
     #expect(try bytePair(pieces, merges: ["a b", "b a", "a b"]).encode("aba") == [2, 0])
 }
 

@@ -5,7 +5,7 @@ import TestSupport
 
 @testable import Tokenization
 
-/// A small trained vocabulary, and what independent tokenizers make of texts with it.
+/// A small trained vocabulary, and texts that independent tokenizers have encoded with it.
 struct GoldenVocabulary: Decodable {
     struct Special: Decodable {
         let text: String

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Tokenization
 
-// The limits are far above the seconds that these take: all tests run at once, and share the time.
+// The limits are far above the seconds that these tests take, because all tests run at the same time.
 
 /// Runs over which a quadratic algorithm would take hours.
 private let runs = ["a", " ", " \n", "</s>", "😀"]

@@ -34,7 +34,7 @@ func decodingGivesTheTextBack(name: String) throws {
     for text in try GoldenVocabulary.texts() {
         let tokens = tokenizer.encode(text)
         let decoded = tokenizer.decode(tokens, trimsLeadingSpace: tokenizer.isSentencePiece)
-        // SentencePiece writes a space with this character, and so loses the difference.
+        // SentencePiece writes spaces as this character and so cannot tell them apart.
         let expected =
             tokenizer.isSentencePiece
             ? text.unicodeScalars.map { $0 == "\u{2581}" ? " " : String($0) }.joined() : text

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Tokenization
 
-/// Metadata from key-value pairs, by way of a file.
+/// Metadata with these key-value pairs, read from a file.
 func metadata(_ pairs: [(String, GGUFWriterValue)]) throws -> GGUFMetadata {
     var writer = GGUFWriter()
     for (key, value) in pairs { writer.set(key, value) }
@@ -13,7 +13,7 @@ func metadata(_ pairs: [(String, GGUFWriterValue)]) throws -> GGUFMetadata {
     return try GGUFFile(path: folder.write(writer.bytes(), to: "vocabulary.gguf")).metadata
 }
 
-/// Keys of a vocabulary, with some replaced, added or, where nil, left out.
+/// A vocabulary with some keys replaced, added or, if nil, removed.
 private func tokenizer(
     _ pairs: [(String, GGUFWriterValue)], _ changes: [String: GGUFWriterValue?] = [:]
 ) throws -> Tokenizer {
@@ -41,7 +41,7 @@ private var bytePair: [(String, GGUFWriterValue)] {
     ]
 }
 
-/// What a file with these changes is refused for, without the file's name.
+/// The error message for a file with these changes, without the file's name.
 private func refusal(
     _ pairs: [(String, GGUFWriterValue)], _ changes: [String: GGUFWriterValue?]
 ) -> String? {

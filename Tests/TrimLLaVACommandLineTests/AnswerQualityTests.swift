@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The demonstration model's answers about pictures that it was not trained on, as `eval` scores them.
+/// The scores of the demonstration model on pictures that it was not trained on.
 @Suite struct AnswerQualityTests {
     private struct Row: Decodable {
         let setting: String
@@ -16,8 +16,8 @@ import Testing
         let results: [Row]
     }
 
-    /// `--keep auto` costs at most a tenth of the unpruned score, on crowded pictures and on others, and is
-    /// no worse than a fixed budget of its mean.
+    /// `--keep auto` loses at most a tenth of the unpruned score, on crowded and on other pictures, and is no worse
+    /// than a fixed budget of the same mean.
     @Test func automaticBudgetsHoldTheirFloor() throws {
         let outcome = try ToolProcess.run(
             [

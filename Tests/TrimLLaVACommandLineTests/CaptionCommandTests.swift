@@ -134,7 +134,7 @@ import TrimLLaVA
         #expect(bad.errors.contains("is not valid UTF-8 at byte 1"))
     }
 
-    /// Lists and prompts as editors of other systems write them.
+    /// Lists and prompts from the editors of other systems.
     @Test func textsFromWindowsAreLikeAllOthers() throws {
         let folder = try CaptionFolder(pictures: 2)
         let list = "\(folder.pictures)/00.png\r\n\(folder.pictures)/01.png\r\n"
@@ -186,7 +186,7 @@ import TrimLLaVA
         let lines = try CaptionFolder.lines(outcome.output)
         #expect(lines.map(\.text) == [nil])
         #expect(
-            lines[0].error?.hasSuffix("00.png: the answer is empty; it ended by stop-string")
+            lines[0].error?.hasSuffix("00.png: the answer is empty; stop reason: stop-string")
                 == true)
         #expect(!FileManager.default.fileExists(atPath: folder.pictures + "/00.txt"))
         let cut = try ToolProcess.run(
@@ -198,7 +198,7 @@ import TrimLLaVA
         #expect(summary.contains("\"ended_by_length\":1,"))
     }
 
-    /// Sidecars that cannot be added to, and a folder in the place of one.
+    /// Sidecars that cannot be appended to, and a folder with a sidecar's name.
     @Test(arguments: [[], ["--ordered"]])
     func sidecarsThatFailAreFailuresOfTheirPictures(more: [String]) throws {
         let folder = try CaptionFolder(pictures: 4)
@@ -214,7 +214,7 @@ import TrimLLaVA
             let outcome = try ToolProcess.run(arguments)
             #expect(outcome.code == 1)
             #expect(outcome.errors.contains("01.txt is not valid UTF-8 at byte 1"))
-            #expect(outcome.errors.contains("02.png: its sidecar's place is taken by a folder"))
+            #expect(outcome.errors.contains("02.png: its sidecar cannot be written: "))
             let lines = try folder.lines()
             #expect(lines.count == 5)
             #expect(lines.filter { $0.error != nil }.map(\.name).sorted() == ["01.png", "02.png"])
@@ -272,7 +272,7 @@ import TrimLLaVA
         try first.waitForErrors("to caption")
         let second = try ToolProcess.run(arguments)
         #expect(second.code == 1)
-        #expect(second.errors == "trimllava: \(folder.records): another run writes there\n")
+        #expect(second.errors == "trimllava: \(folder.records): another run is writing to it\n")
         first.send(signal: SIGKILL)
         _ = try first.finish()
     }

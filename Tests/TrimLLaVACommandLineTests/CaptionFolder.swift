@@ -3,10 +3,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A folder of pictures, a model, and what captioning them wrote.
+/// A folder of pictures, a model, and the outputs of captioning them.
 struct CaptionFolder {
     let folder: TemporaryFolder
-    /// Tiny, with packed matrices, as published models have.
+    /// A tiny model with packed matrices, as in published models.
     let model: ModelFiles
 
     /// Copies of the golden models' pictures, `00.png` and so on.
@@ -31,10 +31,10 @@ struct CaptionFolder {
 
     /// The folder of the pictures.
     var pictures: String { folder.path + "/pictures" }
-    /// Where records go.
+    /// The record file.
     var records: String { folder.path + "/captions.jsonl" }
 
-    /// What a line of records says, as any reader of JSON finds it.
+    /// A record, as any JSON reader sees it.
     struct Line {
         let name: String
         let text: String?
@@ -43,7 +43,7 @@ struct CaptionFolder {
         let prompt: String?
     }
 
-    /// The records, all of whose lines must be whole.
+    /// The records; all lines must be complete.
     func lines(_ path: String? = nil) throws -> [Line] {
         let data = try Data(contentsOf: URL(fileURLWithPath: path ?? records))
         return try Self.lines([UInt8](data))
@@ -62,13 +62,13 @@ struct CaptionFolder {
         }
     }
 
-    /// The beginning of a command line that captions pictures.
+    /// The first arguments of a `caption` command.
     var caption: [String] { model.caption + Self.template }
 
-    /// What is asked of a vocabulary that does not tell.
+    /// The template, which the model's vocabulary does not determine.
     private static let template = ["--template", "vicuna"]
 
-    /// The text that the model answers about one picture alone.
+    /// The model's answer about one picture alone.
     func answer(_ index: Int, _ options: [String]) throws -> String? {
         let path = pictures + "/" + Self.name(index)
         let outcome = try ToolProcess.run(model.run + Self.template + [path, "--json"] + options)
@@ -76,12 +76,12 @@ struct CaptionFolder {
         return try RunJSON(outcome).text
     }
 
-    /// The texts that the model answers about the pictures that there are, each alone.
+    /// The model's answers about the pictures, each alone.
     func answers(_ options: [String]) throws -> [String?] {
         try (0..<5).map { try answer($0, options) }
     }
 
-    /// Expects exactly one caption of every picture, each with the same text as its like in `texts`.
+    /// Expects exactly one caption of every picture, with the texts of `texts`.
     func expectOneCaptionEach(_ count: Int, texts: [String?]? = nil) throws {
         let lines = try lines()
         #expect(lines.count == count)

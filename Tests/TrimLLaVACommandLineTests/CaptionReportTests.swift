@@ -29,7 +29,7 @@ import UserText
                 == "0/0 pictures, 0.0 pictures/min, 0.0 tokens/s")
     }
 
-    /// What does not fit is left out, from the least to the most important.
+    /// Parts that do not fit are left out, the least important first.
     @Test(arguments: [
         (200, 109), (109, 109), (108, 79), (79, 79), (78, 64), (63, 45), (45, 45), (44, 34),
         (33, 17), (1, 17),

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Whatever ends a run of `trimllava caption`: after `--resume` every picture has one record, and none two.
+/// However a run of `trimllava caption` ends, after `--resume` every picture has exactly one record.
 @Suite(.serialized) struct CaptionResumeTests {
     private static let options = ["--ignore-eos", "-n", "100"]
 
@@ -32,9 +32,9 @@ import Testing
         #expect(outcome.code == 0, "\(outcome.errors)")
     }
 
-    /// Killed over and over, at any moment, with sidecars that the caption is added to.
+    /// The run is killed repeatedly at random moments while it appends captions to sidecars.
     @Test func killsLoseAndRepeatNothing() throws {
-        // More than one run can caption before it is killed, five times over.
+        // Five times as many as a run can caption before it is killed.
         let pictures = 99
         let folder = try CaptionFolder(pictures: pictures)
         for index in 0..<pictures {
@@ -47,7 +47,7 @@ import Testing
         var kills = 0
         for _ in 0..<60 {
             let tool = try ToolProcess(arguments(folder, more))
-            // From the start of the process to some records on.
+            // From the start of the process to after some records.
             usleep(UInt32.random(in: 0..<80_000, using: &random))
             tool.send(signal: SIGKILL)
             let outcome = try tool.finish()
@@ -64,7 +64,7 @@ import Testing
                 try String(contentsOfFile: path, encoding: .utf8)
                     == "old\n\(texts[index % 5] ?? "")\n")
         }
-        // Nothing is left aside by those that were killed.
+        // The killed runs leave no temporary files.
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.pictures)
         #expect(left.count == 2 * pictures)
     }
@@ -80,7 +80,7 @@ import Testing
         #expect(outcome.errors.contains("left; repeat the command with --resume to continue"))
         let written = try folder.lines().count
         #expect((1..<60).contains(written))
-        // What was in flight has been finished: nothing is done again.
+        // The captions in flight were finished, so none is repeated.
         let rest = try ToolProcess.run(arguments(folder))
         #expect(rest.errors.contains("pictures: \(60 - written) to caption, \(written) captioned"))
         try folder.expectOneCaptionEach(60, texts: texts(folder))
@@ -115,7 +115,7 @@ import Testing
         try folder.expectOneCaptionEach(40, texts: texts(folder))
     }
 
-    /// A limit on a file's size cuts a write short, as a full disk does.
+    /// A limit on the file size cuts a write short, like a full disk.
     @Test func aWriteThatIsCutShortLosesNothing() throws {
         let folder = try CaptionFolder(pictures: 40)
         let outcome = try ToolProcess.shell(
@@ -159,7 +159,7 @@ import Testing
         try FileManager.default.removeItem(atPath: out)
         let outcome = try tool.finish()
         #expect(outcome.code == 1)
-        #expect(outcome.errors.contains("\(records): has been removed or replaced"))
+        #expect(outcome.errors.contains("\(records): was removed or replaced"))
         let absent = try ToolProcess.run(arguments)
         #expect(absent.code == 1 && absent.errors.contains("No such file or directory"))
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -171,7 +171,7 @@ import Testing
         let folder = try CaptionFolder(pictures: 40)
         let tool = try ToolProcess(arguments(folder, ["--ordered"]))
         try waitForRecords(folder)
-        // One that has its caption, and one that comes late.
+        // One picture that has its caption, and one that is added later.
         let other = try Data(contentsOf: URL(fileURLWithPath: picturePath("landscape")))
         for index in [0, 37] {
             try folder.folder.write([UInt8](other), to: "pictures/" + CaptionFolder.name(index))

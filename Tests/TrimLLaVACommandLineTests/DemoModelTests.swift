@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The model that comes with the program, which every command takes when none is named.
+/// The included model, which every command uses by default.
 @Suite struct DemoModelTests {
     private static func scene(_ number: Int) -> String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -44,7 +44,7 @@ import Testing
         #expect(outcome.errors.contains("give --model and --mmproj, or neither"))
     }
 
-    /// A program that was copied without its resources says so, and does not end in a trap.
+    /// A program that was copied without its resources says so instead of trapping.
     @Test func aProgramAloneAsksForAModel() throws {
         let folder = try TemporaryFolder()
         let copy = folder.path + "/trimllava"

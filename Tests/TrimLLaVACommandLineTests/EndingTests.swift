@@ -44,7 +44,7 @@ import TrimLLaVA
         #expect(Ending(of: ExitCode(130)).message == nil)
     }
 
-    /// How parsing and running these arguments ends; nil when it succeeds.
+    /// How parsing and running these arguments ends; nil on success.
     private func ending(of arguments: [String]) -> Ending? {
         do {
             var command = try TrimLLaVACommand.parseAsRoot(arguments)

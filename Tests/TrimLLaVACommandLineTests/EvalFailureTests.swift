@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `trimllava eval` where questions cannot be answered, and where they have changed since.
+/// `trimllava eval` with questions that cannot be answered and with questions that have changed.
 @Suite struct EvalFailureTests {
     private let folder: TemporaryFolder
     private let answers: String
@@ -38,7 +38,7 @@ import Testing
         #expect(outcome.text.contains("failed"))
     }
 
-    /// The answers that are kept: one line names the run.
+    /// The number of saved answers, without the line that names the run.
     private func kept() throws -> Int {
         try String(contentsOfFile: answers, encoding: .utf8).split(separator: "\n").count - 1
     }
@@ -58,7 +58,7 @@ import Testing
                 #expect(try kept() == expected, "\(text) \(options)")
             }
         }
-        // The picture itself.
+        // A change of the picture.
         let copy = try folder.write(
             [UInt8](Data(contentsOf: URL(fileURLWithPath: picture))), to: "p.png")
         _ = try eval([question(copy)], more)

@@ -83,7 +83,7 @@ struct RunJSON: Decodable {
         ] as [(String, Float)] {
             let found = try dumped(stage)
             guard let expected = try golden.stage(stage) else { continue }
-            // Some cases carry the first steps' logits only.
+            // Some cases have only the logits of the first steps.
             #expect(found.shape.dropFirst() == expected.shape.dropFirst(), "\(stage)")
             let error = relativeError(
                 Array(found.floats.prefix(expected.floats.count)), expected.floats)

@@ -13,7 +13,7 @@ import TrimLLaVA
             Self.arguments + more, input: Array(lines.map { $0 + "\n" }.joined().utf8))
     }
 
-    /// What the library answers to questions in one conversation, each with its pictures.
+    /// The library's answers to the questions of one conversation, each with its pictures.
     private func expected(_ questions: [(String, [String])]) throws -> String {
         let llava = try LLaVA(text: ModelFiles.llama3.text, projector: ModelFiles.llama3.projector)
         let conversation = try llava.conversation()
@@ -39,7 +39,7 @@ import TrimLLaVA
                     ("What is this?", [picturePath("small")]),
                     ("And <image>?", [picturePath("wide")]),
                 ])))
-        // Alone, the second question has another answer: the first one is remembered.
+        // The conversation remembers the first question: alone, the second one has another answer.
         #expect(!outcome.text.hasSuffix(try expected([("And <image>?", [picturePath("wide")])])))
     }
 

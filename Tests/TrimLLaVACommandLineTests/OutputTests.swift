@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Outputs: none destroys what is there, whatever its path leads to.
+/// Outputs never destroy existing files, whatever their paths lead to.
 @Suite struct OutputTests {
     private let folder: CaptionFolder
     private let options = ["-n", "3", "--ignore-eos", "-q"]
@@ -23,7 +23,7 @@ import Testing
         return files
     }
 
-    /// Runs a command in the folder: `pictures`, `text.gguf` and `mmproj.gguf` are there.
+    /// Runs a command in a folder with `pictures`, `text.gguf` and `mmproj.gguf`.
     private func run(_ arguments: [String], _ redirection: String = "") throws -> Outcome {
         try ToolProcess.shell(
             "cd '\(folder.folder.path)' && \"$@\" \(redirection)", arguments)
@@ -120,13 +120,16 @@ import Testing
         let table = try caption(["pictures", "-o", "r", "--resume", "--csv", "-"])
         #expect(table.text.hasPrefix("file_name,text,") && table.code == 0)
         #expect(try caption(["pictures", "-o", "r", "--resume", "--summary", "-"]).code == 0)
-        // The file that the shell has opened, not another one of its name.
+        // The output goes to the file that the shell has opened, not to a new one of its name.
         let both = try caption(
             ["pictures", "-o", "r", "--resume", "--csv", "/dev/stdout"],
             "> table; echo end >> table")
         #expect(both.code == 0)
         let written = try String(contentsOfFile: path("table"), encoding: .utf8)
         #expect(written == table.text + "end\n")
+        // Records have no place beside a device, even if the shell made it a file.
+        let alone = try caption(["pictures", "--csv", "/dev/stdout"], "> other")
+        #expect(alone.code == 2 && alone.errors.contains("needs -o FILE"))
         #expect(!FileManager.default.fileExists(atPath: path("-")))
         #expect(try contents().keys.allSatisfy { !$0.contains("trimllava.tmp") })
     }
@@ -212,7 +215,7 @@ import Testing
         try first.waitForErrors("to caption")
         let second = try caption(["pictures", "-o", "second", "--output-dir", "out"])
         #expect(second.code == 1)
-        #expect(second.errors == "trimllava: out: another run writes there\n")
+        #expect(second.errors == "trimllava: out: another run is writing to it\n")
         first.send(signal: SIGKILL)
         _ = try first.finish()
     }
@@ -238,7 +241,7 @@ import Testing
         let arguments = ["pictures", "--metadata", "pictures/metadata.jsonl", "--resume"]
         let kept = try run(
             folder.caption + ["-n", "3", "--ignore-eos"] + arguments)
-        #expect(kept.code == 0 && kept.errors.contains("texts that are in no record stay: 1"))
+        #expect(kept.code == 0 && kept.errors.contains("texts kept that are in no record: 1"))
         let file = folder.pictures + "/metadata.jsonl"
         let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 2 && lines[0] == row)

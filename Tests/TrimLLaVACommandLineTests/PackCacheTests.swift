@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `--pack-cache` and `--quantize`, as a user meets them.
+/// `--pack-cache` and `--quantize` of the built program.
 @Suite struct PackCacheTests {
     private let folder: TemporaryFolder
 
@@ -29,7 +29,7 @@ import Testing
             #expect(outcome.text == expected.text)
         }
         #expect(try names().allSatisfy { $0.hasSuffix(".panels") })
-        // The tower's, and the text model's.
+        // One file for the vision tower, one for the text model.
         #expect(try names().count == 2)
         let last = try ToolProcess.run(run + options)
         #expect(last.text == expected.text && last.errors == "")
@@ -37,7 +37,7 @@ import Testing
 
     @Test func aFullDiskIsAWarning() throws {
         let expected = try ToolProcess.run(run)
-        // Files of at most 4 KB.
+        // Files are limited to 4 KB.
         let outcome = try ToolProcess.shell(
             #"ulimit -f 8; exec "$@""#, run + ["--pack-cache", folder.path])
         #expect(outcome.code == 0 && outcome.text == expected.text)
@@ -60,7 +60,7 @@ import Testing
         let q8 = try ToolProcess.run(run + options + ["q8_0"])
         let q4 = try ToolProcess.run(run + options + ["q4_0"])
         #expect(q8.code == 0 && q4.code == 0 && q8.errors == "" && q4.errors == "")
-        // Two of the text model, one of the tower.
+        // Two files for the text model, one for the vision tower.
         #expect(try names().count == 3)
         #expect(try ToolProcess.run(run + options + ["q8_0"]).text == q8.text)
         #expect(try ToolProcess.run(run + options + ["q4_0"]).text == q4.text)

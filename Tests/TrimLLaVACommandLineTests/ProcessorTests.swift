@@ -18,7 +18,7 @@ import TrimLLaVA
         let (threads, cores) = (json["threads"] as? Int, json["physical_cores"] as? Int)
         #expect(try #require(threads) >= 1 && threads.unsafelyUnwrapped <= (try #require(cores)))
         #if os(Linux) && arch(x86_64)
-            // The kernel's list is an independent one.
+            // The kernel's list is independent.
             let cpuinfo = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
             let line = try #require(cpuinfo.split(separator: "\n").first { $0.hasPrefix("flags") })
             let flags = Set(line.split(separator: " ").map { String($0).replacing("_", with: "") })

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A command line that cannot work, and how it has to end.
+/// A command line that cannot work, and how it must end.
 struct Refusal: CustomTestStringConvertible, Sendable {
     let name: String
     let code: Int32
@@ -14,7 +14,7 @@ struct Refusal: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { name }
 
-    /// A whole command line behind `run`.
+    /// All arguments of `run`.
     init(
         _ name: String, _ code: Int32, run arguments: [String], says message: String
     ) {
@@ -24,7 +24,7 @@ struct Refusal: CustomTestStringConvertible, Sendable {
         self.message = message
     }
 
-    /// A command line that would work without the given arguments.
+    /// A valid command line with additional arguments that make it fail.
     init(
         _ name: String, _ code: Int32, _ arguments: [String], says message: String,
         input: String = "", environment: [String: String] = [:]

@@ -14,7 +14,7 @@ import TrimLLaVA
         folder = try TemporaryFolder()
     }
 
-    /// The answer to a run of the model that has a template of its own.
+    /// The answer of the model with its own template.
     private func text(_ arguments: [String], input: [UInt8] = []) throws -> String {
         let outcome = try ToolProcess.run(
             ModelFiles.llama3.run + ["-q", "-n", "40", "--ignore-eos"] + arguments, input: input)
@@ -94,7 +94,7 @@ import TrimLLaVA
         #expect(try dump(["--prompt=\(question)"]).tokens == expected)
         let windows = try folder.write(Array("\(question)\r\n".utf8), to: "windows.txt")
         #expect(try dump(["--prompt-file", windows]).tokens == expected)
-        // An exact prompt keeps its last line end.
+        // A raw prompt keeps its last line end.
         #expect(
             try dump(["--raw", "--prompt-file", file]).tokens
                 == dump(["--raw", "-p", question + "\n"]).tokens)

@@ -4,12 +4,12 @@ import TestSupport
 import Testing
 
 #if os(Linux)
-    /// What happens where the system grants little memory or few open files.
+    /// Runs with little memory or few open files.
     @Suite struct ScarceResourcesTests {
-        /// The golden PNG with another size in its header, as large as is accepted.
+        /// The golden PNG with the largest accepted size in its header.
         private func hugePNG() throws -> [UInt8] {
             var bytes = try Fixture.bytes("pictures/decode/rgb.png")
-            // 13,000 in both directions, and the checksum of that header.
+            // 13,000 by 13,000, and the checksum of that header.
             bytes.replaceSubrange(16..<24, with: [0, 0, 0x32, 0xC8, 0, 0, 0x32, 0xC8])
             let checksum = ~bytes[12..<29].reduce(~UInt32(0)) { checksum, byte in
                 (0..<8).reduce(checksum ^ UInt32(byte)) { value, _ in
@@ -39,7 +39,7 @@ import Testing
             }
         }
 
-        /// What needs no arithmetic needs no threads and little memory.
+        /// Commands without arithmetic start no threads and need little memory.
         @Test(arguments: [["tokenize", "-m"], ["inspect"]])
         func littleMemoryIsEnoughToReadAFile(command: [String]) throws {
             let model = Fixture.path("models/llava-1.5-gqa/llava-1.5-gqa-f32.gguf")
@@ -50,7 +50,7 @@ import Testing
             #expect(!outcome.output.isEmpty)
         }
 
-        /// Without a file to spare, a run ends with a message or does without.
+        /// Without spare descriptors, a run either works or ends with a message.
         @Test(arguments: [3, 4, 5, 6, 8])
         func fewOpenFilesAreNoTrap(limit: Int) throws {
             let captions = try CaptionFolder(pictures: 2)

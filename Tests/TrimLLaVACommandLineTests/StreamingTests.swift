@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct StreamingTests {
-    /// An answer that takes a while: as long as the model's context allows.
+    /// A long answer, up to the model's context.
     private static let long =
         ModelFiles.vicuna.run + [
             picturePath("wide"), "--template", "vicuna", "--ignore-eos", "-n", "100000",
@@ -42,7 +42,7 @@ import Testing
         #expect(outcome.code == 0)
         #expect(outcome.text == report.text + "\n")
         #expect(report.text.unicodeScalars.contains { !$0.isASCII })
-        // Each write is one piece, and a read ends where a write does.
+        // Each write is one piece, and reads end where writes do.
         for chunk in tool.outputChunks {
             #expect(String(validating: chunk, as: UTF8.self) != nil)
         }

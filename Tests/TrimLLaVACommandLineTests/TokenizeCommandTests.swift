@@ -10,7 +10,7 @@ import TrimLLaVA
 @Suite struct TokenizeCommandTests {
     let model = Fixture.path("tokenizers/llama-spm.gguf")
 
-    /// What the command prints for one text.
+    /// The command's output for one text.
     private func line(_ text: String, _ options: String...) throws -> String {
         let command = try TokenizeCommand.parse(["--model", model] + options)
         return try command.line(for: text, Tokenizer(metadata: GGUFFile(path: model).metadata))
@@ -30,7 +30,7 @@ import TrimLLaVA
 
     @Test func printsPieces() throws {
         #expect(try line("Hi", "--pieces") == #"1:"<s>" 319:" H" 959:"i""# + "\n")
-        // The bytes of a character that is no piece have only their names.
+        // The bytes of a character without a piece are shown by their names.
         #expect(
             try line("€\"\n", "--pieces", "--no-bos")
                 == #"953:" " 229:"<0xE2>" 133:"<0x82>" 175:"<0xAC>" 1002:"\"" 13:"\n""# + "\n")

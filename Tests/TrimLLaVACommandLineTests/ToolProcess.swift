@@ -4,21 +4,21 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// How a run of the built `trimllava` ended.
+/// The result of a run of the built `trimllava`.
 struct Outcome {
-    /// What it wrote to standard output.
+    /// The bytes on standard output.
     let output: [UInt8]
-    /// What it wrote to standard error.
+    /// The text on standard error.
     let errors: String
-    /// The exit code, or 128 and the number of the signal that ended it.
+    /// The exit code, or 128 plus the number of the signal that ended it.
     let code: Int32
 
     var text: String { String(decoding: output, as: UTF8.self) }
 }
 
-/// A running `trimllava`: the executable itself, as a user starts it.
+/// A running `trimllava` process.
 final class ToolProcess {
-    /// Where the build put the executable: beside the tests' resources.
+    /// The path of the built executable, beside the tests' resources.
     static let path: String = {
         var folder = URL(fileURLWithPath: Fixture.path("."))
         while folder.path != "/" {
@@ -35,7 +35,7 @@ final class ToolProcess {
     private let errors = CollectedBytes()
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Starts the tool, or `executable` instead, with standard input open.
+    /// Starts the tool, or `executable`, with an open standard input.
     init(
         _ arguments: [String], executable: String = path, environment: [String: String] = [:]
     ) throws {
@@ -54,7 +54,7 @@ final class ToolProcess {
 
     deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-    /// Runs the tool to its end, with `input` as its standard input.
+    /// Runs the tool to its end with the given standard input.
     static func run(
         _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
         timeout: Double = 30
@@ -82,7 +82,7 @@ final class ToolProcess {
     /// Sends a signal.
     func send(signal: Int32) { kill(process.processIdentifier, signal) }
 
-    /// Waits until Ctrl-C would be handled and not end the tool, as far as the system tells.
+    /// Waits until the tool handles Ctrl-C, on systems that report this.
     func waitForInterruptHandler() throws {
         #if os(Linux)
             let bit = UInt64(1) << UInt64(SIGINT - 1)
@@ -103,18 +103,17 @@ final class ToolProcess {
         try output.wait(until: isEnough)
     }
 
-    /// Waits until standard error has some text a number of times.
+    /// Waits until standard error contains a text a number of times.
     func waitForErrors(_ text: String, times: Int = 1) throws {
         try errors.wait { bytes in
             String(decoding: bytes, as: UTF8.self).components(separatedBy: text).count > times
         }
     }
 
-    /// What each read of standard output brought so far.
+    /// The bytes of each read of standard output so far.
     var outputChunks: [[UInt8]] { output.chunks }
 
-    /// Waits for the tool's end, which the end of its standard input may bring; kills it when that
-    /// takes too long.
+    /// Closes standard input if asked to and waits for the tool's end; kills it after the timeout.
     func finish(closingInput: Bool = true, timeout: Double = 30) throws -> Outcome {
         if closingInput { try input.fileHandleForWriting.close() }
         if ended.wait(timeout: .now() + timeout) == .timedOut {
@@ -127,13 +126,13 @@ final class ToolProcess {
             code: process.terminationStatus + (isSignal ? 128 : 0))
     }
 
-    /// The tool did not come to its end, or not to what was waited for.
+    /// The tool did not end or did not reach the expected state in time.
     struct Timeout: Error {
         let arguments: [String]
     }
 }
 
-/// What comes out of a pipe, read by a thread of its own.
+/// The output of a pipe, read by a separate thread.
 private final class CollectedBytes: Sendable {
     let pipe = Pipe()
     private let read = Mutex<[[UInt8]]>([])
@@ -151,7 +150,7 @@ private final class CollectedBytes: Sendable {
 
     var chunks: [[UInt8]] { read.withLock(\.self) }
 
-    /// Everything, once the other side has closed the pipe.
+    /// All bytes, after the other side has closed the pipe.
     func all() -> [UInt8] {
         ended.wait()
         ended.signal()
@@ -163,7 +162,7 @@ private final class CollectedBytes: Sendable {
     }
 }
 
-/// Returns as soon as the condition holds; gives up after half a minute.
+/// Waits until the condition holds, at most half a minute.
 private func poll(until condition: () throws -> Bool) throws {
     let deadline = ContinuousClock.now + .seconds(30)
     while try !condition() {
@@ -172,7 +171,7 @@ private func poll(until condition: () throws -> Bool) throws {
     }
 }
 
-/// A pair of golden files, as arguments of `run`.
+/// A pair of golden model files, with command lines that use them.
 struct ModelFiles {
     let text: String
     let projector: String
@@ -187,14 +186,14 @@ struct ModelFiles {
         projector = Fixture.path("models/\(name)/\(name)-mmproj-f32.gguf")
     }
 
-    /// Tiny, with a template of its own.
+    /// A tiny model with its own template.
     static let llama3 = ModelFiles("llava-1.5-gqa")
-    /// Tiny, with room for 4096 rows.
+    /// A tiny model with a context of 4096 rows.
     static let vicuna = ModelFiles("llava-1.5-mha")
 
-    /// The beginning of a command line that runs the model.
+    /// The first arguments of a `run` command.
     var run: [String] { ["run", "--model", text, "--mmproj", projector] }
-    /// The beginning of a command line that captions pictures with the model.
+    /// The first arguments of a `caption` command.
     var caption: [String] { ["caption", "--model", text, "--mmproj", projector] }
 }
 

@@ -2,7 +2,7 @@
 import Testing
 import TrimLLaVA
 
-/// The examples of FIPS 180-4's test vectors, and lengths around a block that `sha256sum` gave.
+/// Test vectors of FIPS 180-4, and hashes by `sha256sum` of lengths around a block.
 @Suite struct SHA256Tests {
     @Test(arguments: [
         ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),

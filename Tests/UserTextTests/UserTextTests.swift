@@ -10,7 +10,7 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Bytes in UTF-16.
+    /// A text in UTF-16.
     private static func utf16(_ text: String, isBigEndian: Bool, mark: Bool = true) -> [UInt8] {
         ((mark ? "\u{FEFF}" : "") + text).utf16.flatMap { unit in
             let (low, high) = (UInt8(unit & 0xFF), UInt8(unit >> 8))
@@ -98,7 +98,7 @@ import Testing
         }
         #expect(try entries(a + [13, 10, 0] + b + [13, 0, 0]) == [a + [13, 10], b + [13]])
         #expect(try entries([0xFF, 10]) == [[0xFF]])
-        // Names of a byte each are not taken for UTF-16.
+        // One-byte names are not mistaken for UTF-16.
         #expect(try entries([0x61, 0, 0x62, 0]) == [[0x61], [0x62]])
     }
 

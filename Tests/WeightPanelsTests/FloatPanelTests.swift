@@ -16,7 +16,7 @@ private let widths = [1, 2, 3, 16, 31, 32, 33, 64, 257, 588]
         panel: Int = 0
     ) -> [Float]? {
         let stride = sample.inputs + 3
-        // What lies between the rows must not be read.
+        // The memory between the rows must not be read.
         var spread = [Float](repeating: .nan, count: rows * stride)
         for row in 0..<rows {
             for input in 0..<sample.inputs {
@@ -31,7 +31,7 @@ private let widths = [1, 2, 3, 16, 31, 32, 33, 64, 257, 588]
         }
     }
 
-    /// The same for rows rounded to bfloat16.
+    /// The same for rows rounded to bf16.
     private func roundedProducts(
         _ kernels: FloatPanelKernels, _ sample: PackedSample, _ values: [Float], rows: Int
     ) -> [Float]? {
@@ -62,7 +62,7 @@ private let widths = [1, 2, 3, 16, 31, 32, 33, 64, 257, 588]
         return out.indices.filter { $0 % 40 < 32 }.map { out[$0] }
     }
 
-    /// The exact products, and what rounding may make of them.
+    /// The exact products, and how far rounding may move them.
     private func expected(
         _ sample: PackedSample, _ values: [Float], rows: Int
     ) -> [(product: Double, bound: Double)] {
@@ -71,7 +71,7 @@ private let widths = [1, 2, 3, 16, 31, 32, 33, 64, 257, 588]
             let column = index % 32 < sample.outputs ? sample.row(index % 32) : []
             let products = zip(row, column).map { Double($0) * Double($1) }
             let magnitude = products.reduce(0) { $0 + abs($1) }
-            // A product and a sum round each time; what is below the normal range may count as zero.
+            // Each product and each sum rounds; subnormal results may count as zero.
             let bound =
                 Double(2 * sample.inputs) * (Double(Float.ulpOfOne / 2) * magnitude + 0x1p-126)
             return (products.reduce(0, +), bound)
@@ -138,7 +138,7 @@ private let widths = [1, 2, 3, 16, 31, 32, 33, 64, 257, 588]
     func roundsToTheNearestBrainFloat(table: String) throws {
         let kernels = try testedTable(table).floatPanels
         var random = SeededGenerator(seed: 4)
-        // Any bits, ties on either side, the largest numbers, and what is not finite.
+        // Random bits, ties on either side, the largest numbers, and non-finite ones.
         var floats = (0..<5000).map { _ in
             Float(bitPattern: UInt32.random(in: 0...UInt32.max, using: &random))
         }
@@ -155,12 +155,12 @@ private let widths = [1, 2, 3, 16, 31, 32, 33, 64, 257, 588]
         }
     }
 
-    /// The definition: of the two bfloat16 numbers around a number the nearer, of two as near the even one.
+    /// The definition: the nearer of the two bf16 neighbours, or the even one of a tie.
     private func nearest(_ value: Float) -> UInt16 {
         let below = UInt16(value.bitPattern >> 16)
         guard value.isFinite else { return below }
         func number(_ bits: UInt16) -> Double {
-            // Beyond the largest, what the next exponent would be.
+            // Beyond the largest number, the one with the next exponent.
             bits & 0x7FFF == 0x7F80
                 ? (bits >> 15 == 0 ? 0x1p128 : -0x1p128)
                 : Double(Float(bitPattern: UInt32(bits) << 16))

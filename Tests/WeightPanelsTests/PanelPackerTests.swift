@@ -35,7 +35,7 @@ struct PackedSample {
         change(&blocks)
         let packer = PanelPacker(format, inputs: inputs)
         let count = (outputs + 31) / 32
-        // Not zero, so that what the packer leaves unwritten shows.
+        // Not zero, so that memory which the packer leaves unwritten shows.
         var panels = [UInt64](repeating: .max, count: (count * packer.panelBytes + 64) / 8)
         let rowBytes = format.byteCount(of: inputs)
         var bad: Int?

@@ -38,7 +38,7 @@ struct SampleTile {
     }
 }
 
-/// Normally distributed rows, some with numbers thirty times as large, some with none but zeros.
+/// Normally distributed rows, some with numbers thirty times as large, some all zeros.
 func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
     var random = SeededGenerator(seed: seed)
     return (0..<(rows * width)).map { index in
@@ -124,7 +124,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
     @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q4_K, .q5_K, .q6_K])
     func unpackedPanelsHaveTheSameProducts(table: String, format: BlockFormat) throws {
         let kernels = try testedTable(table).panels
-        // Tiles of six rows multiply by Q4_K as it is.
+        // Tiles of six rows multiply by Q4_K without expansion.
         if format == .q4_K && kernels.rowsPerTile == 6 { return }
         for blocks in [1, 3] {
             let width = 256 * blocks
@@ -251,7 +251,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
-    /// A power of two may be taken off the exponent of the scale that stands for zero.
+    /// Subtracting a power of two from the exponent of a scale that replaces zero stays finite.
     @Test(arguments: vectorisedTables, zeroIntegerScales)
     func productsWithIntegerScalesOfZeroAreExact(
         table: String, zero: (format: BlockFormat, bytes: [(range: Range<Int>, byte: UInt8)])

@@ -5,7 +5,7 @@ import Kernels
 import TestSupport
 import Testing
 
-/// What rounding activations to bytes costs: products of every format against exact ones.
+/// The cost of rounding activations to bytes: products of every format against exact ones.
 @Suite struct ProductAccuracyTests {
     /// The rows that models have: normally distributed, and the same with a few channels that are
     /// 30 times as large.
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    /// The scale of each block's bytes: what one of them is worth.
+    /// The scale of each block: the value of one unit of its bytes.
     private func units(_ row: ArraySlice<Float>, _ scaling: ActivationScaling) -> [Double] {
         let largest = stride(from: row.startIndex, to: row.endIndex, by: 32).map { start in
             Double(row[start..<(start + 32)].reduce(0) { max($0, abs($1)) })

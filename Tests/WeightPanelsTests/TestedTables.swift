@@ -17,7 +17,7 @@ let testedTables: [KernelTable] = {
     return tables
 }()
 
-/// The names of those that are compared with the reference.
+/// The names of the tables that are compared with the reference.
 let vectorisedTables = testedTables.map(\.name).filter { $0 != "reference" }
 
 func testedTable(_ name: String) throws -> KernelTable {

@@ -24,8 +24,8 @@ from transformers import (
 from .specifications import ModelSpecification
 from .vocabularies import SENTENCEPIECE_SIZE, Encoder, write_byte_level, write_sentencepiece
 
-# Matrices whose random values are larger than 1/sqrt(fan-in): attention must pick rows, and
-# logits must differ, for a wrong number on the way to show.
+# Matrices whose random values are larger than 1/sqrt(fan-in). Attention must be selective, and
+# logits must differ, or a wrong intermediate value would go unnoticed.
 GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv_proj": 1.4, "lm_head": 2.5}
 QUIETENING = 0.05  # of the logits of special tokens, so that greedy answers are text
 SCATTER = 0.2  # deviation of biases from 0 and of norm weights from 1
@@ -33,7 +33,7 @@ SCATTER = 0.2  # deviation of biases from 0 and of norm weights from 1
 
 @dataclass
 class GoldenModel:
-    """A built model with what its prompts and pictures go through."""
+    """A built model with its tokenizer and image processor."""
 
     specification: ModelSpecification
     model: PreTrainedModel
@@ -77,7 +77,7 @@ def build(specification: ModelSpecification, folder: Path, seed: int) -> GoldenM
     model = architecture(config).eval()
     randomise(model, seed, specification.embedding_deviation)
     if specification.text.get("tie_word_embeddings"):
-        # Else a token is its own likeliest successor: its embedding is the largest in the sum.
+        # Otherwise a token's likeliest successor is itself: its embedding dominates the sum.
         model.model.language_model.norm.weight.data[::2] *= -1
     model.get_output_embeddings().weight.data[sorted(special)] *= QUIETENING
     model.generation_config = GenerationConfig()
@@ -104,7 +104,7 @@ def write_vocabulary(
 
 @torch.no_grad()
 def randomise(model: PreTrainedModel, seed: int, embedding_deviation: float) -> None:
-    """Draws every parameter: nothing is zero, one or small enough not to matter."""
+    """Draws every parameter, so none is zero, one or negligible."""
     generator = torch.Generator().manual_seed(seed)
     for name, values in sorted(model.named_parameters()):
         part = name.split(".")[-2]

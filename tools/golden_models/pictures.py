@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-# Width and height of each picture; odd and prime sides on purpose.
+# Width and height of each picture; odd and prime sides are intentional.
 SIZES = {
     "landscape": (157, 101),
     "portrait": (89, 139),
@@ -44,7 +44,7 @@ def write_pictures(folder: Path) -> None:
 
 
 def pad_to_square(picture: Image.Image, fill: tuple[int, int, int]) -> Image.Image:
-    """The picture in the middle of a square of its longer side, as LLaVA-1.5 was trained with."""
+    """The picture centred on a square of its longer side, as in LLaVA-1.5's training."""
     side = max(picture.size)
     square = Image.new("RGB", (side, side), fill)
     square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))

@@ -33,7 +33,7 @@ class HalfPrecisionCache(DynamicCache):
 
 @dataclass
 class Recording:
-    """The stages of one case, as arrays, and what a runtime needs to repeat it."""
+    """The stages of one case as arrays, and the inputs that a runtime needs to repeat it."""
 
     stages: dict[str, np.ndarray]
     minimum_margin: float
@@ -110,7 +110,7 @@ def prompt_tokens(golden: GoldenModel, case: CaseSpecification, counts: list[int
 def generate(
     golden: GoldenModel, tokens: list[int], inputs: dict[str, torch.Tensor], cache: DynamicCache
 ) -> tuple[np.ndarray, list[int]]:
-    """Logits [steps, vocabulary] and tokens of a greedy answer that no token ends."""
+    """Logits [steps, vocabulary] and tokens of a greedy answer that ignores end tokens."""
     ids = torch.tensor([[golden.image_token if token == VISUAL_ROW else token for token in tokens]])
     output = golden.model(input_ids=ids, past_key_values=cache, use_cache=True, **inputs)
     logits, generated = [], []
@@ -125,7 +125,7 @@ def generate(
 def write_recording(
     recording: Recording, case: CaseSpecification, folder: Path, complete: bool
 ) -> None:
-    """Writes case.json and the arrays; all of them, or those that a short case carries."""
+    """Writes case.json and the arrays: all of them, or those of a short case."""
     folder.mkdir(parents=True, exist_ok=True)
     stages = dict(recording.stages)
     if not complete:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tiny models there are: one for each decoder architecture, tiling and rotary variant."""
+"""The tiny models: one for each decoder architecture, tiling and rotary variant."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CaseSpecification:
 
 @dataclass(frozen=True)
 class ModelSpecification:
-    """A tiny model; the first case carries every stage, the others the short ones."""
+    """A tiny model. The first case has every stage, the others only the short ones."""
 
     name: str
     seed: int

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from .errors import ConversionError
 
-# transformers has named the parts of LLaVA in two ways; the second column is the one used here.
+# transformers has had two naming schemes for the parts of LLaVA. The second column is used here.
 PART_PREFIXES = (
     ("model.language_model.lm_head.", "text.lm_head."),
     ("model.language_model.model.", "text."),
@@ -62,7 +62,7 @@ class Checkpoint:
         return content
 
     def optional_json(self, name: str) -> dict[str, Any] | None:
-        """A JSON object of the folder, None where there is no such file."""
+        """A JSON object of the folder; None without such a file."""
         path = self.folder / name
         if not path.is_file():
             return None
@@ -75,7 +75,7 @@ class Checkpoint:
         return content
 
     def optional_text(self, name: str) -> str | None:
-        """A text file of the folder, None where there is no such file."""
+        """A text file of the folder; None without such a file."""
         path = self.folder / name
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -133,5 +133,5 @@ class Checkpoint:
         for stored in handle.keys():  # noqa: SIM118 -- a handle is no dictionary
             name = canonical_name(stored)
             if name in self._places:
-                raise ConversionError(f"{path}: tensor {stored} is there twice")
+                raise ConversionError(f"{path}: tensor {stored} occurs twice")
             self._places[name] = (path, stored)

@@ -15,7 +15,7 @@ ARCHITECTURES = ("LlavaForConditionalGeneration", "LlavaNextForConditionalGenera
 # GGUF architecture of each text model type.
 GGUF_ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "phi3": "phi3"}
 
-# Values that config.json omits where they equal the class's own, from transformers'
+# Values that config.json omits if they equal the class's defaults, from transformers'
 # LlamaConfig, MistralConfig, Qwen2Config, Phi3Config and CLIPVisionConfig.
 LLAMA_DEFAULTS = {
     "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
@@ -40,7 +40,7 @@ VISION_DEFAULTS = {
     "num_attention_heads": 12, "num_channels": 3, "image_size": 224, "patch_size": 32,
     "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
 }  # fmt: skip
-# What LlavaConfig and LlavaNextConfig take for a missing vision_config: CLIP ViT-L/14-336.
+# The default of LlavaConfig and LlavaNextConfig for a missing vision_config: CLIP ViT-L/14-336.
 LLAVA_VISION_DEFAULTS = {
     "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
     "patch_size": 14, "image_size": 336, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -193,7 +193,7 @@ def rope_parameters(raw: dict[str, Any]) -> tuple[float, RopeScaling]:
 
 
 def vision_config(config: dict[str, Any]) -> VisionConfig:
-    """The vision part of config.json: a CLIP tower and the hidden states that it hands on."""
+    """The vision part of config.json: a CLIP tower and the hidden states that it outputs."""
     stored = config.get("vision_config")
     raw = VISION_DEFAULTS | (dict(stored) if stored else LLAVA_VISION_DEFAULTS)
     model_type = raw.get("model_type", "clip_vision_model")

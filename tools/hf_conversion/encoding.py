@@ -24,12 +24,12 @@ FILE_TYPES = {
     Type.Q8_0: gguf.LlamaFileType.MOSTLY_Q8_0,
     Type.Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0,
 }
-# What a largest value is divided by to become a half-precision number or block scale.
+# Divides the largest value to give what is stored in half precision: the value or its block's scale.
 HALF_DIVISORS = {Type.F16: 1, Type.Q4_0: 8, Type.Q8_0: 127}
 
 
 def storable(wanted: Type, row_length: int) -> Type:
-    """The wanted type, or F16 where rows are no whole number of its blocks."""
+    """The wanted type, or F16 if the row length is not a multiple of its blocks."""
     block_length, _ = gguf.GGML_QUANT_SIZES[wanted]
     return wanted if row_length % block_length == 0 else Type.F16
 
@@ -38,7 +38,7 @@ def encode(values: np.ndarray, kind: Type, name: str) -> np.ndarray:
     """The stored bytes of a tensor's values."""
     values = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(values).all():
-        raise ConversionError(f"tensor {name} has values that are not finite")
+        raise ConversionError(f"tensor {name} has non-finite values")
     largest = float(np.abs(values).max(initial=0))
     if kind in HALF_DIVISORS and largest / HALF_DIVISORS[kind] > np.finfo(np.float16).max:
         raise ConversionError(f"tensor {name} overflows {kind.name}; convert to bf16 or f32")
@@ -58,7 +58,7 @@ def from_checkpoint(
     kind: Type,
     transform: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> OutputTensor:
-    """An output tensor that a checkpoint's tensor of the given shape becomes."""
+    """The output tensor for a checkpoint's tensor of the given shape."""
     found = checkpoint.shape(source)
     if found != shape:
         raise ConversionError(

@@ -3,4 +3,4 @@
 
 
 class ConversionError(Exception):
-    """What is wrong with the folder, in one line that names the file."""
+    """An error in the folder; the message is one line that names the file."""

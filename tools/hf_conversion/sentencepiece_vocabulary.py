@@ -20,7 +20,7 @@ BPE_MODEL_TYPE = 2  # TrainerSpec.ModelType.BPE; GGUF readers merge by score, as
 
 
 def from_sentencepiece(path: Path) -> tuple[Pieces, bool]:
-    """The pieces of tokenizer.model, and whether text gets a space put before it."""
+    """The pieces of tokenizer.model, and whether a space is added before text."""
     model = sentencepiece_model_pb2.ModelProto()
     try:
         model.ParseFromString(path.read_bytes())
@@ -30,7 +30,7 @@ def from_sentencepiece(path: Path) -> tuple[Pieces, bool]:
         raise ConversionError(f"{path}: not a SentencePiece model of type BPE")
     if model.normalizer_spec.precompiled_charsmap:
         print(
-            f"warning: {path}: normalisation {model.normalizer_spec.name} has no place in GGUF",
+            f"warning: {path}: GGUF cannot express normalisation {model.normalizer_spec.name}",
             file=sys.stderr,
         )
     pieces = model.pieces
@@ -42,7 +42,7 @@ def from_sentencepiece(path: Path) -> tuple[Pieces, bool]:
 
 
 def from_tokenizer_json(definition: dict[str, Any]) -> tuple[Pieces, bool]:
-    """The same from a tokenizer.json; a token's score is minus the rank of its first merge."""
+    """The same from a tokenizer.json. A token's score is the negative rank of its first merge."""
     model = definition["model"]
     if model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
         raise ConversionError(f"tokenizer.json: model type {model.get('type')} is not supported")
@@ -70,7 +70,7 @@ def piece_type(text: str, unknown: str | None) -> int:
 
 
 def prefixes_space(definition: dict[str, Any]) -> bool:
-    """Whether a tokenizer.json puts a space before text, by a normalizer or a Metaspace step."""
+    """Whether a tokenizer.json adds a space before text, by a normalizer or a Metaspace step."""
     normalizer = definition.get("normalizer") or {}
     for step in normalizer.get("normalizers", [normalizer]):
         if step.get("type") == "Prepend":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Added tokens and special token ids, gathered from the several files that may hold them."""
+"""Added tokens and special token ids, collected from all files that may have them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AddedToken:
-    """A token that a tokenizer adds to its trained vocabulary; a special one is a control token."""
+    """A token added to the trained vocabulary; a special one is a control token."""
 
     id: int
     text: str

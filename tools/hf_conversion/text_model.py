@@ -18,7 +18,7 @@ from .encoding import FILE_TYPES, from_array, from_checkpoint, storable
 from .errors import ConversionError
 from .vocabulary import Vocabulary
 
-# The rotary tables that old checkpoints carry are computed, not read.
+# Rotary tables in old checkpoints are ignored, because they are computed.
 IGNORED_SUFFIXES = (".rotary_emb.inv_freq",)
 
 
@@ -55,7 +55,7 @@ def text_writer(config: TextConfig, name: str, kind: Type, words: Vocabulary) ->
 
 
 def add_rope(writer: gguf.GGUFWriter, config: TextConfig) -> None:
-    """Rotary metadata; llama3 scaling is carried by the tensor rope_freqs alone."""
+    """Rotary metadata; the tensor rope_freqs alone expresses llama3 scaling."""
     writer.add_rope_dimension_count(config.rotary_width)
     writer.add_rope_freq_base(config.rope_theta)
     scaling = config.rope_scaling
@@ -78,7 +78,7 @@ def original_context(config: TextConfig) -> int:
 
 
 def longrope_attention_factor(config: TextConfig, original: int) -> float:
-    """What cosines and sines are multiplied by: sqrt(1 + ln(context / original) / ln(original))."""
+    """The factor of cosines and sines: sqrt(1 + ln(context / original) / ln(original))."""
     stored = config.rope_scaling.values.get("attention_factor")
     if stored is not None:
         return float(stored)
@@ -125,7 +125,7 @@ def text_tensors(checkpoint: Checkpoint, config: TextConfig, kind: Type) -> list
     """All tensors of the text GGUF, in file order."""
     lacks_output = "text.lm_head.weight" not in checkpoint.names()
     tied = config.tied or (lacks_output and bool(checkpoint.config.get("tie_word_embeddings")))
-    # llama-quantize keeps the output matrix of a 4-bit file finer; here that is Q8_0.
+    # Like llama-quantize, store the LM head of a 4-bit file with more bits: here Q8_0.
     output_kind = Type.Q8_0 if kind == Type.Q4_0 else kind
     table = (config.vocabulary, config.width)
     make = partial(from_checkpoint, checkpoint)
@@ -158,12 +158,12 @@ def text_tensors(checkpoint: Checkpoint, config: TextConfig, kind: Type) -> list
         if name.startswith("text.") and not name.endswith(IGNORED_SUFFIXES)
     )
     if unknown:
-        raise ConversionError(f"{checkpoint.folder}: no place in GGUF for tensor {unknown[0]}")
+        raise ConversionError(f"{checkpoint.folder}: GGUF has no name for tensor {unknown[0]}")
     return tensors
 
 
 def layer_layout(config: TextConfig) -> list[tuple[str, str, tuple[int, ...], int]]:
-    """A layer's tensors: source, target, shape, heads to interleave the rotary rows of (or 0)."""
+    """A layer's tensors: source, target, shape, heads whose rotary rows to interleave (or 0)."""
     width, inner = config.width, config.feed_forward
     queries = config.heads * config.head_width
     keys = config.key_value_heads * config.head_width

@@ -16,7 +16,7 @@ from .configuration import TextConfig, VisionConfig
 from .encoding import FILE_TYPES, from_checkpoint, storable
 from .errors import ConversionError
 
-# Readers take a file of 24 blocks without feature_layer for one that kept the unused last block.
+# Readers assume that a file of 24 blocks without feature_layer kept the unused last block.
 LEGACY_DEPTH = 24
 
 # Source and target of each tensor with weight and bias in a block. The files that LLaVA GGUF
@@ -72,7 +72,7 @@ def vision_writer(
 
 
 def picture_settings(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The image processor's settings: their own file, or a part of the processor's."""
+    """The image processor's settings, from their own file or from the processor's."""
     settings = checkpoint.optional_json("preprocessor_config.json")
     if settings is None:
         settings = (checkpoint.optional_json("processor_config.json") or {}).get("image_processor")

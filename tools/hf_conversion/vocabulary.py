@@ -22,13 +22,13 @@ SPLIT_PATTERNS = {
     f"{CASED_CONTRACTIONS}|{WORDS}|\\p{{N}}{{1,3}}|{REST}": "llama-bpe",
     f"{CASED_CONTRACTIONS}|{WORDS}|\\p{{N}}|{REST}": "qwen2",
 }
-# Whether each pre-tokenizer's models put a beginning-of-sequence token first, if nothing says so.
+# Whether models with each pre-tokenizer begin with a beginning-of-sequence token by default.
 ADDS_BEGIN = {"llama-bpe": True, "qwen2": False, "gpt-2": False}
 
 
 @dataclass
 class Vocabulary:
-    """What the tokenizer.* keys of a GGUF file hold."""
+    """The values of the tokenizer.* keys of a GGUF file."""
 
     model: str  # "llama" for SentencePiece, "gpt2" for byte-level BPE
     pre: str
@@ -59,7 +59,7 @@ class Vocabulary:
 
 
 def read_vocabulary(checkpoint: Checkpoint, rows: int) -> Vocabulary:
-    """The folder's tokenizer, filled up to the number of embedding rows."""
+    """The folder's tokenizer, padded to the number of embedding rows."""
     settings = checkpoint.optional_json("tokenizer_config.json") or {}
     definition = checkpoint.optional_json("tokenizer.json")
     model_path = checkpoint.folder / "tokenizer.model"
@@ -125,7 +125,7 @@ def pre_tokenizer_name(definition: dict[str, Any]) -> str:
 
 
 def place(words: Vocabulary, added: list[AddedToken], rows: int) -> None:
-    """Puts added tokens at their ids and fills the rest of the embedding rows with unused ones."""
+    """Puts added tokens at their ids and pads the other embedding rows with unused tokens."""
     highest = max([len(words.tokens) - 1, *(token.id for token in added)])
     if highest >= rows:
         raise ConversionError(
@@ -150,7 +150,7 @@ def place(words: Vocabulary, added: list[AddedToken], rows: int) -> None:
 def adds_begin(
     words: Vocabulary, definition: dict[str, Any] | None, settings: dict[str, Any]
 ) -> bool:
-    """Whether encoding puts the beginning-of-sequence token first."""
+    """Whether encoding adds the beginning-of-sequence token."""
     if isinstance(settings.get("add_bos_token"), bool):
         return settings["add_bos_token"]
     begin = words.special_ids.get("bos_token_id")
@@ -165,7 +165,7 @@ def adds_begin(
 
 
 def chat_template(checkpoint: Checkpoint, settings: dict[str, Any]) -> str | None:
-    """The chat template, from whichever file this folder keeps it in."""
+    """The chat template, from the file that has it in this folder."""
     stored = settings.get("chat_template")
     if stored is None:
         stored = checkpoint.optional_text("chat_template.jinja")

@@ -59,7 +59,7 @@ def draw(case: Case, seed: int) -> Tokens:
 
 
 def rows(case: Case, width: int, random: np.random.Generator) -> np.ndarray:
-    """Rows that share a direction, as a projector's do; in a few groups where clustered."""
+    """Rows that share a direction, like a projector's; in a few groups if clustered."""
     offset = random.normal(0, 0.5, width)
     if case.kind == "clustered":
         centres = random.normal(0, 1, (7, width))
@@ -71,7 +71,7 @@ def rows(case: Case, width: int, random: np.random.Generator) -> np.ndarray:
 
 
 def degrade(values: np.ndarray) -> None:
-    """Puts in zero rows, equal rows, a row scaled, and a row turned round."""
+    """Inserts zero rows, equal rows, a scaled row and a negated row."""
     values[3] = values[40] = 0
     values[11] = values[20] = values[63] = values[7]
     values[30] = 2 * values[12]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The selectors as their papers write them: whole matrices, float64, no short cuts.
+"""The selectors as in their papers: whole matrices, float64, no shortcuts.
 
 Ties go to the lowest index; scores closer than rounding in float64 are ties.
 """
@@ -17,7 +17,7 @@ ROUNDING = 1e-9
 
 
 class Decisions:
-    """Takes the best of some scores, and remembers how close the closest decision was."""
+    """Picks the best of some scores and records the margin of the closest decision."""
 
     def __init__(self) -> None:
         self.margin = np.inf
@@ -31,7 +31,7 @@ class Decisions:
         return candidates[int(np.argmax(ties))]
 
     def largest(self, scores: np.ndarray, count: int) -> list[int]:
-        """The `count` largest scores, lowest index first among equals."""
+        """The `count` largest scores; among equals, the lowest index first."""
         scale = max(np.abs(scores).max(), 1e-30)
         order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
         if 0 < count < len(scores):
@@ -46,7 +46,7 @@ Rule = Callable[[Tokens, int, "Options", Decisions], list[int]]
 
 @dataclass
 class Options:
-    """A rule, and the options with which it runs."""
+    """A rule and its options."""
 
     rule: Rule
     metric: str = "squared-l2"
@@ -68,12 +68,12 @@ def cosines(rows: np.ndarray) -> np.ndarray:
 
 
 def remaining(count: int, chosen: list[int]) -> list[int]:
-    """The candidates that are left, ascending."""
+    """The remaining candidates, ascending."""
     return [index for index in range(count) if index not in set(chosen)]
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
-    """Scaled to 0…1; all 1 where they are equal."""
+    """Scaled to 0…1; all 1 if they are equal."""
     extent = values.max() - values.min()
     return (values - values.min()) / extent if extent > ROUNDING else np.ones_like(values)
 
@@ -134,7 +134,7 @@ def cenprune(tokens: Tokens, keep: int, options: Options, decisions: Decisions) 
 def cover(
     coverage: np.ndarray, weights: np.ndarray, keep: int, decisions: Decisions
 ) -> list[int]:
-    """Facility location on `coverage[thing, token]`, every gain computed anew."""
+    """Facility location on `coverage[thing, token]`; every gain is recomputed."""
     chosen: list[int] = []
     while len(chosen) < keep:
         covered = coverage[:, chosen].max(axis=1, initial=0)
@@ -220,7 +220,7 @@ def random(tokens: Tokens, keep: int, options: Options, decisions: Decisions) ->
 
 
 def uniform(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
-    """The middles of equal stretches."""
+    """The middles of equal intervals."""
     return [int((place + 0.5) * len(tokens.embeddings) / keep) for place in range(keep)]
 
 

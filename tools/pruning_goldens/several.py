@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Budgets and selections for several pictures, as the documentation of SeveralPictures words them."""
+"""Budgets and selections for several pictures, as SeveralPictures documents them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def mean_pair_distance(rows: np.ndarray) -> float:
 
 
 def apportion(total: int, weights: list[float], limits: list[tuple[int, int]]) -> list[int]:
-    """Proportional shares; those beyond a limit are set to it and the rest is shared anew."""
+    """Proportional shares. Those beyond a limit are set to it, and the rest is shared again."""
     total = min(max(total, sum(low for low, _ in limits)), sum(high for _, high in limits))
     weights = [max(weight, 1e-9) for weight in weights]
     shares: dict[int, float] = {}
@@ -78,7 +78,7 @@ def apportion(total: int, weights: list[float], limits: list[tuple[int, int]]) -
         if abs(excess) < 1e-9:
             shares |= clamped
             break
-        # Too much was given at lower limits, or too little at upper ones: those are settled.
+        # If lower limits gave too much, or upper ones too little, these shares are final.
         settled = [
             index
             for index in free
@@ -140,7 +140,7 @@ def pareto(objectives: np.ndarray, keep: int) -> list[int]:
 def select(
     case: Pictures, pictures: list[np.ndarray], text: np.ndarray, keep: int
 ) -> dict | None:
-    """What is kept, or None when a choice is close."""
+    """The kept tokens; None if a choice is close."""
     decisions = Decisions()
     diversity = [mean_pair_distance(rows) for rows in pictures]
     means = [unit(rows).mean(axis=0) for rows in pictures if len(rows) > 0]

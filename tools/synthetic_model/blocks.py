@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random weights in GGUF's block formats, made as blocks: no values are encoded."""
+"""Random weights in GGUF's block formats, generated as blocks without encoding values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
-# Blocks in the stretch that is repeated through a matrix. A prime above every row count: two rows
-# never start at the same place of the stretch, so no two rows of a matrix are equal.
+# The number of blocks in the sequence that a matrix repeats. It is a prime above every row count, so
+# two rows never start at the same block of the sequence, and no two rows of a matrix are equal.
 STRETCH_BLOCKS = 40009
 STRETCH_FLOATS = 1_000_003  # the same for formats without blocks
 SAMPLE_BLOCKS = 2048  # to measure the deviation of a stretch's values
@@ -24,7 +24,7 @@ LAYOUTS = {
     Type.Q5_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 160)],
     Type.Q6_K: [("quants", "u1", 192), ("scales", "u1", 16), ("d", "<f2")],
 }
-# dmin as a multiple of d: the middle of the quants' range, so that values are balanced about 0.
+# dmin as a multiple of d: the middle of the quants' range, so values are centred on 0.
 MIDDLES = {Type.Q4_K: 7.5, Type.Q5_K: 15.5}
 
 
@@ -67,7 +67,7 @@ class RandomWeights:
         return scaled
 
     def _make_stretch(self, kind: Type) -> tuple[np.ndarray, float]:
-        """Random blocks with scales of ±1 and the deviation of the values that they stand for."""
+        """Random blocks with scales of ±1, and the standard deviation of their values."""
         generator = self._generator(kind.name)
         if kind in (Type.F16, Type.BF16):
             return generator.standard_normal(STRETCH_FLOATS, dtype=np.float32), 1.0
@@ -95,7 +95,7 @@ def random_bytes(generator: np.random.Generator, shape: tuple[int, ...]) -> np.n
 
 
 def packed_three_bit_scales(generator: np.random.Generator) -> np.ndarray:
-    """Sixteen 6-bit scales of 40…63, from which 32 is taken, per Q3_K block, in their 12 bytes."""
+    """Sixteen 6-bit scales of 40…63 (stored plus 32) per Q3_K block, in their 12 bytes."""
     scales = generator.integers(40, 64, (STRETCH_BLOCKS, 16), dtype=np.uint8)
     low, high = scales & 15, (scales >> 4).reshape(-1, 4, 4)
     upper = high[:, 0] | high[:, 1] << 2 | high[:, 2] << 4 | high[:, 3] << 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tensors llama-quantize stores in which type."""
+"""The type in which llama-quantize stores each tensor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gguf import LlamaFileType
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named mixture: its main type, that of the output matrix, that of sensitive matrices."""
+    """A named mixture: the main type, that of the LM head, that of sensitive matrices."""
 
     file_type: LlamaFileType
     base: Type
@@ -29,7 +29,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class MediumThreeBits(Recipe):
-    """Q3_K_M: values, the outputs of attention and down projections are finer in every layer."""
+    """Q3_K_M: values, attention outputs and down projections have more bits in every layer."""
 
     first: Type  # of attn_v in two layers and of ffn_down in the first sixteenth
 
@@ -41,7 +41,7 @@ class MediumThreeBits(Recipe):
 
 
 def use_more_bits(layer: int, layers: int) -> bool:
-    """llama.cpp's choice of layers for the finer type: the first and last eighth, every third."""
+    """llama.cpp's layers for the type with more bits: first and last eighth, every third."""
     eighth = layers // 8
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 

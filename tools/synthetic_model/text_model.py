@@ -82,7 +82,7 @@ def layout(shape: TextShape) -> list[tuple[int | None, str, str, tuple[int, ...]
 def random_tensor(
     weights: RandomWeights, name: str, shape: tuple[int, ...], kind: Type, deviation: float
 ) -> OutputTensor:
-    """A random tensor; vectors are F32, and those of norm weights scatter about 1."""
+    """A random tensor. Vectors are F32; norm weights scatter around 1."""
     mean = 0.0
     if len(shape) == 1:
         kind = Type.F32

@@ -42,7 +42,7 @@ class SyntheticVocabulary:
 
 
 def make_vocabulary(size: int, seed: int) -> SyntheticVocabulary:
-    """Special tokens, 256 bytes, words with all their beginnings, single characters."""
+    """Special tokens, 256 bytes, words with all their prefixes, single characters."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     characters = [
         SPACE,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets the tests import the tools' modules, which lie beside their scripts."""
+"""Lets the tests import the tools' modules from the folders of their scripts."""
 
 import sys
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ collect_ignore = NEED_TORCH if LACKING else []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the files whose tests did not run, and say why."""
+    """Reports the test files that did not run, and why."""
     for name in collect_ignore:
         lacking = " and ".join(LACKING)
         terminalreporter.write_line(f"skipped tools/tests/{name}: {lacking} not installed")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Parquet converter: every record a row, whatever its text, and nothing on errors."""
+"""The Parquet converter: every record becomes a row, and errors leave no file."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     source.write_text(text, encoding="utf-8")
     ran = convert(source, target)
     assert ran.returncode == 1
-    assert "line 1 is no record" in ran.stderr
+    assert "line 1 is not a record" in ran.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""convert-hf: the ways in which folders are written, and folders that it must refuse."""
+"""convert-hf: all kinds of folders, and folders that it must refuse."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_newer_rope_parameters_mean_the_same(originals: dict[str, Path], tmp_pat
 @pytest.mark.parametrize("name", SPECIFICATIONS)
 @pytest.mark.parametrize(
     ("outtype", "tolerance"),
-    # Of a block's largest value: half a step of the type, and its scale's own rounding.
+    # Relative to a block's largest value: half a step of the type, and the scale's rounding.
     [("f16", 2**-11), ("bf16", 2**-8), ("q8_0", 1 / 254 + 2**-11), ("q4_0", 1 / 8 + 2**-11)],
 )
 def test_types_round_by_no_more_than_they_must(
@@ -206,7 +206,7 @@ def test_tokenizer_json_and_model_agree(
 
 
 def test_what_config_leaves_out_is_filled_in() -> None:
-    """The published LLaVA-1.5-7B lists little more of its text model than this."""
+    """The published LLaVA-1.5-7B says little more than this about its text model."""
     stored = {"model_type": "llama", "vocab_size": 32064, "max_position_embeddings": 4096}
     text = text_config({"text_config": stored})
     assert (text.width, text.layers, text.heads, text.key_value_heads) == (4096, 32, 32, 32)
@@ -278,7 +278,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda f: edit_json(
             f / "config.json", lambda c: c["text_config"].update(num_hidden_layers=1)
         ),
-        "no place in GGUF for tensor text.layers.1",
+        "GGUF has no name for tensor text.layers.1",
     ),
     "wrong width": (
         lambda f: edit_json(

@@ -53,7 +53,7 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture(scope="module")
 def model() -> Llava:
-    """A model whose every weight matters: none is zero, as many are at the start."""
+    """A model without zero weights, which an untrained one has."""
     made = Llava(seed=1).eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -91,7 +91,7 @@ def test_unseen_pairs_are_in_no_training_scene_and_in_all_that_ask_for_them() ->
 
 
 def test_patch_labels_agree_with_the_pixels() -> None:
-    """A good part of a patch that shows an object is of the object's colour."""
+    """A large part of a patch that shows an object has the object's colour."""
     for seed in range(20):
         scene = make_scene(seed, crowded=True)
         picture, owners = draw(scene)
@@ -112,7 +112,7 @@ def test_patch_labels_agree_with_the_pixels() -> None:
 
 
 def answer_by_hand(scene, task: str, question: str) -> str:
-    """The answer found from the words of the question alone, in another way than the asker's."""
+    """Derives the answer from the question's words, independently of the generator."""
     words = question.rstrip("?.").split()
     shapes = {s: s for s in (*SHAPES, "sign")} | {s + ("es" if s == "cross" else "s"): s for s in SHAPES}
     known = {"shape": shapes, "colour": {c: c for c in COLOURS}, "size": {s: s for s in SIZES}}
@@ -211,7 +211,7 @@ def test_packed_questions_equal_separate_prompts_in_transformers(
 
 
 def after_sampling(pictures: int) -> random.Random:
-    """A lot in the state in which the packer draws its questions: all patches were sampled first."""
+    """A random generator in the packer's state after it has sampled all patches."""
     lot = random.Random(0)
     for _ in range(pictures):
         lot.sample(range(PATCHES), PATCHES)
@@ -221,7 +221,7 @@ def after_sampling(pictures: int) -> random.Random:
 def test_a_question_is_no_longer_right_with_another_picture(
     model: Llava, vocabulary: Vocabulary
 ) -> None:
-    """The packed rows do look at the visual tokens."""
+    """The packed rows attend to the visual tokens."""
     batch = Packer(vocabulary, ROWS).batch([[make_scene(0)]], random.Random(0), draw=every_task)
     with torch.no_grad():
         first, second = (
@@ -293,7 +293,7 @@ def test_tokens_that_tell_of_the_background_are_taught_to_look_at_it(vocabulary:
 
 
 def test_looking_at_one_of_two_alike_is_not_enough(vocabulary: Vocabulary) -> None:
-    """The attention to what is counted is to be shared equally among all of it."""
+    """Attention must be spread equally over the counted patches."""
     scene = next(s for s in map(make_scene, range(99)) if len(s.objects) == 2)
     labels = torch.from_numpy(patch_labels(scene, draw(scene)[1])[None]).flatten(1, 2)
     places = shown_places(labels)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documents: links lead somewhere, and the README stays short."""
+"""The documents: links have targets, and the README stays short."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def prose(path: Path) -> str:
-    """A document without its blocks of code."""
+    """A document without its code blocks."""
     return FENCE.sub("", path.read_text(encoding="utf-8"))
 
 
 def anchors(path: Path) -> set[str]:
-    """What GitHub calls a document's headings in links."""
+    """The anchors that GitHub gives a document's headings."""
     headings = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(path)))
     return {heading.replace(" ", "-") for heading in headings}
 
@@ -62,7 +62,7 @@ def test_every_field_of_the_examples_is_described() -> None:
 
 
 def fields(value: object) -> set[str]:
-    """The names of an object's fields, and of those inside."""
+    """The names of an object's fields, including nested ones."""
     if isinstance(value, list):
         return set().union(*map(fields, value))
     if isinstance(value, dict):

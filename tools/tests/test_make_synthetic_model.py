@@ -47,7 +47,7 @@ def layer_norm(x: np.ndarray, tensors: dict[str, np.ndarray], name: str) -> np.n
 
 
 def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int, causal: bool) -> np.ndarray:
-    """Attention without position embedding, which changes no norm; arrays are [rows, width]."""
+    """Attention without position embedding, which preserves norms; arrays are [rows, width]."""
     q, k, v = (x.reshape(len(x), heads, -1).swapaxes(0, 1) for x in (q, k, v))
     scores = q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1])
     if causal:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""plain_tests: what becomes of expectations, arguments, errors and key paths."""
+"""plain_tests: the rewriting of expectations, arguments, errors and key paths."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_expectations_keep_their_lines_and_show_their_sides() -> None:
         'expectAtMost(abs(sum(table, [1, 2])), bound, #"abs(sum(table, [1, 2])) <= bound"#, '
         '#"Sums.swift:8"#, "\\(table), \\(largest.kind)")'
     )
-    # Of two conditions there are no two sides; brackets and commas in strings are none.
+    # Two conditions have no two sides. Brackets and commas in strings do not count.
     assert plain[11].strip().startswith('expect(first.isNaN || "a, b" == "c", ')
     assert 'expectEqual(sum([]), 0, #"sum([]) == 0"#, #"Sums.swift:17"#, #""#)' in plain[16]
     assert len(plain) == len(SUITE.splitlines())

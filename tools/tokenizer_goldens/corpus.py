@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences, written for this purpose, that the small vocabularies are trained on."""
+"""The sentences that the small vocabularies are trained on, written for this purpose."""
 
 import random
 
@@ -48,7 +48,7 @@ Na zdjęciu widać żółtą łódź i dwóch rybaków.
 
 
 def training_text(seed: int, repetitions: int) -> list[str]:
-    """The sentences, and sentences shuffled from their words, so that many pairs repeat."""
+    """The sentences, and shuffles of their words, so that many pairs repeat."""
     generator = random.Random(seed)
     lines = SENTENCES.splitlines()
     words = [word for line in lines for word in line.split(" ") if word]

@@ -15,7 +15,7 @@ LLAMA3_HEADER = "<|start_header_id|>{}<|end_header_id|>\n\n"
 
 @dataclass(frozen=True)
 class Form:
-    """How a model family writes conversations; `{}` is where a text is put in."""
+    """A model family's format of conversations; `{}` marks where a text goes."""
 
     template: str
     system: str
@@ -26,7 +26,7 @@ class Form:
     system_in_turn: bool = False
 
     def start(self, system: str | None) -> str:
-        """What stands before the first question, without the turn's own prefix."""
+        """The text before the first question, without the turn's own prefix."""
         text = self.default_system if system is None else system
         return self.system.format(text) if text else ""
 
@@ -82,7 +82,7 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Turn:
-    """A question as the user gives it, the pictures with it, and the answer."""
+    """A question as the user writes it, the number of its pictures, and the answer."""
 
     question: str
     pictures: int = 0
@@ -116,7 +116,7 @@ CONVERSATIONS: list[tuple[str | None, list[Turn]]] = [
 
 
 def expected_prompts(form: Form, tokenizer: Tokenizer, begin: list[int]) -> list[dict]:
-    """Each conversation with the pieces that each of its turns adds."""
+    """Each conversation with the pieces that each turn adds."""
     prompts = []
     for system, turns in CONVERSATIONS:
         text = form.first(system, turns[0].placed)

@@ -5,14 +5,14 @@ import random
 import unicodedata
 
 HARD_TEXTS = [
-    # Nothing, and next to nothing
+    # Empty and almost empty
     "", " ", "  ", "   ", "\n", "\n\n", "\n\n\n", "\t", "\t\t", "\r", "\r\n", "\r\n\r\n", "a", "\0",
     # White space around and between words
     "Hello world", " Hello world", "Hello  world", "Hello   world ", "  Hello\tworld  ",
     "Hello\nworld", "Hello \nworld", "Hello\n world", "Hello \n \n world", "one\r\ntwo\r\n\r\nthree",
     "a\t b", "a \tb", "\t\tx", " \t x", "x\n\n\n\n  y", "x \n\t \r\n  y", "trailing ", "trailing  ",
     "trailing\n", "trailing \n", "    return x", "\n    return x", "a" + " " * 17 + "b", " " * 33,
-    # Unicode's other spaces, and what only looks like one
+    # Unicode's other spaces and look-alikes
     "a\u00a0b", "a\u00a0\u00a0b", "\u00a0", "a\u2003b", "a\u2009 b", "a\u3000b", "\u3000\u3000",
     "a\u2028b\u2029c", "a\u0085b", "a\u1680b", "a\u202fb\u205fc", "a\u200bb", "a\ufeffb", "a\u180eb",
     "a\u000bb\u000cc", "a\u001cb\u001fc",
@@ -68,7 +68,7 @@ FUZZ_ALPHABETS = [
 
 
 def fuzz_texts(seed: int, count: int) -> list[str]:
-    """Random texts from small alphabets, and from all characters that Unicode has assigned."""
+    """Random texts from small alphabets and from all assigned Unicode characters."""
     generator = random.Random(seed)
     assigned = [
         chr(value)

@@ -17,9 +17,9 @@ WORDS = {
     "qwen2": MODERN_WORD.replace("NUMBER", r"\p{N}"),
     "gpt-2": rf"{CONTRACTIONS}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)|\s+",
 }
-# Merges do not lead to these words, so only a tokenizer that keeps whole words finds them.
+# No merges lead to these words, so only a tokenizer that keeps whole words finds them.
 WHOLE_WORDS = ["Ġpicturesque", "bicyclette", "!?!?!?"]
-# Phi-3's special tokens swallow the white space behind them, except for these.
+# Phi-3's special tokens, except for these, swallow the white space after them.
 KEEPING_SPACE = ["<unk>", "<s>", "<|endoftext|>"]
 
 
@@ -47,7 +47,7 @@ def train_sentencepiece(lines: list[str], size: int) -> SentencePieceProcessor:
 def sentencepiece_as_tokenizers(
     processor: SentencePieceProcessor, special: list[str], strips_after: bool = False
 ) -> Tokenizer:
-    """The same vocabulary in `tokenizers`, which knows special tokens, as transformers has it."""
+    """The same vocabulary in `tokenizers`, with special tokens, as in transformers."""
     tokens = {processor.id_to_piece(token): token for token in range(processor.get_piece_size())}
     text = {
         piece

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "CAllocationCount.h"
 
-// Tells whether this is glibc.
+// Defines __GLIBC__ if this is glibc.
 #include <stdlib.h>
 
 #if defined(__GLIBC__)
@@ -10,7 +10,7 @@
 
 static _Atomic long count;
 
-/// glibc's own allocator, under the name that stays when a program defines `malloc`.
+/// glibc's allocator, under the name that it keeps when a program defines `malloc`.
 void *__libc_malloc(size_t bytes);
 
 void *malloc(size_t bytes) {

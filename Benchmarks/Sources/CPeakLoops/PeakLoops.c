@@ -4,13 +4,13 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/// Independent sums: more than latency (4 or 5) times throughput (2), and no more than registers.
+/// The number of independent sums: more than latency (4 or 5) times throughput (2), at most the registers.
 #define SUMS 12
 
 /// Defines a loop of `SUMS` independent steps `sum = step` on two operands that stay in registers.
 ///
-/// The empty assembly makes the operands new to the compiler in every step and the sums used at the
-/// end, so that it can neither share nor move any part of the work.
+/// The empty assembly makes the compiler treat the operands as new in every step and the sums as used at the
+/// end, so it can neither share nor move any work.
 #define PEAK_LOOP(name, features, sum_type, operand_type, operand, step) \
     __attribute__((target(features), noinline)) static void name(long iterations) { \
         sum_type sums[SUMS] = {}; \
@@ -29,7 +29,7 @@ PEAK_LOOP(int8_avx512, "avx512f,avx512vnni", __m512i, __m512i, _mm512_set1_epi8(
           _mm512_dpbusd_epi32(sum, left, right))
 PEAK_LOOP(int8_avxvnni, "avx2,avxvnni", __m256i, __m256i, _mm256_set1_epi8(3),
           _mm256_dpbusd_avx_epi32(sum, left, right))
-/// The operand of the second multiplication is any: only its cost counts.
+/// The operand of the second multiplication is arbitrary: only its cost matters.
 PEAK_LOOP(int8_avx2, "avx2", __m256i, __m256i, _mm256_set1_epi8(3),
           _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(left, right), right)))
 PEAK_LOOP(float32_avx512, "avx512f", __m512, __m512, _mm512_set1_ps(0.1f),
@@ -76,7 +76,7 @@ peak_loop bfloat16_peak_loop(void) { return (peak_loop){0}; }
 
 typedef uint64_t cache_line __attribute__((vector_size(64)));
 
-/// Bytes between a prefetch and its load: enough to cover the memory's latency at 40 GB/s.
+/// The distance in bytes of a prefetch from its load, which covers the memory's latency at 40 GB/s.
 #define PREFETCH_DISTANCE 4096
 
 #define READ_STREAM(name, prefetch) \

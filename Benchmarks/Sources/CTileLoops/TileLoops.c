@@ -3,13 +3,13 @@
 
 #include <stdatomic.h>
 
-/// As many sums as hide the latency of four-wide multiply-adds, in eight registers.
+/// Enough sums to hide the latency of four-wide multiply-adds, in eight registers.
 #define SUMS 32
 
 void multiply_adds(long rounds) {
     float sums[SUMS] = {};
     for (long round = 0; round < rounds; round++) {
-        // Contracts towards 1, so that the sums stay ordinary numbers.
+        // Converges to 1, so the sums stay normal numbers.
         for (int index = 0; index < SUMS; index++) sums[index] = sums[index] * 0.5f + 0.5f;
     }
     __asm__ volatile("" ::"r"(sums) : "memory");
@@ -24,8 +24,8 @@ bool has_openmp(void) {
 }
 
 void openmp_for_each(long count, int threads, tile_function tile, void *context) {
-    // Not `omp for schedule(dynamic)`: newer compilers want a newer library for it than Debian's. A
-    // counter in a parallel region divides a loop in the same way, and is what ggml does.
+    // `omp for schedule(dynamic)` needs a newer library than Debian's with newer compilers. A counter in a
+    // parallel region divides the loop in the same way, as ggml does.
     _Atomic long next = 0;
 #if defined(_OPENMP)
 #pragma omp parallel num_threads(threads)

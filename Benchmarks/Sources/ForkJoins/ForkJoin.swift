@@ -12,9 +12,9 @@ public struct ForkJoin: Sendable {
     /// Runs all tiles of a job and returns when they are done.
     public func callAsFunction(_ job: TileJob) { run(job.count, job) }
 
-    /// All ways that this machine offers, for the same number of threads.
+    /// All fork-joins that this build has, for the same number of threads.
     ///
-    /// Dispatch chooses its threads itself: one per active processor.
+    /// Dispatch chooses its own number: one thread per active processor.
     public static func all(threads: Int) -> [ForkJoin] {
         let pool = WorkerPool(threadCount: threads)
         let ours = ForkJoin(name: "WorkerPool") { count, job in
@@ -30,14 +30,16 @@ public struct ForkJoin: Sendable {
     }
 }
 
-/// Work in tiles: a kernel's function, or the synthetic one.
+/// Work in tiles: a kernel's or synthetic.
 public struct TileJob: @unchecked Sendable {
     /// Tiles of the job.
     public let count: Int
     let tile: tile_function
     let context: UnsafeMutableRawPointer
 
-    /// A job of `count` calls `tile(context, index)`; the context outlives it.
+    /// A job of `count` calls of `tile(context, index)`.
+    ///
+    /// The context must outlive it.
     public init(count: Int, context: UnsafeMutableRawPointer, tile: @escaping tile_function) {
         self.count = count
         self.tile = tile

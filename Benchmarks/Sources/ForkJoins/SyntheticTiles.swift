@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CTileLoops
 
-/// Tiles of a given duration on a quiet core, as work and not as time: a core that is taken by others
-/// takes longer for them.
+/// Tiles of a fixed amount of work, given by its duration on an idle core.
+///
+/// A busy core takes longer.
 public final class SyntheticTiles: Sendable {
     private let count: Int
     private let rounds: Int
@@ -13,7 +14,7 @@ public final class SyntheticTiles: Sendable {
         rounds = Int(microseconds / Self.microsecondsPerRound)
     }
 
-    /// The job of all tiles, good as long as this object lives.
+    /// The job of all tiles, valid while this object lives.
     public var job: TileJob {
         TileJob(count: count, context: Unmanaged.passUnretained(self).toOpaque()) { tiles, _ in
             Unmanaged<SyntheticTiles>.fromOpaque(tiles).takeUnretainedValue().runOne()

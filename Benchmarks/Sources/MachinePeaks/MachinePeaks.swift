@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import CPeakLoops
 
-/// The highest rates that a processor and its memory reach, to be measured beside any benchmark.
+/// The highest rates of a processor and its memory, measured with every benchmark.
 ///
-/// Clocks drift and neighbours interfere, so a rate means something only as a part of a peak of the
-/// same run.
+/// Clock rates drift and other processes interfere, so a rate is meaningful only relative to a peak of the same
+/// run.
 public enum MachinePeaks {
-    /// The peaks of `threads` threads together, each thread on a core of its own if there is one.
+    /// The peaks of `threads` threads together, each on its own core if possible.
     ///
-    /// Takes a second or two, and a gigabyte of memory. Each is the best of many short runs.
+    /// Measuring takes one or two seconds and a gigabyte of memory. Each peak is the best of many short runs.
     public static func measure(threads: Int) -> Peaks {
         precondition(threads > 0, "MachinePeaks: \(threads) threads, expected at least one")
         return Peaks(
@@ -19,11 +19,11 @@ public enum MachinePeaks {
             streamingRead: StreamingBuffer(threads: threads).bestRate())
     }
 
-    /// Giga-operations per second; `nil` where the processor lacks the instruction.
+    /// Giga-operations per second; nil if the processor lacks the instruction.
     private static func rate(of loop: peak_loop, _ threads: Int) -> InstructionPeak? {
         guard let name = loop.instruction, let run = loop.run else { return nil }
-        // 0.3–1.5 ms per run at 2–4 GHz: longer than starting together takes, shorter than a time
-        // slice, so that some runs pass undisturbed.
+        // A run takes 0.3–1.5 ms at 2–4 GHz: longer than starting the threads, and shorter than a time
+        // slice, so some runs are undisturbed.
         let iterations = 200_000
         let seconds = shortestSeconds(threads: threads, repetitions: 60) { _ in run(iterations) }
         let operations = loop.operations_per_iteration * Double(iterations * threads)
@@ -32,9 +32,9 @@ public enum MachinePeaks {
     }
 }
 
-/// What `MachinePeaks` measured.
+/// The results of `MachinePeaks`.
 public struct Peaks: Sendable {
-    /// Threads that ran at the same time; all rates are theirs together.
+    /// The number of threads; all rates are their sums.
     public let threads: Int
 
     /// Products of bytes summed in 32 bits: VNNI's dot product, or AVX2's nearest.

@@ -2,15 +2,16 @@
 import Dispatch
 import Synchronization
 
-/// The shortest of the times that `threads` threads took to run `body` (given a number below
-/// `threads`) once each, from a common start to the end of the last one, in seconds.
+/// Lets each of `threads` threads run `body` once, with its number, from a common start.
+///
+/// Returns the seconds until the last one ends, in the fastest repetition.
 func shortestSeconds(
     threads: Int, repetitions: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void
 ) -> Double {
     let line = StartLine(threads: threads)
     let others = DispatchGroup()
     for thread in 1..<max(1, threads) {
-        // A serial queue of its own gives every thread a worker that no other work can take.
+        // A separate serial queue gives every thread its own worker.
         DispatchQueue(label: "peaks.\(thread)", qos: .userInitiated).async(group: others) {
             for _ in 0..<repetitions {
                 line.wait()
@@ -32,7 +33,7 @@ func shortestSeconds(
     return shortest / .seconds(1)
 }
 
-/// Where threads wait, spinning, until all of them have come.
+/// A barrier at which threads spin until all of them have arrived.
 private final class StartLine: Sendable {
     private let threads: Int
     private let arrivals = Atomic<Int>(0)

@@ -7,9 +7,9 @@ import CPeakLoops
     import Darwin
 #endif
 
-/// Memory too large for any cache, in huge pages where the system has them.
+/// Memory that exceeds all caches, in huge pages where the system has them.
 final class StreamingBuffer: @unchecked Sendable {
-    /// Far above the caches of laptops and of a share of a server.
+    /// Far above the caches of laptops and of parts of a server.
     private static let totalBytes = 1 << 30
     private static let hugePage = 2 << 20
 
@@ -23,11 +23,11 @@ final class StreamingBuffer: @unchecked Sendable {
         start = UnsafeMutableRawPointer.allocate(
             byteCount: bytesPerThread * threads, alignment: Self.hugePage)
         #if os(Linux)
-            // Refused where huge pages are off: then the rate is that of small pages.
+            // This fails if huge pages are off; the rate is then that of small pages.
             _ = madvise(start, bytesPerThread * threads, MADV_HUGEPAGE)
         #endif
-        // Each thread touches its part first, so that it lies in the memory next to its core. Pages
-        // of nothing but zeros could all be one page, so write something.
+        // Each thread touches its part first, so that it is allocated near its core. All pages of
+        // zeros could share one page, so write something else.
         _ = shortestSeconds(threads: threads, repetitions: 1) { [self] thread in
             memset(part(thread), 1, bytesPerThread)
         }
@@ -35,7 +35,7 @@ final class StreamingBuffer: @unchecked Sendable {
 
     deinit { start.deallocate() }
 
-    /// The best rate in GB/s, with or without prefetches in software.
+    /// The best rate in GB/s, with or without software prefetches.
     func bestRate() -> Double {
         let seconds = [read_stream, read_stream_prefetched].map { read in
             shortestSeconds(threads: threads, repetitions: 6) { [self] thread in

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CAllocationCount
 
-/// How often each of some runs asks for memory, at the mean; a dash where that cannot be counted.
+/// The mean number of allocations per run; a dash where they cannot be counted.
 func allocations(of runs: Int, _ body: () throws -> Void) rethrows -> String {
     guard allocation_count() >= 0 else { return "-" }
     let before = allocation_count()

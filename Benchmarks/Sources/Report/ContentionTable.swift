@@ -2,9 +2,9 @@
 import ForkJoins
 import Foundation
 
-/// Prints how fast jobs run while another process takes one of the processors.
+/// Prints the rates of jobs while another process uses one of the processors.
 ///
-/// A perfect division loses half of one core: the other process gets as much of it as we do.
+/// A perfect division loses half of a core: the other process gets the other half.
 func printContention(threads: Int) {
     var rows = [["tiles per ms, \(threads) threads", "quiet", "processor 0 taken", "part"]]
     for (count, microseconds) in [(64, 20.0), (64, 100), (8, 20), (2 * threads, 200)] {
@@ -23,7 +23,7 @@ func printContention(threads: Int) {
     printTable(rows)
 }
 
-/// The rate over a second, which is hundreds of the scheduler's time slices.
+/// The rate over a second, hundreds of the scheduler's time slices.
 private func tilesPerMillisecond(_ forkJoin: ForkJoin, _ tiles: SyntheticTiles) -> Double {
     for _ in 0..<20 { forkJoin(tiles.job) }
     let start = ContinuousClock.now

@@ -5,7 +5,7 @@ import Kernels
 import MachinePeaks
 import WorkerPool
 
-/// Products of rows of floats with a matrix of floats in panels, spread over threads as the model does it.
+/// Products of rows of floats with a float matrix in panels, divided among threads as in the model.
 final class FloatProductSample: @unchecked Sendable {
     private let outputs: Int
     private let inputs: Int
@@ -40,7 +40,7 @@ final class FloatProductSample: @unchecked Sendable {
         result.deallocate()
     }
 
-    /// - Parameter roundsInputs: multiply bfloat16 numbers by such.
+    /// - Parameter roundsInputs: whether to multiply bf16 numbers by bf16 numbers.
     func multiply(roundsInputs: Bool) {
         let matrix = panels.next()
         let kernel = kernels.product(kind)
@@ -67,7 +67,7 @@ final class FloatProductSample: @unchecked Sendable {
         }
     }
 
-    /// The product with a matrix of as many numbers by OpenBLAS's `sgemm`.
+    /// The product with a matrix of the same size by OpenBLAS's `sgemm`.
     func multiplyByOpenBLAS(threads: Int) {
         openblas_set_num_threads(Int32(threads))
         cblas_sgemm(
@@ -76,13 +76,13 @@ final class FloatProductSample: @unchecked Sendable {
             Int32(inputs), 0, result, Int32(outputs))
     }
 
-    /// Multiplications and additions of one product.
+    /// The multiplications and additions of one product.
     var operations: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
-    /// Bytes of the weights.
+    /// The bytes of the weights.
     var weightBytes: Double { Double(panels.matrixBytes) }
 }
 
-/// Prints the rate of products with panels of floats as a part of the machine's peaks.
+/// Prints the rates of products with float panels relative to the machine's peaks.
 func printFloatProducts(threads: Int) {
     let kernels = KernelTable.available[0]
     let pool = WorkerPool(threadCount: threads)

@@ -2,10 +2,10 @@
 import ForkJoins
 import Foundation
 
-/// Prints what dividing a job among `threads` costs, for jobs of one tile per thread.
+/// Prints the overhead of dividing a job among `threads`, for jobs of one tile per thread.
 ///
-/// The overhead is what a job of 20 µs tiles takes longer than one tile, at the median, back to back
-/// and after pauses: of 20 µs, when threads still spin, and of 2 ms, when they have parked.
+/// The overhead is the median time of a job of 20 µs tiles minus the time of one tile. It is measured back to
+/// back, after pauses of 20 µs, when threads still spin, and after pauses of 2 ms, when they have parked.
 func printForkJoins(threads: Int) {
     let empty = SyntheticTiles(count: threads, microseconds: 0)
     let short = SyntheticTiles(count: threads, microseconds: 20)
@@ -33,7 +33,7 @@ private func median(of runs: Int, pause: () -> Void = {}, _ body: () -> Void) ->
     sortedTimes(of: runs, pause: pause, body)[runs / 2]
 }
 
-/// Microseconds of each run, shortest first.
+/// The microseconds of each run, shortest first.
 private func sortedTimes(
     of runs: Int, pause: () -> Void = {}, _ body: () -> Void
 ) -> [Double] {

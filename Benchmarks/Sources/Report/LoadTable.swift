@@ -6,7 +6,7 @@ import TensorOps
 import WeightPanels
 import WorkerPool
 
-/// A matrix of one format in memory, as a file's pages are while it is loaded.
+/// A matrix of one format in memory, like a file's pages during loading.
 private final class PackingSample: @unchecked Sendable {
     private static let outputs = 4096
     private static let inputs = 4096
@@ -20,7 +20,7 @@ private final class PackingSample: @unchecked Sendable {
         self.format = format
         byteCount = Self.outputs * format.byteCount(of: Self.inputs)
         let source = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
-        // Any finite numbers: packing takes as long for all of them, zero scales left out.
+        // Packing takes the same time for all finite numbers with nonzero scales.
         source.initializeMemory(as: UInt8.self, repeating: 0x3C, count: byteCount)
         self.source = source
         matrix = WeightMatrix(
@@ -28,7 +28,7 @@ private final class PackingSample: @unchecked Sendable {
             bytes: source, owner: SourceOwner(start: source))
     }
 
-    /// Packs all rows into `panels`, which has room for them.
+    /// Packs all rows into `panels`, which must have room for them.
     func pack(into panels: UnsafeMutableRawPointer) {
         let packer = PanelPacker(format, inputs: Self.inputs)
         for panel in 0..<(Self.outputs / PanelKind.columns) {
@@ -39,13 +39,13 @@ private final class PackingSample: @unchecked Sendable {
         }
     }
 
-    /// Bytes that the panels take.
+    /// The bytes of the panels.
     var panelBytes: Int {
         Self.outputs / PanelKind.columns * PanelPacker(format, inputs: Self.inputs).panelBytes
     }
 }
 
-/// Frees a sample's memory with the last matrix that reads it.
+/// Frees a sample's memory after the last matrix that reads it.
 private final class SourceOwner: @unchecked Sendable {
     private let start: UnsafeMutableRawPointer
 
@@ -54,8 +54,8 @@ private final class SourceOwner: @unchecked Sendable {
     deinit { start.deallocate() }
 }
 
-/// Prints how fast one thread packs each format, into memory that was written before and into new pages,
-/// which the system clears first.
+/// Prints how fast one thread packs each format into memory that was written before and into new pages, which
+/// the system clears first.
 func printPacking() throws {
     let ops = TensorOps(kernels: KernelTable.available[0], pool: WorkerPool(threadCount: 1))
     var rows = [["packing, GB/s of the file and thread", "written memory", "new pages", "first"]]
@@ -75,8 +75,9 @@ func printPacking() throws {
     printTable(rows)
 }
 
-/// Prints what loading a pair takes, several times: the first may find neither the files in memory nor
-/// memory that this machine used before.
+/// Prints the time of loading a pair, several times.
+///
+/// The first load may find the files uncached and get new memory.
 func printLoads(_ pair: ModelPair, threads: Int) throws {
     var rows = [["loading, seconds"] + (1...4).map { "run \($0)" }]
     for count in Set([1, threads]).sorted() {
@@ -89,7 +90,7 @@ func printLoads(_ pair: ModelPair, threads: Int) throws {
     printTable(rows)
 }
 
-/// The shortest of several runs and the first, in seconds.
+/// The seconds of the shortest of several runs and of the first.
 private func newPageSeconds(_ body: () throws -> Void) rethrows -> [Double] {
     let times = try (0..<6).map { _ in
         try ContinuousClock().measure { try body() } / .seconds(1)

@@ -6,7 +6,7 @@ import MachinePeaks
 import TensorOps
 import WorkerPool
 
-/// The files of a model: what `tools/make-synthetic-model` makes, or any other pair.
+/// The files of a model, made by `tools/make-synthetic-model` or any other.
 struct ModelPair {
     let text: String
     let projector: String
@@ -23,7 +23,7 @@ struct ModelPair {
     }
 }
 
-/// Prints what the vision tower and the projector take for one tile.
+/// Prints the times of the vision tower and the projector for one tile.
 func printVision(_ model: LLaVAModel) throws {
     let config = model.vision.config
     var rows = [["one tile", "ms", "worst of 5"]]
@@ -31,7 +31,7 @@ func printVision(_ model: LLaVAModel) throws {
         let times = try sortedSeconds(of: 5, body)
         rows.append([name] + [times[0], times[4]].map { decimal($0 * 1e3) })
     }
-    // Any numbers of the size of normalised samples.
+    // Numbers in the range of normalised samples.
     let pixels = (0..<(3 * config.tileSide * config.tileSide)).map {
         Float(($0 * 37) % 401) / 100 - 2
     }
@@ -44,8 +44,8 @@ func printVision(_ model: LLaVAModel) throws {
     printTable(rows)
 }
 
-/// Prints what the decoder's steps take, and the output matrix alone; of single tokens also how often they
-/// ask for memory.
+/// Prints the times of the decoder's steps and of the LM head alone, and the allocations of steps with one
+/// token.
 func printDecoder(_ model: LLaVAModel) throws {
     let layers = model.decoder.config.layerCount
     var rows = [["decoder, \(layers) layers", "ms", "tokens/s", "allocations"]]
@@ -83,18 +83,18 @@ private final class DecoderSample {
     private let caches: [KeyValueCache]
     private let positions: [Int32]
 
-    /// - Parameter rows: of each sequence.
+    /// - Parameter rows: the rows of each sequence.
     init(_ model: LLaVAModel, sequences: Int, rows: Int) throws {
         decoder = model.decoder
         batch = DecoderBatch(decoder)
-        // A multiple of every page.
+        // A multiple of every page size.
         let room = (rows + 255) / 256 * 256
         let pool = try CachePagePool(decoder.config, rows: sequences * room, format: .f16)
         caches = try (0..<sequences).map { _ in try KeyValueCache(pool, rows: room) }
         positions = (0..<Int32(rows)).map { $0 }
     }
 
-    /// Runs some tokens of every sequence, behind its first ones.
+    /// Runs `tokens` tokens of every sequence, after its first `start`.
     func step(tokens: Int, after start: Int) throws {
         batch.restart(rows: caches.count * tokens)
         for cache in caches {
@@ -105,11 +105,11 @@ private final class DecoderSample {
         try decoder.run(batch, cancellation: Cancellation())
     }
 
-    /// The scores after some of the last step's rows, one for each sequence.
+    /// Computes the logits of some of the last step's rows, one for each sequence.
     func score(_ rows: [Int]) { _ = decoder.logits(batch, rows: rows) }
 }
 
-/// Seconds of each run, shortest first.
+/// The seconds of each run, shortest first.
 private func sortedSeconds(of runs: Int, _ body: () throws -> Void) rethrows -> [Double] {
     try body()
     return try (0..<runs).map { _ in

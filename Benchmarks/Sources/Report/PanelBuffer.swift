@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// Memory of one matrix in panels, or of so many beside each other that they fill no cache.
+/// One matrix in panels, or enough copies to exceed all caches.
 final class PanelBuffer {
     let matrixBytes: Int
     private let start: UnsafeMutableRawPointer
@@ -11,8 +11,8 @@ final class PanelBuffer {
     /// Several times the last-level cache of a processor.
     private static let bytesBeyondCaches = 256 << 20
 
-    /// - Parameter isStreamed: whether weights are read from memory each time, as a model of many layers
-    ///   does for few rows.
+    /// - Parameter isStreamed: whether each product reads weights from memory, as in a model of many layers with
+    ///   few rows.
     init(matrixBytes: Int, isStreamed: Bool) {
         self.matrixBytes = matrixBytes
         copies = isStreamed ? max(1, Self.bytesBeyondCaches / matrixBytes) : 1
@@ -21,7 +21,7 @@ final class PanelBuffer {
         #if os(Linux)
             _ = madvise(start, byteCount, Int32(MADV_HUGEPAGE))
         #endif
-        // Any numbers but extreme ones: kernels take as long for all of them.
+        // Kernels take the same time for all but extreme numbers.
         start.initializeMemory(as: UInt8.self, repeating: 0x3C, count: byteCount)
     }
 

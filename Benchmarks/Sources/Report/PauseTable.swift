@@ -5,8 +5,8 @@ import Imaging
 import LLaVAModel
 import Tokenization
 
-/// Prints how long whoever reads an answer waits between two tokens while another request with an unpruned picture
-/// comes in, and how long that request waits for its first token.
+/// Prints the pauses between a streaming answer's tokens while another request with an unpruned picture comes
+/// in, and the time to that request's first token.
 func printPauses(_ model: LLaVAModel, _ pair: ModelPair) throws {
     let tokenizer = try Tokenizer(metadata: GGUFFile(path: pair.text).metadata)
     var rows = [
@@ -25,23 +25,23 @@ func printPauses(_ model: LLaVAModel, _ pair: ModelPair) throws {
     printTable(rows)
 }
 
-/// A generator with one reader, and a newcomer.
+/// A generator with one streaming answer (the reader) and a new request (the newcomer).
 private struct PauseSample {
     private let generator: BatchGenerator
     private let text: [TokenID]
     private let tiles: TileBatch
 
-    /// Steps before the newcomer comes, so that the generator knows what a step takes.
+    /// The steps before the newcomer, in which the generator learns the time of a step.
     private static let stepsBefore = 8
 
     init(_ model: LLaVAModel, _ tokenizer: Tokenizer, longestPause: Double) throws {
         generator = try BatchGenerator(
             model: model, tokenizer: tokenizer, parallel: 2, cacheRows: 4096,
             longestPause: longestPause)
-        // Any tokens that are no special ones.
+        // Arbitrary tokens, none of them special.
         text = (0..<64).map { TokenID(300 + $0) }
         let side = model.vision.config.tileSide
-        tiles = model.preprocessor(crop: false).tiles(
+        tiles = try model.preprocessor(crop: false).tiles(
             of: Picture(
                 width: side, height: side,
                 pixels: (0..<(3 * side * side)).map { UInt8($0 * 37 % 251) }))

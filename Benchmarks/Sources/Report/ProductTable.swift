@@ -5,7 +5,7 @@ import Kernels
 import MachinePeaks
 import WorkerPool
 
-/// Products of quantised rows with a packed matrix, spread over threads as the model does it.
+/// Products of quantised rows with a packed matrix, divided among threads as in the model.
 final class ProductSample: @unchecked Sendable {
     let outputs: Int
     let inputs: Int
@@ -22,7 +22,7 @@ final class ProductSample: @unchecked Sendable {
     /// An unpacked panel for each thread.
     private let expanded: UnsafeMutableRawPointer
 
-    /// More than the unpacked panels that a thread multiplies at a time take.
+    /// More than the size of the unpacked panels that a thread multiplies at a time.
     private static let expandedBytesPerThread = 2 << 20
 
     init(
@@ -94,7 +94,7 @@ final class ProductSample: @unchecked Sendable {
         }
     }
 
-    /// As many panels as `TensorOps` takes at a time.
+    /// The panels that `TensorOps` multiplies at a time.
     private func panelsPerChunk(_ panelBytes: Int) -> Int {
         let share = 4 * pool.threadCount
         let work = min(max(rows * inputs * outputs / share, 1 << 17), 1 << 21)
@@ -102,9 +102,9 @@ final class ProductSample: @unchecked Sendable {
         return max(1, work / (32 * inputs * rows), byCache)
     }
 
-    /// Multiplications and additions of one product.
+    /// The multiplications and additions of one product.
     var operations: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
-    /// Bytes of the weights.
+    /// The bytes of the weights.
     var weightBytes: Double { Double(panels.matrixBytes) }
 }
 
@@ -113,10 +113,10 @@ let productShapes = [
     (4096, 4096), (11008, 4096), (4096, 11008), (1024, 1024), (4096, 1024), (1024, 4096),
 ]
 
-/// Prints the rate of every kernel's products as a part of the machine's peaks.
+/// Prints the rates of every kernel's products relative to the machine's peaks.
 ///
-/// Few rows are bound by reading weights, many by multiplying: both parts are shown. Peaks are
-/// measured again for each kind of panel, as clocks drift.
+/// Few rows are bound by reading weights, many by multiplying, so both ratios are shown. Peaks are measured
+/// again for each kind of panel, because clock rates drift.
 func printProducts(threads: Int, kinds: [PanelKind]) {
     let kernels = KernelTable.available[0]
     let pool = WorkerPool(threadCount: threads)
@@ -144,7 +144,7 @@ func printProducts(threads: Int, kinds: [PanelKind]) {
     printQuantiser(kernels.panels, pool)
 }
 
-/// Prints what rounding activations takes beside the product that it is for.
+/// Prints the time of rounding activations relative to that of their product.
 private func printQuantiser(_ kernels: PanelKernels, _ pool: WorkerPool) {
     var rows = [["rounding 576 rows", "ns per number and thread", "% of a q4_0 product of 4096"]]
     for scaling in ActivationScaling.allCases {
@@ -169,7 +169,7 @@ func share(_ rate: Double, of peak: Double?) -> String {
     return "\(decimal(rate, digits: 0)) (\(decimal(100 * rate / peak, digits: 0)))"
 }
 
-/// The shortest of several runs, in seconds: what is left when nobody interferes.
+/// The shortest of several runs in seconds, the one with the least interference.
 func fastest(_ body: () -> Void) -> Double {
     body()
     var best = Double.infinity

@@ -3,9 +3,11 @@ import Foundation
 import LLaVAModel
 import MachinePeaks
 
-/// Prints tables of rates beside the machine's peaks and of alternatives side by side.
+/// Prints tables of rates relative to the machine's peaks, and comparisons of alternatives.
 @main struct Report {
-    /// The tables by name; without names all are printed.
+    /// The tables by name.
+    ///
+    /// Without names, all are printed.
     private static let tables: KeyValuePairs<String, @Sendable (ReportOptions) -> Void> = [
         "peaks": { printPeaks(threads: $0.threads) },
         "pool": { printForkJoins(threads: $0.threads) },
@@ -22,7 +24,7 @@ import MachinePeaks
             "pauses": printPauses,
         ]
 
-    /// The table of packing, and of loading where a model is named.
+    /// The table of packing and, if a model is named, of loading.
     private static let loadTable = "load"
 
     static func main() throws {

@@ -5,7 +5,7 @@ import WorkerPool
 
 /// What the command line asks for.
 struct ReportOptions {
-    /// Names of tables; all where it is empty.
+    /// Names of tables; empty for all.
     private(set) var tables: [String] = []
     private(set) var pair: ModelPair?
     private(set) var threads = PhysicalCores.count()
@@ -17,7 +17,7 @@ struct ReportOptions {
         [--vision-precision int8|bf16|float]
         """
 
-    /// Nil where an option has no value or a wrong one.
+    /// Nil if an option lacks its value or has a wrong one.
     init?(_ arguments: [String]) {
         var arguments = arguments[...]
         var precision: VisionPrecision?

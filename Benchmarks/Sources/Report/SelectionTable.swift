@@ -4,8 +4,8 @@ import TensorOps
 import TokenPruning
 import WorkerPool
 
-/// Prints what each selector takes for a picture of LLaVA-1.5-7B and for one of LLaVA-NeXT, and the matrix
-/// of all cosines alone.
+/// Prints the time of each selector for a picture of LLaVA-1.5-7B and for one of LLaVA-NeXT, and that of the
+/// matrix of all cosines.
 func printSelections(threads: Int) {
     let ops = TensorOps(
         kernels: KernelTable.available[0], pool: WorkerPool(threadCount: threads),
@@ -33,7 +33,7 @@ private func milliseconds(_ body: () -> Void) -> String {
 }
 
 extension SelectionInput {
-    /// Tokens of the widths of LLaVA-1.5-7B, a third of whose length is common to all.
+    /// Tokens with the widths of LLaVA-1.5-7B that share a third of their length.
     fileprivate init(randomTokens count: Int) {
         var random = SplitMix64(seed: 1)
         func rows(_ count: Int, width: Int) -> Activations {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// Prints rows of cells under each other, the first column to the left and numbers to the right.
+/// Prints a table with its first column aligned to the left and the others to the right.
 func printTable(_ rows: [[String]]) {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The comparison of runtimes: one file for each runtime, and what they share."""
+"""The comparison of runtimes: one module for each, and shared ones."""

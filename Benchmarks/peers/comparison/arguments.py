@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands accept as arguments."""
+"""The types of the commands' arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 
 
 def positive(text: str) -> int:
-    """A number from 1 on."""
+    """A positive number."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("expected 1 or more")

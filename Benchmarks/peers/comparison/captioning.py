@@ -33,7 +33,7 @@ GIBIBYTE = 2**30
 
 @dataclass(frozen=True)
 class Captioned:
-    """What a number of captions took."""
+    """The time and memory of a number of captions."""
 
     setting: str
     captions: int
@@ -47,7 +47,7 @@ class Captioned:
 
 
 def photographs(folders: Folders) -> list[Path]:
-    """Crops of freely licensed photographs, made where missing."""
+    """Crops of freely licensed photographs; missing ones are made."""
     folder = folders.work / "photographs"
     if not folder.exists():
         programs = virtual_environment(folders.work / "photograph-python", PHOTOGRAPH_PACKAGES)
@@ -63,7 +63,7 @@ def photographs(folders: Folders) -> list[Path]:
 def caption_with_trimllava(
     runtime: TrimLLaVA, workload: Workload, pictures: list[Path], parallel: str
 ) -> Captioned:
-    """One run of `trimllava caption`, its weights mapped from the cache of packed ones."""
+    """One run of `trimllava caption` with weights from the cache of packed ones."""
     files = model_files(runtime.folders, workload)
     with tempfile.TemporaryDirectory(dir=runtime.folders.work) as folder:
         output, summary = Path(folder) / "captions.jsonl", Path(folder) / "summary.json"
@@ -96,7 +96,7 @@ def caption_with_trimllava(
 def caption_with_llama_cpp(
     runtime: LlamaCpp, workload: Workload, pictures: list[Path], slots: int
 ) -> Captioned:
-    """As many requests at once as the server has slots, until all pictures have captions."""
+    """Sends as many requests at a time as the server has slots, until all have captions."""
     with Server(runtime, runtime.files(workload), slots) as server:
         started = time.monotonic()
         with ThreadPoolExecutor(slots) as pool:
@@ -167,7 +167,7 @@ class Server:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-        raise ComparisonError("the system does not tell llama-server's peak of memory")
+        raise ComparisonError("the system does not report llama-server's peak memory")
 
 
 def caption_table(rows: list[Captioned], options: MeasuringOptions, machine: str) -> str:

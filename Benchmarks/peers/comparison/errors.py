@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with a comparison."""
+"""The error of a comparison."""
 
 
 class ComparisonError(Exception):

@@ -32,7 +32,7 @@ from .workload import (
     prefill,
 )
 
-# llama-mtmd-cli prints these when the model is loaded, and when a picture is encoded.
+# llama-mtmd-cli prints these after it has loaded the model and after it has encoded a picture.
 LOADED = "loading model:"
 ENCODED = re.compile(r"mtmd batch encoding done in (\d+) ms")
 PROBE_TEST = ["-p", "128", "-n", "0"]
@@ -119,7 +119,7 @@ class LlamaCpp:
         return Figures.of({DECODE: rate})
 
     def load(self, workload: Workload) -> Figures:
-        """Loads without a first run to warm up, which is no part of loading."""
+        """Loads without a warm-up run, which is not part of loading."""
         finished = self.describe(workload, "--no-warmup", stop_at=LOADED)
         return Figures.of({LOAD: self.seconds_at(finished, LOADED)})
 

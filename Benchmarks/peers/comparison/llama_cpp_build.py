@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds llama.cpp for this processor, from the sources that llama-cpp-python's package carries."""
+"""Builds llama.cpp for this processor from the sources in llama-cpp-python's package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = (
 
 
 class LlamaCppBuild:
-    """llama.cpp's sources and programs below a folder of their own."""
+    """llama.cpp's sources and programs in their own folder."""
 
     def __init__(self, work: Path) -> None:
         self.folder = work / "llama.cpp" / PACKAGE_VERSION

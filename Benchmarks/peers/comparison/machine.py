@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine that measures: its processor, and whether anybody else uses it."""
+"""The measuring machine: its processor, and the load by others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import ComparisonError
 
-# Share of one core that others may keep busy: a system's own services stay below it.
+# The share of one core that others may keep busy; a system's own services stay below it.
 LARGEST_BUSY_CORES = 0.06
 SAMPLE_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 600.0
@@ -48,7 +48,7 @@ def description() -> str:
 
 
 def wait_until_idle(accepts_busy: bool) -> None:
-    """Waits until nobody else uses the processor; an error when that does not come."""
+    """Waits until nobody else uses the processor; fails after a time limit."""
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     while (busy := busy_cores(SAMPLE_SECONDS)) > LARGEST_BUSY_CORES and not accepts_busy:
         if time.monotonic() > deadline:
@@ -66,7 +66,7 @@ def busy_cores(seconds: float) -> float:
 
 
 class OthersWatch:
-    """Tells how many cores others used since it was made: all but the children waited for."""
+    """Measures how many cores other processes have used, except for finished children."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -78,7 +78,7 @@ class OthersWatch:
 
 
 def busy_seconds() -> float:
-    """Processor time that was not idle since the system's start, of all processors."""
+    """The busy time of all processors since the system's start."""
     ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = ticks
     busy = user + nice + system + interrupts + soft_interrupts + stolen
@@ -92,7 +92,7 @@ def child_seconds() -> float:
 
 @contextlib.contextmanager
 def holding(lock: Path | None) -> Iterator[None]:
-    """Holds the lock file, where one is given, until the block ends."""
+    """Holds the lock file, if one is given, until the block ends."""
     if lock is None:
         yield
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models' GGUF files, made by tools/make-synthetic-model, and the folder's Python."""
+"""The models' GGUF files, made by tools/make-synthetic-model, and the Python that makes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from . import processes
 from .workload import Folders, Workload
 
-# As at the top of tools/make-synthetic-model; cmake and ninja build llama.cpp.
+# The packages at the top of tools/make-synthetic-model; cmake and ninja build llama.cpp.
 PYTHON_PACKAGES = ("gguf==0.17.1", "numpy==2.2.6", "cmake==4.4.5", "ninja==1.13.2")
 
 
@@ -22,7 +22,7 @@ class ModelFiles:
 
 
 def virtual_environment(folder: Path, packages: tuple[str, ...]) -> Path:
-    """A virtual environment with the packages; its folder of programs."""
+    """Makes a virtual environment with the packages; returns its folder of programs."""
     programs = folder / "bin"
     stamp = folder / "installed-packages"
     wanted = "\n".join(packages)
@@ -39,7 +39,7 @@ def python_programs(folders: Folders) -> Path:
 
 
 def model_files(folders: Folders, workload: Workload, mmproj_type: str = "F16") -> ModelFiles:
-    """The workload's pair with the vision tower in the given format, made where missing."""
+    """The workload's pair with the vision tower in the given format; made if missing."""
     folder = folders.work / "models" / workload.name
     files = ModelFiles(
         text=folder / f"synthetic-{workload.name}.gguf",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands: to install something, and to measure something with its time and memory."""
+"""Runs commands: to install something, or to measure time and memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a measured process printed and what it took."""
+    """The output, time and memory of a measured process."""
 
     output: str
     messages: list[Line]  # of standard error
@@ -73,7 +73,7 @@ def measure(command: list[str | Path], stop_at: str | None = None) -> Finished:
 def read_messages(
     process: subprocess.Popen, started: float, messages: list[Line], stop_at: str | None
 ) -> None:
-    """Collects standard error with times, and ends the process after the line that stops it."""
+    """Collects standard error with times, and ends the process after the stopping line."""
     for line in process.stderr:
         text = line.decode(errors="replace").rstrip()
         messages.append(Line(text, time.monotonic() - started))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements that no other program disturbs."""
+"""Measurements without interference from other programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTEMPTS = 20  # at a measurement, where other programs come in between
 
 
 def undisturbed(measure: Callable[[], Result], options: MeasuringOptions) -> Result:
-    """What `measure` returns on an idle machine; it is called again when others disturbed it."""
+    """The result of `measure` on an idle machine; disturbed measurements are repeated."""
     for _ in range(ATTEMPTS):
         with machine.holding(options.lock):
             machine.wait_until_idle(options.accepts_busy)

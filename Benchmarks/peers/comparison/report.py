@@ -87,7 +87,7 @@ def number(value: float) -> str:
 
 
 def footnotes(columns: list[Column]) -> list[str]:
-    """What the stars stand for."""
+    """The meaning of the stars."""
     lines = [
         f"\\* {column.runtime.name}, {QUANTITIES[name].title}: {note}."
         for column in columns

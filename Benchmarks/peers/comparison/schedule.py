@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the runtimes in turn, so that a drift of the machine meets all of them alike."""
+"""Measures the runtimes in turn, so that a drift of the machine affects all alike."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TrimLLaVA, by `trimllava run --json`: every figure comes from a process of its own."""
+"""TrimLLaVA, by `trimllava run --json`: every figure comes from a separate process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .workload import (
     prefill,
 )
 
-# One token of the made-up vocabulary with the space before it; a raw prompt also gets <s>.
+# One token of the synthetic vocabulary, with the space before it. A raw prompt also gets <s>.
 WORD = "the"
 GIBIBYTE = 2**30
 
@@ -53,7 +53,7 @@ class TrimLLaVA:
         model_files(self.folders, workload)
 
     def tune(self, workload: Workload) -> None:
-        """Nothing: measured as it is by default, or as the options say."""
+        """Does nothing: the defaults, or the given options, are measured."""
 
     def version(self) -> str:
         described = subprocess.run(
@@ -78,7 +78,7 @@ class TrimLLaVA:
         return Figures.of({prefill(tokens): tokens / report["prefill_seconds"]})
 
     def decode(self, workload: Workload) -> Figures:
-        # The first token is the prefill's.
+        # The first token belongs to the prefill.
         count = DECODE_TOKENS + 1
         report, _ = self.run(
             workload, *self.raw_prompt(DECODE_CONTEXT), "--max-tokens", str(count), "--ignore-eos"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: models, token counts, and the figures that a runtime reports."""
+"""The workloads: models, token counts, and the figures that a runtime reports."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ WORKLOADS = {
 
 @dataclass
 class Figures:
-    """Samples by quantity, and what has to be said about some of them."""
+    """Samples by quantity, and remarks about some of them."""
 
     samples: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -116,15 +116,15 @@ class Run:
 
 
 class Runtime(Protocol):
-    """A program that runs LLaVA. Everything that it needs goes below `run.folders.work`."""
+    """A program that runs LLaVA. All of its files go to `run.folders.work`."""
 
     name: str
 
     def install(self) -> None:
-        """Builds or installs the program, unless it is there already."""
+        """Builds or installs the program if it is missing."""
 
     def prepare(self, workload: Workload) -> None:
-        """Makes the workload's model files, unless they are there already."""
+        """Makes the workload's model files if they are missing."""
 
     def tune(self, workload: Workload) -> None:
         """Finds the fastest settings for the workload, on an idle machine."""
@@ -133,7 +133,7 @@ class Runtime(Protocol):
         """Name and version, for the table."""
 
     def settings(self) -> str:
-        """How it is run, in one line."""
+        """Its settings, in one line."""
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
         """Short measurements that each give a sample of some quantities."""

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 WIDTH, HEADS, FEED_FORWARD, VOCABULARY = 4096, 32, 11008, 32000
-# LLaVA takes the output of the last block but one, so the 24th is never run.
+# LLaVA uses the output of the penultimate block, so the 24th is never run.
 VISION_BLOCKS = 23
 PROJECTOR_WIDTHS = (1024, 4096)
 INT4_GROUP = 128
@@ -103,8 +103,8 @@ def make_vision(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--vision", action="store_true", help="the vision tower")
-    parser.add_argument("--layers", type=int, help="a decoder of so many layers")
+    parser.add_argument("--vision", action="store_true", help="make the vision tower")
+    parser.add_argument("--layers", type=int, help="make a decoder with this number of layers")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)

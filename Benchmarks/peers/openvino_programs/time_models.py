@@ -78,10 +78,10 @@ def answer(pipeline: openvino_genai.LLMPipeline, tokens: int, new_tokens: int):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--decoder", type=Path, help="a decoder's folder")
-    parser.add_argument("--decoder-properties", default="{}", help="of OpenVINO, as JSON")
+    parser.add_argument("--decoder", type=Path, help="the folder of a decoder")
+    parser.add_argument("--decoder-properties", default="{}", help="OpenVINO properties, as JSON")
     parser.add_argument("--vision", type=Path, help="a vision model's .xml")
-    parser.add_argument("--vision-properties", default="{}", help="of OpenVINO, as JSON")
+    parser.add_argument("--vision-properties", default="{}", help="OpenVINO properties, as JSON")
     parser.add_argument("--prefill", type=int, nargs="*", default=[])
     parser.add_argument("--decode-context", type=int, default=1)
     parser.add_argument("--decode-tokens", type=int, default=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts pictures out of the photographs that come with scikit-image: crop.py FOLDER COUNT."""
+"""Crops pictures from the photographs in scikit-image: crop.py FOLDER COUNT."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets the tests import the comparison, which lies beside their folder."""
+"""Lets the tests import the comparison, which is beside their folder."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The comparison's arithmetic, and its measuring of processes and of others' load."""
+"""The comparison's arithmetic, and its measurements of processes and of others' load."""
 
 from __future__ import annotations
 

@@ -6,20 +6,20 @@
     import Darwin
 #endif
 
-/// A new file beside another one, whose name it is to get.
+/// A temporary file in the folder of the file that it will replace.
 ///
-/// It is locked as long as its writer lives, so that two writers of one file do not meet, and what a writer
-/// left that was killed is told from what is being written, and deleted by the next.
+/// The writer holds a lock on it. The lock keeps two writers of one file apart. It also tells a file that is
+/// being written from one that a killed writer left; the next writer deletes the latter.
 struct FileAside {
     let path: FilePath
     let descriptor: Int32
 
-    /// Writers of the same file at the same time.
+    /// The most writers of the same file at the same time.
     private static let mostWriters = 1000
-    /// Bytes of the file's name that the name aside has: together with the rest they stay below any limit.
+    /// The most bytes of the target's name in the temporary name, which stays within every file system's limit.
     private static let keptNameLength = 200
 
-    /// Makes an empty file beside `target`; nil with `errno` set where that cannot be.
+    /// Creates an empty file beside `target`; nil with `errno` set on failure.
     init?(beside target: FilePath, mode: mode_t) {
         for number in 0..<Self.mostWriters {
             let path = Self.path(beside: target, number)
@@ -43,9 +43,9 @@ struct FileAside {
 
     private enum Attempt {
         case made(Int32)
-        /// What was in the way is gone.
+        /// An abandoned file of that name is gone.
         case again
-        /// Another writer has the name.
+        /// Another writer uses the name.
         case taken
         case impossible
     }
@@ -57,17 +57,19 @@ struct FileAside {
             guard errno == EEXIST else { return .impossible }
             return removeIfAbandoned(path) ? .again : .taken
         }
-        // Where a file system has no locks, the new name alone keeps others away.
+        // On file systems without locks, exclusive creation alone keeps other writers away.
         let isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
         guard isLocked, isNamed(path, descriptor) else {
-            // Another writer took it for abandoned in between.
+            // Another writer deleted the file before it was locked.
             closeUnlocked(descriptor)
             return .taken
         }
         return .made(descriptor)
     }
 
-    /// Deletes files of writers that were killed; names are given in order.
+    /// Deletes the files of killed writers.
+    ///
+    /// Writers take numbers in order, so the first free number ends the search.
     private static func removeAbandoned(beside target: FilePath, after number: Int) {
         for number in (number + 1)..<mostWriters {
             let path = path(beside: target, number)
@@ -92,7 +94,7 @@ struct FileAside {
         FileStatus(path)?.identity == FileStatus(descriptor: descriptor)?.identity
     }
 
-    /// Gives the file its name, as it is on the disk; false with `errno` set where that fails.
+    /// Synchronises the file and renames it to `target`; false with `errno` set on failure.
     func take(nameOf target: FilePath) -> Bool {
         guard fsync(descriptor) == 0,
             path.withCString({ old in target.withCString { rename(old, $0) } }) == 0
@@ -101,7 +103,7 @@ struct FileAside {
         return true
     }
 
-    /// Deletes the file, unless it has got its name.
+    /// Deletes the file, unless it has been renamed, and closes it.
     func remove() {
         if Self.isNamed(path, descriptor) { _ = path.withCString { unlink($0) } }
         closeUnlocked(descriptor)
@@ -109,7 +111,7 @@ struct FileAside {
 
     private static func path(beside target: FilePath, _ number: Int) -> FilePath {
         var name = target.name.prefix(keptNameLength)
-        // No name ends within a character of UTF-8.
+        // The cut must not split a UTF-8 character.
         if name.count < target.name.count {
             while let last = name.last, last & 0xC0 == 0x80 { name.removeLast() }
             if let last = name.last, last >= 0xC0 { name.removeLast() }
@@ -119,10 +121,10 @@ struct FileAside {
     }
 }
 
-/// Takes a file's lock off and closes it.
+/// Unlocks a file and closes it.
 ///
-/// Closing alone leaves the lock to a process that is just being started: it has all files open until it
-/// runs its own program.
+/// Closing alone would leave the lock to a child process between fork and exec, which has copies of all open
+/// descriptors.
 public func closeUnlocked(_ descriptor: Int32) {
     flock(descriptor, LOCK_UN)
     close(descriptor)

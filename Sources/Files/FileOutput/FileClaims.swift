@@ -6,11 +6,12 @@
     import Darwin
 #endif
 
-/// The files that a command reads and writes, so that it can be refused before it writes what it reads, or
-/// one file twice.
+/// The files that a command reads and writes.
 ///
-/// Files are told apart by what they are, not by how they are spelt: by device and inode, and where there is
-/// none yet by folder and name. Devices such as `/dev/null` may occur any number of times.
+/// A command that would overwrite its input, or write one file twice, is refused before it writes anything.
+///
+/// Files are compared by device and inode, however their paths are spelled. Files that do not exist yet are
+/// compared by folder and name. Devices such as `/dev/null` may occur any number of times.
 public struct FileClaims {
     /// A path and the option that names it.
     public struct Claim: Sendable, Equatable, CustomStringConvertible {
@@ -19,7 +20,7 @@ public struct FileClaims {
         let path: FilePath
         let isOutput: Bool
 
-        /// The claim as it stands on a command line.
+        /// The claim as the user typed it.
         public var description: String {
             guard option.isEmpty else { return "\(option) \(path.text)" }
             guard path == .standardStream else { return path.text }
@@ -30,17 +31,17 @@ public struct FileClaims {
     private var reads: [Key: Claim] = [:]
     private var writes: [Key: Claim] = [:]
 
-    /// Nothing is read or written.
+    /// No claims.
     public init() {}
 
-    /// Whether a file that is there is to be written.
+    /// Whether the command writes a file that exists.
     public var mayOverwrite: Bool {
         writes.keys.contains { if case .file = $0 { true } else { false } }
     }
 
-    /// The command reads a file; `-` is standard input.
+    /// Claims a file that the command reads; `-` is standard input.
     ///
-    /// - Throws: `FileConflict` where it writes the same file.
+    /// - Throws: `FileConflict` if the command writes the same file.
     public mutating func reads(_ path: FilePath, as option: String = "") throws(FileConflict) {
         guard let key = Key(path, stream: STDIN_FILENO) else { return }
         let claim = Claim(option: option, path: path, isOutput: false)
@@ -48,16 +49,16 @@ public struct FileClaims {
         reads[key] = claim
     }
 
-    /// The command writes a file; `-` is standard output.
+    /// Claims a file that the command writes; `-` is standard output.
     ///
-    /// - Throws: `FileConflict` where it reads the same file, or writes it otherwise too.
+    /// - Throws: `FileConflict` if the command reads the same file or already writes it.
     public mutating func writes(_ path: FilePath, as option: String = "") throws(FileConflict) {
         try check(writing: path, as: option)
         guard let key = Key(path, stream: STDOUT_FILENO) else { return }
         writes[key] = Claim(option: option, path: path, isOutput: true)
     }
 
-    /// Checks one of many files that the command writes and that are known to differ from each other.
+    /// Checks an output without claiming it, for many outputs that are known to differ from each other.
     ///
     /// - Throws: `FileConflict`, as `writes`.
     public func check(writing path: FilePath, as option: String) throws(FileConflict) {
@@ -67,17 +68,17 @@ public struct FileClaims {
         if let write = writes[key] { throw .sameOutput(claim, write) }
     }
 
-    /// What tells files from each other.
+    /// What identifies a file.
     private enum Key: Hashable {
         case file(FileStatus.Identity)
-        /// What is not there yet.
+        /// A file that does not exist yet.
         case name(folder: FileStatus.Identity, [UInt8])
-        /// What is in a folder that is not there yet either.
+        /// A file whose folder does not exist yet either.
         case path(FilePath)
         /// A terminal or a pipe.
         case standardOutput
 
-        /// Nil for a device, and for standard input that is no file.
+        /// Nil for a device, and for standard input unless it is a regular file.
         init?(_ path: FilePath, stream: Int32) {
             guard path != .standardStream else {
                 self.init(stream: stream)
@@ -108,11 +109,11 @@ public struct FileClaims {
     }
 }
 
-/// A command would write a file that it needs otherwise.
+/// A command would write a file that it also reads, or write one file twice.
 public enum FileConflict: Error, Equatable, CustomStringConvertible {
     /// An output is an input.
     case overwritesInput(output: FileClaims.Claim, input: FileClaims.Claim)
-    /// Two outputs are one file.
+    /// Two outputs are the same file.
     case sameOutput(FileClaims.Claim, FileClaims.Claim)
 
     /// One sentence for the user.

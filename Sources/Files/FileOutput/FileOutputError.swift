@@ -8,12 +8,12 @@
 
 /// Why a file cannot be written: its path, and the error that the operating system reports.
 public struct FileOutputError: Error, Equatable {
-    /// The path as it was given, with replacement characters where it is no text.
+    /// The path as it was given, with replacement characters where it is not UTF-8.
     public let path: String
     /// The error's number, such as `ENOSPC`.
     public let code: Int32
 
-    /// The operating system's words, such as `No space left on device`.
+    /// The operating system's message, such as `No space left on device`.
     public var reason: String { systemReason(code) }
 
     init(_ path: FilePath, _ code: Int32 = errno) {

@@ -6,42 +6,43 @@
     import Darwin
 #endif
 
-/// A path as the file system knows it: bytes, which need not be text.
+/// A path as the file system stores it: bytes, which need not be UTF-8.
 public struct FilePath: Hashable, Sendable {
-    /// All but NUL may occur.
+    /// Any bytes but NUL.
     public let bytes: [UInt8]
 
     private static let slash = UInt8(ascii: "/")
 
-    /// A path of some bytes.
+    /// A path of the given bytes.
     public init(_ bytes: some Sequence<UInt8>) {
         self.bytes = Array(bytes)
     }
 
-    /// A path that is text.
+    /// The path that a text spells in UTF-8.
     public init(_ text: String) {
         bytes = Array(text.utf8)
     }
 
-    /// The path as text, with replacement characters where it is none.
+    /// The path as text, with replacement characters where it is not UTF-8.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// Whether the path is valid UTF-8.
     public var isText: Bool { String(validating: bytes, as: UTF8.self) != nil }
 
-    /// What comes after the last slash.
+    /// The part after the last slash.
     public var name: ArraySlice<UInt8> {
         bytes[((bytes.lastIndex(of: Self.slash) ?? -1) + 1)...]
     }
 
-    /// The path of the folder that it is in.
+    /// The path of the folder that contains it.
     public var folder: FilePath {
         guard let end = bytes.lastIndex(of: Self.slash) else { return FilePath(".") }
         return FilePath(bytes[..<max(end, 1)])
     }
 
-    /// The name's part from its last dot on, in lower case and without the dot; empty where there is
-    /// none, and for names that only begin with a dot.
+    /// The part of the name after its last dot, in lower case.
+    ///
+    /// Empty for names without a dot, and for names whose only dot comes first.
     public var fileExtension: String {
         guard let dot = lastDot else { return "" }
         return String(decoding: bytes[(dot + 1)...], as: UTF8.self).lowercased()
@@ -58,13 +59,13 @@ public struct FilePath: Hashable, Sendable {
     /// Whether the path starts at the root.
     public var isAbsolute: Bool { bytes.first == Self.slash }
 
-    /// The path of something in this folder.
+    /// The path of an entry of this folder.
     public func appending(_ name: some Sequence<UInt8>) -> FilePath {
         bytes.isEmpty || bytes.last == Self.slash
             ? FilePath(bytes + name) : FilePath(bytes + [Self.slash] + name)
     }
 
-    /// The path with text after its last character.
+    /// The path with a text appended to its last component.
     public func adding(_ text: String) -> FilePath { FilePath(bytes + Array(text.utf8)) }
 
     /// Hands the path to a function of the operating system.
@@ -79,15 +80,16 @@ public struct FilePath: Hashable, Sendable {
         }
     }
 
-    /// The path without symbolic links, dots and double slashes, or nil where there is nothing.
+    /// The path without symbolic links, dots and double slashes; nil if nothing exists there.
     public func resolved() -> FilePath? {
         guard let resolved = withCString({ realpath($0, nil) }) else { return nil }
         defer { free(resolved) }
         return FilePath(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
     }
 
-    /// The path of what a symbolic link leads to, even where nothing is there yet; the path itself where it
-    /// is no link, or one of a circle.
+    /// The target of a symbolic link, whether or not it exists.
+    ///
+    /// The path itself if it is not a link, or if its links form a circle.
     func followingLinks() -> FilePath {
         var path = self
         for _ in 0..<Self.mostLinks {
@@ -97,13 +99,13 @@ public struct FilePath: Hashable, Sendable {
         return self
     }
 
-    /// Links that lead to each other, as many as Linux follows.
+    /// The longest chain of links, as in Linux.
     private static let mostLinks = 40
 
     /// Whether the path is a symbolic link.
     var isLink: Bool { link != nil }
 
-    /// What a symbolic link says; nil where the path is none.
+    /// The text of a symbolic link; nil if the path is not one.
     private var link: FilePath? {
         var text = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = withCString { readlink($0, &text, text.count) }
@@ -119,7 +121,7 @@ public struct FilePath: Hashable, Sendable {
 }
 
 extension FilePath: Comparable {
-    /// The order of the bytes.
+    /// Compares paths byte by byte.
     public static func < (left: FilePath, right: FilePath) -> Bool {
         left.bytes.lexicographicallyPrecedes(right.bytes)
     }

@@ -13,33 +13,33 @@ public struct FileStatus: Sendable {
         case file, folder, other
     }
 
-    /// A file, a folder, or anything else.
+    /// A regular file, a folder, or anything else.
     public let kind: Kind
-    /// What changes when the file does.
+    /// Changes whenever the file does.
     public let version: FileVersion
-    /// What tells the file from all others, whatever it is called.
+    /// Identifies the file under all of its names.
     public let identity: Identity
     /// Whether it is a device, such as a terminal or `/dev/null`.
     public let isDevice: Bool
-    /// Who may read, write and run it, as `chmod` takes it.
+    /// The permission bits, as `chmod` takes them.
     let mode: mode_t
     let owner: uid_t
     let group: gid_t
 
-    /// The device and the number of the file on it.
+    /// A device, and the inode number of the file on it.
     public struct Identity: Hashable, Sendable {
         let device: UInt64
         let number: UInt64
     }
 
-    /// The status of what a path leads to; nil with `errno` set where it leads nowhere.
+    /// The status of the file that a path leads to; nil with `errno` set on failure.
     public init?(_ path: FilePath) {
         var status = stat()
         guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
         self.init(status)
     }
 
-    /// The status of an open file; nil with `errno` set where there is none.
+    /// The status of an open file; nil with `errno` set on failure.
     public init?(descriptor: Int32) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return nil }
@@ -61,7 +61,7 @@ public struct FileStatus: Sendable {
         version = FileVersion(
             size: Int(status.st_size),
             modified: Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec))
-        // Devices' numbers are signed on macOS, and may be negative.
+        // Device numbers are signed on macOS and may be negative.
         identity = Identity(
             device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(status.st_ino))
         isDevice = [S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT)
@@ -70,19 +70,19 @@ public struct FileStatus: Sendable {
     }
 }
 
-/// The size of a file and when it was changed last.
+/// The size of a file and the time of its last change.
 public struct FileVersion: Hashable, Sendable {
     /// Bytes.
     public let size: Int
     /// Nanoseconds since 1970.
     public let modified: Int
 
-    /// A version of that size and time of change.
+    /// A version of the given size and time of change.
     public init(size: Int, modified: Int) {
         self.size = size
         self.modified = modified
     }
 }
 
-/// The operating system's words for its last error.
+/// The operating system's message for an error number, by default that of the last error.
 public func systemReason(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }

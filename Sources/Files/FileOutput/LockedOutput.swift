@@ -6,20 +6,21 @@
     import Darwin
 #endif
 
-/// Opens files that lines are appended to, by one process at a time.
+/// Opens files that one process at a time appends lines to.
 public enum LockedOutput {
     /// Why a file cannot be appended to.
     public enum Failure: Error, Equatable {
-        /// The operating system refuses.
+        /// The operating system refuses to open it.
         case unwritable(FileOutputError)
-        /// Another process has the file open in this way.
+        /// Another process has the file locked.
         case inUse
     }
 
-    /// Opens a regular file to read and append, or makes it, and locks it; what is there stays as it is.
+    /// Opens a regular file for reading and appending, and locks it.
     ///
-    /// What is no regular file (a device, a pipe) is opened to write alone, and not locked. `-` has no meaning
-    /// here.
+    /// A file that does not exist is created; the content of one that exists is left alone.
+    ///
+    /// Devices and pipes are opened for writing only, and are not locked. `-` has no special meaning here.
     ///
     /// - Throws: `Failure`.
     public static func opened(_ path: FilePath) throws(Failure) -> Int32 {

@@ -6,31 +6,36 @@
     import Darwin
 #endif
 
-/// A file that is written as a whole, the one way in which this project writes files.
+/// A file that is written as a whole.
 ///
-/// A regular file is written aside, in the same folder, and gets its name once it is whole and on the disk:
-/// nobody ever sees half of it, and what was there before is there until then. The new file has the mode of
-/// the old one, and its owner where the system allows that. A symbolic link is followed. What is no regular
-/// file (a device, a pipe) is written to as it is, and `-` is standard output.
+/// All files of this project are written by this class.
+///
+/// A regular file is written to a temporary file in the same folder, synchronised, and renamed. Nobody ever
+/// sees half of it, and an old file stays until it is replaced. The new file gets the mode of the old one,
+/// and its owner where the system allows that. Symbolic links are followed. Devices and pipes are written to
+/// directly, and `-` is standard output.
 public final class OutputFile {
     private static let bufferLength = 1 << 16
 
     private let path: FilePath
     private let target: OutputTarget
     private var aside: FileAside?
-    /// Where bytes go, for libraries that write by themselves; they may do so as long as nothing was
-    /// appended.
+    /// The open descriptor, for libraries that write by themselves.
+    ///
+    /// They may write only before the first `append`.
     public private(set) var descriptor: Int32
     private var buffer: [UInt8] = []
 
-    /// Whether the file takes the place of a regular file, or of none, and can be kept open then.
+    /// Whether the output is a regular file, old or new.
+    ///
+    /// Only such a file can be kept open.
     public var isReplacement: Bool { aside != nil }
 
-    /// Begins a file.
+    /// Begins to write a file.
     ///
     /// - Parameters:
     ///   - path: `-` stands for standard output.
-    ///   - makesFolders: whether folders that are missing are made.
+    ///   - makesFolders: whether to create missing folders.
     /// - Throws: `FileOutputError`.
     public init(_ path: FilePath, makesFolders: Bool = false) throws(FileOutputError) {
         self.path = path
@@ -44,7 +49,7 @@ public final class OutputFile {
         case .file(let file, let status):
             if makesFolders { try OutputFolder.make(file.folder) }
             try Self.check(path, file, status)
-            // What others may not read is not readable for them on the way either.
+            // The temporary file must not be readable for anyone who may not read the old file.
             let mode: mode_t = status == nil ? 0o666 : 0o600
             guard let aside = FileAside(beside: file, mode: mode) else {
                 throw FileOutputError(path)
@@ -56,7 +61,7 @@ public final class OutputFile {
 
     deinit { abandon() }
 
-    /// Refuses what could be replaced although it may not be written, or has no name.
+    /// Refuses read-only files, which could be renamed over, and paths without a file name.
     static func check(
         _ path: FilePath, _ file: FilePath, _ status: FileStatus?
     ) throws(FileOutputError) {
@@ -66,7 +71,7 @@ public final class OutputFile {
         guard file.name.count <= Int(NAME_MAX) else {
             throw FileOutputError(path, ENAMETOOLONG)
         }
-        // Links that lead to each other.
+        // The links form a circle.
         guard status != nil || !file.isLink else { throw FileOutputError(path, ELOOP) }
         if status != nil, file.withCString({ access($0, W_OK) }) != 0 {
             throw FileOutputError(path)
@@ -75,7 +80,7 @@ public final class OutputFile {
 
     /// Writes a whole file.
     ///
-    /// - Throws: `FileOutputError`; then what was there is as before.
+    /// - Throws: `FileOutputError`; an old file is unchanged then.
     public static func write(
         _ bytes: some Sequence<UInt8>, to path: FilePath, makesFolders: Bool = false
     ) throws(FileOutputError) {
@@ -86,7 +91,7 @@ public final class OutputFile {
 
     /// Adds bytes at the end.
     ///
-    /// - Throws: `FileOutputError`; then what was there is as before, and the file is done with.
+    /// - Throws: `FileOutputError`; an old file is unchanged then, and nothing more can be written.
     public func append(_ bytes: some Sequence<UInt8>) throws(FileOutputError) {
         buffer += bytes
         if buffer.count >= Self.bufferLength { try flush() }
@@ -100,9 +105,9 @@ public final class OutputFile {
         guard writeAll(bytes, to: descriptor) else { throw failed() }
     }
 
-    /// Gives the file its name, as it is on the disk.
+    /// Completes the file: synchronises it and renames it.
     ///
-    /// - Throws: `FileOutputError`; then what was there is as before.
+    /// - Throws: `FileOutputError`; an old file is unchanged then.
     public func finish() throws(FileOutputError) {
         try complete()
         let done = descriptor
@@ -116,7 +121,7 @@ public final class OutputFile {
         }
     }
 
-    /// Gives a regular file its name and hands it over, open and locked.
+    /// Completes a regular file and returns its descriptor, open and locked.
     ///
     /// - Throws: `FileOutputError`, as `finish`.
     public func finishAndKeepOpen() throws(FileOutputError) -> Int32 {
@@ -130,7 +135,7 @@ public final class OutputFile {
         try flush()
         guard let aside, case .file(let file, let status) = target else { return }
         if let status {
-            // Only the superuser may give files away; a group that is the process's own may be kept.
+            // Only the superuser may change the owner. Others may still set a group that they belong to.
             if fchown(descriptor, status.owner, status.group) != 0 {
                 _ = fchown(descriptor, uid_t.max, status.group)
             }
@@ -162,7 +167,7 @@ public final class OutputFile {
     }
 }
 
-/// Writes all bytes to an open file; false with `errno` set where not all could be written.
+/// Writes all bytes to an open file; false with `errno` set on failure.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -175,7 +180,7 @@ public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> B
     return true
 }
 
-/// Writes all bytes to an open file; false with `errno` set where not all could be written.
+/// Writes all bytes to an open file; false with `errno` set on failure.
 public func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
 }

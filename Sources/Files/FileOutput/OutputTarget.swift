@@ -11,9 +11,9 @@ enum OutputTarget {
     /// An open stream: standard output for the path `-`, or the file that the shell has opened as standard
     /// output or standard error.
     case stream(Int32)
-    /// A device or a pipe, which is written to as it is.
+    /// A device or a pipe, which is written to directly.
     case special(FilePath)
-    /// A regular file, or one that is not there yet; symbolic links on the way to it are followed.
+    /// A regular file, or one that does not exist yet, after its symbolic links.
     case file(FilePath, FileStatus?)
 
     init(_ path: FilePath) {
@@ -29,7 +29,7 @@ enum OutputTarget {
             self = .special(path)
             return
         }
-        // A file beside it would take the name of `/dev/stdout`'s file, but not its place.
+        // Replacing the file that the shell has opened would leave the shell's descriptor on the old file.
         let stream = [STDOUT_FILENO, STDERR_FILENO].first {
             FileStatus(descriptor: $0)?.identity == status.identity
         }
@@ -38,13 +38,13 @@ enum OutputTarget {
 }
 
 extension FilePath {
-    /// The path that stands for standard output, or standard input where something is read.
+    /// The path `-`: standard output for an output, standard input for an input.
     public static let standardStream = FilePath("-")
 }
 
-/// Folders of outputs.
+/// The folders that outputs go to.
 public enum OutputFolder {
-    /// Makes a folder and those that it is in, where they are missing.
+    /// Creates a folder and its missing parents.
     ///
     /// - Throws: `FileOutputError`.
     public static func make(_ folder: FilePath) throws(FileOutputError) {
@@ -58,16 +58,16 @@ public enum OutputFolder {
         guard second == 0 else { throw FileOutputError(folder, second) }
     }
 
-    /// Makes a folder in one that is there; 0 where it is there then, else the system's error.
+    /// Creates a folder whose parent exists; 0 if the folder exists afterwards, else the error number.
     private static func make(alone folder: FilePath) -> Int32 {
         guard folder.withCString({ mkdir($0, 0o777) }) != 0 else { return 0 }
         let reason = errno
         return FileStatus(folder)?.kind == .folder ? 0 : reason
     }
 
-    /// Checks that a file can be made at a path, before the work that leads to it.
+    /// Checks that a file can be created at a path, before the work whose result it gets.
     ///
-    /// - Parameter makesFolders: whether folders that are missing are made.
+    /// - Parameter makesFolders: whether missing folders will be created.
     /// - Throws: `FileOutputError`.
     public static func check(
         _ path: FilePath, makesFolders: Bool = false
@@ -85,7 +85,7 @@ public enum OutputFolder {
         }
     }
 
-    /// Makes a new name in a folder survive a power failure, where the system can.
+    /// Synchronises a folder, so that a new name in it survives a power failure where the system supports that.
     static func synchronize(_ folder: FilePath) {
         let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { return }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads little-endian values one after the other, and never past the end of the file.
+/// Reads little-endian values in order, never past the end of the file.
 struct ByteReader {
     let file: MappedFile
 

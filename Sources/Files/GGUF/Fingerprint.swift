@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A checksum of bytes against accidents, not against attackers: FNV-1a with 64 bits
-/// (draft-eastlake-fnv).
+/// A checksum that detects accidents but not attackers: 64-bit FNV-1a (draft-eastlake-fnv).
 public func fingerprint(of bytes: UnsafeRawBufferPointer) -> UInt64 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
     return hash
 }
 
-/// The same of a text's UTF-8.
+/// The checksum of a text's UTF-8.
 public func fingerprint(of text: String) -> UInt64 {
     Array(text.utf8).withUnsafeBytes { fingerprint(of: $0) }
 }
 
-/// What tells one version of a file from another without reading its tensors.
+/// Identifies a version of a file without reading its tensors.
 public struct FileIdentity: Sendable, Equatable {
     /// Bytes of the file.
     public let byteCount: Int

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What people take for a GGUF file and is none, told by its first bytes.
+/// Files that people mistake for GGUF files, recognised by their first bytes.
 public enum ForeignFile: Sendable, Equatable {
-    /// The text that stands for a large file in a Git repository that was cloned without Git LFS.
+    /// The placeholder of a large file in a Git repository that was cloned without Git LFS.
     case gitLFSPointer
-    /// A page of a web site, as it is saved where a download needs a login or another address.
+    /// A web page, which a download saves when it needs a login or another address.
     case webPage
-    /// Weights in the format of the Python package safetensors.
+    /// Weights in the safetensors format.
     case safetensors
-    /// Objects of Python's pickle, such as PyTorch's older checkpoints.
+    /// A Python pickle, such as an older PyTorch checkpoint.
     case pickle
-    /// A ZIP archive, such as PyTorch's checkpoints.
+    /// A ZIP archive, such as a PyTorch checkpoint.
     case zip
-    /// A file in one of ggml's formats before GGUF.
+    /// One of ggml's formats before GGUF.
     case olderGGML
-    /// A file in a compressed or archived form, which the text names.
+    /// A compressed file or an archive; the associated value names the format.
     case archive(String)
-    /// A picture, whose format the text names.
+    /// A picture; the associated value names the format.
     case picture(String)
-    /// Text; its first line, as far as it is short.
+    /// Text, with its first line, shortened.
     case text(String)
 
-    /// What some bytes at the start of a file are known for; nil where they are not.
+    /// Recognises a file by its first bytes; nil if they are unknown.
     init?(start bytes: some Collection<UInt8>) {
         let bytes = Array(bytes)
         if bytes.starts(with: "version https://git-lfs.github.com/".utf8) {
@@ -31,7 +31,7 @@ public enum ForeignFile: Sendable, Equatable {
         } else if bytes.count > 9, bytes[8...].starts(with: "{\"".utf8),
             bytes[4..<8] == [0, 0, 0, 0]
         {
-            // The length of a header in JSON, in eight bytes, and the header.
+            // Eight bytes with the length of a JSON header, then the header.
             self = .safetensors
         } else if let known = Self.signatures.first(where: { bytes.starts(with: $0.bytes) }) {
             self = known.kind
@@ -48,7 +48,7 @@ public enum ForeignFile: Sendable, Equatable {
         (Array("PK\u{3}\u{4}".utf8), .zip),
         ([0x80, 0x02], .pickle), ([0x80, 0x03], .pickle),
         ([0x80, 0x04], .pickle), ([0x80, 0x05], .pickle),
-        // Magic numbers of 32 bits, lowest byte first: ggml, ggmf, ggjt, ggla.
+        // 32-bit magic numbers in little-endian order: ggml, ggmf, ggjt, ggla.
         (Array("lmgg".utf8), .olderGGML), (Array("fmgg".utf8), .olderGGML),
         (Array("tjgg".utf8), .olderGGML), (Array("algg".utf8), .olderGGML),
         ([0x1F, 0x8B], .archive("gzip")), ([0x28, 0xB5, 0x2F, 0xFD], .archive("Zstandard")),
@@ -60,7 +60,7 @@ public enum ForeignFile: Sendable, Equatable {
         ([0xFF, 0xD8, 0xFF], .picture("JPEG")), ([0x89, 0x50, 0x4E, 0x47], .picture("PNG")),
     ]
 
-    /// Whether a document of HTML begins, after a byte order mark, white space and comments' start.
+    /// Whether an HTML document begins, after a byte order mark and white space.
     private static func isWebPage(_ bytes: [UInt8]) -> Bool {
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let text = bytes.starts(with: mark) ? bytes[3...] : bytes[...]
@@ -71,7 +71,7 @@ public enum ForeignFile: Sendable, Equatable {
             .contains { page.starts(with: $0.utf8) }
     }
 
-    /// The first line of what is text without control characters.
+    /// The first line of a text without control characters; nil for other bytes.
     private static func firstLine(of bytes: [UInt8]) -> String? {
         let line = bytes.prefix { $0 != 10 && $0 != 13 }.prefix(64)
         guard line.count >= 4, line.allSatisfy({ (32...126).contains($0) }) else { return nil }
@@ -80,13 +80,13 @@ public enum ForeignFile: Sendable, Equatable {
 }
 
 extension ForeignFile: CustomStringConvertible {
-    /// What it is, and what to do about it.
+    /// What the file is, and what to do about it.
     public var description: String {
         switch self {
         case .gitLFSPointer:
-            "a Git LFS pointer: the text that stands for the file; \"git lfs pull\" fetches the file itself"
+            "a Git LFS pointer, the placeholder of the file; \"git lfs pull\" fetches the file"
         case .webPage:
-            "a web page: a download ended in a page instead of the file"
+            "a web page, which was downloaded instead of the file"
         case .safetensors:
             "weights in the safetensors format; convert them to GGUF first"
         case .pickle:
@@ -94,7 +94,7 @@ extension ForeignFile: CustomStringConvertible {
         case .zip:
             "a ZIP archive, as PyTorch's checkpoints are; convert or unpack it first"
         case .olderGGML:
-            "in one of ggml's formats before GGUF; get or convert a GGUF file"
+            "in one of ggml's formats before GGUF; download a GGUF file, or convert this one"
         case .archive(let kind):
             "a \(kind) file; unpack it first"
         case .picture(let format):

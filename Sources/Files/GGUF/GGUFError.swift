@@ -6,7 +6,9 @@
 public enum GGUFError: Error, Equatable {
     /// The file cannot be opened, is not a regular file, is empty or cannot be mapped.
     case unreadable(file: String, reason: String)
-    /// The file does not start with `GGUF`; `start` is its first bytes, `kind` what they are known for.
+    /// The file does not start with `GGUF`.
+    ///
+    /// `start` holds its first bytes, `kind` the format they belong to.
     case notGGUF(file: String, start: [UInt8], kind: ForeignFile?)
     /// The file is written in big-endian byte order.
     case bigEndian(file: String)

@@ -20,7 +20,7 @@ public final class GGUFFile: Sendable {
     /// Bytes of all parts.
     public let byteCount: Int
 
-    /// What tells this version of the file from others, part by part.
+    /// The identity of this version of the file, part by part.
     public var identities: [FileIdentity] { parts.map(\.identity) }
 
     private let parts: [GGUFPart]
@@ -30,7 +30,7 @@ public final class GGUFFile: Sendable {
 
     /// Maps the file and checks its header; for the first part of a split file, all parts.
     ///
-    /// - Throws: `GGUFError` for everything that a later read could stumble over.
+    /// - Throws: `GGUFError` for everything that could make a later read fail.
     public init(path: String) throws(GGUFError) {
         let first = try GGUFPart(path: path)
         let parts = try [first] + remainingParts(of: first)

@@ -47,7 +47,7 @@ struct GGUFPart {
         return UInt64(alignment)
     }
 
-    /// The tensors at their places in the file, whose data section follows the padded header.
+    /// Locates the tensors in the data section, which follows the padded header.
     private static func place(
         _ entries: [TensorEntry], headerBytes: Int, _ alignment: UInt64, _ file: MappedFile
     ) throws(GGUFError) -> [GGUFTensor] {

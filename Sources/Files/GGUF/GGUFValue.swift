@@ -49,7 +49,9 @@ public enum GGUFValue: Sendable, Equatable {
     }
 }
 
-/// The elements of a metadata array, which all have one type; arrays do not nest.
+/// The elements of a metadata array.
+///
+/// All have the same type, and arrays do not nest.
 public enum GGUFArray: Sendable, Equatable {
     /// Unsigned 8-bit integers.
     case uint8([UInt8])

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -16,7 +18,7 @@ final class MappedFile: @unchecked Sendable {
     /// The bytes of the file, never written, valid while this object lives.
     let bytes: UnsafeRawBufferPointer
 
-    /// When the file was changed last, in nanoseconds since 1970.
+    /// The time of the last change, in nanoseconds since 1970.
     let modificationTime: Int
 
     /// The file's number in its file system.
@@ -30,7 +32,7 @@ final class MappedFile: @unchecked Sendable {
         // Without O_NONBLOCK, opening a named pipe would wait for a writer.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
-            throw .unreadable(file: path, reason: "cannot open the file: \(systemMessage())")
+            throw .unreadable(file: path, reason: "cannot open the file: \(systemReason())")
         }
         defer { close(descriptor) }
         let status = try MappedFile.regularFileStatus(descriptor, path)
@@ -38,7 +40,7 @@ final class MappedFile: @unchecked Sendable {
         guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0),
             address != MAP_FAILED
         else {
-            throw .unreadable(file: path, reason: "cannot map the file: \(systemMessage())")
+            throw .unreadable(file: path, reason: "cannot map the file: \(systemReason())")
         }
         self.path = path
         inode = UInt64(status.st_ino)
@@ -60,7 +62,7 @@ final class MappedFile: @unchecked Sendable {
     ) throws(GGUFError) -> stat {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
-            throw .unreadable(file: path, reason: "cannot examine the file: \(systemMessage())")
+            throw .unreadable(file: path, reason: "cannot examine the file: \(systemReason())")
         }
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
@@ -72,9 +74,4 @@ final class MappedFile: @unchecked Sendable {
         }
         return status
     }
-}
-
-/// The operating system's text for the last failed call.
-private func systemMessage() -> String {
-    String(cString: strerror(errno))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
-/// What a header says of one tensor.
+/// A header's description of one tensor.
 struct TensorEntry {
     let name: String
     let format: BlockFormat

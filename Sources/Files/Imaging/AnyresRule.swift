@@ -2,8 +2,8 @@
 
 /// The rules by which LLaVA-NeXT chooses a resolution and drops padding, as Hugging Face applies them.
 ///
-/// They are in double precision in this order of operations, since truncation makes every bit count
-/// (transformers, `image_processing_utils.py` and `modeling_llava_next.py`).
+/// They compute in double precision and in transformers' order of operations, because truncation makes every
+/// bit count (`image_processing_utils.py` and `modeling_llava_next.py`).
 enum AnyresRule {
     /// The resolution that keeps most of the picture's pixels and, among those, wastes the least.
     ///
@@ -30,7 +30,7 @@ enum AnyresRule {
         return best
     }
 
-    /// The size of the picture, its shape kept, that just fits into a resolution.
+    /// The largest size with the picture's aspect ratio that fits into a resolution.
     static func fitted(_ picture: PixelSize, into resolution: PixelSize) -> PixelSize {
         let horizontal = Double(resolution.width) / Double(picture.width)
         let vertical = Double(resolution.height) / Double(picture.height)
@@ -42,7 +42,7 @@ enum AnyresRule {
         return PixelSize(width: min(width, resolution.width), height: resolution.height)
     }
 
-    /// The rows and columns of a patch grid that show the picture and not the padding around it.
+    /// The rows and columns of a patch grid that show the picture instead of padding.
     static func unpadded(
         _ grid: PixelSize, picture: PixelSize
     ) -> (rows: Range<Int>, columns: Range<Int>) {

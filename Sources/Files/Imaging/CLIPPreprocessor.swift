@@ -20,7 +20,7 @@ public struct CLIPPreprocessor: Sendable {
     public let patchSide: Int
     /// How pictures become tiles.
     public let layout: TileLayout
-    /// The colour around a picture that is padded to a square: the mean, cut to bytes.
+    /// The colour that pads a picture to a square: the mean, truncated to bytes.
     let padding: [UInt8]
     /// The normalised value of each byte: `[3, 256]`.
     let normalized: [Float]
@@ -33,10 +33,10 @@ public struct CLIPPreprocessor: Sendable {
     /// - Parameters:
     ///   - tileSide: Pixels along a side of a tile, 336 for CLIP ViT-L/14-336.
     ///   - patchSide: Pixels along a side of a patch, at most `tileSide`.
-    ///   - mean: What is subtracted from red, green and blue, of a full range of 1.
-    ///   - deviation: What red, green and blue are divided by afterwards.
+    ///   - mean: Subtracted from red, green and blue in the range 0 to 1.
+    ///   - deviation: Divides red, green and blue afterwards.
     ///   - layout: How pictures become tiles. Pinpoints are whole multiples of `tileSide`.
-    /// - Throws: `ImagingError.preprocessor` when the numbers make no sense.
+    /// - Throws: `ImagingError.preprocessor` for numbers that are out of range.
     public init(
         tileSide: Int, patchSide: Int, mean: [Float], deviation: [Float], layout: TileLayout
     ) throws(ImagingError) {
@@ -58,7 +58,7 @@ public struct CLIPPreprocessor: Sendable {
         self.patchSide = patchSide
         self.layout = layout
         padding = mean.map { UInt8($0 * 255) }
-        // The processors multiply by 1/255 in double precision, then go on in single.
+        // The processors multiply by 1/255 in double precision and continue in single precision.
         normalized = (0..<3).flatMap { channel in
             (0..<256).map { (Float(Double($0) * (1 / 255.0)) - mean[channel]) / deviation[channel] }
         }
@@ -81,7 +81,7 @@ public struct CLIPPreprocessor: Sendable {
         }
     }
 
-    /// The tiles and tokens that a picture of this size yields, without looking at pixels.
+    /// The tiles and tokens of a picture of this size.
     ///
     /// - Precondition: both sides are positive.
     public func geometry(width: Int, height: Int) -> TileGeometry {
@@ -118,7 +118,7 @@ public struct CLIPPreprocessor: Sendable {
             count: geometry.tileCount, side: tileSide, pixels: Samples(pixels), geometry: geometry)
     }
 
-    /// The picture as one tile, around it the mean colour where the layout pads.
+    /// The picture as one tile, padded with the mean colour if the layout pads.
     private func baseTile(of picture: Picture) throws(ImagingError) -> Picture {
         let placement = baseTilePlacement(on: picture.size)
         return try Resampling(
@@ -127,7 +127,7 @@ public struct CLIPPreprocessor: Sendable {
         ).apply(to: picture)
     }
 
-    /// The picture resized to fit the grid, its shape kept, in the middle of black.
+    /// The picture resized to fit the grid, with its aspect ratio kept, centred on black.
     private func joinedGrid(
         of picture: Picture, _ placement: TilePlacement
     ) throws(ImagingError) -> Picture {
@@ -142,7 +142,7 @@ public struct CLIPPreprocessor: Sendable {
         return canvas.finished()
     }
 
-    /// Writes one tile of a picture that is whole tiles wide and high, normalised.
+    /// Writes one normalised tile of a picture whose sides are multiples of the tile's.
     private func write(
         _ picture: Picture, column: Int, row: Int, to pixels: SampleBuffer<Float>, tile: Int
     ) {

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The first directory of EXIF data, a TIFF structure, as far as the orientation needs it.
+/// The first directory of EXIF data (a TIFF structure), for its orientation.
 ///
-/// It is read as Pillow reads it (`TiffImagePlugin.ImageFileDirectory_v2`): numbers may be of any type, and an
+/// It is read as Pillow reads it (`TiffImagePlugin.ImageFileDirectory_v2`): numbers may have any type, and an
 /// entry whose value lies beyond the end ends the directory.
 struct ExifData {
     private let bytes: ArraySlice<UInt8>
     private let isBigEndian: Bool
 
-    /// Nil where the bytes, after up to two signatures, are no TIFF structure.
+    /// Nil unless the bytes, after up to two signatures, are a TIFF structure.
     init?(_ data: [UInt8]) {
         let signature = Array("Exif\0\0".utf8)
         var rest = data[...]
         for _ in 0..<2 where rest.starts(with: signature) { rest = rest.dropFirst(signature.count) }
         bytes = rest
         isBigEndian = rest.starts(with: "MM".utf8)
-        // Some cameras write the number 42 in the other order.
+        // Some cameras write the number 42 in the other byte order.
         let magics = ["MM\0*", "MM*\0", "II*\0", "II\0*"]
         guard rest.count >= 8, magics.contains(where: { rest.starts(with: $0.utf8) }) else {
             return nil
         }
     }
 
-    /// The value of the orientation's tag: nil where there is none, and 0 where it is no whole number.
+    /// The value of the orientation tag: nil without the tag, 0 if the value is not an integer.
     var orientation: Int? { firstValue(ofTag: 0x0112) }
 
-    /// Bytes of a value of each type of number, text or other bytes.
+    /// The number of bytes in a value of each type.
     private static let valueBytes = [
         1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8,
     ]
@@ -45,7 +45,7 @@ struct ExifData {
             guard let size = Self.valueBytes[type].map({ $0 * values }), size > 0 else { continue }
             if size > 4 {
                 storedApart += size
-                // More than the whole data hold is passed over, what lies beyond their end is not.
+                // Values longer than the data together are skipped. A value beyond the end ends the directory.
                 guard storedApart <= bytes.count else { continue }
                 guard offset + size <= bytes.count else { return nil }
             }
@@ -54,7 +54,7 @@ struct ExifData {
         return nil
     }
 
-    /// A value that is a whole number, else 0.
+    /// An integer value; 0 for values of other types.
     private func value(ofType type: Int, at offset: Int) -> Int {
         func bits(_ length: Int, at place: Int) -> Int { number(at: place, length: length) ?? 0 }
         func ratio(_ numerator: Int, _ denominator: Int) -> Int {
@@ -80,7 +80,9 @@ struct ExifData {
         }
     }
 
-    /// An unsigned number, nil beyond the end; of eight bytes the bits.
+    /// An unsigned number; nil beyond the end.
+    ///
+    /// Numbers of eight bytes keep their bit pattern.
     private func number(at offset: Int, length: Int) -> Int? {
         let field = bytes.dropFirst(offset).prefix(length)
         guard field.count == length else { return nil }

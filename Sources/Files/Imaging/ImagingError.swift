@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a picture could not be read or written, or a preprocessor not be made.
+/// Why a picture could not be read or written, or a preprocessor could not be made.
 public enum ImagingError: Error, Equatable {
     /// The operating system could not open or read the file.
     case unreadable(name: String, reason: String)
@@ -8,11 +8,11 @@ public enum ImagingError: Error, Equatable {
     case empty(name: String)
     /// The file is longer than a picture may be.
     case fileTooLong(name: String, limit: Int)
-    /// The content is no picture format that is known here.
+    /// The content has no known picture format.
     case unknownFormat(name: String)
-    /// The content is a picture, but of a kind that is not decoded here.
+    /// The content is a picture of a kind that is not supported.
     case unsupported(name: String, kind: String)
-    /// The content is no picture, but something that is known.
+    /// The content is known and is not a picture.
     case notPicture(name: String, kind: String)
     /// The header announces more pixels than are accepted.
     case tooLarge(name: String, width: Int, height: Int)
@@ -20,11 +20,11 @@ public enum ImagingError: Error, Equatable {
     case truncated(name: String, format: String)
     /// The content breaks the rules of its format.
     case damaged(name: String, format: String, reason: String)
-    /// The system does not grant the memory of the picture or of something that is made of it.
+    /// The system has no memory for the picture or for something that is made from it.
     case noMemory(name: String, byteCount: Int)
-    /// The numbers that describe the vision tower's input make no sense.
+    /// The numbers that describe the vision tower's input are out of range.
     case preprocessor(reason: String)
-    /// A picture could not be turned into the bytes of a file.
+    /// A picture could not be encoded.
     case encoding(reason: String)
     /// The operating system could not create or write the file.
     case unwritable(name: String, reason: String)
@@ -39,7 +39,7 @@ extension ImagingError: CustomStringConvertible {
         case .empty(let name):
             "\(name): the file is empty, expected a JPEG, PNG or WebP picture"
         case .fileTooLong(let name, let limit):
-            "\(name): longer than \(limit) bytes, the most that a picture file may have"
+            "\(name): longer than \(limit) bytes, the limit of picture files"
         case .unknownFormat(let name):
             "\(name): not a picture that can be read, expected JPEG, PNG or WebP"
         case .unsupported(let name, let kind):

@@ -4,11 +4,13 @@ import CTurboJPEG
 /// Reads JPEG pictures by libjpeg-turbo, with the exact transform and smooth chroma, as Pillow does.
 enum JPEGDecoder {
     private static let format = "JPEG"
-    /// The most pixels that a byte of Huffman codes can stand for: a block of 8×8 takes at least one bit,
-    /// and odd sampling factors spread a block over at most four times its area.
+    /// The most pixels that a byte of Huffman codes can encode: a block of 8×8 takes at least one bit, and odd
+    /// sampling factors spread a block over at most four times its area.
     private static let pixelsPerByte = 8 * 64 * 4
 
-    /// Decodes a picture; minor damage is tolerated as by any viewer, a missing end is not.
+    /// Decodes a picture.
+    ///
+    /// Minor damage is tolerated, as by any viewer; a missing end is not.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
         guard let decompressor = tjInitDecompress() else {
             throw .noMemory(name: name, byteCount: bytes.count)
@@ -18,7 +20,7 @@ enum JPEGDecoder {
         do throws(ImagingError) {
             return try decode(bytes, markers, by: decompressor, name: name)
         } catch .damaged(let name, let format, let reason) {
-            // What the library does not read is no damage.
+            // Kinds of JPEG that the library does not read are not damaged.
             if let kind = markers.unusualKind { throw .unsupported(name: name, kind: kind) }
             throw .damaged(name: name, format: format, reason: reason)
         }
@@ -49,7 +51,7 @@ enum JPEGDecoder {
     private struct Header {
         let width: Int
         let height: Int
-        /// Whether the picture is coded for printing.
+        /// Whether the colours are those of ink (CMYK or YCCK).
         let isInk: Bool
         var size: PixelSize { PixelSize(width: width, height: height) }
 
@@ -58,7 +60,7 @@ enum JPEGDecoder {
             var (subsampling, colorspace): (Int32, Int32) = (-1, -1)
             let status = tjDecompressHeader3(
                 decompressor, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace)
-            // An unusual subsampling is reported as an error, though decoding need not know it.
+            // The library reports unusual subsampling as an error, although it can decode it.
             guard status == 0 || colorspace >= 0, width > 0, height > 0 else { return nil }
             self.width = Int(width)
             self.height = Int(height)
@@ -81,8 +83,9 @@ enum JPEGDecoder {
         throw error
     }
 
-    /// What went wrong last; both messages of libjpeg about missing data say "premature end", those about
-    /// memory call it by its name.
+    /// The library's last error.
+    ///
+    /// Both messages of libjpeg about missing data say "premature end"; those about memory say "memory".
     private static func failure(
         of decompressor: tjhandle, name: String, byteCount: Int
     ) -> ImagingError {

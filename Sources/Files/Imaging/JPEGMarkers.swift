@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the segments of a JPEG file tell beside the picture (ITU-T T.81, annex B).
+/// The metadata in the segments of a JPEG file (ITU-T T.81, annex B).
 struct JPEGMarkers {
-    /// The content of all EXIF segments, which belong together.
+    /// The content of all EXIF segments, joined.
     private var exif: [UInt8]?
     /// The last XMP document.
     private var xmp: [UInt8]?
-    /// The kind of picture that its frame announces, where few programs read it.
+    /// The kind of JPEG that the frame announces, if few programs read it.
     private(set) var unusualKind: String?
     /// Whether an end marker follows the start of the picture data.
     private(set) var hasEnd = false
 
-    /// What may follow 0xFF without being a segment: stuffing, fill, restart and start of the picture.
+    /// The bytes after 0xFF that do not begin a segment: stuffing, fill, restart and start of the picture.
     private static let bytesBesideMarkers: Set<UInt8> =
         Set([0x00, 0x01, 0xFF] + Array(0xD0...0xD8))
     private static let startOfScan: UInt8 = 0xDA
@@ -20,7 +20,7 @@ struct JPEGMarkers {
     private static let exifSignature = Array("Exif\0\0".utf8)
     private static let xmpSignature = Array("http://ns.adobe.com/xap/1.0/\0".utf8)
 
-    /// How the picture must be turned to be seen upright.
+    /// How the picture must be turned to be upright.
     var orientation: Orientation { Orientation(exif: exif, xmp: xmp) }
 
     /// Walks the segments before the picture data, then looks for the end.
@@ -28,7 +28,7 @@ struct JPEGMarkers {
         var position = 2  // after the start marker
         while position + 4 <= bytes.count {
             let marker = bytes[position + 1]
-            // As libjpeg, pass over what is not a marker, and over fill bytes.
+            // Like libjpeg, skip fill bytes and anything that is not a marker.
             guard bytes[position] == 0xFF, !Self.bytesBesideMarkers.contains(marker) else {
                 position += 1
                 continue
@@ -54,7 +54,8 @@ struct JPEGMarkers {
         }
     }
 
-    /// What the marker that starts a frame, and the bits of a sample after it, say (table B.1).
+    /// The kind of JPEG by the marker that starts the frame (table B.1) and its bits per sample; nil for common
+    /// ones.
     private static func unusualKind(_ marker: UInt8, _ segment: ArraySlice<UInt8>) -> String? {
         switch marker {
         case 0xC3, 0xCB: "lossless JPEG"
@@ -66,7 +67,9 @@ struct JPEGMarkers {
         }
     }
 
-    /// Whether the end marker occurs; it is near the end, and codes never look like it.
+    /// Whether the end marker occurs.
+    ///
+    /// It is near the end, and codes never look like it.
     private static func containsEnd(_ bytes: ArraySlice<UInt8>) -> Bool {
         zip(bytes.dropFirst().reversed(), bytes.dropLast().reversed())
             .contains { $0 == endOfImage && $1 == 0xFF }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a stored picture must be turned to be seen upright (EXIF 2.3, tag 0x0112).
+/// How a stored picture must be turned to be upright (EXIF 2.3, tag 0x0112).
 enum Orientation: Int, CaseIterable {
     case upright = 1
     case mirrored
@@ -11,14 +11,14 @@ enum Orientation: Int, CaseIterable {
     case transposedUpsideDown
     case turnedRight
 
-    /// The orientation that a picture's notes name, where Pillow's `ImageOps.exif_transpose` looks for it: in the
-    /// EXIF data and, where these have no such tag, in the XMP document.
+    /// The orientation in a picture's metadata, found as Pillow's `ImageOps.exif_transpose` does: in the EXIF data
+    /// or, if these lack the tag, in the XMP document.
     init(exif: [UInt8]?, xmp: [UInt8]?) {
         let stored = exif.flatMap { ExifData($0)?.orientation } ?? xmp.flatMap(Self.number(inXMP:))
         self = stored.flatMap(Orientation.init(rawValue:)) ?? .upright
     }
 
-    /// The digit after `tiff:Orientation="` or `tiff:Orientation>`, as an attribute or an element begins.
+    /// The digit after `tiff:Orientation="` (an attribute) or `tiff:Orientation>` (an element).
     private static func number(inXMP document: [UInt8]) -> Int? {
         let name = Array("tiff:Orientation".utf8)
         var rest = document[...]
@@ -32,18 +32,18 @@ enum Orientation: Int, CaseIterable {
         return nil
     }
 
-    /// Whether the upright picture is as wide as the stored one is high.
+    /// Whether turning swaps width and height.
     var swapsSides: Bool { rawValue >= Orientation.transposed.rawValue }
 }
 
 extension Picture {
-    /// The picture, stored in some orientation, upright.
+    /// Turns a picture that is stored in some orientation upright.
     ///
-    /// - Parameter name: what the picture is called in an error.
+    /// - Parameter name: the picture's name in errors.
     /// - Throws: `ImagingError.noMemory`.
     func turned(_ orientation: Orientation, name: String) throws(ImagingError) -> Picture {
         guard orientation != .upright else { return self }
-        // Where the top left pixel is stored, and how far away its right and its lower neighbour are.
+        // Where the top left pixel is stored, and the distances of its right and its lower neighbour.
         let (origin, right, down): (Int, Int, Int) =
             switch orientation {
             case .upright: (0, 1, width)

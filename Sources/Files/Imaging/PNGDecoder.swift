@@ -5,7 +5,9 @@ import CPNG
 enum PNGDecoder {
     private static let format = "PNG"
 
-    /// Decodes a picture; what follows its last row is not looked at.
+    /// Decodes a picture.
+    ///
+    /// Anything after its last row is ignored.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
         let size = try readHeader(of: bytes, name: name)
         try PictureLimits.check(width: size.width, height: size.height, name: name)
@@ -35,7 +37,7 @@ enum PNGDecoder {
         }
     }
 
-    /// The size, which the first chunk begins with.
+    /// Reads the size from the start of the first chunk.
     private static func readHeader(
         of bytes: [UInt8], name: String
     ) throws(ImagingError) -> PixelSize {

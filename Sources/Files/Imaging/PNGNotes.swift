@@ -8,10 +8,10 @@ struct PNGChunk {
 
     let type: ArraySlice<UInt8>
     let content: ArraySlice<UInt8>
-    /// Where the next one starts.
+    /// Where the next chunk starts.
     var end: Int { content.endIndex + 4 }
 
-    /// The chunk at some position, nil where its content is not whole.
+    /// The chunk at a position; nil if its content is cut off.
     init?(at position: Int, of bytes: [UInt8]) {
         guard position + 8 <= bytes.count else { return nil }
         let start = position + 8
@@ -21,16 +21,16 @@ struct PNGChunk {
         content = bytes[start..<start + length]
     }
 
-    /// Four bytes as a number.
+    /// A big-endian 32-bit number.
     static func number(_ bytes: [UInt8], at position: Int) -> Int {
         bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
     }
 }
 
-/// What the chunks of a PNG file tell about its orientation, before or after the picture data.
+/// The orientation metadata of a PNG file, before or after the picture data.
 ///
-/// EXIF data have a chunk of their own, or are in a text that ImageMagick's programs write, in hexadecimal. XMP
-/// is a text. Of several the last counts, as in Pillow (`PngImagePlugin`).
+/// EXIF data have their own chunk. ImageMagick writes them in hexadecimal to a text chunk instead. XMP is a
+/// text chunk. The last of several counts, as in Pillow (`PngImagePlugin`).
 struct PNGNotes {
     private var exif: [UInt8]?
     private var rawProfile: [UInt8]?
@@ -39,7 +39,7 @@ struct PNGNotes {
     private static let xmpKeyword = Array("XML:com.adobe.xmp".utf8)
     private static let profileKeyword = Array("Raw profile type exif".utf8)
     private static let exifKeyword = Array("exif".utf8)
-    /// The most bytes of a compressed text: Pillow's limit.
+    /// The most bytes of an inflated text: Pillow's limit.
     private static let textLimit = 1 << 20
 
     /// Walks the chunks up to the end of the picture.
@@ -58,7 +58,7 @@ struct PNGNotes {
         }
     }
 
-    /// How the picture must be turned to be seen upright.
+    /// How the picture must be turned to be upright.
     var orientation: Orientation {
         Orientation(exif: exif ?? rawProfile.flatMap(Self.bytes(ofProfile:)), xmp: xmp)
     }
@@ -68,7 +68,7 @@ struct PNGNotes {
         if keyword.elementsEqual(Self.profileKeyword) { rawProfile = text }
     }
 
-    /// A keyword, a zero, a text.
+    /// tEXt: a keyword, a zero, a text.
     private mutating func takeText(_ content: ArraySlice<UInt8>) {
         let (keyword, rest) = Self.split(content)
         guard let rest else { return }
@@ -76,15 +76,15 @@ struct PNGNotes {
         if keyword.elementsEqual(Self.exifKeyword) { exif = Array(rest) }
     }
 
-    /// A keyword, a zero, the method of compression, a text.
+    /// zTXt: a keyword, a zero, the compression method, a text.
     private mutating func takeCompressedText(_ content: ArraySlice<UInt8>) {
         let (keyword, rest) = Self.split(content)
         guard let rest, rest.first == 0, let text = Self.inflated(rest.dropFirst()) else { return }
         take(keyword, text)
     }
 
-    /// A keyword, a zero, whether it is compressed, the method, a language, a zero, the keyword in it, a zero, a
-    /// text.
+    /// iTXt: a keyword, a zero, the compression flag and method, a language, a zero, the translated keyword, a
+    /// zero, a text.
     private mutating func takeInternationalText(_ content: ArraySlice<UInt8>) {
         let (keyword, rest) = Self.split(content)
         guard let rest, rest.count >= 2 else { return }
@@ -99,7 +99,7 @@ struct PNGNotes {
         }
     }
 
-    /// What comes before and after the first zero; no rest where there is no zero.
+    /// The bytes before and after the first zero; no rest without a zero.
     private static func split(
         _ bytes: ArraySlice<UInt8>
     ) -> (start: ArraySlice<UInt8>, rest: ArraySlice<UInt8>?) {
@@ -107,7 +107,7 @@ struct PNGNotes {
         return (bytes[..<zero], bytes[(zero + 1)...])
     }
 
-    /// A text without its compression, nil where it is damaged or too long.
+    /// Inflates a text; nil if it is damaged or too long.
     private static func inflated(_ stored: ArraySlice<UInt8>) -> [UInt8]? {
         var count = textLimit
         var isWhole = false
@@ -120,7 +120,7 @@ struct PNGNotes {
         return isWhole ? text : nil
     }
 
-    /// The bytes after three lines about a profile, as pairs of hexadecimal digits.
+    /// Decodes a raw profile: three lines about it, then its bytes as pairs of hexadecimal digits.
     private static func bytes(ofProfile text: [UInt8]) -> [UInt8]? {
         let lines = text.split(separator: 10, omittingEmptySubsequences: false).dropFirst(3)
         let digits = lines.joined().filter { !(9...13).contains($0) && $0 != 32 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which part of a picture each patch sees that a selector may keep or drop.
+/// The part of a picture that each candidate of a selector sees.
 ///
-/// These candidates are, in this order: the patches of the base tile, row by row; then, for
-/// `TileLayout.anyres`, the patches of the grid that are kept after unpadding, row by row. Newlines are no
+/// The candidates are, in this order: the patches of the base tile, row by row; then, for
+/// `TileLayout.anyres`, the patches of the grid that are kept after unpadding, row by row. Newlines are not
 /// candidates.
 ///
-/// A pixel belongs to the patch in which its centre lies, so the regions of one grid share no pixel. What
-/// a resize's interpolation adds around them is not counted.
+/// A pixel belongs to the patch that contains its centre, so the regions of one grid share no pixels. The
+/// neighbouring pixels that interpolation mixes in do not count.
 public struct PatchRegions: Sendable, Equatable {
     /// The size of the picture.
     public let picture: PixelSize
     /// The base tile's patches and, for `TileLayout.anyres`, the grid's.
     let grids: [PatchGrid]
 
-    /// The regions on a picture of some size.
+    /// The regions on a picture of the given size.
     ///
     /// - Precondition: both sides are positive.
     public init(of picture: PixelSize, preprocessor: CLIPPreprocessor) {
@@ -42,7 +42,7 @@ public struct PatchRegions: Sendable, Equatable {
     /// The number of candidates.
     public var count: Int { grids.reduce(0) { $0 + $1.count } }
 
-    /// The region of each candidate in the picture's own pixels; empty where it has none.
+    /// The region of each candidate in the picture's own pixels; empty if it contains no pixel.
     public var rectangles: [PixelRectangle] {
         grids.flatMap { $0.rectangles(onCopyOf: picture) }
     }
@@ -67,30 +67,30 @@ public struct PixelRectangle: Sendable, Hashable {
     /// Rows, from the top.
     public let rows: Range<Int>
 
-    /// The pixels that lie in both ranges.
+    /// The pixels in the given columns and rows.
     public init(columns: Range<Int>, rows: Range<Int>) {
         self.columns = columns
         self.rows = rows
     }
 
-    /// Whether there is no pixel in it.
+    /// Whether the rectangle contains no pixel.
     public var isEmpty: Bool { columns.isEmpty || rows.isEmpty }
 }
 
-/// Patches in rows and columns, on one tile or on tiles joined.
+/// Patches in rows and columns, on one tile or on joined tiles.
 struct PatchGrid: Sendable, Equatable {
     let placement: TilePlacement
-    /// Pixels of the tiles along a side of a patch.
+    /// The side of a patch in pixels of the tiles.
     let patchSide: Int
-    /// The pixel of the tiles with which each column of patches begins.
+    /// The first pixel of each column of patches, in pixels of the tiles.
     let columns: [Int]
-    /// The pixel of the tiles with which each row of patches begins.
+    /// The first pixel of each row of patches, in pixels of the tiles.
     let rows: [Int]
 
     /// The number of patches.
     var count: Int { columns.count * rows.count }
 
-    /// The region of each patch on a copy of the picture at some size, row by row.
+    /// The region of each patch on a copy of the picture with the given size, row by row.
     func rectangles(onCopyOf size: PixelSize) -> [PixelRectangle] {
         func spans(_ patches: [Int], _ axis: TileAxis, _ length: Int) -> [Range<Int>] {
             patches.map { patch in
@@ -103,7 +103,7 @@ struct PatchGrid: Sendable, Equatable {
         return rows.flatMap { row in columns.map { PixelRectangle(columns: $0, rows: row) } }
     }
 
-    /// The shorter side of a patch in pixels of the picture; patches may see less than a pixel.
+    /// The shorter side of a patch in pixels of the picture, possibly less than one.
     var shortestSide: Double {
         let scale = min(placement.horizontal.scale, placement.vertical.scale)
         return scale * Double(patchSide)

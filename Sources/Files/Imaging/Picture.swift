@@ -11,8 +11,8 @@ public struct Picture: Sendable, Equatable {
 
     /// Copies samples that lie row by row, red, green, blue.
     ///
-    /// - Precondition: both sides are positive, `pixels` holds `height · width · 3` samples, and there is
-    ///   memory for as many again.
+    /// - Precondition: both sides are positive, `pixels` holds `height · width · 3` samples, and there is memory
+    ///   for a copy of them.
     public init(width: Int, height: Int, pixels: [UInt8]) {
         precondition(pixels.count == width * height * 3, "a picture has three samples per pixel")
         let size = PixelSize(width: width, height: height)
@@ -25,10 +25,10 @@ public struct Picture: Sendable, Equatable {
         }
     }
 
-    /// A picture whose samples are written in place by `fill`.
+    /// A picture whose samples `fill` writes in place.
     ///
     /// - Parameters:
-    ///   - name: what the picture is called in an error.
+    ///   - name: the picture's name in errors.
     ///   - fill: writes all `width · height · 3` samples.
     /// - Precondition: both sides are positive.
     init(
@@ -40,7 +40,7 @@ public struct Picture: Sendable, Equatable {
         self.init(size, buffer)
     }
 
-    /// A picture of samples that have been written.
+    /// A picture of complete samples.
     init(_ size: PixelSize, _ samples: SampleBuffer<UInt8>) {
         precondition(size.width > 0 && size.height > 0, "a picture has at least one pixel")
         precondition(samples.numbers.count == size.width * size.height * 3)
@@ -65,7 +65,7 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
         self.height = height
     }
 
-    /// What a picture that has no name is called in an error.
+    /// The name in errors of a picture without a name of its own.
     var pictureName: String { "the picture of \(self) pixels" }
 
     /// Width and height as people write them, `640×480`.

@@ -11,7 +11,7 @@ public struct PixelColor: Sendable, Hashable {
     }
 }
 
-/// How thick the lines along a rectangle's edges are, in pixels.
+/// The thickness of the lines along a rectangle's edges, in pixels.
 struct EdgeWidths {
     var left, top, right, bottom: Int
 }
@@ -34,10 +34,10 @@ struct PictureCanvas: ~Copyable {
         }
     }
 
-    /// What was drawn.
+    /// The drawn picture.
     consuming func finished() -> Picture { Picture(size, samples) }
 
-    /// Copies a whole picture, its top left pixel to a place where it fits.
+    /// Copies a whole picture to a position where it fits.
     func copy(_ picture: Picture, left: Int, top: Int) {
         let length = picture.width * 3
         picture.pixels.withUnsafeBufferPointer { source in
@@ -49,7 +49,7 @@ struct PictureCanvas: ~Copyable {
         }
     }
 
-    /// Copies a rectangle of a picture of the canvas's size to the same place, darker or not.
+    /// Copies a rectangle of a picture of the canvas's size to the same place, with the given brightness.
     func copy(_ rectangle: PixelRectangle, of picture: Picture, brightness: Double) {
         let levels = Self.levels(brightness: brightness)
         picture.pixels.withUnsafeBufferPointer { source in
@@ -62,7 +62,7 @@ struct PictureCanvas: ~Copyable {
         }
     }
 
-    /// Copies a picture of the canvas's size without its colours: red, green and blue are their mean.
+    /// Copies a picture of the canvas's size in grey: the mean of red, green and blue.
     func copyGray(of picture: Picture, brightness: Double) {
         let levels = Self.levels(brightness: brightness)
         picture.pixels.withUnsafeBufferPointer { source in
@@ -73,7 +73,9 @@ struct PictureCanvas: ~Copyable {
         }
     }
 
-    /// Draws lines along the inner edges of a rectangle, over all of it where it is too narrow for them.
+    /// Draws lines along the inner edges of a rectangle.
+    ///
+    /// They fill a rectangle that is too narrow for them.
     func outline(_ rectangle: PixelRectangle, _ widths: EdgeWidths, color: PixelColor) {
         let (columns, rows) = (rectangle.columns, rectangle.rows)
         fill(PixelRectangle(columns: columns, rows: rows.prefix(widths.top)), color)
@@ -93,7 +95,7 @@ struct PictureCanvas: ~Copyable {
         }
     }
 
-    /// Every sample at some brightness.
+    /// The value of every sample at the given brightness.
     private static func levels(brightness: Double) -> [UInt8] {
         (0..<256).map { UInt8((Double($0) * min(max(brightness, 0), 1)).rounded()) }
     }

@@ -2,15 +2,15 @@
 
 /// Reads JPEG, PNG and WebP pictures as 8-bit RGB, equal to what Pillow's `convert("RGB")` gives.
 ///
-/// Alpha is dropped, colour profiles and gamma are not applied, the first frame of an animation is
-/// taken. 16-bit samples keep their high byte; for grey ones Pillow clips instead, which would turn nearly
-/// every such picture white.
+/// Alpha is dropped, colour profiles and gamma are not applied, and the first frame of an animation is used.
+/// 16-bit samples keep their high byte. Pillow clips grey ones instead, which turns nearly every such picture
+/// white.
 public enum PictureDecoder {
     /// Reads a file, or standard input when the path is `-`.
     ///
     /// - Parameters:
     ///   - path: The file; its extension does not matter.
-    ///   - applyOrientation: Whether to turn the picture as its EXIF data or XMP say.
+    ///   - applyOrientation: Whether to turn the picture as its EXIF or XMP metadata says.
     /// - Throws: `ImagingError`, with the path in it.
     public static func load(
         path: String, applyOrientation: Bool = true
@@ -19,7 +19,7 @@ public enum PictureDecoder {
         return try decode(bytes, name: name(of: path), applyOrientation: applyOrientation)
     }
 
-    /// Reads a file, or standard input when the path is `-`, to be decoded later.
+    /// Reads a file, or standard input when the path is `-`, for later decoding.
     ///
     /// - Throws: `ImagingError`, with the path in it.
     package static func contents(path: String) throws(ImagingError) -> [UInt8] {
@@ -28,12 +28,13 @@ public enum PictureDecoder {
 
     private static func name(of path: String) -> String { path == "-" ? "standard input" : path }
 
-    /// Reads an open file, to be decoded later; what does not begin like a picture is refused after its
-    /// first bytes.
+    /// Reads an open file for later decoding.
+    ///
+    /// A file that does not begin like a picture is refused after its first bytes.
     ///
     /// - Parameters:
     ///   - descriptor: The file, which stays open.
-    ///   - name: What errors call it.
+    ///   - name: Its name in errors.
     /// - Throws: `ImagingError`, with the name in it.
     public static func contents(
         of descriptor: Int32, name: String
@@ -45,8 +46,8 @@ public enum PictureDecoder {
     ///
     /// - Parameters:
     ///   - bytes: The content of a JPEG, PNG or WebP file.
-    ///   - name: What errors call it.
-    ///   - applyOrientation: Whether to turn the picture as its EXIF data or XMP say.
+    ///   - name: Its name in errors.
+    ///   - applyOrientation: Whether to turn the picture as its EXIF or XMP metadata says.
     /// - Throws: `ImagingError`, with the name in it.
     public static func decode(
         _ bytes: [UInt8], name: String, applyOrientation: Bool = true
@@ -63,7 +64,7 @@ public enum PictureDecoder {
         return try decoded.picture.turned(decoded.orientation, name: name)
     }
 
-    /// The format of some content, or the error that says why it is none.
+    /// The format of the content, or an error that says what the content is.
     static func format(
         of prefix: some Collection<UInt8>, name: String
     ) throws(ImagingError) -> PictureFormat {
@@ -73,7 +74,7 @@ public enum PictureDecoder {
     }
 }
 
-/// A picture as it is stored, and how it must be turned to be seen upright.
+/// A picture as it is stored, and how it must be turned to be upright.
 struct DecodedPicture {
     let picture: Picture
     let orientation: Orientation

@@ -2,9 +2,9 @@
 import CPNG
 import FileOutput
 
-/// Writes pictures as PNG files: 8-bit RGB, nothing lost.
+/// Writes pictures as PNG files: 8-bit RGB, lossless.
 public enum PictureEncoder {
-    /// A picture as the bytes of a PNG file.
+    /// Encodes a picture as a PNG file.
     ///
     /// - Throws: `ImagingError.encoding` when memory runs out or a side exceeds 2³¹ − 1.
     public static func png(_ picture: Picture) throws(ImagingError) -> [UInt8] {
@@ -25,11 +25,11 @@ public enum PictureEncoder {
         return Array(UnsafeBufferPointer(start: sink.bytes, count: sink.count))
     }
 
-    /// Writes a picture as a PNG file, which appears complete or not at all.
+    /// Writes a picture to a PNG file, which appears complete or not at all.
     ///
     /// - Parameters:
     ///   - picture: What to write.
-    ///   - path: The file; one that exists is replaced. A device or pipe is written to as it is, and `-` is
+    ///   - path: The file, which is replaced if it exists. Devices and pipes are written to directly, and `-` is
     ///     standard output.
     /// - Throws: `ImagingError.encoding`, or `ImagingError.unwritable` with the path in it.
     public static func write(_ picture: Picture, to path: String) throws(ImagingError) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -7,13 +9,13 @@
     import Darwin
 #endif
 
-/// Reads the bytes of a picture, and no more of a file that is none.
+/// Reads the bytes of pictures, and only the first bytes of other files.
 enum PictureFile {
     private static let chunkLength = 1 << 16
 
     /// The content of a file, or of standard input when the path is `-`.
     ///
-    /// What does not begin like a picture is refused after the first bytes, however long it is.
+    /// A file that does not begin like a picture is refused after its first bytes.
     static func contents(
         path: String, name: String, limit: Int = PictureLimits.fileBytes
     ) throws(ImagingError) -> [UInt8] {
@@ -23,7 +25,7 @@ enum PictureFile {
         return try contents(of: descriptor, name: name, limit: limit)
     }
 
-    /// What an open file holds from its current place on.
+    /// The content of an open file from its current position on.
     static func contents(
         of descriptor: Int32, name: String, limit: Int = PictureLimits.fileBytes
     ) throws(ImagingError) -> [UInt8] {
@@ -73,8 +75,8 @@ enum PictureFile {
         return !chunk.isEmpty
     }
 
-    /// The error that the operating system reported last.
+    /// The operating system's last error.
     private static func unreadable(_ name: String) -> ImagingError {
-        .unreadable(name: name, reason: String(cString: strerror(errno)))
+        .unreadable(name: name, reason: systemReason())
     }
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a file is, told by its first bytes and never by its name.
+/// The format of a file, recognised by its first bytes and never by its name.
 enum PictureFormat: Equatable {
     case jpeg
     case png
     case webp
-    /// A picture of a known kind that is not decoded here.
+    /// A picture of a known kind that is not supported.
     case other(kind: String)
-    /// Something known that is no picture.
+    /// A file of a known kind that is not a picture.
     case noPicture(kind: String)
 
-    /// The bytes that recognition looks at: a tar archive is known by its 258th to 262nd.
+    /// The number of bytes that recognition needs: the mark of a tar archive is in bytes 258 to 262.
     static let prefixLength = 512
 
-    /// The format that the content begins with, nil when it is none that is known.
+    /// The format that the content begins with; nil if it is unknown.
     init?(prefix: some Sequence<UInt8>) {
         let start = FileStart(Array(prefix.prefix(Self.prefixLength)))
         if start.has([0xFF, 0xD8, 0xFF]) {
@@ -34,10 +34,10 @@ enum PictureFormat: Equatable {
     }
 }
 
-/// The first bytes of a file, and what they are known for.
+/// The first bytes of a file, and the formats that begin with them.
 private struct FileStart {
     let bytes: [UInt8]
-    /// The same as text in small letters, after a byte order mark and white space.
+    /// The bytes as text in lower case, after a byte order mark and white space.
     let text: String
 
     init(_ bytes: [UInt8]) {
@@ -58,23 +58,23 @@ private struct FileStart {
 
     private func byte(_ index: Int) -> UInt8 { index < bytes.count ? bytes[index] : 0 }
 
-    /// The kind of a picture that is not decoded here.
+    /// The kind of a picture that is not supported.
     var pictureKind: String? {
         if has("ftyp", at: 4), let kind = isoMediaKind, kind.isPicture { return kind.name }
         if let kind = Self.pictures.first(where: { has($0.signature) })?.kind { return kind }
         // A document may begin with comments and declarations.
         if text.hasPrefix("<"), text.contains("<svg"), !isWebPage { return "SVG" }
-        // `P`, a digit, white space or a comment.
+        // PNM: `P`, a digit, white space or a comment.
         if byte(0) == 0x50, (49...55).contains(byte(1)), [9, 10, 13, 32, 35].contains(byte(2)) {
             return "PNM (PBM, PGM, PPM, PAM)"
         }
-        // A version, run lengths, bits of a sample.
+        // PCX: a version, run-length encoding, bits per sample.
         if byte(0) == 0x0A, [0, 2, 3, 4, 5].contains(byte(1)), byte(2) <= 1,
             [1, 2, 4, 8].contains(byte(3))
         {
             return "PCX"
         }
-        // Pictures of the directory, at least one; the fourth of these bytes is reserved.
+        // ICO: a directory with at least one picture; byte 9 is reserved.
         if has([0, 0, 1, 0]) || has([0, 0, 2, 0]), byte(4) > 0, byte(5) == 0, byte(9) == 0 {
             return byte(2) == 1 ? "ICO" : "CUR"
         }
@@ -85,20 +85,20 @@ private struct FileStart {
         ["<!doctype html", "<html", "<head"].contains(where: text.hasPrefix)
     }
 
-    /// What a file is that is no picture.
+    /// The kind of a file that is not a picture.
     var otherKind: String? {
         if has("ftyp", at: 4), let kind = isoMediaKind { return kind.name }
         if has("RIFF"), has("AVI ", at: 8) { return "an AVI video" }
         if has("ustar", at: 257) { return "a tar archive" }
         if text.hasPrefix("version https://git-lfs.github.com/") {
             return
-                "a Git LFS pointer, the text that stands for the file (\"git lfs pull\" fetches it)"
+                "a Git LFS pointer, the placeholder of a file (\"git lfs pull\" fetches it)"
         }
         if isWebPage { return "a web page" }
         return Self.others.first { has($0.signature) }?.kind
     }
 
-    /// Signatures of pictures that people try and that are told apart only to name them.
+    /// Signatures of pictures that are recognised only to be named in messages.
     private static let pictures: [(signature: [UInt8], kind: String)] = [
         (Array("GIF8".utf8), "GIF"),
         (Array("BM".utf8), "BMP"),
@@ -129,7 +129,7 @@ private struct FileStart {
         (Array("Pf\n".utf8), "PFM"),
     ]
 
-    /// The same of what is no picture.
+    /// Signatures of files that are not pictures, for the same purpose.
     private static let others: [(signature: [UInt8], kind: String)] = [
         (Array("PK\u{3}\u{4}".utf8), "a ZIP archive (only tar archives are read)"),
         ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7z archive (only tar archives are read)"),
@@ -142,8 +142,8 @@ private struct FileStart {
         (Array("GGUF".utf8), "a GGUF model"),
     ]
 
-    /// What a file in the container of ISO/IEC 14496-12 is, by its brand and, where that is general, those that
-    /// it is compatible with.
+    /// The kind of a file in the container of ISO/IEC 14496-12, by its brand or, if that is a general one, by its
+    /// compatible brands.
     private var isoMediaKind: (name: String, isPicture: Bool)? {
         let length = min(Int(byte(2)) << 8 | Int(byte(3)), bytes.count)
         let brands = [8] + Swift.stride(from: 16, to: max(16, length - 3), by: 4)
@@ -162,7 +162,9 @@ private struct FileStart {
         return has("mif1", at: 8) || has("msf1", at: 8) ? ("HEIC", true) : nil
     }
 
-    /// Whether a header of TGA begins, which has no signature: all its fields make sense together.
+    /// Whether the file begins with a TGA header.
+    ///
+    /// It has no signature, so all of its fields must be plausible.
     var looksLikeTarga: Bool {
         guard bytes.count >= 18, byte(1) <= 1 else { return false }
         let (isMapped, type, depth) = (byte(1) == 1, byte(2), byte(16))

@@ -4,15 +4,15 @@
 public enum PruneMap {
     /// How a map looks.
     public struct Options: Sendable, Equatable {
-        /// What is left of the brightness of dropped patches, from 0 to 1.
+        /// The brightness of dropped patches, from 0 to 1.
         public var droppedBrightness = 0.3
-        /// What is left of the brightness, without colour, where no patch looks, from 0 to 1.
+        /// The brightness, in grey, of the parts that no patch sees, from 0 to 1.
         public var unseenBrightness = 0.12
         /// The line around kept patches.
         public var outline = PixelColor(red: 0, green: 255, blue: 170)
-        /// What separates two copies of the picture.
+        /// The colour between two copies of the picture.
         public var gap = PixelColor(red: 255, green: 255, blue: 255)
-        /// The most pixels along a side of the picture as drawn, unless patches would be too small.
+        /// The most pixels along a side of the drawn picture, unless patches would become too small.
         public var longestSide = 1600
         /// The least pixels along a side of a patch; smaller pictures are drawn enlarged.
         public var patchSide = 16
@@ -23,8 +23,8 @@ public enum PruneMap {
 
     /// The picture with dropped patches dimmed and kept ones outlined.
     ///
-    /// The layout of LLaVA-NeXT looks at a picture twice: one copy shows the base tile's patches, a
-    /// second one, to its right or below a wide picture, the grid's.
+    /// LLaVA-NeXT sees a picture twice. One copy shows the patches of the base tile. A second one, to the right or
+    /// below a wide picture, shows those of the grid.
     ///
     /// - Parameters:
     ///   - picture: The picture that was selected from.
@@ -60,10 +60,10 @@ public enum PruneMap {
         return try joined(panels, gap: options.gap)
     }
 
-    /// The most pixels along a side of the picture as drawn: viewers open more, but slowly.
+    /// The most pixels along a side of the drawn picture; viewers open larger ones slowly.
     private static let sideLimit = 8192.0
 
-    /// The size of the picture as drawn, over its own.
+    /// The scale of the drawn picture.
     private static func scale(of regions: PatchRegions, _ options: Options) -> Double {
         let longest = Double(max(regions.picture.width, regions.picture.height))
         let comfortable = min(1, Double(options.longestSide) / longest)

@@ -16,8 +16,8 @@ extension Picture {
 
 /// A two-pass resampling: rows first, rounded to bytes, then columns.
 ///
-/// Each source row is resampled and at once added to the output rows that it reaches, so that memory
-/// beyond the output is one row, however tall the source.
+/// Each source row is resampled and added at once to the output rows that it contributes to. The working
+/// memory is one row, however tall the source.
 struct Resampling {
     let horizontal: ResamplingAxis
     let vertical: ResamplingAxis
@@ -53,7 +53,7 @@ struct Resampling {
         }
     }
 
-    /// The output rows that a source row reaches, given those of the row before: spans only move down.
+    /// The output rows that a source row contributes to, given those of the row before: spans only move down.
     private func advance(_ live: Range<Int>, to source: Int) -> Range<Int> {
         var (first, end) = (live.lowerBound, live.upperBound)
         while end < vertical.count, vertical.spans[end].lowerBound <= source { end += 1 }
@@ -61,8 +61,8 @@ struct Resampling {
         return first..<end
     }
 
-    /// Sets the sums of all output rows, `[output height, output width, 3]`, to what they are before any source
-    /// row: rounding, and the canvas above and below.
+    /// Initialises the sums of all output rows, `[output height, output width, 3]`, with the rounding and with
+    /// the canvas above and below the source.
     private func start(_ sums: UnsafeMutableBufferPointer<Int32>) {
         let canvasRow = (0..<horizontal.count * 3).map { index in
             ResamplingAxis.sample(
@@ -77,7 +77,7 @@ struct Resampling {
         }
     }
 
-    /// One source row at the output's width.
+    /// Resamples one source row to the output's width.
     private func resample(_ source: UnsafeBufferPointer<UInt8>, into row: inout [UInt8]) {
         row.withUnsafeMutableBufferPointer { row in
             horizontal.weights.withUnsafeBufferPointer { weights in

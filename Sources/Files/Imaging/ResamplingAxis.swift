@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One direction of a bicubic resampling: which source samples make each output sample.
+/// One direction of a bicubic resampling: the source samples of each output sample and their weights.
 ///
-/// The arithmetic is Pillow's, so that results are equal byte for byte (`libImaging/Resample.c`): a cubic
-/// convolution with a = −0.5 (Keys, 1981), widened by the scale when shrinking, its weights in
-/// fixed point. Weighted sums of integers do not depend on their order or grouping. So a source that
-/// lies inside a larger plain canvas needs no canvas: the weights that fall outside are summed up.
+/// The arithmetic is Pillow's (`libImaging/Resample.c`), so results are equal byte for byte: a cubic
+/// convolution with a = −0.5 (Keys, 1981), widened by the scale when shrinking, with fixed-point weights.
+/// Weighted sums of integers do not depend on their order or grouping. A source inside a larger plain canvas
+/// therefore needs no canvas in memory: the weights that fall outside are summed up.
 struct ResamplingAxis {
     /// Bits after the point in a weight: 32, less 8 for the sample and 2 for overshoot and sign.
     static let precision: Int32 = 22
-    /// Where a weighted sum starts, so that dropping `precision` bits rounds to nearest.
+    /// The start of a weighted sum, so that dropping `precision` bits rounds to nearest.
     static let half: Int32 = 1 << (precision - 1)
 
     /// The source samples under each output sample, counted from the first of the source.
@@ -24,7 +24,7 @@ struct ResamplingAxis {
     /// The number of output samples.
     var count: Int { spans.count }
 
-    /// Plans the resampling of a canvas to `outputLength` samples, of which `window` are wanted.
+    /// Plans the resampling of a canvas to `outputLength` samples, of which only `window` are computed.
     ///
     /// - Parameters:
     ///   - canvasLength: Samples of the canvas before resampling.
@@ -59,7 +59,7 @@ struct ResamplingAxis {
             window: 0..<outputLength)
     }
 
-    /// Plans the resampling that makes a tile, all of whose window lies on the resized canvas.
+    /// Plans the resampling of a tile whose window lies on the resized canvas.
     init(_ axis: TileAxis) {
         self.init(
             canvasLength: axis.canvasLength, source: axis.source,
@@ -72,7 +72,7 @@ struct ResamplingAxis {
         return inside.reduce(outsideWeights[output], &+)
     }
 
-    /// A weighted sum back as a sample, between 0 and 255.
+    /// Rounds a weighted sum to a sample between 0 and 255.
     @inline(__always)
     static func sample(_ sum: Int32) -> UInt8 {
         UInt8(truncatingIfNeeded: min(max(sum &>> precision, 0), 255))

@@ -7,15 +7,16 @@
     import Darwin
 #endif
 
-/// Numbers whose count a picture decides, in memory that the system may refuse: an array would end the
-/// process then.
+/// A buffer whose size depends on a picture.
 ///
-/// They are written where they are made, and never again once they are `Samples`.
+/// Allocating it may fail with an error, where an array would end the process.
+///
+/// It is filled where it is made and never changes once it is wrapped in `Samples`.
 final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {
-    /// All numbers, at first not set to anything.
+    /// All numbers, uninitialised at first.
     let numbers: UnsafeMutableBufferPointer<Number>
 
-    /// - Parameter name: what the picture is called in an error.
+    /// - Parameter name: the picture's name in errors.
     init(count: Int, name: @autoclosure () -> String) throws(ImagingError) {
         let (byteCount, overflows) = count.multipliedReportingOverflow(
             by: MemoryLayout<Number>.stride)
@@ -39,16 +40,16 @@ public struct Samples<Number: BitwiseCopyable & Sendable>: RandomAccessCollectio
 
     /// 0.
     public var startIndex: Int { 0 }
-    /// How many numbers there are.
+    /// The number of samples.
     public var endIndex: Int { buffer.numbers.count }
 
-    /// One number.
+    /// One sample.
     public subscript(position: Int) -> Number {
         precondition(position >= 0 && position < endIndex, "no such sample")
         return buffer.numbers[position]
     }
 
-    /// Calls `body` with all numbers, which lie side by side.
+    /// Calls `body` with the contiguous samples.
     public func withUnsafeBufferPointer<Result, Failure: Error>(
         _ body: (UnsafeBufferPointer<Number>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -56,7 +57,7 @@ public struct Samples<Number: BitwiseCopyable & Sendable>: RandomAccessCollectio
         return try body(UnsafeBufferPointer(buffer.numbers))
     }
 
-    /// The same, for algorithms on any collection.
+    /// The same, for the standard library's generic algorithms.
     public func withContiguousStorageIfAvailable<Result>(
         _ body: (UnsafeBufferPointer<Number>) throws -> Result
     ) rethrows -> Result? {
@@ -66,13 +67,13 @@ public struct Samples<Number: BitwiseCopyable & Sendable>: RandomAccessCollectio
 }
 
 extension Samples: Equatable where Number: Equatable {
-    /// Whether both hold the same numbers.
+    /// Whether both hold the same samples.
     public static func == (left: Samples, right: Samples) -> Bool {
         left.elementsEqual(right)
     }
 }
 
-/// Whether the system grants memory for an array that is about to be made.
+/// Whether the system has memory for an array of this size.
 func isMemoryGranted(_ byteCount: Int) -> Bool {
     guard let memory = malloc(max(1, byteCount)) else { return false }
     free(memory)

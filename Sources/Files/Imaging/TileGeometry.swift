@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The tiles, the grid and the visual tokens that a picture of some size yields.
+/// The tiles, the grid and the visual tokens of a picture of some size.
 ///
 /// The visual tokens are, in this order: the patches of the base tile, row by row; then, for
 /// `TileLayout.anyres`, the rows of the grid's patches that are kept, each followed by one newline.
 public struct TileGeometry: Sendable, Equatable {
-    /// Tiles in all, the base tile included.
+    /// The number of tiles, including the base tile.
     public let tileCount: Int
     /// Patches along a side of a tile.
     public let patchesPerSide: Int
-    /// Tiles side by side in the grid, 0 when there is none.
+    /// Columns of tiles in the grid, 0 without a grid.
     public let gridColumns: Int
-    /// Tiles above each other in the grid, 0 when there is none.
+    /// Rows of tiles in the grid, 0 without a grid.
     public let gridRows: Int
     /// The rows of the joined patch grid that show the picture rather than padding.
     public let keptRows: Range<Int>
     /// The columns of the joined patch grid that show the picture rather than padding.
     public let keptColumns: Range<Int>
 
-    /// Visual tokens in all: base patches, kept grid patches, and a newline for each kept row.
+    /// The number of visual tokens: base patches, kept grid patches, and a newline for each kept row.
     public var visualTokenCount: Int {
         patchesPerSide * patchesPerSide + keptRows.count * (keptColumns.count + 1)
     }
@@ -30,7 +30,7 @@ public struct TileGeometry: Sendable, Equatable {
             keptRows: 0..<0, keptColumns: 0..<0)
     }
 
-    /// The geometry of a base tile and a grid, of which the padding around the picture is dropped.
+    /// The geometry of a base tile and a grid without the padding around the picture.
     static func grid(
         columns: Int, rows: Int, patchesPerSide: Int, picture: PixelSize
     ) -> TileGeometry {

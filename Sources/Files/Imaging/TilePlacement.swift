@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a tile, or a grid of tiles joined, lies on the picture that it is made of.
+/// Where a tile, or a grid of joined tiles, lies on its picture.
 struct TilePlacement: Sendable, Equatable {
     let horizontal: TileAxis
     let vertical: TileAxis
 }
 
-/// One direction of a placement: a picture is put on a canvas, the canvas resized, a window of it cut out.
+/// One direction of a placement: the picture is put on a canvas, the canvas is resized, and a window is cut out.
 struct TileAxis: Sendable, Equatable {
     /// Pixels of the canvas, at least those of the picture.
     let canvasLength: Int
@@ -14,10 +14,12 @@ struct TileAxis: Sendable, Equatable {
     let source: Range<Int>
     /// Pixels of the canvas after resizing.
     let resizedLength: Int
-    /// The pixels of the resized canvas that are cut out; what lies beside the canvas is padding.
+    /// The pixels of the resized canvas that are cut out.
+    ///
+    /// Pixels beside the canvas are padding.
     let window: Range<Int>
 
-    /// A picture in the middle of a canvas of `side` pixels, resized to a tile.
+    /// A picture centred on a canvas of `side` pixels, which is resized to a tile.
     static func padded(_ length: Int, to side: Int, tileSide: Int) -> TileAxis {
         let start = (side - length) / 2
         return TileAxis(
@@ -25,7 +27,7 @@ struct TileAxis: Sendable, Equatable {
             window: 0..<tileSide)
     }
 
-    /// A picture resized until its shorter side fits a tile, and of that the middle.
+    /// The middle of a picture whose shorter side is resized to that of a tile.
     static func cropped(_ length: Int, shorter: Int, tileSide: Int) -> TileAxis {
         let resized = tileSide * length / shorter
         let start = (resized - tileSide) / 2
@@ -34,7 +36,7 @@ struct TileAxis: Sendable, Equatable {
             window: start..<start + tileSide)
     }
 
-    /// A picture resized to `resized` pixels, in the middle of a window at least as long.
+    /// A picture resized to `resized` pixels, centred in a window that is at least as long.
     static func centered(_ length: Int, resized: Int, in windowLength: Int) -> TileAxis {
         let start = (windowLength - resized) / 2
         return TileAxis(
@@ -42,13 +44,13 @@ struct TileAxis: Sendable, Equatable {
             window: -start..<windowLength - start)
     }
 
-    /// Pixels of the picture for each pixel of the window.
+    /// The number of picture pixels per window pixel.
     var scale: Double { Double(canvasLength) / Double(resizedLength) }
 
-    /// Where on a copy of the picture of `length` pixels an edge between two pixels of the window falls.
+    /// The position of an edge between two window pixels on a copy of the picture with `length` pixels.
     ///
-    /// It falls before the first pixel of the copy whose centre is not left of it, so that spans
-    /// between edges share no pixel and leave none out. Edges beside the picture fall on its ends.
+    /// The edge falls before the first pixel of the copy whose centre is not left of it, so spans between edges
+    /// neither share nor omit a pixel. Edges beside the picture fall on its ends.
     func position(ofEdge edge: Int, onLength length: Int) -> Int {
         let (numerator, denominator) = fraction(ofEdge: edge)
         if numerator <= 0 { return 0 }
@@ -63,7 +65,7 @@ struct TileAxis: Sendable, Equatable {
         return end <= 0 || start >= denominator
     }
 
-    /// Where an edge lies, from 0 at the picture's begin to 1 at its end.
+    /// The position of an edge, from 0 at the picture's start to 1 at its end.
     private func fraction(ofEdge edge: Int) -> (numerator: Int128, denominator: Int128) {
         let onCanvas = Int128(window.lowerBound + edge) * Int128(canvasLength)
         return (
@@ -74,7 +76,7 @@ struct TileAxis: Sendable, Equatable {
 }
 
 extension CLIPPreprocessor {
-    /// Where the base tile lies on a picture.
+    /// The placement of the base tile on a picture.
     func baseTilePlacement(on picture: PixelSize) -> TilePlacement {
         let shorter = min(picture.width, picture.height)
         let longer = max(picture.width, picture.height)
@@ -88,7 +90,7 @@ extension CLIPPreprocessor {
         return TilePlacement(horizontal: axis(picture.width), vertical: axis(picture.height))
     }
 
-    /// Where the tiles of the grid, joined, lie on a picture, nil when the layout has no grid.
+    /// The placement of the joined grid on a picture; nil if the layout has no grid.
     func gridPlacement(on picture: PixelSize) -> TilePlacement? {
         let geometry = geometry(width: picture.width, height: picture.height)
         guard geometry.gridColumns > 0 else { return nil }

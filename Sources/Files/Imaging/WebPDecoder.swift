@@ -5,7 +5,9 @@ import CWebP
 enum WebPDecoder {
     private static let format = "WebP"
 
-    /// Decodes a picture; what a first frame does not cover is black.
+    /// Decodes a picture.
+    ///
+    /// Parts that the first frame does not cover are black.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
         try bytes.withUnsafeBufferPointer { buffer throws(ImagingError) in
             let demuxer = try open(buffer, name: name)
@@ -35,7 +37,7 @@ enum WebPDecoder {
         guard state == WEBP_DEMUX_PARSE_ERROR else {
             throw .truncated(name: name, format: format)
         }
-        throw .damaged(name: name, format: format, reason: "its chunks do not fit together")
+        throw .damaged(name: name, format: format, reason: "its chunks are inconsistent")
     }
 
     private static func decodeFirstFrame(
@@ -77,7 +79,7 @@ enum WebPDecoder {
         }
     }
 
-    /// The content of the first chunk of a type, nil where there is none or it is empty.
+    /// The content of the first chunk of a type; nil if it is missing or empty.
     private static func chunk(_ type: String, of demuxer: OpaquePointer) -> [UInt8]? {
         var chunk = WebPChunkIterator()
         defer { WebPDemuxReleaseChunkIterator(&chunk) }

@@ -2,12 +2,12 @@
 
 /// The printable characters that byte-level vocabularies write bytes as, first used by GPT-2.
 ///
-/// The visible characters of Latin-1 stand for themselves; the other 68 bytes, in order, for
-/// U+0100 and the characters behind it.
+/// The visible characters of Latin-1 stand for themselves. The other 68 bytes, in order, are written as U+0100
+/// and the characters after it.
 enum ByteAlphabet {
     private static let visible: [ClosedRange<UInt8>] = [33...126, 161...172, 174...255]
 
-    /// The byte of each scalar value; -1 for values that stand for none.
+    /// The byte of each scalar value; -1 for values that are not in the alphabet.
     private static let bytes: [Int16] = {
         var bytes = [Int16](repeating: -1, count: 256 + 68)
         var next = 256
@@ -22,7 +22,7 @@ enum ByteAlphabet {
         return bytes
     }()
 
-    /// The bytes that `piece` stands for, or nil if one of its characters stands for none.
+    /// The bytes that `piece` stands for; nil if one of its characters is not in the alphabet.
     static func decode(_ piece: String) -> [UInt8]? {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(piece.utf8.count)

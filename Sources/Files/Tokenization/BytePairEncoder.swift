@@ -2,12 +2,12 @@
 
 /// Byte-level byte-pair encoding, as GPT-2 introduced it: words of bytes, merged by rank.
 struct BytePairEncoder: Sendable {
-    /// The text of each token as bytes: for normal tokens what the byte alphabet stands for.
+    /// The text of each token as bytes, decoded from the byte alphabet for normal tokens.
     let texts: ByteStrings
 
     private let preTokenizer: PreTokenizer
     private let merges: [Pair: Merge]
-    /// The pieces that words can become: control tokens and user-defined ones are not among them.
+    /// The pieces that words can become, without control and user-defined tokens.
     private let textPieces: PieceIndex
     private let byteTokens: [TokenID?]  // [256]
     private let unknown: TokenID?
@@ -37,7 +37,7 @@ struct BytePairEncoder: Sendable {
         self.merges = try Self.table(of: merges, vocabulary: vocabulary, index: index)
     }
 
-    /// The merges by what they join; earlier lines have higher priority.
+    /// The merges by the tokens that they join; earlier lines have higher priority.
     private static func table(
         of merges: [String], vocabulary: Vocabulary, index: PieceIndex
     ) throws(TokenizationError) -> [Pair: Merge] {
@@ -89,7 +89,7 @@ struct BytePairEncoder: Sendable {
             guard let left = left.token, let right = right.token else { return nil }
             return merges[Pair(left: left, right: right)]
         }
-        // A byte that has no token can only be said to be unknown.
+        // A byte without a token becomes the unknown token.
         tokens += symbols.compactMap { $0.token ?? unknown }
     }
 }

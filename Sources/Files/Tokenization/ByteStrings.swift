@@ -2,8 +2,7 @@
 
 /// Many byte strings in one buffer, numbered from 0.
 ///
-/// Token texts are bytes and not `String`s, because `String` equates canonically equivalent texts,
-/// which are different tokens.
+/// Token texts are bytes because `String` equates canonically equivalent texts, which are different tokens.
 struct ByteStrings: Sendable {
     private var bytes: [UInt8] = []
     private var ends: [Int] = [0]
@@ -21,7 +20,7 @@ struct ByteStrings: Sendable {
 
     subscript(index: Int) -> ArraySlice<UInt8> { bytes[ends[index]..<ends[index + 1]] }
 
-    /// The string for messages and display; what is not UTF-8 becomes U+FFFD.
+    /// The string for messages and display; invalid UTF-8 becomes U+FFFD.
     func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
 
     mutating func append(_ string: some Sequence<UInt8>) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the pre-tokenizers' regular expressions distinguish.
+/// The classes of characters in the pre-tokenizers' regular expressions.
 enum CharacterClass: UInt8 {
     /// `\p{L}`
     case letter
@@ -14,7 +14,7 @@ enum CharacterClass: UInt8 {
     case otherSpace
     /// Everything else, including marks, punctuation and unassigned characters.
     case other
-    /// Behind the last character.
+    /// The end of the text.
     case end
 
     var isWhiteSpace: Bool { self == .space || self == .newline || self == .otherSpace }
@@ -41,10 +41,10 @@ enum CharacterClass: UInt8 {
     }
 }
 
-/// A text as classes of its characters, ready to be split.
+/// The classes of a text's characters, for splitting it.
 struct ClassifiedText {
     let scalars: [Unicode.Scalar]
-    /// One for each scalar, and `.end`.
+    /// One class per scalar, then `.end`.
     let classes: [CharacterClass]
     /// Where each scalar starts in the UTF-8 text, and where the last one ends.
     let offsets: [Int]

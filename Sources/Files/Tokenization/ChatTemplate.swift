@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a model's training wrote conversations down.
+/// The format of conversations that a model was trained on.
 ///
 /// The forms are those of LLaVA's `conversation.py` and of the models' publishers.
 public enum ChatTemplate: String, CaseIterable, Sendable {
@@ -15,7 +15,7 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     /// `<|user|>`, of LLaVA-Phi-3.
     case phi3 = "phi-3"
 
-    /// Texts that end an answer when the model spells them out instead of using the token.
+    /// Texts that end an answer if the model spells them out instead of generating the token.
     public var stopStrings: [String] {
         switch self {
         case .vicuna, .mistral: ["</s>"]
@@ -32,16 +32,16 @@ struct TurnFormat: Sendable {
     var defaultSystem = ""
     var systemPrefix = ""
     var systemSuffix: String
-    /// Whether the system prompt belongs behind the first `userPrefix` instead of before it.
+    /// Whether the system prompt follows the first `userPrefix` instead of preceding it.
     var systemIsPartOfQuestion = false
     let userPrefix: String
-    /// What follows a question, up to where the answer begins.
+    /// The text after a question, up to the start of the answer.
     let userSuffix: String
-    /// What ends an answer: the text of one token.
+    /// The text of the token that ends an answer.
     let endOfTurn: String
-    /// What stands between `endOfTurn` and the next `userPrefix`.
+    /// The text between `endOfTurn` and the next `userPrefix`.
     var separator = ""
-    /// The tokens without which these texts mean nothing to the model.
+    /// The tokens that the vocabulary must have for this template.
     var tokens: [String] = []
 }
 
@@ -71,8 +71,8 @@ extension ChatTemplate {
                 endOfTurn: "<|eot_id|>",
                 tokens: ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])
         case .chatml:
-            // LLaVA-1.6-34B, on Yi and its SentencePiece vocabulary, was trained without the line
-            // breaks that Qwen's form has between turns.
+            // LLaVA-1.6-34B (on Yi, with a SentencePiece vocabulary) was trained without the line breaks
+            // that Qwen's form has between turns.
             tokenizer.isSentencePiece
                 ? Self.chatml(system: "Answer the questions.", separator: "")
                 : Self.chatml(system: "You are a helpful assistant.", separator: "\n")

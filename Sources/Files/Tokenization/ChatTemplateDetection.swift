@@ -2,11 +2,11 @@
 import GGUF
 
 extension ChatTemplate {
-    /// The template that a text model was trained with, as far as its file tells; nil if it does not.
+    /// The template that a text model was trained with; nil if its file does not say.
     ///
-    /// A chat template in the file decides. LLaVA files normally carry none; then the architecture,
-    /// the tokens that only one of the templates uses, the name, and what sets Mistral apart from
-    /// Vicuna decide, in this order.
+    /// A chat template in the file decides. LLaVA files usually have none. Then these decide, in this order: the
+    /// architecture, tokens that only one template uses, the name, and the features that distinguish Mistral from
+    /// Vicuna.
     public static func detect(metadata: GGUFMetadata, tokenizer: Tokenizer) -> ChatTemplate? {
         if let written = (try? metadata.string("tokenizer.chat_template")) ?? nil,
             let template = recognise(written)
@@ -25,12 +25,12 @@ extension ChatTemplate {
         if name.contains("bakllava") || name.contains("vicuna") { return .vicuna }
         if name.contains("mistral") { return .mistral }
         guard tokenizer.isSentencePiece else { return nil }
-        // Mistral-7B-Instruct-v0.2, below LLaVA-1.6-mistral, is the LLaMA with this rotary base and
-        // these 8 key-value heads.
+        // Mistral-7B-Instruct-v0.2, the base of LLaVA-1.6-mistral, is a LLaMA with this rotary base
+        // and 8 key-value heads.
         let base = (try? metadata.float("\(architecture).rope.freq_base")) ?? nil
         let heads = (try? metadata.integer("\(architecture).attention.head_count_kv")) ?? nil
         if base == 1_000_000, heads == 8 { return .mistral }
-        // LLaMA's vocabulary, which conversions pad to 64 more at most.
+        // LLaMA's vocabulary; conversions pad it with at most 64 tokens.
         return (32000...32064).contains(tokenizer.vocabularySize) ? .vicuna : nil
     }
 

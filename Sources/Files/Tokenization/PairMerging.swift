@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import HeapModule
 
-/// A stretch of text that is one symbol so far.
+/// A range of text that has been merged into one symbol.
 struct Symbol {
     /// Where it is in the text; empty once it is merged into the one before.
     var range: Range<Int>
@@ -12,17 +12,17 @@ struct Symbol {
     var next: Int
 }
 
-/// What two adjacent symbols would become.
+/// The result of merging two adjacent symbols.
 struct Merge {
     /// Higher goes first; of equals, the leftmost.
     let priority: Double
     let token: TokenID
 }
 
-/// Merges adjacent symbols, the best pair of all first, until no pair can be merged.
+/// Merges adjacent symbols, always the best pair first, until no pair can be merged.
 ///
-/// This is what training a byte-pair vocabulary did, replayed in O(n log n): a heap holds the
-/// pairs, and a pair whose symbols have since changed is passed over.
+/// This replays the training of a byte-pair vocabulary in O(n log n). A heap holds the pairs; a pair whose
+/// symbols have changed in the meantime is skipped.
 ///
 /// - Parameters:
 ///   - symbols: Ranges of a text, in order.
@@ -67,7 +67,9 @@ private struct Bigram: Comparable {
     let merge: Merge
     let left: Int
     let right: Int
-    /// Bytes of both; another sum at the time of merging tells that one of them has changed.
+    /// The length of both in bytes.
+    ///
+    /// If it differs when the pair is due, one of the symbols has changed.
     let length: Int
 
     static func < (one: Bigram, other: Bigram) -> Bool {

@@ -6,7 +6,7 @@ struct PieceIndex: Sendable {
     private var slots: [TokenID]  // a power of two of them, at most half taken; -1 is free
     private var longest = 0
 
-    /// The first two tokens that have the same bytes; only the first of them can be found.
+    /// The first two tokens with the same bytes; only the first can be found.
     private(set) var duplicate: (first: TokenID, second: TokenID)?
 
     /// Indexes those tokens that `isIncluded` accepts.
@@ -49,7 +49,7 @@ struct PieceIndex: Sendable {
         return slot
     }
 
-    /// `Hasher` is seeded anew in each process, so that no file can be made of collisions.
+    /// `Hasher` has a new seed in each process, so no file can provoke collisions.
     private func hash(_ piece: ArraySlice<UInt8>) -> Int {
         var hasher = Hasher()
         piece.withUnsafeBytes { hasher.combine(bytes: $0) }

@@ -10,7 +10,7 @@
 /// - `qwen2`: the same with `\p{N}` in place of `\p{N}{1,3}`
 /// - `gpt2`: `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 ///
-/// Qwen2's own tokenizer composes characters (NFC) before; like llama.cpp, this one does not.
+/// Qwen2's own tokenizer first composes characters (NFC); like llama.cpp, this one does not.
 enum PreTokenizer: Sendable {
     case llama3, qwen2, gpt2
 
@@ -29,7 +29,7 @@ enum PreTokenizer: Sendable {
     /// Whether a word that is a token stays whole, even if no merges lead to it.
     var keepsWholeWords: Bool { self == .llama3 }
 
-    /// The words of `text`, which together are all of it.
+    /// Splits `text` into words without dropping anything.
     func words(in text: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         let classified = ClassifiedText(text)
         var words: [ArraySlice<UInt8>] = []
@@ -99,14 +99,14 @@ extension ClassifiedText {
         return classes[first] == member ? endOfRun(of: member, from: first) : nil
     }
 
-    /// `\s+(?!\S)|\s+`: the last space of a run is left to the word behind it.
+    /// `\s+(?!\S)|\s+`: the last space of a run belongs to the next word.
     private func endOfWhiteSpace(from start: Int, runEnd: Int) -> Int {
         classes[runEnd] == .end || runEnd - start == 1 ? runEnd : runEnd - 1
     }
 }
 
 extension Unicode.Scalar {
-    /// The lower-case letter that a case-insensitive expression takes this one for.
+    /// The lower-case letter that a case-insensitive expression matches with this one.
     ///
     /// U+017F, the long s, is the only character beyond ASCII that folds to a letter of the
     /// contractions.

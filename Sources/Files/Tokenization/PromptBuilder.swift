@@ -8,15 +8,14 @@ public enum PromptPiece: Sendable, Equatable {
     case picture(Int)
 }
 
-/// Writes questions and pictures down as a model's training did.
+/// Formats questions and pictures as in a model's training.
 ///
-/// What a question contains is text, even where it looks like a part of the template. Only the
-/// marker `<image>` has a meaning: it places a picture. Without markers the pictures come first,
-/// each on a line of its own.
+/// A question is plain text, even if it looks like a part of the template. Only the marker `<image>` has a
+/// meaning: it places a picture. Without markers the pictures come first, each on its own line.
 ///
 /// As in LLaVA, the text between pictures is encoded piece by piece.
 public struct PromptBuilder: Sendable {
-    /// What a question places pictures with.
+    /// The marker that places a picture in a question.
     public static let pictureMarker = "<image>"
 
     /// The template.
@@ -32,8 +31,7 @@ public struct PromptBuilder: Sendable {
     ///
     /// - Parameters:
     ///   - template: What `ChatTemplate.detect` found, or the user's choice.
-    ///   - system: What the conversation starts with; nil for the template's own text, empty for
-    ///     nothing.
+    ///   - system: The system prompt; nil for the template's own, empty for none.
     /// - Throws: `TokenizationError.unknownTemplate` if `template` is nil, and
     ///   `TokenizationError.templateNeedsToken` if the vocabulary lacks one of its tokens.
     public init(
@@ -56,7 +54,7 @@ public struct PromptBuilder: Sendable {
         endOfTurn = tokenizer.encode(format.endOfTurn, parseSpecial: true)[0]
     }
 
-    /// The start of a conversation, up to where the answer begins.
+    /// The first question of a conversation, up to the start of the answer.
     ///
     /// - Parameter pictures: The number of pictures.
     /// - Throws: `TokenizationError.pictureCount` if the question has markers for another number.
@@ -75,12 +73,11 @@ public struct PromptBuilder: Sendable {
             parts + (try turn(question, pictures)), beginning: tokenizer.beginning)
     }
 
-    /// What follows an answer: its end, and the next question up to where its answer begins.
+    /// The end of an answer, and the next question up to the start of its answer.
     ///
     /// - Parameters:
     ///   - pictures: The number of pictures that come with this question.
-    ///   - afterEndOfTurn: Whether the model has already read `endOfTurn`, which is not so when the
-    ///     answer was cut.
+    ///   - afterEndOfTurn: Whether the model has already read `endOfTurn`. It has not if the answer was cut.
     /// - Throws: `TokenizationError.pictureCount` if the question has markers for another number.
     public func nextTurn(
         _ question: String, pictures: Int, afterEndOfTurn: Bool
@@ -88,14 +85,14 @@ public struct PromptBuilder: Sendable {
         let opening = PromptPart.template(
             format.endOfTurn + format.separator + format.userPrefix)
         var pieces = tokenizer.pieces([opening] + (try turn(question, pictures)), beginning: [])
-        // It is encoded in any case, as what follows may depend on it.
+        // It is always encoded, because the encoding of the text after it may depend on it.
         if afterEndOfTurn, case .tokens(let tokens) = pieces.first {
             pieces[0] = .tokens(Array(tokens.dropFirst()))
         }
         return pieces
     }
 
-    /// A question with its pictures and the text that leads to the answer.
+    /// A question with its pictures, up to the start of the answer.
     private func turn(
         _ question: String, _ pictures: Int
     ) throws(TokenizationError) -> [PromptPart] {
@@ -114,8 +111,8 @@ public struct PromptBuilder: Sendable {
 extension Tokenizer {
     /// The tokens of exactly this text, with no template around it.
     ///
-    /// Special tokens that are written out become those tokens, `<image>` places the next picture,
-    /// and a token to begin with is added if the vocabulary asks for one and the text has none.
+    /// Special tokens in the text are recognised, and `<image>` places the next picture. A begin token is added if
+    /// the vocabulary asks for one and the text has none.
     ///
     /// - Throws: `TokenizationError.pictureCount` if the text has markers for another number.
     public func rawPrompt(
@@ -131,12 +128,12 @@ extension Tokenizer {
         return (beginning.isEmpty ? [] : [.tokens(beginning)]) + plain
     }
 
-    /// What the model's input begins with.
+    /// The tokens that the model's input begins with.
     fileprivate var beginning: [TokenID] {
         addsBeginOfSequence ? [beginOfSequence].compactMap { $0 } : []
     }
 
-    /// The tokens of the text between pictures, each stretch encoded on its own.
+    /// Encodes each text between pictures on its own.
     fileprivate func pieces(_ parts: [PromptPart], beginning: [TokenID]) -> [PromptPiece] {
         var pieces: [PromptPiece] = []
         var stretch: [TextSegment] = []
@@ -167,8 +164,9 @@ private enum PromptPart {
     case picture(Int)
 }
 
-/// The texts before, between and after the markers, found as bytes: a mark that follows one would
-/// hide it from a search by characters.
+/// The texts before, between and after the markers.
+///
+/// Markers are searched as bytes: a combining mark after one would hide it from a search by characters.
 private func splitAtPictureMarkers(_ text: String) -> [String] {
     let bytes = Array(text.utf8)
     let marker = Array(PromptBuilder.pictureMarker.utf8)
@@ -193,7 +191,7 @@ private func checkMarkers(_ markers: Int, pictures: Int) throws(TokenizationErro
     }
 }
 
-/// The texts with one picture between each two.
+/// The texts with a picture between each two.
 private func interleavingPictures(_ texts: [PromptPart]) -> [PromptPart] {
     texts.enumerated().flatMap { index, text in
         index == 0 ? [text] : [.picture(index - 1), text]

@@ -2,14 +2,14 @@
 
 /// SentencePiece's byte-pair encoding (https://arxiv.org/abs/1808.06226), as LLaMA uses it.
 ///
-/// Spaces are written as U+2581; what no piece covers is spelled in byte tokens.
+/// Spaces are written as U+2581. Characters that no piece covers are spelled in byte tokens.
 struct SentencePieceEncoder: Sendable {
     /// U+2581 in UTF-8: how pieces write a space.
     static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
     private let scores: [Float]
     private let addsSpacePrefix: Bool
-    /// The pieces that text can become: control and byte tokens are not among them.
+    /// The pieces that text can become, without control and byte tokens.
     private let textPieces: PieceIndex
     private let byteTokens: [TokenID?]  // [256]
     private let unknown: TokenID?
@@ -61,7 +61,7 @@ struct SentencePieceEncoder: Sendable {
         return text
     }
 
-    /// The tokens of a text that holds no special tokens and stands at the start or behind one.
+    /// Encodes a text without special tokens, at the start or after a special token.
     ///
     /// - Parameter fragment: valid UTF-8, not empty.
     func encode(_ fragment: ArraySlice<UInt8>, into tokens: inout [TokenID]) {

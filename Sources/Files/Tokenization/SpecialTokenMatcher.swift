@@ -6,11 +6,11 @@ enum Fragment: Equatable {
     case token(TokenID)
 }
 
-/// Finds the tokens that are matched as whole texts before anything else: control tokens where a
-/// template may place them, user-defined ones everywhere.
+/// Finds special tokens, which are matched before all others: control tokens where a template may place them,
+/// user-defined tokens everywhere.
 ///
-/// The longest token takes its places first, from left to right, then the next longest takes what
-/// is left, as llama.cpp does.
+/// Like llama.cpp, it matches the longest token first, from left to right, then the next longest in what is
+/// left.
 struct SpecialTokenMatcher: Sendable {
     private struct Match {
         let token: TokenID
@@ -18,10 +18,10 @@ struct SpecialTokenMatcher: Sendable {
     }
 
     private let index: PieceIndex
-    /// How long the special tokens are that start with a byte, so that few look-ups find them.
+    /// The lengths of the special tokens that start with each byte, to need few look-ups.
     private let lengths: [[Int]]  // [256]
     private let userDefined: Set<TokenID>
-    /// Those that swallow the white space behind them.
+    /// The tokens that swallow the white space after them.
     private let stripping: Set<TokenID>
 
     init(_ vocabulary: Vocabulary) {
@@ -45,7 +45,7 @@ struct SpecialTokenMatcher: Sendable {
 
     /// Splits `text` at its special tokens.
     ///
-    /// - Parameter controlRanges: Where control tokens may stand; ascending, apart.
+    /// - Parameter controlRanges: Where control tokens may occur; ascending and disjoint.
     func fragments(of text: [UInt8], controlRanges: [Range<Int>]) -> [Fragment] {
         let matches = choose(occurrences(in: text, controlRanges: controlRanges), in: text)
         var fragments: [Fragment] = []
@@ -61,7 +61,7 @@ struct SpecialTokenMatcher: Sendable {
         return fragments
     }
 
-    /// Every place where a special token could stand, overlapping ones included.
+    /// Every occurrence of a special token, including overlapping ones.
     private func occurrences(in text: [UInt8], controlRanges: [Range<Int>]) -> [Match] {
         var matches: [Match] = []
         var control = controlRanges[...]
@@ -81,7 +81,7 @@ struct SpecialTokenMatcher: Sendable {
         return matches
     }
 
-    /// Those occurrences that get their place, from left to right.
+    /// The occurrences that become tokens, from left to right.
     private func choose(_ occurrences: [Match], in text: [UInt8]) -> [Match] {
         guard !occurrences.isEmpty else { return [] }
         var isTaken = [Bool](repeating: false, count: text.count)
@@ -91,7 +91,7 @@ struct SpecialTokenMatcher: Sendable {
                 < ($0.range.count, $1.token, $1.range.lowerBound)
         }
         for var match in longestFirst {
-            // Taken stretches are no shorter, so one that overlaps covers the first or last byte.
+            // Earlier matches are at least as long, so an overlapping one covers the first or the last byte.
             guard !isTaken[match.range.lowerBound], !isTaken[match.range.upperBound - 1] else {
                 continue
             }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Turns tokens into text as they come, in whole characters only.
+/// Turns a stream of tokens into text, in whole characters.
 ///
-/// A character may be spelled by several tokens; its bytes are kept until the last one is there.
-/// Bytes that cannot become a character come out as U+FFFD.
+/// A character may be spelled by several tokens; its bytes are held back until the last one arrives. Invalid
+/// bytes become U+FFFD.
 public struct StreamingDetokenizer: Sendable {
     private let tokenizer: Tokenizer
     private let special: Bool
@@ -13,8 +13,8 @@ public struct StreamingDetokenizer: Sendable {
     /// Starts a text.
     ///
     /// - Parameters:
-    ///   - trimsLeadingSpace: Whether to drop one space at the very start, which is how SentencePiece
-    ///     vocabularies write the start of a word.
+    ///   - trimsLeadingSpace: Whether to drop one space at the very start, which SentencePiece vocabularies write
+    ///     before a word.
     ///   - special: Whether control tokens are written out.
     public init(
         tokenizer: Tokenizer, trimsLeadingSpace: Bool = false, special: Bool = false
@@ -30,7 +30,7 @@ public struct StreamingDetokenizer: Sendable {
         return take(pending.count - incompleteSuffixLength)
     }
 
-    /// What is left at the end of the text.
+    /// The remaining text at the end of the stream.
     public mutating func finish() -> String {
         take(pending.count)
     }
@@ -45,7 +45,7 @@ public struct StreamingDetokenizer: Sendable {
         return text
     }
 
-    /// Bytes at the end that start a character and lack its rest.
+    /// The number of bytes at the end that begin an incomplete character.
     private var incompleteSuffixLength: Int {
         for (length, byte) in pending.reversed().prefix(3).enumerated() {
             let needed =
@@ -63,7 +63,7 @@ public struct StreamingDetokenizer: Sendable {
 }
 
 extension Tokenizer {
-    /// The text of tokens that are all there.
+    /// The text of a complete list of tokens.
     ///
     /// - Parameters:
     ///   - trimsLeadingSpace: Whether to drop one space at the very start.

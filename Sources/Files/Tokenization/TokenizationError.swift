@@ -15,11 +15,11 @@ public enum TokenizationError: Error, Equatable {
     case tokenOutOfRange(file: String, key: String, token: Int, count: Int)
     /// Two tokens have the same text.
     case duplicate(file: String, first: Int, second: Int, text: String)
-    /// Neither the metadata nor the vocabulary tells how the model was prompted in training.
+    /// Neither the metadata nor the vocabulary identifies the template that the model was trained with.
     case unknownTemplate(file: String, choices: [String])
     /// The vocabulary lacks a token of the chosen template.
     case templateNeedsToken(file: String, template: String, token: String)
-    /// The prompt places another number of pictures than it is given.
+    /// The number of markers in the prompt differs from the number of pictures.
     case pictureCount(markers: Int, pictures: Int)
 }
 

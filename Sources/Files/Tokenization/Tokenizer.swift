@@ -7,10 +7,10 @@ public struct TextSegment: Sendable, Equatable {
     public let text: String
     /// Whether special tokens written out in `text` become those tokens.
     ///
-    /// True for what a template writes, false for what a user writes.
+    /// True for a template's text, false for a user's.
     public let parsesSpecial: Bool
 
-    /// A part of a text.
+    /// A segment of a text.
     public init(_ text: String, parsesSpecial: Bool) {
         self.text = text
         self.parsesSpecial = parsesSpecial
@@ -34,7 +34,7 @@ public final class Tokenizer: Sendable {
     public let endOfSequence: TokenID?
     /// Whether the model expects `beginOfSequence` at the start of its input.
     public let addsBeginOfSequence: Bool
-    /// Whether the model expects `endOfSequence` at the end of a text that is only read.
+    /// Whether the model expects `endOfSequence` at the end of a text that it only reads.
     public let addsEndOfSequence: Bool
     /// The tokens that end an answer.
     public let endOfGeneration: Set<TokenID>
@@ -97,8 +97,7 @@ public final class Tokenizer: Sendable {
     ///
     /// - Parameters:
     ///   - parseSpecial: Whether special tokens written out in `text` become those tokens.
-    ///   - addSpecial: Whether to begin and end as the vocabulary asks for with
-    ///     `addsBeginOfSequence` and `addsEndOfSequence`.
+    ///   - addSpecial: Whether to add the tokens of `addsBeginOfSequence` and `addsEndOfSequence`.
     public func encode(
         _ text: String, parseSpecial: Bool = false, addSpecial: Bool = false
     ) -> [TokenID] {
@@ -109,9 +108,9 @@ public final class Tokenizer: Sendable {
         return begin + tokens + end
     }
 
-    /// The tokens of the text that the segments make together.
+    /// Encodes the text that the segments form together.
     ///
-    /// Where segments meet, the text is encoded as if it had been written in one piece.
+    /// Segment boundaries do not split tokens: the text is encoded as one piece.
     public func encode(_ segments: [TextSegment]) -> [TokenID] {
         var text: [UInt8] = []
         var controlRanges: [Range<Int>] = []
@@ -138,7 +137,7 @@ public final class Tokenizer: Sendable {
         return tokens
     }
 
-    /// The bytes that a token adds to the text; they need not be whole characters.
+    /// The bytes that a token adds to the text, not necessarily whole characters.
     ///
     /// - Parameter special: Whether control tokens are written out; otherwise they add nothing.
     public func piece(_ token: TokenID, special: Bool = false) -> [UInt8] {

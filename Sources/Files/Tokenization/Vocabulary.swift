@@ -3,25 +3,25 @@
 /// The number of a token: its row in the embedding matrix.
 public typealias TokenID = Int32
 
-/// What a token stands for; the raw value is GGUF's number in `tokenizer.ggml.token_type`.
+/// The kind of a token; the raw value is its number in `tokenizer.ggml.token_type`.
 public enum TokenKind: Int, Sendable {
     /// A piece of text.
     case normal = 1
-    /// Stands for text that no piece covers.
+    /// Replaces text that no piece covers.
     case unknown
     /// Steers the model and has no text of its own, such as `</s>`.
     case control
     /// Text that is always one token, wherever it stands.
     case userDefined
-    /// A row of the embedding matrix that means nothing.
+    /// A row of the embedding matrix without a meaning.
     case unused
     /// One byte of a character that no piece covers.
     case byte
 }
 
-/// The vocabulary as a GGUF file stores it, with each array checked for its length.
+/// The vocabulary as a GGUF file stores it, with the lengths of all arrays checked.
 struct Vocabulary: Sendable {
-    /// How text becomes pieces.
+    /// The algorithm that splits text into pieces.
     enum Algorithm: Sendable {
         /// SentencePiece's byte-pair encoding over characters: the best-scored pair merges first.
         case sentencePiece(scores: [Float], addsSpacePrefix: Bool)
@@ -57,10 +57,10 @@ extension Vocabulary {
         "<|system|>",
     ]
 
-    /// Puts a token out of reach of ordinary text, so that nobody ends a turn by typing it.
+    /// Makes a token unreachable for ordinary text, so that nobody ends a turn by typing it.
     ///
-    /// Some files give such tokens the wrong kind. A normal token of a byte-level vocabulary is left
-    /// alone: its merges tell that it is text, as `</s>` is in Qwen2's.
+    /// Some files give such tokens the wrong kind. Normal tokens of a byte-level vocabulary are left alone: merges
+    /// lead to them, so they are text, as `</s>` is in Qwen2's vocabulary.
     mutating func protect(_ token: TokenID) {
         switch (kinds[Int(token)], algorithm) {
         case (.userDefined, _), (.normal, .sentencePiece): kinds[Int(token)] = .control

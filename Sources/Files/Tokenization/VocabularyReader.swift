@@ -9,7 +9,7 @@ struct VocabularyReader {
         self.metadata = metadata
     }
 
-    /// The vocabulary, with the defaults that files without the optional keys mean.
+    /// Reads the vocabulary; optional keys have defaults.
     func read() throws(TokenizationError) -> Vocabulary {
         let texts = try wrap { () throws(GGUFError) in
             try metadata.required(Key.tokens, metadata.strings)
@@ -27,7 +27,9 @@ struct VocabularyReader {
         return vocabulary
     }
 
-    /// The texts as bytes; an empty one, which no text can contain, gets a name.
+    /// The texts as bytes.
+    ///
+    /// An empty text, which no input can contain, gets a name.
     private func pieces(_ texts: [String]) -> ByteStrings {
         var pieces = ByteStrings()
         for (token, text) in texts.enumerated() {
@@ -89,7 +91,7 @@ struct VocabularyReader {
 
     /// The rule that splits text into words.
     ///
-    /// The first conversions of Llama-3 name none; its vocabulary of 128256 tokens gives it away.
+    /// The first conversions of Llama-3 do not name it; they are recognised by their 128256 tokens.
     private func preTokenizer(count: Int) throws(TokenizationError) -> PreTokenizer {
         let name = try wrap { () throws(GGUFError) in try metadata.string(Key.preTokenizer) }
         if name == nil, count >= 128_256 { return .llama3 }
@@ -112,7 +114,7 @@ struct VocabularyReader {
         let addsBeginByDefault: Bool
         switch vocabulary.algorithm {
         case .sentencePiece:
-            // SentencePiece's own numbers, which LLaMA kept.
+            // SentencePiece's own token numbers, which LLaMA kept.
             vocabulary.unknown = vocabulary.unknown ?? 0
             vocabulary.beginOfSequence = vocabulary.beginOfSequence ?? (count > 1 ? 1 : nil)
             vocabulary.endOfSequence = vocabulary.endOfSequence ?? (count > 2 ? 2 : nil)
@@ -158,7 +160,7 @@ struct VocabularyReader {
     }
 }
 
-/// Turns an error of the metadata into one of this module.
+/// Wraps an error of the metadata in one of this module.
 func wrap<Value>(
     _ body: () throws(GGUFError) -> Value
 ) throws(TokenizationError) -> Value {

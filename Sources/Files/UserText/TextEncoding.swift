@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How the bytes of a text are encoded, by their byte order mark.
+/// The encoding of a text, recognised by its byte order mark.
 enum TextEncoding {
     case utf8
     case utf16LittleEndian
     case utf16BigEndian
 
-    /// UTF-16 is told by this many characters of one byte each: fewer may be a list of short names between NULs.
+    /// UTF-16 without a mark is recognised by this many Latin characters.
+    ///
+    /// Fewer could be a list of short names between NULs.
     private static let tellingUnits = 4
 
-    /// The encoding of some bytes and the length of their mark.
+    /// The encoding of a text and the length of its byte order mark.
     ///
     /// - Throws: `UserTextError.otherEncoding` for UTF-32, and for UTF-16 without a mark.
     static func recognized(
@@ -27,7 +29,7 @@ enum TextEncoding {
         return (.utf8, 0)
     }
 
-    /// Whether the first characters are a byte and a NUL each, in either order.
+    /// Whether every other byte at the start is a NUL.
     private static func isUTF16WithoutMark(_ bytes: [UInt8]) -> Bool {
         let start = bytes.prefix(2 * tellingUnits)
         guard start.count == 2 * tellingUnits else { return false }
@@ -36,9 +38,9 @@ enum TextEncoding {
         return zeros == alternating || zeros == alternating.map(!)
     }
 
-    /// The UTF-8 of bytes in UTF-16 after a mark of two bytes.
+    /// Converts UTF-16 after a mark of two bytes to UTF-8.
     ///
-    /// - Throws: `UserTextError.notUTF16` with the offset of what is no character.
+    /// - Throws: `UserTextError.notUTF16` with the offset of the first invalid code unit.
     static func utf8(
         fromUTF16 bytes: [UInt8], isBigEndian: Bool, place: String
     ) throws(UserTextError) -> [UInt8] {

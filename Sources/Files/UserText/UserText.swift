@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 #if canImport(Glibc)
     import Glibc
@@ -6,34 +7,33 @@
     import Darwin
 #endif
 
-/// Reads the texts that users give: prompts, lists, questions, captions, lines that are typed.
+/// Reads the user's texts: prompts, lists, questions, captions and typed lines.
 ///
-/// Editors of all systems write them. A byte order mark is no part of a text, and a line ends with LF or CR LF.
-/// UTF-8 and, with its mark, UTF-16 are read; anything else is refused by name, or with the offset of the
-/// first byte that is no character.
+/// They may come from the editors of any system. A byte order mark is dropped, and lines end with LF or CR LF.
+/// UTF-8 is read, and UTF-16 with a byte order mark. Other encodings are refused by name, and invalid bytes
+/// with their offset.
 public enum UserText {
-    /// Most bytes of a text that is a list: some million lines.
+    /// The most bytes of a list, enough for some million lines.
     public static let listLimit = 256 << 20
-    /// Most bytes of a text that a person writes, such as a prompt.
+    /// The most bytes of a text that a person writes, such as a prompt.
     public static let pageLimit = 4 << 20
 
     private static let lineFeed = UInt8(ascii: "\n")
     private static let carriageReturn = UInt8(ascii: "\r")
     private static let chunkLength = 1 << 16
 
-    /// The bytes of a file, which need not be text; of standard input where the path is `-`.
+    /// The bytes of a file, which need not be text.
     ///
-    /// - Throws: `UserTextError.unreadable`, and `.tooLong` as soon as there are more than `limit`, however
-    ///   long the file is.
+    /// The path `-` is standard input.
+    ///
+    /// - Throws: `UserTextError.unreadable`, and `.tooLong` once more than `limit` bytes have been read.
     public static func bytes(
         at path: some Sequence<UInt8>, limit: Int = listLimit
     ) throws(UserTextError) -> [UInt8] {
         let path = Array(path)
         let isStandardInput = path == [UInt8(ascii: "-")]
         let name = name(of: path)
-        func unreadable() -> UserTextError {
-            .unreadable(path: name, reason: String(cString: strerror(errno)))
-        }
+        func unreadable() -> UserTextError { .unreadable(path: name, reason: systemReason()) }
         let descriptor =
             isStandardInput
             ? STDIN_FILENO
@@ -56,7 +56,9 @@ public enum UserText {
         }
     }
 
-    /// The text of a file, or of standard input where the path is `-`, with LF as the only line end.
+    /// The text of a file, with LF as the only line end.
+    ///
+    /// The path `-` is standard input.
     ///
     /// - Throws: `UserTextError`, with the path in it.
     public static func text(
@@ -66,7 +68,7 @@ public enum UserText {
         return try text(bytes(at: path, limit: limit), place: name(of: path))
     }
 
-    /// The text that bytes are, with LF as the only line end; messages name `place`.
+    /// Decodes a text, with LF as the only line end; messages name `place`.
     ///
     /// - Throws: `UserTextError.notUTF8`, `.notUTF16`, `.otherEncoding`.
     public static func text(_ bytes: [UInt8], place: String) throws(UserTextError) -> String {
@@ -78,9 +80,11 @@ public enum UserText {
             offset: markLength + validPrefixLength(of: bytes.dropFirst(markLength)))
     }
 
-    /// The entries of a list, without empty ones: what NULs separate, where it has any, else its lines.
+    /// The non-empty entries of a list.
     ///
-    /// An entry may be the name of a file and need not be text; line ends between NULs belong to it.
+    /// NULs separate them if the list has any, else line ends do.
+    ///
+    /// An entry may be a file name and need not be text. Between NULs, line ends belong to the entry.
     ///
     /// - Throws: `UserTextError.notUTF16`, `.otherEncoding`.
     public static func entries(
@@ -92,9 +96,9 @@ public enum UserText {
             ? plain.split(separator: 0) : withPlainLineEnds(plain).split(separator: lineFeed)
     }
 
-    /// The text of a line that comes alone, of which `bytes` are all but the LF.
+    /// Decodes a line that is read on its own; `bytes` lack its LF.
     ///
-    /// UTF-16 is refused: a byte of each of its line ends is in the next line.
+    /// UTF-16 is refused: splitting it at LF leaves a byte of each line end in the next line.
     ///
     /// - Throws: `UserTextError.notUTF8`, `.otherEncoding`.
     public static func line(
@@ -108,7 +112,7 @@ public enum UserText {
         return try text(bytes, place: place)
     }
 
-    /// The text that bytes are, every one of them; messages name `place`.
+    /// Decodes UTF-8 without dropping or converting anything; messages name `place`.
     ///
     /// - Throws: `UserTextError.notUTF8`.
     public static func exactText(_ bytes: [UInt8], place: String) throws(UserTextError) -> String {
@@ -116,21 +120,23 @@ public enum UserText {
         throw .notUTF8(place: place, offset: validPrefixLength(of: bytes[...]))
     }
 
-    /// The lines of a text whose line ends are LF; one after the last line end counts only if it has anything.
+    /// The lines of a text whose line ends are LF.
+    ///
+    /// An empty line after the last line end does not count.
     public static func lines(of text: String) -> [String] {
         var lines = text.utf8.split(separator: lineFeed, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         return lines.map { String(Substring($0)) }
     }
 
-    /// What messages call a file.
+    /// The name of a file in messages.
     public static func name(of path: some Sequence<UInt8>) -> String {
         let path = Array(path)
         return path == [UInt8(ascii: "-")]
             ? "standard input" : String(decoding: path, as: UTF8.self)
     }
 
-    /// The bytes after the mark, in UTF-8 if they are text.
+    /// The bytes after the mark, converted to UTF-8.
     private static func utf8(
         _ bytes: [UInt8], _ encoding: TextEncoding, _ markLength: Int, _ place: String
     ) throws(UserTextError) -> [UInt8] {

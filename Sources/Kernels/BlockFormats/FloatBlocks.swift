@@ -22,7 +22,7 @@ func decodeF16(
     }
 }
 
-/// Rounds numbers to bfloat16, ties to even.
+/// Rounds numbers to bf16, ties to even.
 ///
 /// - Parameter destination: room for `2 · count` bytes.
 public func encodeBF16(
@@ -35,7 +35,7 @@ public func encodeBF16(
     }
 }
 
-/// Widens bfloat16 numbers, the upper halves of single-precision ones.
+/// Widens bf16 numbers, the upper halves of single-precision ones.
 @inline(never)
 func decodeBF16(
     _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>

@@ -8,7 +8,7 @@ import CVectorOps
 ///   - count: a multiple of 32.
 ///   - destination: room for `BlockFormat.q4_0.byteCount(of: count)` bytes.
 ///
-/// Not finite numbers yield a scale that is not finite. Products are rounded before 8.5 is added, as in
+/// Non-finite numbers yield a non-finite scale. Products are rounded before 8.5 is added, as in
 /// gguf-py; ggml does so where its compiler fuses no multiply-add.
 public func encodeQ4_0(
     _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutableRawPointer
@@ -28,7 +28,7 @@ public func encodeQ4_0(
     }
 }
 
-/// The first of 32 numbers that has the largest magnitude, or an infinity where one is not finite.
+/// The first of 32 numbers that has the largest magnitude, or infinity if any is non-finite.
 private func extreme(_ values: UnsafePointer<Float>) -> Float {
     var extreme = values[0]
     for index in 0..<32 {

@@ -7,7 +7,7 @@ import CVectorOps
 ///   - count: a multiple of 32.
 ///   - destination: room for `BlockFormat.q8_0.byteCount(of: count)` bytes.
 ///
-/// Not finite numbers yield a scale that is not finite.
+/// Non-finite numbers yield a non-finite scale.
 public func encodeQ8_0(
     _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutableRawPointer
 ) {
@@ -24,7 +24,8 @@ public func encodeQ8_0(
             (target + 2).initializeMemory(as: UInt8.self, repeating: 0, count: 32)
             continue
         }
-        // A scale is rounded by at most a part in 2^11 unless it is subnormal: 127 of it hold the largest.
+        // Rounding moves a normal scale by at most one part in 2^11, so no product rounds to more
+        // than 127.
         roundLevels(
             values, times: 1 / width, exceeds: scale < leastNormalHalf, into: target + 2)
     }
@@ -33,7 +34,7 @@ public func encodeQ8_0(
 /// The bits of the smallest half-precision number of full precision.
 private let leastNormalHalf: UInt16 = 0x0400
 
-/// The largest magnitude of 32 numbers; not finite where one of them is not.
+/// The largest magnitude of 32 numbers, or a non-finite number if any of them is non-finite.
 @inline(__always)
 private func largestMagnitude(_ values: UnsafePointer<Float>) -> Float {
     // Magnitudes are ordered as their bits are, infinities and NaNs above all others.

@@ -4,7 +4,8 @@ internal import KernelInterface
 
 /// Rounds rows of activations to a tile of bytes.
 struct ActivationQuantiser<Scaling: BlockScaling> {
-    /// A row whose numbers are all below 2⁻¹⁰⁰ counts as zero: 127 over it would near infinity.
+    /// A row whose numbers are all below 2⁻¹⁰⁰ counts as zero: 127 divided by its largest number
+    /// would approach infinity.
     @inline(__always) private static var smallest: Int32 { 27 << 23 }
     /// The bits of infinity; those of NaNs are larger.
     @inline(__always) private static var infinity: Int32 { 0x7F80_0000 }
@@ -24,13 +25,13 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         let superblocks = (width &+ 255) / 256
         let largest = storeMagnitudes(source, row, width, superblocks)
         let isFinite = largest < Self.infinity
-        // Products with a row that is not finite are NaN whatever its bytes, which are then zero.
+        // The products of a non-finite row are NaN whatever its bytes are, so these are zero.
         let magnitude =
             isFinite && largest >= Self.smallest ? reach(largest, row, blocks: 8 &* superblocks) : 0
         let scale = Float(bitPattern: UInt32(bitPattern: magnitude)) / 127
         store(isFinite ? scale : .nan, at: row)
-        let partBytes = 4 &* ActivationWords.part(rows)
-        var part = tile + 4 &* ActivationWords.header
+        let partBytes = 4 &* ActivationTile.part(rows)
+        var part = tile + 4 &* ActivationTile.header
         var sums = part + 4 &* superblocks &* partBytes
         for superblock in 0..<superblocks {
             withSuperblock(source, superblock, width) { values in
@@ -39,7 +40,7 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
                     part += partBytes
                 }
             }
-            sums += 4 &* ActivationWords.superblockSums(rows)
+            sums += 4 &* ActivationTile.sums(rows)
         }
     }
 
@@ -98,8 +99,8 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
     /// Where a block's scale is stored.
     @inline(__always)
     private func scale(_ block: Int, _ row: Int) -> UnsafeMutableRawPointer {
-        let part = ActivationWords.header &+ block / 2 &* ActivationWords.part(rows)
-        return tile + 4 &* (part &+ ActivationWords.scale(block % 2, rows) &+ row)
+        let part = ActivationTile.header &+ block / 2 &* ActivationTile.part(rows)
+        return tile + 4 &* (part &+ ActivationTile.scale(block % 2, rows) &+ row)
     }
 
     /// Calls `body` with 256 numbers, zeros after the row's end.
@@ -126,22 +127,22 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         _ part: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer, _ index: Int
     ) {
         for block in 0..<2 {
-            let place = part + 4 &* (ActivationWords.scale(block, rows) &+ row)
+            let place = part + 4 &* (ActivationTile.scale(block, rows) &+ row)
             let magnitude = place.load(as: Int32.self)
             let (factor, scale, unit) = Self.scales(magnitude, rowMagnitude)
             place.storeBytes(of: scale, as: Int32.self)
-            let target = part + 4 &* (ActivationWords.quad(8 &* block, rows) &+ row)
+            let target = part + 4 &* (ActivationTile.quad(8 &* block, rows) &+ row)
             let (low, high) = roundBlock(values + 32 &* block, factor, target)
             let sum = low &+ high
             func word(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
-            word(ActivationWords.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
-            word(ActivationWords.negativeHalfSum(2 &* block, rows))
+            word(ActivationTile.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
+            word(ActivationTile.negativeHalfSum(2 &* block, rows))
                 .storeBytes(of: -32 &* low, as: Int32.self)
-            word(ActivationWords.negativeHalfSum(2 &* block &+ 1, rows))
+            word(ActivationTile.negativeHalfSum(2 &* block &+ 1, rows))
                 .storeBytes(of: -32 &* high, as: Int32.self)
-            word(ActivationWords.blockSum(block, rows))
+            word(ActivationTile.blockSum(block, rows))
                 .storeBytes(of: Float(sum) * unit, as: Float.self)
-            storeSums(low, high, unit * ActivationWords.sumsPerUnit, row, sums, 2 &* index &+ block)
+            storeSums(low, high, unit * ActivationTile.sumsPerUnit, row, sums, 2 &* index &+ block)
         }
     }
 
@@ -196,10 +197,13 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
             return shifted.bitPattern & 0xFFFF
         }
         let whole = UInt16(truncatingIfNeeded: rounded(low &+ high))
-        let offset = 4 &* ((block / 2) &* rows &+ row) &+ 2 &* (block % 2)
+        let offset =
+            4 &* (ActivationTile.sumPair(block / 2, rows) &+ row) &+ 2 &* (block % 2)
         sums.storeBytes(of: whole, toByteOffset: offset, as: UInt16.self)
         let pair = rounded(low) | rounded(high) &<< 16
-        sums.storeBytes(of: pair, toByteOffset: 4 &* ((4 &+ block) &* rows &+ row), as: UInt32.self)
+        sums.storeBytes(
+            of: pair, toByteOffset: 4 &* (ActivationTile.halfSumPair(block, rows) &+ row),
+            as: UInt32.self)
     }
 
     @inline(__always)

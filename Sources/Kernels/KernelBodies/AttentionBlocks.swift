@@ -2,7 +2,7 @@
 internal import CVectorOps
 internal import KernelInterface
 
-/// Running results of queries: `AttentionKernels.stateWidth` tells the layout.
+/// Running results of queries, in the layout of `AttentionKernels.stateWidth`.
 struct AttentionStates {
     let numbers: UnsafeMutablePointer<Float>
     let width: Int
@@ -46,7 +46,7 @@ private struct AttentionBlockWork {
     let values: UnsafeMutablePointer<Float>  // panels of [tokens, padded width]
     let scores: UnsafeMutablePointer<Float>  // [queriesPerBatch, tokensPerBlock]
     let sums: UnsafeMutablePointer<Float>  // [queriesPerBatch, padded width]
-    /// Keys and values that are read where they are.
+    /// Keys and values that are read in place.
     let (keyPages, valuePages): (HeadPages?, HeadPages?)
 
     @inline(__always)
@@ -156,7 +156,7 @@ private struct AttentionBlockWork {
             forEachTile(first, end) { query, row, rows in
                 let tokens = block.visibleTokens(query)
                 addValues(column, isWide, row, rows, from: 0, to: tokens)
-                // What only the later queries of the tile see.
+                // Tokens that only the later queries of the tile see.
                 for index in 1..<max(1, rows) {
                     addValues(
                         column, isWide, row &+ index, 1, from: tokens,
@@ -183,7 +183,7 @@ private struct AttentionBlockWork {
             rows: rows, isWide: isWide)
     }
 
-    /// The same with values that are read where they are, page after page.
+    /// The same with values that are read in place, page by page.
     @inline(__always)
     private func addPagedValues(
         _ pages: HeadPages, _ column: Int, _ isWide: Bool, _ row: Int, _ rows: Int,
@@ -219,7 +219,7 @@ private struct AttentionBlockWork {
     private func addToStates(_ first: Int, _ end: Int, _ totals: UnsafePointer<Float>) {
         for query in first..<end {
             let row = query &- first
-            // A query of whose window the block holds nothing.
+            // The block holds nothing of this query's window.
             guard totals[2 &* row &+ 1] != 0 else { continue }
             states.add(
                 largest: totals[2 &* row], total: totals[2 &* row &+ 1],

@@ -2,7 +2,7 @@
 internal import CVectorOps
 internal import KernelInterface
 
-// How attention reads pages of the KV cache: `HeadPages` tells the layout.
+// How attention reads pages of the KV cache, in the layout of `HeadPages`.
 
 extension HeadPages {
     @inline(__always) private static func slot(_ token: Int) -> Int { token % tokensPerPage }
@@ -73,7 +73,7 @@ extension HeadPages {
     }
 }
 
-/// Scores of a few queries with half-precision keys that are read where they are.
+/// Scores of a few queries with half-precision keys that are read in place.
 struct PagedScores {
     let queries: UnsafePointer<Float>  // [rows, width]
     let width: Int

@@ -85,7 +85,7 @@ extension HeadTokens {
         }
     }
 
-    /// The pages, if a few queries read their numbers where they are: a copy would not pay.
+    /// The pages, if so few queries read them that a copy would not pay.
     @inline(__always)
     func halfPages(forQueries count: Int) -> HeadPages? {
         guard case .pages(let pages) = self, pages.number == .half, count <= FloatTile.rows else {

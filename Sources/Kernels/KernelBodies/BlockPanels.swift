@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CVectorOps
+internal import KernelInterface
 
 // Panels of the formats with blocks of 32: a superblock is two blocks.
 
-/// Scales of two blocks as half-precision numbers at the start of a superblock.
+/// Half-precision scales and minima of two blocks, at the start of a superblock.
 struct HalfScales {
     let column: Column
 
-    @inline(__always) subscript(block: Int) -> FloatVector {
-        floats_from_halves(column.halves(at: 64 &* block))
+    @inline(__always) subscript(offset: Int) -> FloatVector {
+        floats_from_halves(column.halves(at: offset))
     }
 }
 
@@ -17,11 +18,10 @@ extension PanelFormat where Scales == HalfScales {
         HalfScales(column: column)
     }
     @inline(__always) static func scale(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block]
+        scales[layout.factor(block)]
     }
-    /// Minima, where a format has them, follow the scales of both blocks.
     @inline(__always) static func minimum(_ scales: HalfScales, _ block: Int) -> FloatVector {
-        scales[block &+ 2]
+        scales[layout.minimumFactor(block)]
     }
 }
 
@@ -29,13 +29,7 @@ extension PanelFormat where Scales == HalfScales {
 enum Q4_0Panel: NibblePanel {
     typealias Scales = HalfScales
 
-    @inline(__always) static var superblockBytes: Int { 1152 }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 128 &+ 128 &* (4 &* block &+ index))
-        return (integers(low), integers(high))
-    }
+    @inline(__always) static var layout: PanelLayout { .nibbles }
     @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
         negativeSum &<< IntVector(repeating: 3)
     }
@@ -45,40 +39,15 @@ enum Q4_0Panel: NibblePanel {
 enum Q4_1Panel: NibblePanel {
     typealias Scales = HalfScales
 
-    @inline(__always) static var superblockBytes: Int { 1280 }
+    @inline(__always) static var layout: PanelLayout { .q4_1 }
     @inline(__always) static var minima: Minima { .perBlock }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 256 &+ 128 &* (4 &* block &+ index))
-        return (integers(low), integers(high))
-    }
-}
-
-/// Blocks of five lines from `offset` on: one of fifth bits, four of nibbles.
-@inline(__always)
-func fiveBitWeights(
-    _ column: Column, at offset: Int, block: Int, index: Int
-) -> (even: IntVector, odd: IntVector) {
-    let bits = column.weightWords(at: offset &+ 640 &* block)
-    let (low, high) = column.nibbles(at: offset &+ 640 &* block &+ 128 &* (index &+ 1))
-    let mask = WordVector(repeating: 0x1010_1010)
-    // Bit q of a byte belongs to quad q of the block; as a fifth bit it is worth 16.
-    let even = moved(bits, from: 2 &* index, to: 4) & mask
-    let odd = moved(bits, from: 2 &* index &+ 1, to: 4) & mask
-    return (integers(low | even), integers(high | odd))
 }
 
 /// The five bits of Q5_0, scale · (q − 16).
 enum Q5_0Panel: SixBitPanel {
     typealias Scales = HalfScales
 
-    @inline(__always) static var superblockBytes: Int { 1408 }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, at: 128, block: block, index: index)
-    }
+    @inline(__always) static var layout: PanelLayout { .q5_0 }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         negativeSum &<< IntVector(repeating: 4)
     }
@@ -88,27 +57,22 @@ enum Q5_0Panel: SixBitPanel {
 enum Q5_1Panel: SixBitPanel {
     typealias Scales = HalfScales
 
-    @inline(__always) static var superblockBytes: Int { 1536 }
+    @inline(__always) static var layout: PanelLayout { .q5_1 }
     @inline(__always) static var minima: Minima { .perBlock }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        fiveBitWeights(column, at: 256, block: block, index: index)
-    }
 }
 
 /// The bytes of Q8_0, scale · (q − 128).
 enum Q8_0Panel: PanelFormat {
     typealias Scales = HalfScales
 
-    @inline(__always) static var superblockBytes: Int { 2176 }
+    @inline(__always) static var layout: PanelLayout { .q8_0 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let offset = 128 &+ 256 &* (4 &* block &+ index)
+        let offset = layout.pair(4 &* block &+ index, part: part)
         return (
             integers(column.weightWords(at: offset)),
-            integers(column.weightWords(at: offset &+ 128))
+            integers(column.weightWords(at: offset &+ PanelLayout.line))
         )
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {

@@ -2,7 +2,7 @@
 internal import CVectorOps
 internal import KernelInterface
 
-/// The products of `rows` rows of bfloat16 numbers with two vectors of a panel's columns.
+/// The products of `rows` rows of bf16 numbers with two vectors of a panel's columns.
 ///
 /// Every sum runs over the inputs in order, so it does not depend on the rows beside it.
 private struct BrainFloatTile<let rows: Int> {
@@ -39,7 +39,7 @@ private struct BrainFloatTile<let rows: Int> {
     }
 }
 
-/// The product of 1 to 6 rows of bfloat16 numbers with a panel of 32 columns of such numbers.
+/// The product of 1 to 6 rows of bf16 numbers with a panel of 32 columns of such numbers.
 @Sendable
 func multiplyBrainFloats(
     rows: Int, _ values: UnsafePointer<UInt16>, stride: Int, _ panel: UnsafeRawPointer,

@@ -2,68 +2,71 @@
 internal import CVectorOps
 internal import KernelInterface
 
-/// Panels with the numbers of others: minima as they are, a line of float scales for each block, a line of
-/// bytes for each quad.
+/// Unpacked panels: the minima as they were, then a line of float scales for each block and a line
+/// of bytes for each quad.
 ///
 /// Kernels multiply and add the same numbers in the same order, so products are the same bits. A
 /// generic type, a refined format or a constraint on `Scales` here would leave metadata of structs in the
 /// module, with functions that copy them in wide registers.
 protocol ExpandedPanel: PanelFormat {
     associatedtype Format: PanelFormat
-    /// Bytes of a superblock that minima are read from.
-    static var minimaBytes: Int { get }
 }
 
 /// Q3_K unpacked.
 enum ExpandedQ3_KPanel: ExpandedPanel {
     typealias Format = Q3_KPanel
     typealias Scales = Column
-    @inline(__always) static var minimaBytes: Int { 0 }
 }
 
 /// Q4_K unpacked: tiles of three rows find the scales of six bits twice as often as those of six.
 enum ExpandedQ4_KPanel: ExpandedPanel {
     typealias Format = Q4_KPanel
     typealias Scales = Column
-    @inline(__always) static var minimaBytes: Int { 512 }
 }
 
 /// Q5_K unpacked.
 enum ExpandedQ5_KPanel: ExpandedPanel {
     typealias Format = Q5_KPanel
     typealias Scales = Column
-    @inline(__always) static var minimaBytes: Int { 512 }
 }
 
 /// Q6_K unpacked.
 enum ExpandedQ6_KPanel: ExpandedPanel {
     typealias Format = Q6_KPanel
     typealias Scales = Column
-    @inline(__always) static var minimaBytes: Int { 0 }
 }
 
 extension ExpandedPanel where Scales == Column {
-    @inline(__always) static var parts: Int { Format.parts }
-    @inline(__always) static var blockLength: Int { Format.blockLength }
+    @inline(__always) static var layout: PanelLayout {
+        PanelLayout(
+            superblockLength: Format.layout.superblockLength, blockLength: Format.blockLength,
+            factors: minimaBytes,
+            weights: minimaBytes &+ PanelLayout.line &* (Format.parts &* Format.blocksPerPart),
+            runLength: Format.blockLength, lines: Format.blockLength / 4)
+    }
     @inline(__always) static var minima: Minima { Format.minima }
     @inline(__always) static var mayScaleByZero: Bool { Format.mayScaleByZero }
 
-    @inline(__always) private static var blocksPerPart: Int { 64 / blockLength }
-    @inline(__always) private static var weightOffset: Int {
-        minimaBytes &+ 128 &* parts &* blocksPerPart
+    /// Bytes of a superblock that minima are read from, which are copied.
+    @inline(__always) private static var minimaBytes: Int {
+        Format.minima == .none ? 0 : Format.layout.weights
     }
-    @inline(__always) static var superblockBytes: Int { weightOffset &+ 2048 &* parts }
+
+    /// Where a block has its scale, in a line of floats.
+    @inline(__always)
+    private static func scaleOffset(_ block: Int) -> Int {
+        layout.factors &+ PanelLayout.line &* block
+    }
 
     /// Where the line of a pair's first quad is.
     @inline(__always)
     private static func offset(part: Int, block: Int, index: Int) -> Int {
-        weightOffset &+ 2048 &* part &+ 32 &* blockLength &* block &+ 256 &* index
+        layout.run(block, part: part) &+ 2 &* PanelLayout.line &* index
     }
 
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        unsafeBitCast(
-            column.words(at: minimaBytes &+ 128 &* block), to: FloatVector.self)
+        unsafeBitCast(column.words(at: scaleOffset(block)), to: FloatVector.self)
     }
     @inline(__always) static func minimumPair(_ column: Column, _ pair: Int) -> IntVector {
         Format.minimumPair(Format.scales(column), pair)
@@ -75,7 +78,10 @@ extension ExpandedPanel where Scales == Column {
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let offset = offset(part: part, block: block, index: index)
-        return (integers(column.words(at: offset)), integers(column.words(at: offset &+ 128)))
+        return (
+            integers(column.words(at: offset)),
+            integers(column.words(at: offset &+ PanelLayout.line))
+        )
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         Format.start(negativeSum)
@@ -123,14 +129,15 @@ extension ExpandedPanel where Scales == Column {
             for block in 0..<blocksPerPart {
                 let number = part &* blocksPerPart &+ block
                 out.storeBytes(
-                    of: Format.scale(scales, number),
-                    toByteOffset: minimaBytes &+ 128 &* number, as: FloatVector.self)
+                    of: Format.scale(scales, number), toByteOffset: scaleOffset(number),
+                    as: FloatVector.self)
                 for index in 0..<(blockLength / 8) {
                     let (even, odd) = Format.weights(
                         column, part: part, block: block, index: index)
                     let offset = offset(part: part, block: block, index: index)
                     out.storeBytes(of: even, toByteOffset: offset, as: IntVector.self)
-                    out.storeBytes(of: odd, toByteOffset: offset &+ 128, as: IntVector.self)
+                    out.storeBytes(
+                        of: odd, toByteOffset: offset &+ PanelLayout.line, as: IntVector.self)
                 }
             }
         }

@@ -4,8 +4,9 @@ internal import KernelInterface
 
 /// The product of 1 to 6 rows of floats with a panel of 32 columns.
 ///
-/// One row reads every line of the panel once, in order; more rows share what two vectors of columns leave
-/// of 16 registers, or four of 32; pairs of bfloat16 numbers need some to be taken apart.
+/// One row reads every line of the panel once, in order. More rows take two vectors of columns with
+/// 16 registers, or four with 32, except for pairs of bf16 numbers, whose unpacking needs
+/// registers.
 @inline(__always)
 private func multiplyFloatPanel<Number: MatrixNumber>(
     _ number: Number.Type, rows: Int, _ values: UnsafePointer<Float>, stride: Int,

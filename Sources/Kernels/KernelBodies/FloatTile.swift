@@ -34,7 +34,7 @@ enum HalfNumber: MatrixNumber {
     }
 }
 
-/// Pairs of bfloat16 numbers, the upper halves of floats: two rows, in the low and the high halves of words.
+/// Pairs of bf16 numbers, the upper halves of floats: two rows, in the low and the high halves of words.
 enum BrainFloatPair: MatrixNumber {
     @inline(__always) static var rowsPerLine: Int { 2 }
     @inline(__always)
@@ -61,7 +61,7 @@ enum RegisterTile {
 
 /// The shape of the largest register tile of floats.
 ///
-/// Of 32 registers 24 hold sums, four columns and one a factor; of 16 nine, three and one.
+/// With 32 registers, 24 hold sums, four columns, and one a factor; with 16, nine, three and one.
 enum FloatTile {
     @inline(__always) static var rows: Int { RegisterTile.rows }
     #if SIX_ROW_TILES
@@ -73,7 +73,7 @@ enum FloatTile {
 
 /// A product of some rows of floats with a matrix: `out = left · right`.
 ///
-/// Every sum runs over `depth` in order, so it does not depend on what is computed beside it.
+/// Every sum runs over `depth` in order, so it does not depend on neighbouring rows and columns.
 struct FloatProduct {
     let left: UnsafePointer<Float>  // [rows, depth]
     let leftStride: Int
@@ -82,7 +82,7 @@ struct FloatProduct {
     let depth: Int
     let out: UnsafeMutablePointer<Float>  // [rows, columns]
     let outStride: Int
-    /// Whether sums go on from what `out` holds.
+    /// Whether sums continue from the numbers in `out`.
     let continues: Bool
 
     /// A register tile of `rows` rows and `vectors` vectors of columns.
@@ -170,7 +170,7 @@ struct FloatProduct {
     }
 }
 
-/// The product with single-precision numbers, for all who need it.
+/// The product with single-precision numbers.
 @inline(never)
 func multiplyFloats(_ product: FloatProduct, rows: Int, isWide: Bool) {
     product.multiply(rows: rows, isWide: isWide, FloatNumber.self)

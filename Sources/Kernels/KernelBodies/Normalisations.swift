@@ -5,7 +5,7 @@ internal import KernelInterface
 extension KernelTable {
     /// Replaces the normalisations of rows.
     ///
-    /// Rows whose squares have no finite sum in single precision stay with the reference's kernels.
+    /// Rows whose sum of squares overflows single precision use the reference's kernels.
     mutating func vectoriseNormalisations() {
         let (wideRMSNorm, wideLayerNorm) = (rmsNorm, layerNorm)
         rmsNorm = { row, weight, epsilon, out, width in

@@ -2,7 +2,7 @@
 internal import CVectorOps
 internal import KernelInterface
 
-/// A number that pages store as it is.
+/// A number that pages store without a scale.
 private protocol StoredNumber {
     associatedtype Stored: BitwiseCopyable
     /// Rounds the first `lanes` numbers of a vector.
@@ -94,7 +94,7 @@ extension PageRows {
         }
     }
 
-    /// Stores keys or values as bytes; `tokenStride` and `columnStride` tell where a block's bytes go.
+    /// Stores keys or values as bytes; `tokenStride` and `columnStride` place a block's bytes.
     @inline(__always)
     fileprivate func storeBytes(
         _ page: UnsafeMutableRawPointer, tokenStride: Int, columnStride: Int

@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CVectorOps
+internal import KernelInterface
 
 /// How one kind of weight panel is read.
 ///
-/// `PanelKind` tells the layouts. A panel holds 32 columns (outputs) of a matrix, superblock after superblock along the inputs. A
-/// part is 64 inputs; a pair is two quads of 4 inputs that lie in the same 64-byte line.
+/// A part is 64 inputs. A pair is two quads of 4 inputs whose weights are unpacked together.
 protocol PanelFormat: SendableMetatype {
     /// What is read once per superblock.
     associatedtype Scales
 
-    /// Bytes of one superblock.
-    static var superblockBytes: Int { get }
-    /// Whole lines of scales before the weights; each block reads a part of them.
+    /// Where a superblock keeps its numbers.
+    static var layout: PanelLayout { get }
+    /// Whole lines of the header that every block reads a part of.
     static var headerLines: Int { get }
-    /// Parts in a superblock: 1 or 4.
-    static var parts: Int { get }
-    /// Inputs that share a scale: 16 or 32.
-    static var blockLength: Int { get }
-    /// How values get a minimum added.
+    /// How minima are added to values.
     static var minima: Minima { get }
     /// Whether a scale may be zero or tiny beside weights that are not.
     static var mayScaleByZero: Bool { get }
 
-    /// How far ahead lines are asked for, in bytes; 0 where the processor does well by itself.
+    /// How far ahead lines are prefetched, in bytes; 0 where the processor prefetches well by
+    /// itself.
     static func prefetchDistance(rows: Int) -> Int
 
     static func scales(_ column: Column) -> Scales
@@ -70,18 +67,31 @@ enum Minima {
 }
 
 extension PanelFormat {
+    /// Bytes of a superblock.
+    @inline(__always) static var superblockBytes: Int { layout.superblockBytes }
+    /// Inputs that share a scale: 16 or 32.
+    @inline(__always) static var blockLength: Int { layout.blockLength }
+    /// Parts in a superblock: 1 or 4.
+    @inline(__always) static var parts: Int { layout.superblockLength / 64 }
+    /// Blocks in a part.
+    @inline(__always) static var blocksPerPart: Int { 64 / blockLength }
+    /// A block's signed byte of a scale, times the superblock's factor.
+    @inline(__always) static func byteScale(_ column: Column, _ block: Int) -> FloatVector {
+        float_from_int(column.signedBytes(at: layout.byteScale(block)))
+            * floats_from_halves(column.halves(at: layout.factors))
+    }
+
     @inline(__always) static var headerLines: Int { 0 }
-    @inline(__always) static var parts: Int { 1 }
-    @inline(__always) static var blockLength: Int { 32 }
     @inline(__always) static var minima: Minima { .none }
     @inline(__always) static var mayScaleByZero: Bool { false }
-    // Vectors of less than half a line take a superblock's lines in several goes, which no processor takes for
-    // reading in order. A loop of one row's loads and products in C, on two threads of Zen 3, reads 17 GB/s
-    // without asking ahead and 20 or 21 with 1152 to 3456 bytes.
+    // Vectors of less than half a line read a superblock's lines in several passes, which no
+    // processor recognises as sequential. On two threads of Zen 3, a C loop with the loads and
+    // products of one row reads 17 GB/s without prefetching, and 20 to 21 GB/s when it prefetches
+    // 1152 to 3456 bytes ahead.
     //
-    // Vectors of half a line and more take the lines in order. The processor then fetches ahead well enough for few
-    // rows, but not for many: such a loop in C on one thread of Zen 4 reads 30 GB/s with one row and 14 with six
-    // without asking ahead, 25 and 18 with it.
+    // Vectors of at least half a line read the lines in order. The processor then prefetches well
+    // enough by itself for few rows, but not for many. On one thread of Zen 4 such a loop reads 30
+    // GB/s with one row and 14 with six without prefetching, and 25 and 18 with it.
     @inline(__always) static func prefetchDistance(rows: Int) -> Int {
         lane_count < 16 || rows >= 4 ? 2048 : 0
     }
@@ -116,13 +126,19 @@ extension PanelFormat {
     }
 }
 
-/// What the formats share whose weights are at most 15, in blocks of at most 32.
+/// Formats whose weights are at most 15, in blocks of at most 32.
 protocol NibblePanel: PanelFormat {
-    /// What a block's sum of products comes to before the first product.
+    /// The value that a block's sum of products starts from.
     static func offset(_ negativeSum: IntVector) -> IntVector
 }
 
 extension NibblePanel {
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
+        return (integers(low), integers(high))
+    }
     @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
         IntVector(repeating: 0)
     }
@@ -141,10 +157,22 @@ extension NibblePanel {
     }
 }
 
-/// What the formats share whose weights are at most 63.
+/// Formats whose weights are at most 63.
 protocol SixBitPanel: PanelFormat {}
 
 extension SixBitPanel {
+    /// Nibbles with their fifth bits: bit q of a byte of the shared line belongs to quad q of the block.
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let start = layout.run(block, part: part)
+        let bits = column.weightWords(at: start)
+        let (low, high) = column.nibbles(at: start &+ PanelLayout.line &* (index &+ 1))
+        let mask = WordVector(repeating: 0x1010_1010)
+        let even = moved(bits, from: 2 &* index, to: 4) & mask
+        let odd = moved(bits, from: 2 &* index &+ 1, to: 4) & mask
+        return (integers(low | even), integers(high | odd))
+    }
     @inline(__always) static var addsPairs: Bool { six_bits_add_pairs() }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: (even: IntVector, odd: IntVector), _ even: IntVector,
@@ -162,7 +190,7 @@ struct Column {
     /// Whether weights are loaded in the order in which they lie in memory.
     let isStreamed: Bool
 
-    /// A word for each column from a line of 32 words at `offset`.
+    /// A word for each column from a line at `offset`.
     @inline(__always) func words(at offset: Int) -> WordVector {
         panel.loadUnaligned(fromByteOffset: offset &+ 4 &* lane, as: WordVector.self)
     }
@@ -177,14 +205,14 @@ struct Column {
         ints_from_bytes(panel + (offset &+ lane))
     }
 
-    /// The same of a line of weights.
+    /// A word for each column from a line of weights at `offset`.
     @inline(__always) func weightWords(at offset: Int) -> WordVector {
         isStreamed ? load_words_in_order(panel + (offset &+ 4 &* lane)) : words(at: offset)
     }
 
     /// Reads a line of scales that are used later, so that the processor sees memory in order.
     @inline(__always) func touch(_ line: Int) {
-        if isStreamed { _ = weightWords(at: 128 &* line) }
+        if isStreamed { _ = weightWords(at: PanelLayout.line &* line) }
     }
 
     /// The low and the high nibbles of a line of weights.
@@ -212,11 +240,12 @@ struct Column {
 /// How a block's scale is combined with that of a row's activations.
 protocol BlockScaling: SendableMetatype {
     static var isPowerOfTwo: Bool { get }
-    /// - Parameter word: the activations' scale of the block, as the quantiser stores it.
+    /// - Parameter word: the block's activation scale, as the quantiser stores it.
     static func combined(_ scale: FloatVector, _ word: UnsafeRawPointer) -> FloatVector
 }
 
-/// Activation scales are powers of two, stored as what to take off a float's exponent bits.
+/// Activation scales are powers of two, stored as the amount to subtract from a float's exponent
+/// bits.
 enum PowerOfTwoScaling: BlockScaling {
     @inline(__always) static var isPowerOfTwo: Bool { true }
     @inline(__always) static func combined(
@@ -228,7 +257,7 @@ enum PowerOfTwoScaling: BlockScaling {
     }
 }
 
-/// Activation scales are any floats.
+/// Activation scales are arbitrary floats.
 enum FloatScaling: BlockScaling {
     @inline(__always) static var isPowerOfTwo: Bool { false }
     @inline(__always) static func combined(

@@ -1,35 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CVectorOps
-
-/// Where a tile of quantised activations keeps what, in words: `ActivationTile` tells the layout.
-enum ActivationWords {
-    @inline(__always) static var header: Int { 16 }
-
-    /// Words of one part.
-    @inline(__always) static func part(_ rows: Int) -> Int { 26 &* rows }
-    /// Minus the sum of a block of 32 bytes.
-    @inline(__always) static func negativeSum(_ block: Int, _ rows: Int) -> Int { block &* rows }
-    /// Minus 32 times the sum of a block of 16 bytes.
-    @inline(__always) static func negativeHalfSum(_ block: Int, _ rows: Int) -> Int {
-        (2 &+ block) &* rows
-    }
-    /// The scale of a block of 32.
-    @inline(__always) static func scale(_ block: Int, _ rows: Int) -> Int {
-        (6 &+ block) &* rows
-    }
-    /// The sum of a block of 32 in units of the row's scale, as a float.
-    @inline(__always) static func blockSum(_ block: Int, _ rows: Int) -> Int {
-        (8 &+ block) &* rows
-    }
-    /// Four signed bytes of each row.
-    @inline(__always) static func quad(_ quad: Int, _ rows: Int) -> Int { (10 &+ quad) &* rows }
-
-    /// Words of the sums of one superblock of 256: 4 pairs of blocks of 32, 8 pairs of 16.
-    @inline(__always) static func superblockSums(_ rows: Int) -> Int { 12 &* rows }
-    /// Block sums are stored as 16-bit integers of this many per unit of the row's scale: a block of 32
-    /// bytes sums to at most 32 · 127, so eighths fit.
-    @inline(__always) static var sumsPerUnit: Float { 8 }
-}
+internal import KernelInterface
 
 extension UnsafeRawPointer {
     @inline(__always) func word(_ index: Int) -> UnsafeRawPointer { self + 4 &* index }
@@ -66,8 +37,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let zeros = Sums(repeating: FloatVector(repeating: 0))
         var left = InlineArray<pairs, Sums>(repeating: zeros)
         var right = left
-        var part = activations.word(ActivationWords.header)
-        let partBytes = 4 &* ActivationWords.part(rows) &* Format.parts
+        var part = activations.word(ActivationTile.header)
+        let partBytes = 4 &* ActivationTile.part(rows) &* Format.parts
         var minima = part + superblocks &* partBytes
         var panel = panel
         for _ in 0..<superblocks {
@@ -78,7 +49,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
                     &right[1])
             }
             part += partBytes
-            minima += 4 &* ActivationWords.superblockSums(rows)
+            minima += 4 &* ActivationTile.sums(rows)
             panel += Format.superblockBytes
         }
         for row in 0..<rows {
@@ -96,7 +67,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
 
     /// Adds the products with one superblock of two vectors of columns.
     ///
-    /// - Parameter asksAhead: whether to ask for the lines of a later superblock.
+    /// - Parameter asksAhead: whether to prefetch lines of a later superblock.
     @inline(__always)
     private static func addSuperblock(
         _ panel: UnsafeRawPointer, _ column: Int, asksAhead: Bool,
@@ -112,15 +83,15 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let (firstScales, secondScales) = (Format.scales(first), Format.scales(second))
         var part = activations
         for index in 0..<Format.parts {
-            for block in 0..<(64 / Format.blockLength) {
-                if asksAhead { prefetch(panel, block: index &* (64 / Format.blockLength) &+ block) }
+            for block in 0..<Format.blocksPerPart {
+                if asksAhead { prefetch(panel, block: index &* Format.blocksPerPart &+ block) }
                 let (leftProducts, rightProducts) = products(first, second, index, block, part)
-                let scale = index &* (64 / Format.blockLength) &+ block
+                let scale = index &* Format.blocksPerPart &+ block
                 let block32 = block &* Format.blockLength / 32
                 add(leftProducts, firstScales, scale, part, block32, to: &left)
                 add(rightProducts, secondScales, scale, part, block32, to: &right)
             }
-            part += 4 &* ActivationWords.part(rows)
+            part += 4 &* ActivationTile.part(rows)
         }
         guard Format.minima == .perSuperblockOf32 || Format.minima == .perSuperblockOf16 else {
             return
@@ -129,12 +100,12 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         subtractMinima(secondScales, minima, from: &right)
     }
 
-    /// Asks for as many lines as a block of the superblock takes.
+    /// Prefetches as many lines as a block of the superblock takes.
     @inline(__always)
     private static func prefetch(_ panel: UnsafeRawPointer, block: Int) {
         let distance = Format.prefetchDistance(rows: rows)
         guard distance > 0 else { return }
-        let blockBytes = Format.superblockBytes / (64 / Format.blockLength &* Format.parts)
+        let blockBytes = Format.superblockBytes / (Format.blocksPerPart &* Format.parts)
         for line in 0..<((blockBytes &+ 63) / 64) {
             prefetch_line(panel + (distance &+ block &* blockBytes &+ 64 &* line))
         }
@@ -171,8 +142,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let leftWeights = Format.weights(first, part: part, block: block, index: index)
         let rightWeights = Format.weights(second, part: part, block: block, index: index)
         let pair = block &* (Format.blockLength / 8) &+ index
-        // Sums follow the last quad of a tile, so that whole vectors may be read there.
-        let even = activations.word(ActivationWords.quad(2 &* pair, rows))
+        // Block sums follow the last quad of a tile, so reading whole vectors stays inside it.
+        let even = activations.word(ActivationTile.quad(2 &* pair, rows))
         let odd = even.word(rows)
         if Format.addsPairs {
             for row in 0..<rows {
@@ -202,8 +173,8 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
     ) -> IntVector {
         let first =
             Format.blockLength == 16
-            ? ActivationWords.negativeHalfSum(block, rows)
-            : ActivationWords.negativeSum(block, rows)
+            ? ActivationTile.negativeHalfSum(block, rows)
+            : ActivationTile.negativeSum(block, rows)
         return activations.broadcastInt(first &+ row)
     }
 
@@ -220,14 +191,14 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let scale = Format.scale(scales, block)
         for row in 0..<rows {
             var combined = Scaling.combined(
-                scale, activations.word(ActivationWords.scale(block32, rows) &+ row))
+                scale, activations.word(ActivationTile.scale(block32, rows) &+ row))
             if Format.mayScaleByZero { combined = zeroWhereTiny(scale, combined) }
             sums[row] = multiply_add(sums[row], float_from_int(products[row]), combined)
         }
         guard Format.minima == .perBlock else { return }
         let minimum = Format.minimum(scales, block)
         for row in 0..<rows {
-            let sum = activations.broadcastFloat(ActivationWords.blockSum(block32, rows) &+ row)
+            let sum = activations.broadcastFloat(ActivationTile.blockSum(block32, rows) &+ row)
             sums[row] = multiply_add(sums[row], sum, minimum)
         }
     }
@@ -242,23 +213,26 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         return combined.replacing(with: FloatVector(repeating: 0), where: isTiny)
     }
 
-    /// Takes the minima of a superblock, times the sums of their activations, off the sums.
+    /// Subtracts the minima of a superblock, times the sums of their activations, from the sums.
     @inline(__always)
     private static func subtractMinima(
         _ scales: Format.Scales, _ blockSums: UnsafeRawPointer, from sums: inout Sums
     ) {
-        let (pairs, first) = Format.minima == .perSuperblockOf32 ? (4, 0) : (8, 4)
+        let isOf32 = Format.minima == .perSuperblockOf32
         var products = Products(repeating: IntVector(repeating: 0))
-        for pair in 0..<pairs {
+        for pair in 0..<(isOf32 ? 4 : 8) {
             let minima = Format.minimumPair(scales, pair)
+            let place =
+                isOf32
+                ? ActivationTile.sumPair(pair, rows) : ActivationTile.halfSumPair(pair, rows)
             for row in 0..<rows {
-                let sum = blockSums.broadcastInt((first &+ pair) &* rows &+ row)
+                let sum = blockSums.broadcastInt(place &+ row)
                 products[row] = dot_pairs(products[row], minima, sum)
             }
         }
         let scale =
             Format.minimumScale(scales)
-            * FloatVector(repeating: -1 / ActivationWords.sumsPerUnit)
+            * FloatVector(repeating: -1 / ActivationTile.sumsPerUnit)
         for row in 0..<rows {
             sums[row] = multiply_add(sums[row], float_from_int(products[row]), scale)
         }

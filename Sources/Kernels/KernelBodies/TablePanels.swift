@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CVectorOps
+internal import KernelInterface
 
-// Panels whose nibbles name one of 16 levels. A level is never zero, or a scale may be very small, so
-// that a zero scale cannot be told by the weights.
+// Panels whose nibbles name one of 16 levels. IQ4's levels are never zero and MXFP4's scales may be
+// tiny, so packing cannot replace a zero scale by zero weights.
 
-@inline(__always)
-private func iq4Levels(_ column: Column, at offset: Int) -> (even: IntVector, odd: IntVector) {
-    let (low, high) = column.nibbles(at: offset)
-    return (iq4_levels(integers(low)), iq4_levels(integers(high)))
+/// Formats with tables, whose weights are bytes plus 128.
+protocol TablePanel: PanelFormat {
+    /// The levels that nibbles name, plus 128.
+    static func levels(_ nibbles: IntVector) -> IntVector
 }
 
-/// What the formats with tables share: weights are bytes plus 128.
-protocol TablePanel: PanelFormat {}
-
 extension TablePanel {
+    @inline(__always) static func levels(_ nibbles: IntVector) -> IntVector {
+        iq4_levels(nibbles)
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
+        return (levels(integers(low)), levels(integers(high)))
+    }
     @inline(__always) static var mayScaleByZero: Bool { true }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         wide_start(negativeSum)
@@ -29,45 +36,31 @@ extension TablePanel {
 enum IQ4_NLPanel: TablePanel {
     typealias Scales = HalfScales
 
-    @inline(__always) static var superblockBytes: Int { 1152 }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        iq4Levels(column, at: 128 &+ 128 &* (4 &* block &+ index))
-    }
+    @inline(__always) static var layout: PanelLayout { .nibbles }
 }
 
-/// The nibbles of MXFP4, scale · level[q], with power-of-two scales as bfloat16 numbers.
+/// The nibbles of MXFP4, scale · level[q], with power-of-two scales as bf16 numbers.
 enum MXFP4Panel: TablePanel {
-    @inline(__always) static var superblockBytes: Int { 1152 }
+    @inline(__always) static var layout: PanelLayout { .nibbles }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ scales: Column, _ block: Int) -> FloatVector {
-        let words = words_from_halves(scales.halves(at: 64 &* block))
+        let words = words_from_halves(scales.halves(at: layout.factor(block)))
         return unsafeBitCast(words &<< WordVector(repeating: 16), to: FloatVector.self)
     }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        let (low, high) = column.nibbles(at: 128 &+ 128 &* (4 &* block &+ index))
-        return (e2m1_levels(integers(low)), e2m1_levels(integers(high)))
+    @inline(__always) static func levels(_ nibbles: IntVector) -> IntVector {
+        e2m1_levels(nibbles)
     }
 }
 
 /// The nibbles of IQ4_XS, d · (s − 32) · level[q], with a 6-bit s for each 32 inputs of 256.
 enum IQ4_XSPanel: TablePanel {
-    @inline(__always) static var superblockBytes: Int { 4352 }
-    @inline(__always) static var parts: Int { 4 }
+    @inline(__always) static var layout: PanelLayout { .iq4_xs }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        let low = shifted(column.words(at: 128), 4 &* block) & WordVector(repeating: 15)
-        let bits = words_from_halves(column.halves(at: 64))
+        let low = shifted(column.words(at: layout.scales), 4 &* block) & WordVector(repeating: 15)
+        let bits = words_from_halves(column.halves(at: layout.upperScaleBits))
         let high = shifted(bits, 2 &* block) & WordVector(repeating: 3)
         let scale = integers(low | high &<< WordVector(repeating: 4)) &- IntVector(repeating: 32)
-        return float_from_int(scale) * floats_from_halves(column.halves(at: 0))
-    }
-    @inline(__always) static func weights(
-        _ column: Column, part: Int, block: Int, index: Int
-    ) -> (even: IntVector, odd: IntVector) {
-        iq4Levels(column, at: 256 &+ 1024 &* part &+ 128 &* (4 &* block &+ index))
+        return float_from_int(scale) * floats_from_halves(column.halves(at: layout.factors))
     }
 }

@@ -29,7 +29,7 @@ extension FloatVector {
 /// Calls `body` with the place of every vector of `count` numbers and its lanes.
 @inline(__always)
 func forEachVector(_ count: Int, _ body: (_ first: Int, _ lanes: Int) -> Void) {
-    // The compiler inlines a closure for certain where there is one call of it.
+    // The compiler reliably inlines a closure that is called in one place.
     var first = 0
     while first < count {
         body(first, min(count &- first, lane_count))
@@ -49,7 +49,7 @@ func mapInPlace(
 
 /// Adds up what `add` adds to a sum for every vector of a row, in an order that `count` alone decides.
 ///
-/// - Parameter add: must leave the lanes from `lanes` on as they are.
+/// - Parameter add: must leave the lanes from `lanes` on unchanged.
 @inline(__always)
 func rowSum(
     _ count: Int, _ add: (_ sum: FloatVector, _ first: Int, _ lanes: Int) -> FloatVector

@@ -1,32 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The layout of a tile of quantised activations, in words of four bytes; r is the tile's row.
+/// The layout of a tile of quantised activations, in words of four bytes.
 ///
-/// Header: 16 words, word r the row's scale. Then for each 64 inputs a part of 26 words per row:
-///
-///     [2][rows]   minus the sum of a block of 32 bytes, Int32
-///     [4][rows]   minus 32 times the sum of a block of 16 bytes, Int32
-///     [2][rows]   the scale of a block of 32: a float times the row's, or the exponent bits to take off
-///     [2][rows]   its sum in units of the row's scale, Float
-///     [16][rows]  quads of four signed bytes
-///
-/// Then for each 256 inputs, block sums in eighths of the row's scale, as pairs of Int16:
-///
-///     [4][rows]   of blocks of 32
-///     [8][rows]   of blocks of 16
-///
-/// Inputs up to the next multiple of 256 are zero.
+/// A header holds the scale of each row. Then each 64 inputs have a part, and after all parts each 256
+/// inputs have block sums. Every item is `[rows]`, a word for each row, and inputs up to the next multiple
+/// of 256 are zero. Places within a part and within block sums are functions of the tile's rows here.
 public enum ActivationTile {
     /// Words before the first part.
-    public static let headerWords = 16
-    /// Words of a part, for each row.
-    public static let partWordsPerRow = 26
-    /// Words of the block sums of 256 inputs, for each row.
-    public static let sumWordsPerRow = 12
+    @inlinable
+    @inline(__always)
+    public static var header: Int { 16 }
+
+    /// Words of a part.
+    @inlinable
+    @inline(__always)
+    public static func part(_ rows: Int) -> Int { 26 &* rows }
+
+    /// In a part: minus the sum of a block of 32 bytes, Int32.
+    @inlinable
+    @inline(__always)
+    public static func negativeSum(_ block: Int, _ rows: Int) -> Int { block &* rows }
+
+    /// In a part: minus 32 times the sum of a block of 16 bytes, Int32.
+    @inlinable
+    @inline(__always)
+    public static func negativeHalfSum(_ block: Int, _ rows: Int) -> Int { (2 &+ block) &* rows }
+
+    /// In a part: the scale of a block of 32, as a float times the row's or the exponent bits to take off.
+    @inlinable
+    @inline(__always)
+    public static func scale(_ block: Int, _ rows: Int) -> Int { (6 &+ block) &* rows }
+
+    /// In a part: the sum of a block of 32 in units of the row's scale, Float.
+    @inlinable
+    @inline(__always)
+    public static func blockSum(_ block: Int, _ rows: Int) -> Int { (8 &+ block) &* rows }
+
+    /// In a part: a quad of four signed bytes.
+    @inlinable
+    @inline(__always)
+    public static func quad(_ quad: Int, _ rows: Int) -> Int { (10 &+ quad) &* rows }
+
+    /// Words of the block sums of 256 inputs, which are pairs of Int16.
+    @inlinable
+    @inline(__always)
+    public static func sums(_ rows: Int) -> Int { 12 &* rows }
+
+    /// In block sums: the sums of two blocks of 32.
+    @inlinable
+    @inline(__always)
+    public static func sumPair(_ pair: Int, _ rows: Int) -> Int { pair &* rows }
+
+    /// In block sums: the sums of two blocks of 16.
+    @inlinable
+    @inline(__always)
+    public static func halfSumPair(_ pair: Int, _ rows: Int) -> Int { (4 &+ pair) &* rows }
+
+    /// Block sums are stored as integers of this many per unit of the row's scale.
+    ///
+    /// A block of 32 bytes sums to at most 32 · 127, so eighths fit.
+    @inlinable
+    @inline(__always)
+    public static var sumsPerUnit: Float { 8 }
 
     /// Bytes of a tile of `rows` rows of `width` numbers.
     public static func byteCount(rows: Int, width: Int) -> Int {
         let superblocks = (width + 255) / 256
-        return 4 * (headerWords + superblocks * rows * (4 * partWordsPerRow + sumWordsPerRow))
+        return 4 * (header + superblocks * (4 * part(rows) + sums(rows)))
     }
 }

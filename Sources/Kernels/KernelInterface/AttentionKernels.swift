@@ -2,7 +2,7 @@
 
 /// One block of a sequence's tokens, and the queries of one key-value head that see some of them.
 public struct AttentionBlock {
-    /// The queries, times what scores are scaled by.
+    /// The queries, already multiplied by the scale of the scores.
     public let queries: UnsafePointer<Float>  // [queryCount, width]
     /// At least 1.
     public let queryCount: Int
@@ -18,10 +18,12 @@ public struct AttentionBlock {
     public let visibleToFirst: Int
     /// Tokens of the block that lie before the first query's window; none where it is negative.
     public let hiddenToFirst: Int
-    /// So many queries see equally many tokens; windows of the next begin and end one token later.
+    /// Consecutive queries that share a window.
+    ///
+    /// The window of the next ones begins and ends one token later.
     public let queriesPerToken: Int
 
-    /// What `hiddenToFirst` is where there are no windows.
+    /// The value of `hiddenToFirst` without a sliding window.
     public static var noneHidden: Int { .min / 2 }
 
     /// A block of tokens with the queries that see it.
@@ -41,13 +43,13 @@ public struct AttentionBlock {
         self.queriesPerToken = queriesPerToken
     }
 
-    /// Where the tokens of the block end that a query sees.
+    /// The end of the block's tokens that a query sees.
     @inlinable
     public func visibleTokens(_ query: Int) -> Int {
         min(tokens, visibleToFirst + query / queriesPerToken)
     }
 
-    /// Where they begin, at most at their end.
+    /// The start of the block's tokens that a query sees; at most their end.
     @inlinable
     public func hiddenTokens(_ query: Int) -> Int {
         min(visibleTokens(query), max(0, hiddenToFirst + query / queriesPerToken))
@@ -56,20 +58,21 @@ public struct AttentionBlock {
 
 /// The kernels of attention with a running softmax (arXiv 2205.14135).
 ///
-/// Tokens are walked in blocks that are counted from the sequence's first token. What a query gets
-/// depends, bit for bit, on nothing but itself and the tokens that it sees: not on the queries beside
-/// it, nor on whether blocks are added one after the other or merged later in the same order.
+/// Kernels walk over blocks of tokens, counted from the sequence's first one. The result of a query
+/// depends, bit for bit, only on itself and on the tokens that it sees. Neither the queries beside
+/// it change it, nor whether blocks are added one after the other or merged later in the same
+/// order.
 public struct AttentionKernels: Sendable {
-    /// Tokens of every block but a sequence's last.
+    /// Tokens of a block; the last block of a sequence may have fewer.
     ///
-    /// A block's keys and values of 128 numbers, widened, take 128 KB: they stay in a core's second-level
-    /// cache while its queries walk over them.
+    /// The widened keys and values of a block of heads 128 wide take 128 KB. They stay in a core's
+    /// second-level cache while its queries walk over them.
     @inlinable public static var tokensPerBlock: Int { 128 }
 
     /// Numbers of one query's running result.
     ///
-    /// They are the largest score, the sum of the weights, 14 unused ones, and the weighted sum of the
-    /// values. All zeros mean that nothing was seen.
+    /// It consists of the largest score, the sum of the weights, 14 unused numbers, and the
+    /// weighted sum of the values. All zeros mean that the query has seen no token.
     @inlinable
     public static func stateWidth(_ width: Int) -> Int { sumOffset + paddedWidth(width) }
     /// Where the weighted sum starts.
@@ -78,13 +81,13 @@ public struct AttentionKernels: Sendable {
     @inlinable
     public static func paddedWidth(_ width: Int) -> Int { (width + 15) / 16 * 16 }
 
-    /// Queries whose scores are held at a time.
+    /// Queries whose scores are in memory at the same time.
     ///
-    /// While a panel of keys or values is in the first-level cache, it serves all of them. A multiple of
-    /// the rows of every register tile.
+    /// They all use a panel of keys or values while it is in the first-level cache. The number is a
+    /// multiple of the rows of every register tile.
     @inlinable public static var queriesPerBatch: Int { 24 }
 
-    /// Numbers of memory that `attend` needs.
+    /// Floats of scratch memory that `attend` needs.
     public static func scratchCount(_ width: Int) -> Int {
         // Keys and values, then scores and sums.
         2 * tokensPerBlock * paddedWidth(width)
@@ -113,7 +116,7 @@ public struct AttentionKernels: Sendable {
     /// Stores new values in the head's part of a page.
     public let storeValues: Store
 
-    /// Rounds one head's numbers of new tokens to a page's numbers.
+    /// Rounds one head's numbers of new tokens to the format of a page.
     public typealias Store =
         @Sendable (_ rows: PageRows, _ page: UnsafeMutableRawPointer, _ number: PageNumber) -> Void
 

@@ -11,22 +11,25 @@ public struct FloatPanelKernels: Sendable {
             _ panel: UnsafeRawPointer, _ inputs: Int, _ out: UnsafeMutablePointer<Float>,
             _ outStride: Int
         ) -> Void
-    /// The same for rows of bfloat16 numbers, an even number of them, with a panel of such numbers.
+    /// The same for rows of an even number of bf16 numbers and a panel of bf16 numbers.
     ///
-    /// Processors whose dot product takes such numbers count subnormal ones as zero.
+    /// Processors' bf16 dot products treat subnormal numbers as zero.
     public typealias BrainFloatProduct =
         @Sendable (
             _ rows: Int, _ values: UnsafePointer<UInt16>, _ stride: Int,
             _ panel: UnsafeRawPointer, _ inputs: Int, _ out: UnsafeMutablePointer<Float>,
             _ outStride: Int
         ) -> Void
-    /// Rounds `count` numbers to bfloat16, ties to even.
+    /// Rounds `count` numbers to bf16, ties to even.
     public typealias BrainFloatRounding =
         @Sendable (
             _ source: UnsafePointer<Float>, _ out: UnsafeMutablePointer<UInt16>, _ count: Int
         ) -> Void
 
-    /// The most rows of a tile: twelve sums on two vectors of columns, of any instruction set's registers.
+    /// The most rows of a tile.
+    ///
+    /// On two vectors of columns they need twelve sums, which fit the registers of any instruction
+    /// set.
     public static let rowsPerTile = 6
 
     private let f32: Product
@@ -34,7 +37,7 @@ public struct FloatPanelKernels: Sendable {
     private let bf16: Product
     /// Multiplies by panels of kind `.bf16`.
     public var brainFloatProduct: BrainFloatProduct
-    /// Whether it is faster than `product`.
+    /// Whether `brainFloatProduct` is faster than `product`.
     public var hasBrainFloatDot = false
     /// Rounds activations for `brainFloatProduct`.
     public let brainFloatsFromFloats: BrainFloatRounding

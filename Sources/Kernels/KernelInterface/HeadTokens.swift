@@ -33,7 +33,7 @@ public enum PageNumber: Sendable {
 
     /// Numbers that share a scale.
     @inlinable public static var numbersPerScale: Int { 32 }
-    /// Where the bytes of a block start: behind the scales of 16 tokens.
+    /// Where the bytes of a block start: after the scales of 16 tokens.
     @inlinable public static var bytesOffset: Int { 2 * HeadPages.tokensPerPage }
     /// Bytes of a block: the scales, then 32 numbers of 16 tokens.
     @inlinable public static var blockByteCount: Int {
@@ -76,7 +76,7 @@ public struct HeadPages {
         self.number = number
     }
 
-    /// The head's numbers in the page of some token.
+    /// The head's numbers in the page that holds a token.
     @inlinable
     public func page(_ token: Int) -> UnsafeMutableRawPointer {
         starts[token / Self.tokensPerPage] + offset

@@ -2,8 +2,9 @@
 
 /// The arithmetic of one instruction set: every inner loop of the model as a function on raw memory.
 ///
-/// All functions work on one thread, on rows of Float; `TensorOps` spreads rows over the cores.
-/// A table for an instruction set starts as the reference and replaces what it does faster.
+/// All functions work on one thread, on rows of Float; `TensorOps` spreads rows over the cores. The
+/// table of an instruction set starts as a copy of the reference and replaces the kernels that it
+/// has faster ones for.
 public struct KernelTable: Sendable {
     /// A function that changes `count` numbers in place.
     public typealias InPlace =

@@ -4,8 +4,8 @@
 public enum ActivationScaling: Int, CaseIterable, Sendable {
     /// Each block of 32 has a scale of its own, as in llama.cpp.
     case perBlock
-    /// The scale of each block of 32 is its row's over a power of two. The row's is between what its
-    /// largest number needs and 2^¾ times that: the multiple of 2^¼ that suits the blocks best.
+    /// The scale of each block of 32 is the row's scale divided by a power of two. The row's scale
+    /// is 1, 2^¼, 2^½ or 2^¾ times what its largest number needs, whichever suits the blocks best.
     case powerOfTwo
 }
 
@@ -13,14 +13,14 @@ public enum ActivationScaling: Int, CaseIterable, Sendable {
 public struct PanelKernels: Sendable {
     /// Rounds `rows` rows, `stride` numbers apart, to a tile that `product` reads.
     ///
-    /// A row with an infinity or a NaN gets a NaN for a scale, so that its products are NaN. A row whose
-    /// numbers are all below 2⁻¹⁰⁰ counts as zero.
+    /// A non-finite row gets NaN as its scale, so that its products are NaN. A row whose numbers
+    /// are all below 2⁻¹⁰⁰ counts as zero.
     public typealias Quantise =
         @Sendable (
             _ source: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ width: Int,
             _ tile: UnsafeMutableRawPointer
         ) -> Void
-    /// The products of a tile with `count` panels that lie one after the other: `[rows, 32 · count]`, rows
+    /// The products of a tile with `count` consecutive panels: `[rows, 32 · count]`, rows
     /// `outStride` numbers apart.
     ///
     /// One row with many panels reads memory as one stream.
@@ -30,7 +30,7 @@ public struct PanelKernels: Sendable {
             _ tile: UnsafeRawPointer, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
         ) -> Void
 
-    /// Unpacks panels to larger ones, which many rows are multiplied by faster, with the same results.
+    /// Unpacks panels to larger ones with the same products, which are faster for many rows.
     public struct Expansion: Sendable {
         /// Bytes of an unpacked superblock.
         public let superblockBytes: Int
@@ -57,7 +57,7 @@ public struct PanelKernels: Sendable {
         }
     }
 
-    /// Tiles that pay for unpacking: it takes as long as two of them save.
+    /// The fewest tiles for which unpacking pays: it costs what two tiles save.
     private static let fewestTilesToExpand = 4
 
     /// The most rows of a tile.
@@ -66,7 +66,8 @@ public struct PanelKernels: Sendable {
     private let products: [StoredProduct]
     private let expansions: [Expansion?]
 
-    // A function that is an array's element itself would be wrapped anew each time it is taken out.
+    // Swift wraps a function anew each time it is read from an array of functions, but not from an
+    // array of structs.
     private struct StoredQuantise {
         let quantise: Quantise
     }
@@ -76,7 +77,7 @@ public struct PanelKernels: Sendable {
 
     /// Kernels for each case of `ActivationScaling`, and of `PanelKind.quantised` in each of them, in order.
     ///
-    /// - Parameter expansions: in the order of the products; none where it is empty.
+    /// - Parameter expansions: in the order of the products; empty for none.
     public init(
         rowsPerTile: Int, quantisers: [Quantise], products: [Product],
         expansions: [Expansion?] = []
@@ -101,7 +102,7 @@ public struct PanelKernels: Sendable {
         return products[scaling.rawValue * PanelKind.quantised.count + kind.rawValue].product
     }
 
-    /// The way to unpack panels for some tiles; nil where that does not pay.
+    /// How to unpack panels for that many tiles, or nil if it does not pay.
     public func expansion(_ kind: PanelKind, _ scaling: ActivationScaling, tiles: Int) -> Expansion?
     {
         guard tiles >= Self.fewestTilesToExpand else { return nil }

@@ -39,7 +39,7 @@ extension KernelTable {
     /// The tables that this processor can run, fastest first; the reference is always last.
     public static let available: [KernelTable] = instructionSetTables + [reference]
 
-    /// The instruction sets that tables are chosen by, and whether this processor has them.
+    /// The instruction sets that decide which tables run, and whether this processor has them.
     public static let processorFeatures: [(name: String, isPresent: Bool)] =
         sequence(first: Int32(0)) { $0 + 1 }.lazy
         .map { index in
@@ -61,7 +61,7 @@ extension KernelTable {
     }
 }
 
-/// What can be wrong with the choice of kernels.
+/// Why kernels cannot be chosen.
 public enum KernelError: Error, Equatable, CustomStringConvertible {
     /// No table of that name runs on this processor.
     case unknownTable(name: String, available: [String])

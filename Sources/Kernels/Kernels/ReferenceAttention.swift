@@ -24,7 +24,7 @@ let referenceAttention = AttentionKernels(
     storeKeys: { rows, page, number in rows.store(page, number, areKeys: true) },
     storeValues: { rows, page, number in rows.store(page, number, areKeys: false) })
 
-/// What a query gets from one block, as a running result.
+/// The running result of a query over one block.
 private func attended(_ block: AttentionBlock, _ query: Int) -> [Float] {
     let (width, seen) = (block.width, block.hiddenTokens(query)..<block.visibleTokens(query))
     let numbers = block.queries + query * width

@@ -35,8 +35,8 @@ struct ReferencePage {
     private func storeBlock(_ values: UnsafePointer<Float>, _ slot: Int, _ column: Int) {
         let magnitudes = (0..<PageNumber.numbersPerScale).map { values[$0].magnitude }
         let largest = magnitudes.contains { $0.isNaN } ? .nan : magnitudes.max() ?? 0
-        // Numbers below 127 times the smallest half count as zero; those beyond the largest half, and NaN,
-        // spoil their block.
+        // Numbers below 127 times the smallest half count as zero. Numbers beyond the largest half,
+        // and NaN, make their whole block non-finite.
         let isSpoilt = !(largest < 127 * 65504)
         let isZero = largest < 127 * 0x1p-24
         block(column).assumingMemoryBound(to: UInt16.self)[slot] =

@@ -29,7 +29,7 @@ extension PanelKernels {
         })
 }
 
-/// A tile of quantised activations, as `ActivationTile` lays it out.
+/// A tile of quantised activations in the layout of `ActivationTile`.
 private struct ReferenceTile {
     let bytes: UnsafeMutableRawPointer
     let rows: Int
@@ -54,8 +54,10 @@ private struct ReferenceTile {
         }
     }
 
-    /// The magnitude that becomes 127: the row's largest times 1, 2^¼, 2^½ or 2^¾, whichever makes the
-    /// sum of the squares of the blocks' scales, which are it over powers of two, least.
+    /// The magnitude that becomes 127: the row's largest times 1, 2^¼, 2^½ or 2^¾.
+    ///
+    /// The one with the least sum of squares of the blocks' scales is chosen; these are the
+    /// magnitude over powers of two.
     private func reach(_ rowLargest: Float, _ blocks: [[Float]]) -> Float {
         let candidates = [1, 1.189207115, 1.414213562, 1.681792831].map { (factor: Float) in
             let squares = blocks.reduce(Float(0)) { sum, block in
@@ -101,32 +103,31 @@ private struct ReferenceTile {
         let low = quantised[..<16].reduce(0, +)
         let sum = quantised.reduce(0, +)
         let (part, inPart) = (block / 2, block % 2)
-        store(Int32(-sum), part, row, perRow: inPart)
-        store(Int32(-32 * low), part, row, perRow: 2 + 2 * inPart)
-        store(Int32(32 * (low - sum)), part, row, perRow: 3 + 2 * inPart)
-        store(word, part, row, perRow: 6 + inPart)
-        store(Float(sum) * unit, part, row, perRow: 8 + inPart)
+        store(Int32(-sum), part, ActivationTile.negativeSum(inPart, rows), row)
+        store(Int32(-32 * low), part, ActivationTile.negativeHalfSum(2 * inPart, rows), row)
+        store(
+            Int32(32 * (low - sum)), part, ActivationTile.negativeHalfSum(2 * inPart + 1, rows), row
+        )
+        store(word, part, ActivationTile.scale(inPart, rows), row)
+        store(Float(sum) * unit, part, ActivationTile.blockSum(inPart, rows), row)
         for quad in 0..<8 {
             for byte in 0..<4 {
                 bytes.storeBytes(
                     of: Int8(quantised[4 * quad + byte]),
-                    toByteOffset: offset(part, 10 + 8 * inPart + quad, row) + byte, as: Int8.self)
+                    toByteOffset: offset(part, ActivationTile.quad(8 * inPart + quad, rows), row)
+                        + byte, as: Int8.self)
             }
         }
         func eighths(_ sum: Int) -> Int16 {
-            Int16((Float(sum) * unit * 8).rounded(.toNearestOrEven))
+            Int16((Float(sum) * unit * ActivationTile.sumsPerUnit).rounded(.toNearestOrEven))
         }
-        let sums = sumOffset(block / 8, superblocks)
-        let inSuperblock = block % 8
-        bytes.storeBytes(
-            of: eighths(sum),
-            toByteOffset: sums + 4 * (inSuperblock / 2 * rows + row) + inSuperblock % 2 * 2,
-            as: Int16.self)
+        let pair = sumOffset(
+            block / 8, superblocks, ActivationTile.sumPair(block % 8 / 2, rows), row)
+        bytes.storeBytes(of: eighths(sum), toByteOffset: pair + block % 2 * 2, as: Int16.self)
+        let halves = sumOffset(
+            block / 8, superblocks, ActivationTile.halfSumPair(block % 8, rows), row)
         for (half, value) in [low, sum - low].enumerated() {
-            bytes.storeBytes(
-                of: eighths(value),
-                toByteOffset: sums + 4 * ((4 + inSuperblock) * rows + row) + 2 * half,
-                as: Int16.self)
+            bytes.storeBytes(of: eighths(value), toByteOffset: halves + 2 * half, as: Int16.self)
         }
     }
 
@@ -165,22 +166,24 @@ private struct ReferenceTile {
         _ superblock: Int, of superblocks: Int, _ group: Int, _ row: Int, _ kind: PanelKind
     ) -> Double {
         guard kind.superblockLength == 256 else {
-            return Double(
-                bytes.load(fromByteOffset: offset(superblock, 8 + group, row), as: Float.self))
+            let place = offset(superblock, ActivationTile.blockSum(group, rows), row)
+            return Double(bytes.load(fromByteOffset: place, as: Float.self))
         }
-        let words = PanelReader(kind).groupLength == 16 ? 4 + group / 2 : group / 2
-        let place =
-            offset(4 * superblocks, 0, 0)
-            + 4 * (superblock * ActivationTile.sumWordsPerRow * rows + words * rows + row)
-        return Double(bytes.load(fromByteOffset: place + group % 2 * 2, as: Int16.self)) / 8
+        let pair =
+            kind.layout.blockLength == 16
+            ? ActivationTile.halfSumPair(group / 2, rows) : ActivationTile.sumPair(group / 2, rows)
+        let place = sumOffset(superblock, superblocks, pair, row) + group % 2 * 2
+        return Double(bytes.load(fromByteOffset: place, as: Int16.self))
+            / Double(ActivationTile.sumsPerUnit)
     }
 
     /// A number of the tile in units of its row's scale.
     private func activation(_ index: Int, _ row: Int, _ scaling: ActivationScaling) -> Double {
         let (part, block) = (index / 64, index / 32 % 2)
-        let byte = bytes.load(
-            fromByteOffset: offset(part, 10 + index % 64 / 4, row) + index % 4, as: Int8.self)
-        let word = bytes.load(fromByteOffset: offset(part, 6 + block, row), as: UInt32.self)
+        let quad = offset(part, ActivationTile.quad(index % 64 / 4, rows), row)
+        let byte = bytes.load(fromByteOffset: quad + index % 4, as: Int8.self)
+        let word = bytes.load(
+            fromByteOffset: offset(part, ActivationTile.scale(block, rows), row), as: UInt32.self)
         switch scaling {
         case .perBlock: return Double(byte) * Double(Float(bitPattern: word))
         case .powerOfTwo:
@@ -188,21 +191,22 @@ private struct ReferenceTile {
         }
     }
 
-    /// Where a word of a part is; `perRow` counts the words that a row has before it.
-    private func offset(_ part: Int, _ perRow: Int, _ row: Int) -> Int {
-        4
-            * (ActivationTile.headerWords + (part * ActivationTile.partWordsPerRow + perRow) * rows
-                + row)
+    /// Where a row's word is, given its place in the part.
+    private func offset(_ part: Int, _ place: Int, _ row: Int) -> Int {
+        4 * (ActivationTile.header + part * ActivationTile.part(rows) + place + row)
     }
 
-    private func sumOffset(_ superblock: Int, _ superblocks: Int) -> Int {
-        offset(4 * superblocks, 0, 0) + 4 * superblock * ActivationTile.sumWordsPerRow * rows
+    /// Where a row's word is, given its place in the block sums of a superblock.
+    private func sumOffset(
+        _ superblock: Int, _ superblocks: Int, _ place: Int, _ row: Int
+    ) -> Int {
+        offset(4 * superblocks, superblock * ActivationTile.sums(rows) + place, row)
     }
 
     private func store<Word: BitwiseCopyable>(
-        _ value: Word, _ part: Int, _ row: Int, perRow: Int
+        _ value: Word, _ part: Int, _ place: Int, _ row: Int
     ) {
-        bytes.storeBytes(of: value, toByteOffset: offset(part, perRow, row), as: Word.self)
+        bytes.storeBytes(of: value, toByteOffset: offset(part, place, row), as: Word.self)
     }
 }
 
@@ -216,7 +220,7 @@ private struct ReferenceWeights {
         var decoded = [Float](repeating: 0, count: kind.superblockLength)
         reader.decode(panel, superblock: superblock, column: column, into: &decoded)
         values = decoded.map(Double.init)
-        guard [.q4_1, .q5_1, .q2_K, .q4_K, .q5_K].contains(kind) else { return }
+        guard kind.layout.hasMinima else { return }
         for group in 0..<(values.count / reader.groupLength) {
             let minimum = Double(
                 reader.minimum(panel, superblock: superblock, column: column, group: group))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import KernelInterface
 
-/// The given kernels with AVX-512's dot product of bfloat16 numbers.
+/// The given kernels with AVX-512's dot product of bf16 numbers.
 public func table(over kernels: KernelTable) -> KernelTable {
     var table = kernels
     table.name = "avx512bf16"

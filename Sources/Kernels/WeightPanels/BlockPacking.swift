@@ -5,7 +5,7 @@ import KernelInterface
 
 /// How the blocks of one format become superblocks of panels.
 ///
-/// Code is made for each format, so that what it says about itself are constants there.
+/// The compiler specialises the code for each format, so these properties are constants there.
 protocol BlockPacking {
     /// The format of the blocks.
     static var format: BlockFormat { get }
@@ -13,44 +13,51 @@ protocol BlockPacking {
     static var blockLength: Int { get }
     /// Bytes of a block.
     static var blockBytes: Int { get }
-    /// Weights of a superblock of panels.
-    static var superblockLength: Int { get }
-    /// Bytes of them in a column's buffer: one for each weight, or as the file has them.
-    static var superblockBytes: Int { get }
-    /// Whether a factor that is an infinity or a NaN is refused.
+    /// Where a superblock of panels keeps its numbers.
+    static var layout: PanelLayout { get }
+    /// Bytes of a superblock's weights in a column's buffer: one per weight, or as many as in the
+    /// file.
+    static var bufferedBytes: Int { get }
+    /// Whether non-finite factors are refused.
     static var refusesInfinity: Bool { get }
 
-    /// Takes block `index` of a superblock into a column's buffers.
+    /// Reads block `index` of a superblock into a column's buffers.
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock)
-    /// Writes scales, minima and factors of one column.
+    /// Writes the integer scales and minima of one column, where the format has them.
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter)
-    /// Writes the weights of a group of columns, of which `column` is the first.
+    /// Writes the weights of a group of columns that starts at `column`.
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter)
 }
 
 extension BlockPacking {
     static var refusesInfinity: Bool { true }
 
-    /// Packs the rows of up to 32 outputs; `PanelPacker.pack` tells more.
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {}
+
+    /// Packs the rows of up to 32 outputs, as `PanelPacker.pack` describes.
     static func pack(
         _ rows: UnsafeRawPointer, inputs: Int, count: Int, into panel: UnsafeMutableRawPointer
     ) -> Int? {
         let group = ColumnGroup()
         defer { group.deallocate() }
-        let kind = PanelKind(format)
-        let panelBytes = kind.superblockBytes
+        let layout = layout
+        let superblocks = PanelKind(format).superblocks(inputs)
         touch_lines(rows, count &* (inputs / blockLength) &* blockBytes)
-        for superblock in 0..<kind.superblocks(inputs) {
-            prefetchForWriting(panel + (superblock &+ 1) &* panelBytes, panelBytes)
-            let writer = SuperblockWriter(start: panel + superblock &* panelBytes)
+        for superblock in 0..<superblocks {
+            let start = panel + superblock &* layout.superblockBytes
+            prefetchForWriting(start + layout.superblockBytes, layout.superblockBytes)
+            let writer = SuperblockWriter(start: start, layout: layout)
             for first in stride(from: 0, to: PanelKind.columns, by: ColumnGroup.columns) {
                 if let row = take(superblock, of: rows, inputs, first, count, into: group) {
                     return row
                 }
                 for index in 0..<ColumnGroup.columns {
-                    writeScales(group.column(index), first &+ index, to: writer)
+                    let (block, column) = (group.column(index), first &+ index)
+                    writer.writeFactors(block, column)
+                    writeScales(block, column, to: writer)
                 }
-                group.turn(superblockBytes / 4)
+                group.turn(bufferedBytes / 4)
                 writeWeights(group, first, to: writer)
             }
         }
@@ -62,15 +69,17 @@ extension BlockPacking {
         for offset in stride(from: 0, to: byteCount, by: 64) { prefetch_line(place + offset) }
     }
 
-    /// Takes a superblock of the columns from `first` on; those from `count` on are clear.
+    /// Reads a superblock of the group's columns, which start at `first`.
     ///
-    /// - Returns: the first column that has a scale that is not finite.
+    /// Columns from `count` on are cleared.
+    ///
+    /// - Returns: the first column with a non-finite scale, or nil if there is none.
     @inline(__always)
     private static func take(
         _ superblock: Int, of rows: UnsafeRawPointer, _ inputs: Int, _ first: Int, _ count: Int,
         into group: ColumnGroup
     ) -> Int? {
-        let perSuperblock = superblockLength / blockLength
+        let perSuperblock = layout.superblockLength / blockLength
         let perRow = inputs / blockLength
         let present = min(perSuperblock, perRow &- superblock &* perSuperblock)
         for index in 0..<ColumnGroup.columns {

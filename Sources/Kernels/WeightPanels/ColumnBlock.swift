@@ -3,7 +3,7 @@ import BlockFormats
 
 /// The numbers of up to 256 consecutive weights of one column, taken out of a file's blocks.
 ///
-/// They lie in buffers of `ColumnGroup`, which is reused, so nothing is allocated per block.
+/// The buffers belong to a `ColumnGroup`, which is reused, so nothing is allocated per block.
 struct ColumnBlock {
     /// Unsigned weights.
     let weights: UnsafeMutablePointer<UInt8>  // [256]
@@ -37,20 +37,20 @@ struct ColumnBlock {
 }
 
 extension ColumnBlock {
-    /// Half-precision numbers that stand for a zero of either sign.
+    /// Whether a half-precision number is a zero of either sign.
     @inline(__always)
     static func isZero(_ half: UInt16) -> Bool { half & 0x7FFF == 0 }
 
     /// The scale of one.
     static var one: UInt16 { 0x3C00 }
 
-    /// Sets the scale of block `index` of 32 weights, which are there already.
+    /// Sets the scale of block `index`, whose 32 weights are set already.
     ///
-    /// Weights under a zero scale are zero; zero weights under a scale of one are the same numbers, and
-    /// leave kernels a scale whose exponent they may change.
+    /// A zero scale makes all weights zero. Zero weights under a scale of one are the same numbers,
+    /// and give kernels a scale whose exponent they can change.
     ///
     /// - Parameters:
-    ///   - zero: a byte of weights that stand for zero.
+    ///   - zero: the byte that stores weights of zero.
     ///   - byteCount: bytes that the block's weights take.
     @inline(__always)
     func setScale(_ half: UInt16, of index: Int, zero: UInt8, byteCount: Int = 32) {
@@ -60,7 +60,7 @@ extension ColumnBlock {
         factors[index] = Self.one
     }
 
-    /// Does the same for a superblock, whose scales may be zero in their factor or in their integers.
+    /// Does the same for a superblock, where the factor or the integer scales may be zero.
     @inline(__always)
     func setZeroGroups(of length: Int, zero: UInt8) {
         let factorIsZero = Self.isZero(factors[0])
@@ -91,7 +91,7 @@ extension ColumnBlock {
         }
     }
 
-    /// 32 weights of five bits, whose fifth bits follow each other in a word.
+    /// Reads 32 weights of five bits, whose fifth bits are the bits of one word.
     @inline(__always)
     func takeFiveBits(_ source: UnsafeRawPointer, bits: UnsafeRawPointer, at first: Int) {
         let bits = UInt32(littleEndian: bits.loadUnaligned(as: UInt32.self))
@@ -108,13 +108,13 @@ extension ColumnBlock {
         }
     }
 
-    /// 16 weights of two bits: those of 16 bytes at the same place.
+    /// Reads 16 weights of two bits, which lie at the same place in 16 bytes.
     @inline(__always)
     func takePairs(_ source: UnsafeRawPointer, shift: Int, at first: Int) {
         (source.words(0).shifted(right: shift) & .ofBytes(3)).store(weights + first)
     }
 
-    /// The scales and minima of six bits that Q4_K and Q5_K have.
+    /// Reads the six-bit scales and minima of Q4_K and Q5_K.
     @inline(__always)
     func takeSixBitScales(_ packed: UnsafeRawPointer) {
         for group in 0..<4 {
@@ -127,7 +127,7 @@ extension ColumnBlock {
     }
 }
 
-/// Sixteen bytes, of which no one depends on its neighbours.
+/// Sixteen independent bytes.
 typealias Words = SIMD4<UInt32>
 
 extension Words {
@@ -136,7 +136,7 @@ extension Words {
         Words(repeating: byte &* 0x0101_0101)
     }
 
-    /// All words by the same number of bits.
+    /// Shifts all words by the same number of bits.
     @inline(__always)
     func shifted(right bits: Int) -> Words {
         self &>> Words(repeating: UInt32(truncatingIfNeeded: bits))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import CVectorOps
 
-/// One superblock of as many columns as a vector has lanes: what is packed at a time.
+/// One superblock of as many columns as a vector has lanes: the unit of packing.
 ///
-/// Columns are taken one by one, each into a `ColumnBlock`; then their quads are turned, so that a vector
-/// has the same quad of every column, side by side as a panel's line has them.
+/// Columns are read one by one, each into a `ColumnBlock`. Then their quads are transposed, so that
+/// a vector holds the same quad of every column, as a panel's line does.
 struct ColumnGroup {
     /// Columns of a group; a divisor of `PanelKind.columns`.
     static let columns = lane_count
@@ -44,7 +44,7 @@ struct ColumnGroup {
             minima: scales + (index &* 2 &+ 1) &* Self.scaleCount)
     }
 
-    /// Turns the first `count` words of every column's weights, for `word`.
+    /// Transposes the first `count` words of every column's weights, for `word`.
     @inline(__always)
     func turn(_ count: Int) {
         for first in stride(from: 0, to: count, by: Self.columns) {

@@ -4,7 +4,7 @@ import CVectorOps
 import KernelInterface
 
 extension PanelPacker {
-    /// Inputs that are copied of one row after the other: a cache line of each.
+    /// Inputs that are copied from each row in turn: a cache line's worth.
     private static let inputsPerStep = 32
 
     /// Copies the numbers of up to 32 rows into one panel; columns and inputs without numbers are zero.
@@ -35,7 +35,7 @@ extension PanelPacker {
         }
     }
 
-    /// Turns one step of as many rows as a vector has lanes, words of one or two numbers at a time.
+    /// Transposes one step of as many rows as a vector has lanes, in words of one or two numbers.
     @inline(__always)
     private func turn(
         _ rows: UnsafeRawPointer, _ first: Int, _ column: Int, into panel: UnsafeMutableRawPointer
@@ -70,7 +70,7 @@ extension PanelPacker {
 }
 
 extension PanelKind {
-    /// Where a panel of floats has one of them.
+    /// The offset of one number in a panel of floats.
     @inline(__always)
     fileprivate func floatOffset(_ input: Int, _ column: Int) -> Int {
         let line = input / superblockLength &* superblockBytes

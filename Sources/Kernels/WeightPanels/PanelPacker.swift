@@ -22,10 +22,10 @@ public struct PanelPacker: Sendable {
     /// Bytes of one panel.
     public var panelBytes: Int { kind.panelBytes(inputs) }
 
-    /// Packs the rows of up to 32 outputs, which lie one after the other, into one panel.
+    /// Packs up to 32 consecutive rows, one per output, into one panel.
     ///
-    /// - Returns: the first row that has a scale that is not finite, or nil when all are. Floats may be
-    ///   anything.
+    /// - Returns: the first row with a non-finite scale, or nil if there is none. Rows of floats
+    ///   are not checked.
     public func pack(
         _ rows: UnsafeRawPointer, count: Int, into panel: UnsafeMutableRawPointer
     ) -> Int? {
@@ -57,8 +57,10 @@ public struct PanelPacker: Sendable {
 }
 
 extension PanelKind {
-    /// The version of all layouts, raised by whoever changes one of them or their raw values: panels that
-    /// were kept in files are then packed again.
+    /// The version of all layouts.
+    ///
+    /// Raise it with every change of a layout or a raw value, so that panels cached in files are
+    /// packed again.
     public static let layoutVersion: UInt32 = 2
 
     /// The panels that hold a format's weights.

@@ -2,7 +2,7 @@
 import CVectorOps
 public import KernelInterface
 
-/// Reads weights back out of panels, one by one: what kernels are compared with.
+/// Reads weights back out of panels, one by one, as a reference for kernels.
 public struct PanelReader: Sendable {
     /// The panels' layout.
     public let kind: PanelKind
@@ -10,7 +10,7 @@ public struct PanelReader: Sendable {
     /// A reader of panels of one kind.
     public init(_ kind: PanelKind) { self.kind = kind }
 
-    /// The weights of one column in one superblock, as exact as a Float is.
+    /// The weights of one column in one superblock, rounded only to Float.
     ///
     /// - Parameters:
     ///   - column: 0 to 31.
@@ -33,7 +33,7 @@ public struct PanelReader: Sendable {
         }
     }
 
-    /// What has been taken off the weights of a group in `decode`.
+    /// The minimum that `decode` subtracts from the weights of a group.
     public func minimum(
         _ panel: UnsafeRawPointer, superblock: Int, column: Int, group: Int
     ) -> Float {
@@ -41,12 +41,13 @@ public struct PanelReader: Sendable {
     }
 
     /// Inputs that share a scale: 16 or 32.
-    public var groupLength: Int { [.q2_K, .q3_K, .q6_K].contains(kind) ? 16 : 32 }
+    public var groupLength: Int { kind.layout.blockLength }
 
     private func numbers(
         _ panel: UnsafeRawPointer, _ superblock: Int, _ column: Int
     ) -> ColumnReader {
-        ColumnReader(start: panel + superblock * kind.superblockBytes, column: column)
+        ColumnReader(
+            start: panel + superblock * kind.superblockBytes, column: column, layout: kind.layout)
     }
 
     /// The stored weight that stands for zero.
@@ -66,23 +67,19 @@ public struct PanelReader: Sendable {
 private struct ColumnReader {
     let start: UnsafeRawPointer
     let column: Int
+    let layout: PanelLayout
 
     /// The stored weight, unsigned.
     func weight(_ kind: PanelKind, _ index: Int) -> Int {
         switch kind {
-        case .q4_0: nibble(index, at: 128)
-        case .q4_1: nibble(index, at: 256)
-        case .q5_0: fiveBits(index, at: 128)
-        case .q5_1: fiveBits(index, at: 256)
-        case .q8_0: byte(index / 4, index % 4, at: 128)
-        case .iq4_nl: level(iq4_level, nibble(index, at: 128))
-        case .mxfp4: level(e2m1_level, nibble(index, at: 128))
-        case .iq4_xs: level(iq4_level, nibble(index, at: 256))
-        case .q4_K: nibble(index, at: 512)
-        case .q5_K: fiveBits(index, at: 512)
-        case .q6_K: sixBits(index, at: 640)
-        case .q2_K: byte(index / 16, index % 4, at: 640) >> (2 * (index / 4 % 4)) & 3
-        case .q3_K: threeBits(index, at: 576)
+        case .q4_0, .q4_1, .q4_K: nibble(index)
+        case .q5_0, .q5_1, .q5_K: fiveBits(index)
+        case .q8_0: byte(index % 4, at: layout.line(index / 4))
+        case .iq4_nl, .iq4_xs: level(iq4_level, nibble(index))
+        case .mxfp4: level(e2m1_level, nibble(index))
+        case .q6_K: sixBits(index)
+        case .q2_K: byte(index % 4, at: layout.line(index / 16)) >> (2 * (index / 4 % 4)) & 3
+        case .q3_K: threeBits(index)
         case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
@@ -90,65 +87,71 @@ private struct ColumnReader {
     /// A group's scale.
     func scale(_ kind: PanelKind, _ group: Int) -> Float {
         switch kind {
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: half(at: 64 * group)
-        case .mxfp4: Float(bitPattern: UInt32(bits(at: 64 * group)) << 16)
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: half(at: layout.factor(group))
+        case .mxfp4: Float(bitPattern: UInt32(bits(at: layout.factor(group))) << 16)
         case .q4_K, .q5_K:
-            half(at: 0)
+            half(at: layout.factors)
                 * Float(
-                    field(word(0, at: 128), 4 * group, 15)
-                        | field(word(2, at: 128), 8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
-        case .q3_K: half(at: 0) * Float(signedByte(at: 64 + 32 * group))
-        case .q6_K: half(at: 0) * Float(signedByte(at: 128 + 32 * group))
-        case .q2_K: half(at: 0) * Float(field(word(group / 8, at: 128), group % 8 * 4, 15))
+                    field(word(at: layout.scales), 4 * group, 15)
+                        | field(
+                            word(at: layout.upperScaleBits),
+                            8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
+        case .q3_K, .q6_K:
+            half(at: layout.factors) * Float(signedByte(at: layout.byteScale(group)))
+        case .q2_K:
+            half(at: layout.factors)
+                * Float(field(word(group / 8, at: layout.scales), group % 8 * 4, 15))
         case .iq4_xs:
-            half(at: 0)
+            half(at: layout.factors)
                 * Float(
-                    (field(word(0, at: 128), 4 * group, 15)
-                        | (Int(bits(at: 64)) >> (2 * group) & 3) << 4) - 32)
+                    (field(word(at: layout.scales), 4 * group, 15)
+                        | (Int(bits(at: layout.upperScaleBits)) >> (2 * group) & 3) << 4) - 32)
         case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
 
-    /// What is taken off a group's weights.
+    /// The minimum that is subtracted from a group's weights.
     func minimum(_ kind: PanelKind, _ group: Int) -> Float {
         switch kind {
-        case .q4_1, .q5_1: -half(at: 128 + 64 * group)
+        case .q4_1, .q5_1: -half(at: layout.minimumFactor(group))
         case .q4_K, .q5_K:
-            half(at: 64)
+            half(at: layout.minimumFactors)
                 * Float(
-                    field(word(1, at: 128), group % 2 * 16 + group / 2 * 4, 15)
-                        | field(word(2, at: 128), group % 2 * 16 + group / 2 * 2, 3) << 4)
+                    field(word(at: layout.minima), group % 2 * 16 + group / 2 * 4, 15)
+                        | field(
+                            word(at: layout.upperScaleBits), group % 2 * 16 + group / 2 * 2, 3)
+                        << 4)
         case .q2_K:
-            half(at: 64)
-                * Float(field(word(group / 8, at: 384), group % 2 * 16 + group % 8 / 2 * 4, 15))
+            half(at: layout.minimumFactors)
+                * Float(
+                    field(
+                        word(group / 8, at: layout.minima), group % 2 * 16 + group % 8 / 2 * 4,
+                        15))
         default: 0
         }
     }
 
-    private func nibble(_ index: Int, at offset: Int) -> Int {
-        byte(index / 8, index % 4, at: offset) >> (index / 4 % 2 * 4) & 15
+    private func nibble(_ index: Int) -> Int {
+        byte(index % 4, at: layout.line(index / 8)) >> (index / 4 % 2 * 4) & 15
     }
 
-    /// A line of fifth bits stands before every four lines of nibbles.
-    private func fiveBits(_ index: Int, at offset: Int) -> Int {
-        let start = offset + 640 * (index / 32)
-        let bit = byte(0, index % 4, at: start) >> (index % 32 / 4) & 1
-        return nibble(index % 32, at: start + 128) | bit << 4
+    /// A nibble and a bit of the shared line of 32 inputs.
+    private func fiveBits(_ index: Int) -> Int {
+        let bits = byte(index % 4, at: layout.sharedLine(run: index / 32))
+        return nibble(index) | (bits >> (index % 32 / 4) & 1) << 4
     }
 
-    /// A line of upper bits stands before every two lines of nibbles.
-    private func sixBits(_ index: Int, at offset: Int) -> Int {
-        let start = offset + 384 * (index / 16)
-        let shift = [4, 6, 2, 0][index / 4 % 4]
-        let upper = byte(0, index % 4, at: start) >> shift & 3
-        return nibble(index % 16, at: start + 128) | upper << 4
+    /// A nibble and two bits of the shared line of 16 inputs.
+    private func sixBits(_ index: Int) -> Int {
+        let bits = byte(index % 4, at: layout.sharedLine(run: index / 16))
+        return nibble(index) | (bits >> [4, 6, 2, 0][index / 4 % 4] & 3) << 4
     }
 
-    /// A line that two blocks of 16 share stands before a line of each.
-    private func threeBits(_ index: Int, at offset: Int) -> Int {
-        let start = offset + 384 * (index / 32)
-        let shared = byte(0, index % 4, at: start) >> (index / 16 % 2 * 4)
-        let own = byte(1 + index / 16 % 2, index % 4, at: start)
+    /// Bits of a line of 16 inputs, and of one that 32 share.
+    private func threeBits(_ index: Int) -> Int {
+        let shared =
+            byte(index % 4, at: layout.sharedLine(run: index / 32)) >> (index / 16 % 2 * 4)
+        let own = byte(index % 4, at: layout.line(index / 16))
         return switch index / 4 % 4 {
         case 0: own & 7
         case 1: own >> 3 & 7
@@ -175,11 +178,14 @@ private struct ColumnReader {
         start.load(fromByteOffset: offset + column, as: Int8.self)
     }
 
-    private func byte(_ line: Int, _ byte: Int, at offset: Int) -> Int {
-        Int(start.load(fromByteOffset: offset + 128 * line + 4 * column + byte, as: UInt8.self))
+    /// A byte of the column's word in a line.
+    private func byte(_ byte: Int, at line: Int) -> Int {
+        Int(start.load(fromByteOffset: line + 4 * column + byte, as: UInt8.self))
     }
 
-    private func word(_ line: Int, at offset: Int) -> UInt32 {
-        start.loadUnaligned(fromByteOffset: offset + 128 * line + 4 * column, as: UInt32.self)
+    /// The column's word in one of the lines from `offset` on.
+    private func word(_ line: Int = 0, at offset: Int) -> UInt32 {
+        start.loadUnaligned(
+            fromByteOffset: offset + PanelLayout.line * line + 4 * column, as: UInt32.self)
     }
 }

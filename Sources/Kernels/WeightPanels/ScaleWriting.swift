@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelInterface
+
+/// Writes the header of a superblock, one column at a time.
 extension SuperblockWriter {
+    /// Writes the factors of scales and, if the layout has them, of minima.
+    @inline(__always)
+    func writeFactors(_ block: ColumnBlock, _ column: Int) {
+        for index in 0..<layout.factorCount {
+            writeHalf(block.factors[index], at: layout.factor(index), column)
+            guard layout.hasMinima else { continue }
+            writeHalf(block.minimumFactors[index], at: layout.minimumFactor(index), column)
+        }
+    }
+
     /// Sixteen signed bytes, each in a quarter of a line.
     @inline(__always)
-    func writeByteScales(_ block: ColumnBlock, at offset: Int, _ column: Int) {
+    func writeByteScales(_ block: ColumnBlock, _ column: Int) {
         for group in 0..<16 {
             start.storeBytes(
-                of: block.scales[group], toByteOffset: offset &+ 32 &* group &+ column,
+                of: block.scales[group], toByteOffset: layout.byteScale(group) &+ column,
                 as: UInt8.self)
         }
     }
@@ -24,9 +37,9 @@ extension SuperblockWriter {
             high |= (minimum &>> 4) &<< (half &+ 2 &* pair)
             high |= (scale &>> 4) &<< place
         }
-        writeWord(lowScales, line: 0, at: 128, column)
-        writeWord(lowMinima, line: 1, at: 128, column)
-        writeWord(high, line: 2, at: 128, column)
+        writeWord(lowScales, at: layout.scales, column)
+        writeWord(lowMinima, at: layout.minima, column)
+        writeWord(high, at: layout.upperScaleBits, column)
     }
 
     @inline(__always)
@@ -41,8 +54,8 @@ extension SuperblockWriter {
                     UInt32(block.minima[8 &* line &+ group])
                     &<< UInt32(truncatingIfNeeded: group % 2 &* 16 &+ group / 2 &* 4)
             }
-            writeWord(scales, line: line, at: 128, column)
-            writeWord(minima, line: line, at: 384, column)
+            writeWord(scales, at: layout.scales &+ PanelLayout.line &* line, column)
+            writeWord(minima, at: layout.minima &+ PanelLayout.line &* line, column)
         }
     }
 
@@ -55,26 +68,19 @@ extension SuperblockWriter {
             high |=
                 UInt16(block.scales[group] &>> 4) &<< UInt16(truncatingIfNeeded: 2 &* group)
         }
-        start.storeBytes(of: high, toByteOffset: 64 &+ 2 &* column, as: UInt16.self)
-        writeWord(low, line: 0, at: 128, column)
+        writeHalf(high, at: layout.upperScaleBits, column)
+        writeWord(low, at: layout.scales, column)
     }
 
-    /// Numbers of 16 bits, each in half a line.
+    /// Sixteen bits, in half a line.
     @inline(__always)
-    func writeHalves(
-        _ halves: UnsafeMutablePointer<UInt16>, _ count: Int, at offset: Int, _ column: Int
-    ) {
-        for index in 0..<count {
-            start.storeBytes(
-                of: halves[index], toByteOffset: offset &+ 64 &* index &+ 2 &* column,
-                as: UInt16.self)
-        }
+    private func writeHalf(_ half: UInt16, at offset: Int, _ column: Int) {
+        start.storeBytes(of: half, toByteOffset: offset &+ 2 &* column, as: UInt16.self)
     }
 
     @inline(__always)
-    private func writeWord(_ word: UInt32, line: Int, at offset: Int, _ column: Int) {
+    private func writeWord(_ word: UInt32, at offset: Int, _ column: Int) {
         start.storeBytes(
-            of: word.littleEndian, toByteOffset: offset &+ 128 &* line &+ 4 &* column,
-            as: UInt32.self)
+            of: word.littleEndian, toByteOffset: offset &+ 4 &* column, as: UInt32.self)
     }
 }

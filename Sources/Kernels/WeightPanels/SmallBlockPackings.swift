@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 import CVectorOps
+import KernelInterface
 
 /// A scale; 32 nibbles.
 enum Q4_0Packing: BlockPacking {
     static var format: BlockFormat { .q4_0 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 18 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 32 }
+    static var layout: PanelLayout { .nibbles }
+    static var bufferedBytes: Int { 32 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -17,13 +18,8 @@ enum Q4_0Packing: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, 2, of: 4, at: 128, column)
+        panel.writePairs(group, of: 4, column)
     }
 }
 
@@ -32,8 +28,8 @@ enum Q4_1Packing: BlockPacking {
     static var format: BlockFormat { .q4_1 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 20 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 32 }
+    static var layout: PanelLayout { .q4_1 }
+    static var bufferedBytes: Int { 32 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -43,14 +39,8 @@ enum Q4_1Packing: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-        panel.writeHalves(block.minimumFactors, 2, at: 128, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, 2, of: 4, at: 256, column)
+        panel.writePairs(group, of: 4, column)
     }
 }
 
@@ -59,8 +49,8 @@ enum Q5_0Packing: BlockPacking {
     static var format: BlockFormat { .q5_0 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 22 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 64 }
+    static var layout: PanelLayout { .q5_0 }
+    static var bufferedBytes: Int { 64 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -69,13 +59,8 @@ enum Q5_0Packing: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeFiveBits(group, 64, at: 128, column)
+        panel.writeFiveBits(group, column)
     }
 }
 
@@ -84,8 +69,8 @@ enum Q5_1Packing: BlockPacking {
     static var format: BlockFormat { .q5_1 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 24 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 64 }
+    static var layout: PanelLayout { .q5_1 }
+    static var bufferedBytes: Int { 64 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -95,14 +80,8 @@ enum Q5_1Packing: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-        panel.writeHalves(block.minimumFactors, 2, at: 128, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeFiveBits(group, 64, at: 256, column)
+        panel.writeFiveBits(group, column)
     }
 }
 
@@ -111,8 +90,8 @@ enum Q8_0Packing: BlockPacking {
     static var format: BlockFormat { .q8_0 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 34 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 64 }
+    static var layout: PanelLayout { .q8_0 }
+    static var bufferedBytes: Int { 64 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -124,23 +103,20 @@ enum Q8_0Packing: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        for quad in 0..<16 { panel.writeWords(group.word(quad), line: quad, at: 128, column) }
+        for quad in 0..<16 {
+            panel.writeWords(group.word(quad), at: layout.line(quad), column)
+        }
     }
 }
 
-/// A scale, which may be zero; 32 nibbles, which a table makes numbers of.
+/// A scale, which may be zero; 32 nibbles that index a table.
 enum IQ4_NLPacking: BlockPacking {
     static var format: BlockFormat { .iq4_nl }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 18 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 32 }
+    static var layout: PanelLayout { .nibbles }
+    static var bufferedBytes: Int { 32 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -149,27 +125,22 @@ enum IQ4_NLPacking: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, 2, of: 4, at: 128, column)
+        panel.writePairs(group, of: 4, column)
     }
 }
 
-/// An exponent; 32 nibbles, which a table makes numbers of.
+/// An exponent; 32 nibbles that index a table.
 enum MXFP4Packing: BlockPacking {
     static var format: BlockFormat { .mxfp4 }
     static var blockLength: Int { 32 }
     static var blockBytes: Int { 17 }
-    static var superblockLength: Int { 64 }
-    static var superblockBytes: Int { 32 }
-    /// Scales are bfloat16 numbers, whose bits mean other halves.
+    static var layout: PanelLayout { .nibbles }
+    static var bufferedBytes: Int { 32 }
+    /// Scales are bf16 numbers, whose bits could be an infinity in half precision.
     static var refusesInfinity: Bool { false }
 
-    /// Half of 2^(e − 127), as MXFP4's levels are doubled, as a bfloat16 number.
+    /// Half of 2^(e − 127) in bf16, as MXFP4's levels are doubled.
     @inline(__always)
     private static func bfloatScale(_ exponent: UInt8) -> UInt16 {
         exponent < 2 ? 0x20 << UInt16(exponent) : UInt16(exponent - 1) << 7
@@ -182,12 +153,7 @@ enum MXFP4Packing: BlockPacking {
     }
 
     @inline(__always)
-    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 2, at: 0, column)
-    }
-
-    @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, 2, of: 4, at: 128, column)
+        panel.writePairs(group, of: 4, column)
     }
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 import CVectorOps
+import KernelInterface
 
 /// Sixteen scales and minima of four bits; 256 bit pairs; the factors of both.
 enum Q2_KPacking: BlockPacking {
     static var format: BlockFormat { .q2_K }
     static var blockLength: Int { 256 }
     static var blockBytes: Int { 84 }
-    static var superblockLength: Int { 256 }
-    static var superblockBytes: Int { 256 }
+    static var layout: PanelLayout { .q2_K }
+    static var bufferedBytes: Int { 256 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -25,14 +26,12 @@ enum Q2_KPacking: BlockPacking {
 
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 1, at: 0, column)
-        panel.writeHalves(block.minimumFactors, 1, at: 64, column)
         panel.writeFourBitScales(block, column)
     }
 
     @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeBitPairs(group, at: 640, column)
+        panel.writeBitPairs(group, column)
     }
 }
 
@@ -41,8 +40,8 @@ enum Q3_KPacking: BlockPacking {
     static var format: BlockFormat { .q3_K }
     static var blockLength: Int { 256 }
     static var blockBytes: Int { 110 }
-    static var superblockLength: Int { 256 }
-    static var superblockBytes: Int { 256 }
+    static var layout: PanelLayout { .q3_K }
+    static var bufferedBytes: Int { 256 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -62,13 +61,12 @@ enum Q3_KPacking: BlockPacking {
 
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 1, at: 0, column)
-        panel.writeByteScales(block, at: 64, column)
+        panel.writeByteScales(block, column)
     }
 
     @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeThreeBits(group, at: 576, column)
+        panel.writeThreeBits(group, column)
     }
 }
 
@@ -77,8 +75,8 @@ enum Q4_KPacking: BlockPacking {
     static var format: BlockFormat { .q4_K }
     static var blockLength: Int { 256 }
     static var blockBytes: Int { 144 }
-    static var superblockLength: Int { 256 }
-    static var superblockBytes: Int { 128 }
+    static var layout: PanelLayout { .q4_K }
+    static var bufferedBytes: Int { 128 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -91,14 +89,12 @@ enum Q4_KPacking: BlockPacking {
 
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 1, at: 0, column)
-        panel.writeHalves(block.minimumFactors, 1, at: 64, column)
         panel.writeSixBitScales(block, column)
     }
 
     @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, 4, of: 8, at: 512, column)
+        panel.writePairs(group, of: 8, column)
     }
 }
 
@@ -107,8 +103,8 @@ enum Q5_KPacking: BlockPacking {
     static var format: BlockFormat { .q5_K }
     static var blockLength: Int { 256 }
     static var blockBytes: Int { 176 }
-    static var superblockLength: Int { 256 }
-    static var superblockBytes: Int { 256 }
+    static var layout: PanelLayout { .q5_K }
+    static var bufferedBytes: Int { 256 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -132,14 +128,12 @@ enum Q5_KPacking: BlockPacking {
 
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 1, at: 0, column)
-        panel.writeHalves(block.minimumFactors, 1, at: 64, column)
         panel.writeSixBitScales(block, column)
     }
 
     @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeFiveBits(group, 256, at: 512, column)
+        panel.writeFiveBits(group, column)
     }
 }
 
@@ -148,8 +142,8 @@ enum Q6_KPacking: BlockPacking {
     static var format: BlockFormat { .q6_K }
     static var blockLength: Int { 256 }
     static var blockBytes: Int { 210 }
-    static var superblockLength: Int { 256 }
-    static var superblockBytes: Int { 256 }
+    static var layout: PanelLayout { .q6_K }
+    static var bufferedBytes: Int { 256 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -172,25 +166,24 @@ enum Q6_KPacking: BlockPacking {
 
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 1, at: 0, column)
-        panel.writeByteScales(block, at: 128, column)
+        panel.writeByteScales(block, column)
     }
 
     @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeSixBits(group, at: 640, column)
+        panel.writeSixBits(group, column)
     }
 }
 
-/// A factor; eight scales of six bits; 256 nibbles, which a table makes numbers of.
+/// A factor; eight scales of six bits; 256 nibbles that index a table.
 ///
-/// Scales stay six bits, from which the kernel takes 32.
+/// Scales stay six bits; the kernel subtracts 32 from them.
 enum IQ4_XSPacking: BlockPacking {
     static var format: BlockFormat { .iq4_xs }
     static var blockLength: Int { 256 }
     static var blockBytes: Int { 136 }
-    static var superblockLength: Int { 256 }
-    static var superblockBytes: Int { 128 }
+    static var layout: PanelLayout { .iq4_xs }
+    static var bufferedBytes: Int { 128 }
 
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
@@ -207,12 +200,11 @@ enum IQ4_XSPacking: BlockPacking {
 
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
-        panel.writeHalves(block.factors, 1, at: 0, column)
         panel.writeSplitScales(block, column)
     }
 
     @inline(__always)
     static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, 8, of: 4, at: 256, column)
+        panel.writePairs(group, of: 4, column)
     }
 }

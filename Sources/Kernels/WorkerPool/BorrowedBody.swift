@@ -3,8 +3,8 @@ import CClosure
 
 /// A job's non-escaping closure, stored where other threads find it, without an allocation.
 ///
-/// Good until the function that received the closure returns: `ForkJoin.run` returns only after the
-/// last call on any thread.
+/// Valid until the function that received the closure returns: `ForkJoin.run` returns only after
+/// the last call on any thread.
 struct BorrowedBody {
     private let words: closure_words
 

@@ -2,14 +2,14 @@
 #if os(Linux)
     /// The processor time that control groups (version 2 and 1) leave to this process.
     struct ControlGroups {
-        /// `/`, or where a test has laid out files like the kernel's.
+        /// `/`, or a test's folder with files like the kernel's.
         let root: String
 
         /// Whole cores that a process may use all of the time; `nil` without a limit.
         ///
-        /// The smallest quota of the process's group and all groups around it. A fraction is rounded
-        /// down: one thread more would be stopped for a part of every period, in the middle of a job,
-        /// and all threads of the job would spend their own quota waiting for it.
+        /// The smallest quota of the process's group and all groups around it. A fraction is
+        /// rounded down. With one thread more, the kernel would stop a thread in the middle of a
+        /// job for part of every period, and the others would spend their quota waiting for it.
         func wholeCores() -> Int? {
             quotas().min().map { max(1, Int($0)) }
         }
@@ -50,7 +50,7 @@
             return cores(quota: fields[0], period: fields[1])
         }
 
-        /// The quota is -1 where there is none.
+        /// A quota of -1 means no quota.
         private func quotaOfVersion1(_ group: String) -> Double? {
             guard let quota = lines(group + "cpu.cfs_quota_us").first,
                 let period = lines(group + "cpu.cfs_period_us").first

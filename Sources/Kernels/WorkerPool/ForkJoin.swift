@@ -31,7 +31,7 @@ final class ForkJoin: @unchecked Sendable {
 
     var workerCount: Int { workers.count }
 
-    /// Workers that wait without using any processor time.
+    /// Workers that sleep.
     var parkedWorkerCount: Int { workers.count(where: \.isParked) }
 
     /// How often a parked thread, worker or caller, has been woken.
@@ -46,7 +46,7 @@ final class ForkJoin: @unchecked Sendable {
         untaken.value.store(count, ordering: .sequentiallyConsistent)
         for worker in workers.prefix(count - 1) { worker.wake() }
         if takeIndices(thread: 0) { return }
-        // Parking leaves the core to a worker that has none.
+        // Parking frees the core for a worker without one.
         caller.wait { unfinished.value.load(ordering: .sequentiallyConsistent) == 0 }
     }
 

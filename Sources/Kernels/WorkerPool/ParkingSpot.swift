@@ -9,8 +9,9 @@ import Synchronization
     import Darwin
 #endif
 
-/// Where one thread waits for a condition that other threads bring about: spinning for a moment,
-/// because most waits are short, and then without using any processor time.
+/// Where one thread waits for a condition that other threads make true.
+///
+/// It spins for a moment, because most waits are short, and then sleeps.
 final class ParkingSpot: Sendable {
     private let parked = CacheLine(Atomic<Bool>(false))
     private let wakeUps = CacheLine(Atomic<Int>(0))
@@ -36,8 +37,9 @@ final class ParkingSpot: Sendable {
         if parked.value.load(ordering: .sequentiallyConsistent) { wakeParked() }
     }
 
-    /// Whoever turns `parked` back to false decides: a waker then owes a signal, the thread itself then
-    /// is owed none.
+    /// Whoever sets `parked` back to false decides.
+    ///
+    /// If it is a waker, it must signal; if it is the thread itself, no signal comes.
     ///
     /// Of the two threads, one writes `parked` and then reads the condition, the other writes the
     /// condition and then reads `parked`. Sequential consistency rules out that both read old values.

@@ -15,7 +15,7 @@ public enum PhysicalCores {
         return max(1, min(limits.cores, limits.quota ?? limits.cores))
     }
 
-    /// What `count` goes by.
+    /// What `count` depends on.
     public struct Limits: Sendable {
         /// Hardware threads inside the affinity mask.
         public let hardwareThreads: Int

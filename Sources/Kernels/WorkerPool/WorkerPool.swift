@@ -11,7 +11,7 @@ public final class WorkerPool: Sendable {
     public var threadCount: Int { forkJoin.workerCount + 1 }
 
     let forkJoin: ForkJoin
-    /// Jobs of several callers run one after the other.
+    /// Jobs of several callers take turns.
     private let turn = Mutex(())
 
     /// The most threads of a pool: Dispatch gives a process no more than 255 at a time, and pools

@@ -17,6 +17,8 @@ public final class BatchGenerator {
         let start: ContinuousClock.Instant
         let rows: Int
         var firstToken: ContinuousClock.Instant?
+        /// Seconds that the output matrix took in the answer's steps.
+        var outputSeconds = 0.0
 
         var id: Int { selected.request.id }
         var isStreaming: Bool { selected.request.isStreamed && answer.hasStarted }
@@ -97,9 +99,18 @@ public final class BatchGenerator {
         _ request: Request, cancellation: Cancellation = Cancellation(),
         onEvent: @escaping (Event) -> Void = { _ in }
     ) throws(GenerationError) {
+        try start(request, cancellation: cancellation, RequestObserver(onEvent: onEvent))
+    }
+
+    /// Queues a request.
+    ///
+    /// - Throws: `GenerationError.model(.cancelled)`.
+    func start(
+        _ request: Request, cancellation: Cancellation, _ observer: RequestObserver
+    ) throws(GenerationError) {
         guard !cancellation.isCancelled else { throw .model(.cancelled) }
         do {
-            queue.append(try RequestInEncoding(request, model, pictures, cancellation, onEvent))
+            queue.append(try RequestInEncoding(request, model, pictures, cancellation, observer))
         } catch {
             outcomes.append(Outcome(id: request.id, result: .failure(error)))
         }
@@ -188,20 +199,23 @@ public final class BatchGenerator {
     /// Starts an answer if there are pages for all the rows that it may need; false where it has to wait.
     private func admit(_ request: SelectedRequest, _ cancellation: Cancellation) -> Bool {
         let (options, layout) = (request.request.options, request.plan.layout)
-        let rows = min(model.context, layout.rowCount + options.maxNewTokens)
+        // A plan leaves room in the context.
+        let rows = layout.rowCount + min(options.maxNewTokens, model.context - layout.rowCount)
         do {
             guard let cache = try cache(for: request, rows: rows, cancellation) else {
                 return false
             }
             var pending = PendingRows()
-            pending.append(request.plan, from: 0, request.visual)
+            pending.append(request.plan, request.visual)
             pending.skip(cache.rowCount)
-            let onEvent = request.onEvent
+            let (onEvent, recorder) = (request.observer.onEvent, request.observer.recorder)
+            onEvent(.reading(done: 0))
+            pending.record(recorder)
             let answer = AnswerInProgress(
                 model, tokenizer, cache, SequenceState(tokens: layout.tokens), pending, options,
                 request.selections,
                 GenerationStatistics(request.statistics, request.plan, request.selections),
-                onText: { onEvent(.text($0)) })
+                recorder: recorder, onText: { onEvent(.text($0)) })
             live.append(
                 Live(
                     selected: request, answer: answer, start: .now, rows: pending.count))
@@ -242,6 +256,8 @@ public final class BatchGenerator {
     private func keepCommonStart(
         of layout: PromptLayout, _ identities: [RowIdentity], _ cancellation: Cancellation
     ) throws(ModelError) {
+        // Alone, an answer would wait for a run that nobody shares.
+        guard parallel > 1 else { return }
         // The last row must run, for its scores.
         let start = Array(
             layout.tokens.dropLast().prefix { $0 != PromptLayout.visualToken })
@@ -268,7 +284,7 @@ public final class BatchGenerator {
     private func runBatch(
         _ cancellation: Cancellation, after seconds: Double
     ) throws(GenerationError) {
-        let start = ContinuousClock.now
+        let (start, outputBefore) = (ContinuousClock.now, scheduler.outputSeconds)
         let isStreaming = live.contains(where: \.isStreaming)
         let all = Cancellation(cancellation, orAll: live.map(\.selected.cancellation))
         var failures: [(AnswerInProgress, ModelError)] = []
@@ -276,7 +292,8 @@ public final class BatchGenerator {
             try scheduler.step(
                 live.map(\.answer),
                 promptRows: isStreaming ? pace.promptRows(after: seconds) : nil,
-                cancellation: all, onError: { failures.append(($0, $1)) })
+                cancellation: all, onProgress: reportReading,
+                onError: { failures.append(($0, $1)) })
         } catch .cancelled {
             if cancellation.isCancelled { throw .model(.cancelled) }
             return dropCancelled()
@@ -291,9 +308,19 @@ public final class BatchGenerator {
             outcomes.append(Outcome(id: live[index].id, result: .failure(.model(error))))
             live.remove(at: index)
         }
-        for entry in live where entry.firstToken == nil {
-            let done = entry.rows - (entry.answer.hasStarted ? 0 : entry.answer.pending.count)
-            entry.selected.onEvent(.reading(done: Double(done) / Double(max(1, entry.rows))))
+        let output = scheduler.outputSeconds - outputBefore
+        for index in live.indices { live[index].outputSeconds += output }
+        reportReading(1)
+    }
+
+    /// Tells those whose prompts are being read how far they are, `done` of this step included.
+    private func reportReading(_ done: Double) {
+        for entry in live where !entry.answer.hasStarted {
+            let left = Double(entry.answer.pending.count)
+            // What is in the batch no longer counts as pending.
+            let inBatch = done < 1 ? (1 - done) * Double(scheduler.rowCount(of: entry.answer)) : 0
+            let rows = Double(max(1, entry.rows))
+            entry.selected.observer.onEvent(.reading(done: (rows - left - inBatch) / rows))
         }
     }
 
@@ -302,6 +329,7 @@ public final class BatchGenerator {
         let firstToken = entry.firstToken ?? .now
         answer.statistics.prefillSeconds = (firstToken - entry.start) / .seconds(1)
         answer.statistics.decodeSeconds = (ContinuousClock.now - firstToken) / .seconds(1)
+        answer.statistics.outputSeconds = entry.outputSeconds
         outcomes.append(Outcome(id: entry.id, result: .success(answer)))
         if entry.selected.request.isContinued { keep(entry) }
     }

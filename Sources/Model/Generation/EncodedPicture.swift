@@ -20,6 +20,11 @@ public struct PictureKey: Hashable, Sendable {
         }
         (first, second, third, fourth) = (word(0), word(1), word(2), word(3))
     }
+
+    /// A key that no other picture has.
+    static func unique() -> PictureKey {
+        PictureKey(digest: (0..<32).map { _ in UInt8.random(in: 0...255) })
+    }
 }
 
 /// A picture that has gone through the vision tower and the projector, for many questions or selectors.

@@ -5,9 +5,10 @@ import TensorOps
 import TokenPruning
 import Tokenization
 
-/// One sequence of prompts and answers on one KV cache.
+/// One sequence of prompts and answers: a batch of one, over the rows that it keeps in the cache.
 ///
-/// A session belongs to one thread at a time.
+/// Every question is asked with all that was said before; what the cache has of it is not read again. A session belongs
+/// to one thread at a time.
 public final class GenerationSession {
     /// The model that answers.
     public let model: LLaVAModel
@@ -16,11 +17,9 @@ public final class GenerationSession {
     /// How the KV cache stores numbers.
     public let cacheFormat: CacheFormat
 
-    private var cache: KeyValueCache
-    private let scheduler: PrefillScheduler
-    private var sequence = SequenceState()
-    /// Kept where every question selects anew; nil once a question did not.
-    private var history: ConversationHistory? = ConversationHistory()
+    private let generator: BatchGenerator
+    /// Everything that was said.
+    private var history = History()
 
     /// An empty sequence with room for the model's context.
     ///
@@ -29,18 +28,40 @@ public final class GenerationSession {
     public init(
         model: LLaVAModel, tokenizer: Tokenizer, cacheFormat: CacheFormat = .f16
     ) throws(GenerationError) {
-        try model.check(tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.cacheFormat = cacheFormat
-        do {
-            let pool = try CachePagePool(
-                model.decoder.config, rows: model.context, format: cacheFormat)
-            cache = try KeyValueCache(pool, rows: model.context)
-        } catch {
-            throw .model(error)
+        // A page more than full ones are shared: the one that an answer ended in is copied by the next.
+        generator = try BatchGenerator(
+            model: model, tokenizer: tokenizer, cacheFormat: cacheFormat, parallel: 1,
+            cacheRows: model.context + 2 * CachePageLayout.tokens)
+    }
+
+    /// Whether nothing has been asked yet.
+    public var isEmpty: Bool { history.prompt.isEmpty }
+
+    /// Checks that a prompt can be answered, before any pixel of its pictures is looked at.
+    ///
+    /// - Throws: `GenerationError`, as `answer` would.
+    public func check(
+        _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
+    ) throws(GenerationError) {
+        try options.validate()
+        let largest = pictures.map { geometry in
+            PictureSelection(largest: model.layout(geometry), for: options)
         }
-        scheduler = PrefillScheduler(model.decoder)
+        // Alone, a prompt without rows or with other pictures is told from what was said before.
+        _ = try PromptLayout(prompt, largest)
+        let before = earlier(options).map { $0.largestSelection(options, model) }
+        do {
+            _ = try PromptPlan(whole(prompt), before + largest, options, model)
+        } catch .promptTooLong(let rows, let visualRows, _, let context)
+            where options.pruning?.reselects != true
+        {
+            throw .promptTooLong(
+                rows: rows - history.rowCount, visualRows: visualRows - history.visualRowCount,
+                used: history.rowCount, context: context)
+        }
     }
 
     /// Appends a prompt to the sequence and generates its answer.
@@ -59,208 +80,104 @@ public final class GenerationSession {
         _ prompt: [PromptPiece], pictures: [TileBatch], question: [TokenID] = [],
         options: GenerationOptions, cancellation: Cancellation = Cancellation(),
         recorder: StageRecorder? = nil, onText: @escaping (String) -> Void = { _ in },
-        onProgress: (PromptProgress) -> Void = { _ in }
+        onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
         try check(prompt, pictures: pictures.map(\.geometry), options: options)
-        let rows = try RowSelection(options.pruning, question: question, model)
-        var statistics = GenerationStatistics()
-        return try undoneOnFailure { () throws(GenerationError) in
-            var told = options.pruning?.reselects == true ? history : nil
-            let prefilled = try unlessCancelled { () throws(GenerationError) in
-                let encoded = try encode(
-                    pictures, rows.needs, &statistics, cancellation, recorder, onProgress)
-                told = told?.appending(prompt, encoded)
-                let selected = try rows.select(
-                    told?.pictures ?? encoded, &statistics, recorder: recorder)
-                let answer =
-                    if let told {
-                        try answer(anew: told, selected, options, statistics, recorder, onText)
-                    } else {
-                        try answer(to: prompt, selected, options, statistics, recorder, onText)
-                    }
-                try prefill(answer, cancellation, onProgress)
-                return answer
+        let earlier = earlier(options)
+        let request = BatchGenerator.Request(
+            id: 0, prompt: whole(prompt),
+            pictures: earlier + pictures.map { .tiles($0, key: .unique()) },
+            question: question, options: options, isContinued: true)
+        var shown: (encoded: [EncodedPicture], selected: [SelectedPicture]) = ([], [])
+        let observer = RequestObserver(
+            onEvent: { event in
+                switch event {
+                case .encoding(let picture, let count, let done):
+                    onProgress(.encoding(picture: picture, of: count, done: done))
+                case .reading(let done): onProgress(.reading(done: done))
+                case .text(let piece): onText(piece)
+                }
+            }, onPictures: { shown = ($0, $1) }, recorder: recorder)
+        let answer: Answer
+        do throws(GenerationError) {
+            answer = try run(request, cancellation, observer)
+        } catch .model(.cancelled) {
+            return Answer(
+                text: "", tokens: [], selections: [], stopReason: .cancelled,
+                statistics: GenerationStatistics())
+        }
+        let reselects = options.pruning?.reselects == true
+        let before = history
+        remember(request, answer, shown.encoded, shown.selected, reselects: reselects)
+        return reselects ? answer : answer.without(before)
+    }
+
+    /// Takes the request through the generator.
+    private func run(
+        _ request: BatchGenerator.Request, _ cancellation: Cancellation,
+        _ observer: RequestObserver
+    ) throws(GenerationError) -> Answer {
+        try generator.start(request, cancellation: cancellation, observer)
+        while true {
+            for outcome in try generator.step() { return try outcome.result.get() }
+        }
+    }
+
+    /// The prompt after all that was said before.
+    private func whole(_ prompt: [PromptPiece]) -> [PromptPiece] {
+        let before = history.selected.count
+        return history.prompt
+            + prompt.map { piece in
+                switch piece {
+                case .tokens: piece
+                case .picture(let index): .picture(index + before)
+                }
             }
-            guard let answer = prefilled else {
-                return Answer(
-                    text: "", tokens: [], selections: [], stopReason: .cancelled,
-                    statistics: statistics)
-            }
-            try decode(answer, cancellation)
-            (cache, sequence) = (answer.cache, answer.sequence)
-            let finished = answer.finish()
-            history = told?.appending([.tokens(finished.tokens)], [])
-            return finished
-        }
     }
 
-    /// Whether nothing has been asked yet.
-    public var isEmpty: Bool { sequence.tokens.isEmpty }
-
-    private var pendingTokens: ArraySlice<TokenID> { sequence.tokens[cache.rowCount...] }
-
-    /// Checks that a prompt can be answered, before any pixel of its pictures is looked at.
-    ///
-    /// - Throws: `GenerationError`, as `answer` would.
-    public func check(
-        _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
-    ) throws(GenerationError) {
-        try options.validate()
-        let layouts = pictures.map(model.layout)
-        if options.pruning?.reselects == true, let history {
-            let told = history.appending(prompt, [])
-            _ = try PromptPlan(
-                told.pieces, largest: history.pictures.map(\.layout) + layouts, after: 0, from: 0,
-                options, model)
-        } else {
-            _ = try PromptPlan(
-                prompt, largest: layouts, after: sequence.tokens.count, from: endPosition, options,
-                model)
+    /// The pictures that were shown before, as the next question looks at them.
+    private func earlier(_ options: GenerationOptions) -> [BatchGenerator.PictureInput] {
+        if options.pruning?.reselects == true, let encoded = history.encoded {
+            return encoded.map { .encoded($0) }
         }
+        return history.selected.map { .selected($0) }
     }
 
-    /// The position after the last row, those that are pending included.
-    private var endPosition: Int { sequence.nextPosition + pendingTokens.count }
-
-    private func encode(
-        _ pictures: [TileBatch], _ needs: Set<SelectionNeed>,
-        _ statistics: inout GenerationStatistics, _ cancellation: Cancellation,
-        _ recorder: StageRecorder?, _ onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) -> [EncodedPicture] {
-        var encoded: [EncodedPicture] = []
-        for (picture, tiles) in pictures.enumerated() {
-            func report(_ done: Double) {
-                onProgress(.encoding(picture: picture, of: pictures.count, done: done))
-            }
-            report(0)
-            let encoding = try PictureEncoding(tiles, needs: needs, model, recorder: recorder)
-            try encoding.finish(cancellation, onProgress: report)
-            statistics.add(encoding)
-            encoded.append(encoding.picture)
-        }
-        return encoded
+    private func remember(
+        _ request: BatchGenerator.Request, _ answer: Answer, _ encoded: [EncodedPicture],
+        _ selected: [SelectedPicture], reselects: Bool
+    ) {
+        history.prompt = request.prompt + [.tokens(answer.tokens)]
+        history.encoded = reselects && history.encoded != nil ? encoded : nil
+        history.selected = selected
+        history.rowCount = answer.statistics.promptRows + answer.tokens.count
+        history.visualRowCount = answer.statistics.visualRows
+        history.unprunedVisualRowCount = answer.statistics.unprunedVisualRows
     }
+}
 
-    /// An answer whose pending rows are what the sequence has not run yet, then the prompt.
-    private func answer(
-        to prompt: [PromptPiece], _ visual: [RowSelection.Result], _ options: GenerationOptions,
-        _ encoding: GenerationStatistics, _ recorder: StageRecorder?,
-        _ onText: @escaping (String) -> Void
-    ) throws(GenerationError) -> AnswerInProgress {
-        let selections = visual.map(\.selection)
-        let plan = try PromptPlan(
-            prompt, selections, after: sequence.tokens.count, from: endPosition, options, model)
-        var pending = PendingRows()
-        for (offset, token) in pendingTokens.enumerated() {
-            pending.append(token, at: sequence.nextPosition + offset)
-        }
-        pending.append(plan, from: endPosition, visual)
-        pending.record(recorder)
-        var continued = sequence
-        continued.tokens += plan.layout.tokens
-        return AnswerInProgress(
-            model, tokenizer, cache, continued, pending, options, selections,
-            GenerationStatistics(encoding, plan, selections), recorder: recorder, onText: onText)
-    }
+/// What was said, and shown.
+private struct History {
+    var prompt: [PromptPiece] = []
+    /// Pictures of which nothing is left out; nil once a question did not select anew.
+    var encoded: [EncodedPicture]? = []
+    var selected: [SelectedPicture] = []
+    var rowCount = 0
+    var visualRowCount = 0
+    var unprunedVisualRowCount = 0
+}
 
-    /// An answer to a conversation that is read again from its first picture on, in a cache of its own.
-    private func answer(
-        anew told: ConversationHistory, _ visual: [RowSelection.Result],
-        _ options: GenerationOptions, _ encoding: GenerationStatistics,
-        _ recorder: StageRecorder?, _ onText: @escaping (String) -> Void
-    ) throws(GenerationError) -> AnswerInProgress {
-        let selections = visual.map(\.selection)
-        let plan = try PromptPlan(told.pieces, selections, after: 0, from: 0, options, model)
-        let text = plan.layout.tokens.prefix { $0 != PromptLayout.visualToken }
-        let kept = min(cache.rowCount, text.count, plan.layout.rowCount - 1)
-        let fresh = try modelled { () throws(ModelError) in
-            let pool = try CachePagePool(
-                model.decoder.config, rows: model.context, format: cacheFormat)
-            return try KeyValueCache(
-                copying: kept, of: cache, to: pool, rows: model.context)
-        }
-        var pending = PendingRows()
-        pending.append(plan, from: 0, visual)
-        pending.record(recorder)
-        pending.skip(kept)
-        return AnswerInProgress(
-            model, tokenizer, fresh, SequenceState(tokens: plan.layout.tokens), pending, options,
-            selections, GenerationStatistics(encoding, plan, selections), recorder: recorder,
-            onText: onText)
-    }
-
-    /// Runs pending tokens and the prompt, and chooses the answer's first token.
-    private func prefill(
-        _ answer: AnswerInProgress, _ cancellation: Cancellation,
-        _ onProgress: (PromptProgress) -> Void
-    ) throws(GenerationError) {
-        onProgress(.reading(done: 0))
-        let (clock, output) = (ContinuousClock.now, scheduler.outputSeconds)
-        let all = Double(answer.pending.count)
-        while answer.pending.count > 0 && !answer.hasStarted {
-            let before = all - Double(answer.pending.count)
-            try step(answer, cancellation) { done in
-                let rows = min(all - before, Double(PrefillScheduler.rowsPerBatch))
-                onProgress(.reading(done: (before + done * rows) / all))
-            }
-        }
-        answer.statistics.prefillSeconds = (ContinuousClock.now - clock) / .seconds(1)
-        answer.statistics.outputSeconds = scheduler.outputSeconds - output
-    }
-
-    /// Chooses tokens until something ends the answer.
-    private func decode(
-        _ answer: AnswerInProgress, _ cancellation: Cancellation
-    ) throws(GenerationError) {
-        let (clock, output) = (ContinuousClock.now, scheduler.outputSeconds)
-        while answer.stopReason == nil {
-            let step: Void? = try unlessCancelled { () throws(GenerationError) in
-                try self.step(answer, cancellation)
-            }
-            if step == nil { answer.stop(.cancelled) }
-        }
-        answer.statistics.decodeSeconds = (ContinuousClock.now - clock) / .seconds(1)
-        answer.statistics.outputSeconds += scheduler.outputSeconds - output
-    }
-
-    /// Runs one batch of the answer's rows.
-    private func step(
-        _ answer: AnswerInProgress, _ cancellation: Cancellation,
-        onProgress: (Double) -> Void = { _ in }
-    ) throws(GenerationError) {
-        try modelled { () throws(ModelError) in
-            var failure: ModelError?
-            try scheduler.step(
-                [answer], cancellation: cancellation, onProgress: onProgress,
-                onError: { failure = $1 })
-            if let failure { throw failure }
-        }
-    }
-
-    /// What `body` returns; when it throws, the sequence is as before.
-    private func undoneOnFailure<Result>(
-        _ body: () throws(GenerationError) -> Result
-    ) throws(GenerationError) -> Result {
-        let (rowCount, before) = (cache.rowCount, sequence)
-        do {
-            return try body()
-        } catch {
-            cache.truncate(to: rowCount)
-            sequence = before
-            throw error
-        }
-    }
-
-    /// What `body` returns, or nil when it was cancelled.
-    private func unlessCancelled<Result>(
-        _ body: () throws(GenerationError) -> Result
-    ) throws(GenerationError) -> Result? {
-        do {
-            return try body()
-        } catch {
-            guard error == .model(.cancelled) else { throw error }
-            return nil
-        }
+extension Answer {
+    /// The answer with its own prompt's pictures and rows, those of earlier ones left out.
+    fileprivate func without(_ history: History) -> Answer {
+        var statistics = statistics
+        statistics.promptRows -= history.rowCount
+        statistics.visualRows -= history.visualRowCount
+        statistics.unprunedVisualRows -= history.unprunedVisualRowCount
+        return Answer(
+            text: text, tokens: tokens,
+            selections: Array(selections.dropFirst(history.selected.count)),
+            stopReason: stopReason, statistics: statistics)
     }
 }
 

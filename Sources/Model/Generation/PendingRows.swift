@@ -30,7 +30,7 @@ struct PendingRows {
 
     /// Adds a prompt, its pictures' rows included.
     mutating func append(
-        _ plan: PromptPlan, from position: Int, _ visual: [RowSelection.Result]
+        _ plan: PromptPlan, _ visual: [SelectedPicture]
     ) {
         let (layout, placed) = (plan.layout, plan.placed)
         for (rows, picture) in zip(layout.pictureRows, visual) {
@@ -38,8 +38,8 @@ struct PendingRows {
             pictures.append((range, picture.rows))
         }
         tokens += layout.tokens
-        positions += placed.offsets.map { Int32(position + $0) }
-        endPosition = position + placed.count
+        positions += placed.offsets.map { Int32($0) }
+        endPosition = placed.count
     }
 
     /// Leaves out the first rows, which the sequence has already.
@@ -67,8 +67,9 @@ struct PendingRows {
     /// Takes rows back that a batch did not run.
     mutating func takeBack(_ count: Int) { done -= count }
 
-    /// What a recorder keeps of the rows.
+    /// What a recorder keeps of the rows that are left.
     func record(_ recorder: StageRecorder?) {
-        recorder?.recordRows(tokens: tokens, positions: positions)
+        recorder?.recordRows(
+            tokens: Array(tokens[done...]), positions: Array(positions[done...]))
     }
 }

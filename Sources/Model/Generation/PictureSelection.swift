@@ -32,9 +32,11 @@ public struct PictureSelection: Sendable, Equatable {
         self.lacksQuestion = lacksQuestion
     }
 
-    /// A selection that takes as many rows as one of `most` patches can, for checks before the
-    /// picture is encoded: each patch in a grid row of its own, with a newline.
-    init(largest layout: VisualTokenLayout, most: Int) {
+    /// A selection that takes the most rows that the options allow, for checks before the picture is
+    /// encoded: each patch in a grid row of its own, with a newline.
+    init(largest layout: VisualTokenLayout, for options: GenerationOptions) {
+        let all = layout.candidates.count
+        let most = options.pruning?.budget.mostKept(of: all) ?? all
         let newlines = layout.rows.indices.filter { layout.rows[$0] == .newline }
         candidateCount = layout.candidates.count
         keptPatches = Array(0..<most)

@@ -17,12 +17,18 @@ final class PrefillScheduler {
 
     private let decoder: Decoder
     private let batch: DecoderBatch
+    private var answers: [AnswerInProgress] = []
     private var rowCounts: [Int] = []
     private var ending: [Int] = []
     /// Seconds that the output matrix took.
     private(set) var outputSeconds = 0.0
     /// Rows of prompts in the last batch.
     var promptRowCount: Int { rowCounts.reduce(0) { $0 + ($1 > 1 ? $1 : 0) } }
+
+    /// Rows of one of the answers in the batch.
+    func rowCount(of answer: AnswerInProgress) -> Int {
+        answers.firstIndex { $0 === answer }.map { rowCounts[$0] } ?? 0
+    }
 
     init(_ decoder: Decoder) {
         self.decoder = decoder
@@ -44,7 +50,10 @@ final class PrefillScheduler {
         onError: (AnswerInProgress, ModelError) -> Void = { _, _ in }
     ) throws(ModelError) {
         // What the batch holds of sequences must not outlive them.
-        defer { batch.restart(rows: 0) }
+        defer {
+            batch.restart(rows: 0)
+            self.answers.removeAll(keepingCapacity: true)
+        }
         fill(answers, promptRows)
         do {
             try decoder.run(batch, cancellation: cancellation, onProgress: onProgress)
@@ -77,6 +86,7 @@ final class PrefillScheduler {
         var room = promptRows ?? Self.rowsPerBatch
         let share = promptRows.map { max(1, $0 / max(1, answers.count { $0.pending.count > 1 })) }
         rowCounts.removeAll(keepingCapacity: true)
+        self.answers = answers
         for answer in answers {
             let count =
                 answer.pending.count == 1 ? 1 : min(answer.pending.count, share ?? room, room)

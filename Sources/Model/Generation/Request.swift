@@ -13,6 +13,8 @@ extension BatchGenerator {
         case tiles(TileBatch, key: PictureKey? = nil)
         /// A picture that was encoded for all that the request's selector looks at.
         case encoded(EncodedPicture)
+        /// A picture whose rows were chosen for an earlier question.
+        case selected(SelectedPicture)
     }
 
     /// A prompt with its pictures.
@@ -92,6 +94,13 @@ extension BatchGenerator.PictureInput {
         switch self {
         case .tiles(let tiles, _): model.layout(tiles.geometry)
         case .encoded(let picture): picture.layout
+        case .selected(let picture): picture.layout
         }
+    }
+
+    /// The most rows that the picture may take.
+    func largestSelection(_ options: GenerationOptions, _ model: LLaVAModel) -> PictureSelection {
+        if case .selected(let picture) = self { return picture.selection }
+        return PictureSelection(largest: layout(model), for: options)
     }
 }

@@ -5,16 +5,24 @@ import TensorOps
 import TokenPruning
 import Tokenization
 
+/// Who is told what happens to a request.
+struct RequestObserver {
+    var onEvent: (BatchGenerator.Event) -> Void = { _ in }
+    /// Gets the pictures that the request brought along or had encoded, and the rows that were chosen of all.
+    var onPictures: (([EncodedPicture], [SelectedPicture]) -> Void)?
+    var recorder: StageRecorder?
+}
+
 /// A request whose pictures are being encoded.
 final class RequestInEncoding {
     let request: BatchGenerator.Request
     let cancellation: Cancellation
-    let onEvent: (BatchGenerator.Event) -> Void
-
+    private let observer: RequestObserver
     private let model: LLaVAModel
     private let rows: RowSelection
     private let known: EncodedPictureCache
-    private var pictures: [EncodedPicture] = []
+    /// The pictures that are encoded, in order; nil for one whose rows were chosen before.
+    private var pictures: [EncodedPicture?] = []
     private var encoding: PictureEncoding?
     private var statistics = GenerationStatistics()
 
@@ -23,19 +31,19 @@ final class RequestInEncoding {
     /// - Throws: `GenerationError`.
     init(
         _ request: BatchGenerator.Request, _ model: LLaVAModel, _ known: EncodedPictureCache,
-        _ cancellation: Cancellation,
-        _ onEvent: @escaping (BatchGenerator.Event) -> Void
+        _ cancellation: Cancellation, _ observer: RequestObserver
     ) throws(GenerationError) {
         try request.options.validate()
         _ = try PromptPlan(
-            request.prompt, largest: request.pictures.map { $0.layout(model) }, after: 0, from: 0,
+            request.prompt,
+            request.pictures.map { $0.largestSelection(request.options, model) },
             request.options, model)
         rows = try RowSelection(request.options.pruning, question: request.question, model)
         self.request = request
         self.model = model
         self.known = known
         self.cancellation = cancellation
-        self.onEvent = onEvent
+        self.observer = observer
     }
 
     /// Whether all pictures are encoded.
@@ -45,40 +53,57 @@ final class RequestInEncoding {
     ///
     /// - Throws: `GenerationError`.
     func runSlice() throws(GenerationError) {
-        let picture = pictures.count
-        switch request.pictures[picture] {
-        case .encoded(let encoded): pictures.append(encoded)
+        switch request.pictures[pictures.count] {
+        case .selected: pictures.append(nil)
+        case .encoded(let picture): pictures.append(picture)
         case .tiles(let tiles, let key):
             if encoding == nil, let key, let picture = known.picture(key, for: rows.needs) {
                 return pictures.append(picture)
             }
-            let encoding: PictureEncoding
-            if let begun = self.encoding {
-                encoding = begun
-            } else {
-                encoding = try PictureEncoding(tiles, needs: rows.needs, key: key, model)
-                self.encoding = encoding
-            }
-            try encoding.runSlice()
-            onEvent(
-                .encoding(picture: picture, of: request.pictures.count, done: encoding.fraction))
-            guard encoding.isDone else { return }
-            statistics.add(encoding)
-            pictures.append(encoding.picture)
-            known.insert(encoding.picture)
-            self.encoding = nil
+            try runSlice(of: tiles, key)
         }
+    }
+
+    private func runSlice(of tiles: TileBatch, _ key: PictureKey?) throws(GenerationError) {
+        let places = request.pictures.indices.filter {
+            if case .tiles = request.pictures[$0] { true } else { false }
+        }
+        let place = places.firstIndex(of: pictures.count) ?? 0
+        func report(_ done: Double) {
+            observer.onEvent(.encoding(picture: place, of: places.count, done: done))
+        }
+        let encoding: PictureEncoding
+        if let begun = self.encoding {
+            encoding = begun
+        } else {
+            encoding = try PictureEncoding(
+                tiles, needs: rows.needs, key: key, model, recorder: observer.recorder)
+            self.encoding = encoding
+            report(0)
+        }
+        try encoding.runSlice()
+        report(encoding.fraction)
+        guard encoding.isDone else { return }
+        statistics.add(encoding)
+        pictures.append(encoding.picture)
+        known.insert(encoding.picture)
+        self.encoding = nil
     }
 
     /// The request with the rows that enter the decoder, once all pictures are encoded.
     ///
     /// - Throws: `GenerationError`.
     func selected() throws(GenerationError) -> SelectedRequest {
-        let visual = try rows.select(pictures, &statistics)
+        let encoded = pictures.compactMap(\.self)
+        var chosen = try rows.select(encoded, &statistics, recorder: observer.recorder)[...]
+        let visual = request.pictures.compactMap { picture in
+            if case .selected(let earlier) = picture { earlier } else { chosen.popFirst() }
+        }
         let plan = try PromptPlan(
-            request.prompt, visual.map(\.selection), after: 0, from: 0, request.options, model)
+            request.prompt, visual.map(\.selection), request.options, model)
+        observer.onPictures?(encoded, visual)
         return SelectedRequest(
-            request: request, cancellation: cancellation, onEvent: onEvent, visual: visual,
+            request: request, cancellation: cancellation, observer: observer, visual: visual,
             plan: plan, statistics: statistics)
     }
 }
@@ -87,8 +112,8 @@ final class RequestInEncoding {
 struct SelectedRequest {
     let request: BatchGenerator.Request
     let cancellation: Cancellation
-    let onEvent: (BatchGenerator.Event) -> Void
-    let visual: [RowSelection.Result]
+    let observer: RequestObserver
+    let visual: [SelectedPicture]
     let plan: PromptPlan
     let statistics: GenerationStatistics
     /// Later requests that got pages before this one did.

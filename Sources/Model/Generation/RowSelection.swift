@@ -5,20 +5,21 @@ import TensorOps
 import TokenPruning
 import Tokenization
 
+/// A picture ready for the decoder.
+public struct SelectedPicture: Sendable {
+    let layout: VisualTokenLayout
+    let selection: PictureSelection
+    let rows: Activations  // [selection.keptRows, width]
+    /// What the picture shows; nil for one that is not known again.
+    let key: PictureKey?
+}
+
 /// Selects the rows of encoded pictures that enter the decoder.
 struct RowSelection {
     let model: LLaVAModel
     let pruning: PruningOptions?
     private let selector: (any TokenSelector)?
     private let question: Activations  // [tokens, width]
-
-    /// A picture ready for the decoder.
-    struct Result {
-        let selection: PictureSelection
-        let rows: Activations  // [selection.keptRows, width]
-        /// What the picture shows; nil for one that is not known again.
-        let key: PictureKey?
-    }
 
     /// The selection that `pruning` asks for; nil keeps all rows.
     ///
@@ -50,7 +51,7 @@ struct RowSelection {
     func select(
         _ pictures: [EncodedPicture], _ statistics: inout GenerationStatistics,
         recorder: StageRecorder? = nil
-    ) throws(GenerationError) -> [Result] {
+    ) throws(GenerationError) -> [SelectedPicture] {
         let selections = try measure(&statistics.selectionSeconds) {
             () throws(GenerationError) -> [PictureSelection] in
             guard let pruning, let selector else {
@@ -67,8 +68,8 @@ struct RowSelection {
         }
         return zip(pictures, selections).map { picture, selection in
             recorder?.recordSelection(selection)
-            return Result(
-                selection: selection,
+            return SelectedPicture(
+                layout: picture.layout, selection: selection,
                 rows: model.pack(
                     picture.embeddings, selection.keptRows.map { picture.layout.rows[$0] }),
                 key: picture.key)

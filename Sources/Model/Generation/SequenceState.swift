@@ -22,20 +22,19 @@ struct PromptPositions {
     /// context.
     ///
     /// - Parameters:
-    ///   - start: the prompt's first position.
     ///   - answer: positions that the answer may take.
     /// - Throws: `GenerationError.positionsTooLarge`.
     init(
-        _ layout: PromptLayout, _ mode: PruningOptions.Positions, start: Int, answer: Int,
+        _ layout: PromptLayout, _ mode: PruningOptions.Positions, answer: Int,
         contextLength: Int
     ) throws(GenerationError) {
         let isPruned = layout.rowCount < layout.unprunedRowCount
-        let originalEnd = start + layout.unprunedRowCount + answer
+        let originalEnd = layout.unprunedRowCount + answer
         isCompact =
             isPruned && (mode == .compact || mode == .automatic && originalEnd > contextLength)
         offsets = isCompact ? Array(0..<layout.rowCount) : layout.originalPositions
         count = isCompact ? layout.rowCount : layout.unprunedRowCount
-        let needed = start + count + answer
+        let needed = count + answer
         guard needed <= contextLength || !isPruned else {
             throw .positionsTooLarge(
                 needed: needed, contextLength: contextLength,

@@ -44,16 +44,19 @@ final class SharedPrefixes {
     /// Whether there is something that many prompts start with.
     var hasTemplate: Bool { entries.contains(where: \.isTemplate) }
 
-    /// The sequence that has most of a prompt's first rows, with their number; nil for less than a page.
+    /// The sequence that has most of a prompt's first rows, with their number; nil where there is none, or where many
+    /// prompts start with less than a page.
     ///
     /// The last row must run, for its scores, and is not looked for.
     func longest(of rows: [RowIdentity]) -> (cache: KeyValueCache, count: Int)? {
         var (best, length) = (0, 0)
         for (index, entry) in entries.enumerated() {
             let common = zip(entry.rows, rows.dropLast()).prefix { $0 == $1 }.count
+            // The first rows of a template are not worth a page's copy, those of a conversation are.
+            guard common >= (entry.isTemplate ? CachePageLayout.tokens : 1) else { continue }
             if common >= length { (best, length) = (index, common) }
         }
-        guard length >= CachePageLayout.tokens else { return nil }
+        guard length > 0 else { return nil }
         let entry = entries.remove(at: best)
         entries.append(entry)
         return (entry.cache, length)

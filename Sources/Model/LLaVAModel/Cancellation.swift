@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-/// A flag by which another thread, or a signal, stops a run between two layers.
+/// A flag with which another thread, or a signal, stops a run between two layers.
 public final class Cancellation: Sendable {
     private let flag = Atomic<Bool>(false)
     private let alternative: Cancellation?
@@ -10,7 +10,7 @@ public final class Cancellation: Sendable {
     /// A flag that is not raised.
     public init() { (alternative, others) = (nil, []) }
 
-    /// A flag that also counts as raised once `alternative` is, or all of some others are.
+    /// A flag that also counts as raised once `alternative` is, or once all of `others` are.
     public init(_ alternative: Cancellation, orAll others: [Cancellation]) {
         (self.alternative, self.others) = (alternative, others)
     }

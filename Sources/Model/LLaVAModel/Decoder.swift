@@ -33,8 +33,8 @@ public final class Decoder: Sendable {
 
     /// Runs a batch's rows through all layers and appends their keys and values to their sequences.
     ///
-    /// What a sequence gets depends, bit for bit, on nothing but itself. A sequence whose numbers are not
-    /// finite gets an error and stays as it was.
+    /// The result of a sequence depends, bit for bit, only on itself. A sequence with non-finite
+    /// numbers gets an error and stays as it was.
     ///
     /// - Parameter onProgress: called with the part that is done, 0 to 1.
     /// - Throws: `ModelError.notFinite` when no sequence is left, `ModelError.cancelled`; all sequences
@@ -50,28 +50,28 @@ public final class Decoder: Sendable {
             try cancellation.check()
             norm(hidden, layer.attentionNorm, into: space.normed)
             attention(layer, index, batch)
-            ops.add(space.change[0], to: hidden)
+            ops.add(space.change, to: hidden)
             norm(hidden, layer.feedForwardNorm, into: space.normed)
             feedForward(layer, space)
-            ops.add(space.change[0], to: hidden)
+            ops.add(space.change, to: hidden)
             if !hidden.isFinite { try batch.dropSpoilt(place: "decoder layer \(index)") }
             onProgress(Double(index + 1) / Double(weights.layers.count))
         }
         for part in batch.parts where part.error == nil { part.cache.commit(rows: part.rows.count) }
     }
 
-    /// The next token's scores after some of the batch's rows, which have passed all layers.
+    /// The logits of the next token after some of the batch's rows, which have passed all layers.
     public func logits(_ batch: DecoderBatch, rows: [Int]) -> Logits {
         let space = batch.workspace
         space.last.resize(rows: rows.count)
         space.normed.resize(rows: rows.count)
-        space.logits[0].resize(rows: rows.count)
+        space.logits.resize(rows: rows.count)
         for (place, row) in rows.enumerated() {
             space.last.row(place).update(from: batch.hidden.row(row), count: config.width)
         }
         norm(space.last, weights.outputNorm, into: space.normed)
         ops.linear(weights.output, space.normed, into: space.logits)
-        return Logits(numbers: space.logits[0])
+        return Logits(numbers: space.logits)
     }
 
     private func norm(_ hidden: Activations, _ weight: [Float], into normed: Activations) {
@@ -102,11 +102,11 @@ public final class Decoder: Sendable {
     }
 }
 
-/// Scores of the next token, in a batch's own memory: valid until its next use.
+/// Logits of the next token, in the batch's own memory: valid until its next use.
 public struct Logits {
     let numbers: Activations  // [rows, vocabulary]
 
-    /// The scores after one of the rows that were asked for.
+    /// The logits after one of the requested rows.
     ///
     /// - Throws: `ModelError.notFinite`.
     public func row(_ index: Int) throws(ModelError) -> UnsafeBufferPointer<Float> {
@@ -118,7 +118,7 @@ public struct Logits {
 }
 
 extension DecoderBatch {
-    /// Gives an error to the sequences with numbers that are not finite, and sets their rows to zero.
+    /// Gives an error to the sequences with non-finite numbers, and sets their rows to zero.
     ///
     /// - Throws: `ModelError.notFinite` when none is left.
     fileprivate func dropSpoilt(place: String) throws(ModelError) {

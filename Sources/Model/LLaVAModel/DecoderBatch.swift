@@ -4,7 +4,7 @@ import TensorOps
 /// Rows of one or more sequences that go through the decoder together, so that weights are read once for
 /// all of them.
 ///
-/// Its memory stays from step to step. A batch belongs to one thread at a time.
+/// It keeps its memory from step to step. A batch belongs to one thread at a time.
 public final class DecoderBatch {
     /// Rows that continue one sequence.
     public struct Part {
@@ -12,7 +12,7 @@ public final class DecoderBatch {
         public let rows: Range<Int>
         /// The sequence.
         public let cache: KeyValueCache
-        /// Why the rows have no result; those of other sequences are not affected.
+        /// Why the rows have no result; other sequences are not affected.
         public internal(set) var error: ModelError?
     }
 
@@ -32,7 +32,7 @@ public final class DecoderBatch {
         workspace = DecoderWorkspace(decoder)
     }
 
-    /// Makes room for a number of rows in all, and forgets what there was.
+    /// Makes room for a total number of rows, and forgets the earlier ones.
     public func restart(rows: Int) {
         hidden.resize(rows: rows)
         positions.removeAll(keepingCapacity: true)
@@ -65,11 +65,11 @@ final class DecoderWorkspace {
     let attended: Activations  // [rows, heads · headWidth]
     let gateAndUp: [Activations]  // each [rows, feedForwardWidth]
     /// What a block adds to the rows.
-    let change: [Activations]  // [rows, width]
+    let change: Activations  // [rows, width]
     let angles: RotaryEmbedding.Angles
-    /// The rows whose scores are asked for, and their scores.
+    /// The rows that logits are computed of, and the logits.
     let last: Activations  // [sequences, width]
-    let logits: [Activations]  // [sequences, vocabulary]
+    let logits: Activations  // [sequences, vocabulary]
 
     init(_ decoder: Decoder) {
         let (config, ops) = (decoder.config, decoder.ops)
@@ -81,16 +81,17 @@ final class DecoderWorkspace {
         ]
         attended = rows(config.attention.queryWidth)
         gateAndUp = [rows(config.feedForwardWidth), rows(config.feedForwardWidth)]
-        change = [rows(config.width)]
+        change = rows(config.width)
         angles = decoder.roomForAngles()
         last = rows(config.width)
-        logits = [rows(decoder.vocabularySize)]
+        logits = rows(decoder.vocabularySize)
     }
 
     func resize(rows: Int) {
-        for activations in [normed, attended] { activations.resize(rows: rows) }
         for activations in queryKeyValue { activations.resize(rows: rows) }
         for activations in gateAndUp { activations.resize(rows: rows) }
-        for activations in change { activations.resize(rows: rows) }
+        normed.resize(rows: rows)
+        attended.resize(rows: rows)
+        change.resize(rows: rows)
     }
 }

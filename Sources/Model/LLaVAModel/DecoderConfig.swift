@@ -23,23 +23,24 @@ public struct DecoderConfig: Sendable, Equatable {
     public let epsilon: Float
     /// Positions that the model was trained for.
     public let contextLength: Int
-    /// Numbers of a head that the rotary embedding turns.
+    /// Numbers of a head that the rotary embedding rotates.
     public let rotatedWidth: Int
     /// Base of the rotary embedding's frequencies.
     public let rotaryBase: Float
-    /// What all of the rotary embedding's frequencies are divided by, beside the factors that a file
-    /// may store as tensors.
+    /// The divisor of all of the rotary embedding's frequencies, besides factors that a file may
+    /// store as tensors.
     public let rotaryDivisor: Float
     /// Positions that the model was first trained for: longer contexts take the long factors of
     /// longrope, where the file stores them (arXiv 2402.13753).
     public let originalContextLength: Int
     /// Factor on the rotary embedding's cosines and sines.
     public let rotaryMagnitude: Float
-    /// What the metadata holds and nothing here knows.
+    /// Warnings about metadata that nothing here reads.
     public let warnings: [String]
 
-    /// Most numbers per token anywhere in a decoder: Llama-3.1-405B, far larger than any LLaVA, has
-    /// 53248.
+    /// The most numbers per token anywhere in a decoder.
+    ///
+    /// Llama-3.1-405B, far larger than any LLaVA, has 53248.
     static let widthLimit = 1 << 16
 
     /// Reads the metadata of a text model.
@@ -115,7 +116,8 @@ public struct DecoderConfig: Sendable, Equatable {
             window: try window(parameters, context: context))
     }
 
-    /// The tokens that a token sees, its own included (arXiv 2310.06825); nil where that is the whole context.
+    /// The tokens that a token sees, itself included (arXiv 2310.06825), or nil for the whole
+    /// context.
     private static func window(
         _ parameters: Hyperparameters, context: Int
     ) throws(ModelError) -> Int? {

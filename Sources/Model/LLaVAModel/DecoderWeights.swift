@@ -6,10 +6,10 @@ struct DecoderLayer: Sendable {
     let attentionNorm: [Float]  // [width]
     /// Queries `[heads · headWidth, width]`, keys and values `[keyValueHeads · headWidth, width]`.
     let queryKeyValue: [LinearLayer]
-    let attentionOutput: [LinearLayer]  // [width, heads · headWidth]
+    let attentionOutput: LinearLayer  // [width, heads · headWidth]
     let feedForwardNorm: [Float]  // [width]
     let gateAndUp: [LinearLayer]  // each [feedForwardWidth, width]
-    let down: [LinearLayer]  // [width, feedForwardWidth]
+    let down: LinearLayer  // [width, feedForwardWidth]
 }
 
 /// The weights of a text decoder.
@@ -17,13 +17,13 @@ struct DecoderWeights: Sendable {
     let tokenEmbedding: WeightMatrix  // [vocabulary, width]
     let layers: [DecoderLayer]
     let outputNorm: [Float]  // [width]
-    /// The token embedding itself where the file has no matrix of its own.
-    let output: [LinearLayer]  // [vocabulary, width]
+    /// The LM head; the token embedding itself if the file has no separate matrix.
+    let output: LinearLayer  // [vocabulary, width]
     let rotary: RotaryEmbedding
 }
 
 extension TensorLoader {
-    /// Most tokens: a hundred times what any vocabulary has.
+    /// The most tokens: a hundred times the size of any vocabulary.
     private static let vocabularyLimit = 1 << 24
 
     func decoderWeights(
@@ -43,8 +43,7 @@ extension TensorLoader {
         return DecoderWeights(
             tokenEmbedding: embedding, layers: layers,
             outputNorm: try vector("\(TensorNames.outputNorm).weight", count: width),
-            output: [try packed(output, ops)], rotary: try rotaryEmbedding(config, context: context)
-        )
+            output: try packed(output, ops), rotary: try rotaryEmbedding(config, context: context))
     }
 
     private func decoderLayer(
@@ -60,21 +59,17 @@ extension TensorLoader {
             queryKeyValue: [
                 try packed(query, ops), try packed(key, ops), try packed(value, ops),
             ],
-            attentionOutput: [
-                try packed(
-                    linear(
-                        name(TensorNames.Decoder.attentionOutput),
-                        inputs: config.attention.queryWidth, outputs: width), ops)
-            ],
+            attentionOutput: try packed(
+                linear(
+                    name(TensorNames.Decoder.attentionOutput),
+                    inputs: config.attention.queryWidth, outputs: width), ops),
             feedForwardNorm: try vector(
                 "\(name(TensorNames.Decoder.feedForwardNorm)).weight", count: width),
             gateAndUp: [try packed(gate, ops), try packed(up, ops)],
-            down: [
-                try packed(
-                    linear(
-                        name(TensorNames.Decoder.down), inputs: config.feedForwardWidth,
-                        outputs: width), ops)
-            ])
+            down: try packed(
+                linear(
+                    name(TensorNames.Decoder.down), inputs: config.feedForwardWidth,
+                    outputs: width), ops))
     }
 
     /// Three matrices, or one whose rows are the queries, then the keys, then the values.

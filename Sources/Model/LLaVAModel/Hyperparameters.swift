@@ -9,7 +9,7 @@ struct Hyperparameters {
     /// What the keys start with: the architecture's name, or `clip.vision`.
     let prefix: String
 
-    /// A count that must be there.
+    /// A required count.
     func count(_ key: String, upTo limit: Int) throws(ModelError) -> Int {
         guard let value = try count(ifPresent: key, upTo: limit) else {
             throw invalid(key, "missing", "a number from 1 to \(limit)")
@@ -65,7 +65,7 @@ struct Hyperparameters {
         try read { () throws(GGUFError) in try metadata.floats(full(key)) }
     }
 
-    /// Checks that a file's general metadata does not say that it is something else than a model.
+    /// Checks that a file's general metadata does not declare something other than a model.
     func checkIsModel() throws(ModelError) {
         let key = "type"
         guard let type = try string(ifPresent: key), ["adapter", "imatrix"].contains(type) else {

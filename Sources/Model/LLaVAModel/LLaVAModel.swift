@@ -9,11 +9,11 @@ public final class LLaVAModel: Sendable {
     public let decoder: Decoder
     /// The vision tower.
     public let vision: VisionTower
-    /// What turns features into decoder rows.
+    /// The network that turns features into decoder rows.
     public let projector: Projector
-    /// Rows that a sequence may have: what the user allows, within the trained context.
+    /// The most rows of a sequence: the user's limit, within the trained context.
     public let context: Int
-    /// What is odd about the files but does not keep them from running.
+    /// Oddities of the files that do not keep them from running.
     public let warnings: [String]
 
     /// The arithmetic of its layers.
@@ -78,7 +78,7 @@ public final class LLaVAModel: Sendable {
             [textLoader, visionLoader].flatMap(\.warnings) + textConfig.warnings + config.warnings
     }
 
-    /// Checks that the files are not exchanged, which each of them alone cannot tell.
+    /// Checks that the files are not swapped, which neither file shows alone.
     private static func checkRoles(
         text: GGUFFile, projector: GGUFFile
     ) throws(ModelError) {
@@ -103,7 +103,7 @@ public final class LLaVAModel: Sendable {
         LLaVAModel(self, encodingBy: ops.onOtherThreads(count: threadCount))
     }
 
-    /// What cuts pictures into this model's tiles.
+    /// The preprocessor that cuts pictures into this model's tiles.
     ///
     /// - Parameter crop: take the middle square as Hugging Face's processor does by default; an
     ///   anyres model (LLaVA-NeXT) always sees the whole picture.
@@ -160,7 +160,7 @@ public final class LLaVAModel: Sendable {
     }
 }
 
-/// What `body` returns; a shortage of memory becomes an error about `place`.
+/// Returns what `body` returns, and turns a shortage of memory into an error that names `place`.
 func granted<Value>(
     _ place: String, _ body: () throws(MemoryShortage) -> Value
 ) throws(ModelError) -> Value {

@@ -6,7 +6,7 @@ import TensorOps
 public struct MemoryEstimate: Sendable, Equatable {
     /// The weights of both files.
     public let weights: WeightMemory
-    /// KV cache rows of one sequence that uses its whole context.
+    /// KV cache rows of one sequence that fills its context.
     public let cacheRowsPerSequence: Int
     /// The same without pruning.
     public let unprunedCacheRowsPerSequence: Int
@@ -57,8 +57,8 @@ public struct MemoryEstimate: Sendable, Equatable {
                 vision.map(Self.visionNumbers) ?? 0)
     }
 
-    /// What a batch keeps from layer to layer: the residual stream, its normalised copy and its change,
-    /// queries, keys, values and their attention, gate and up.
+    /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy and
+    /// its change, queries, keys, values, attention, gate and up.
     private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
         let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
         return boundedProduct(rows, 3 * config.width + attention + 2 * config.feedForwardWidth)
@@ -77,7 +77,7 @@ public struct MemoryEstimate: Sendable, Equatable {
 }
 
 extension VisionConfig {
-    /// Visual tokens of the picture that yields most: with anyres, one that fills the largest grid.
+    /// The most visual tokens of a picture: with anyres, those of one that fills the largest grid.
     public var largestVisualTokenCount: Int {
         let patchesPerSide = tileSide / patchSide
         let grids = pinpoints.map { pinpoint in
@@ -89,8 +89,9 @@ extension VisionConfig {
     }
 }
 
-/// The product of counts that a damaged file or an option may make absurd, at most 2^58 bytes, so
-/// that a sum of products does not overflow.
+/// The product of counts that a damaged file or an option may make absurd.
+///
+/// It is at most 2^58 bytes, so that sums of products do not overflow.
 private func boundedProduct(_ factors: Int...) -> Int {
     factors.reduce(1) { product, factor in
         let (result, hasOverflown) = product.multipliedReportingOverflow(by: factor)

@@ -7,11 +7,11 @@ public enum ModelError: Error, Equatable {
     case file(GGUFError)
     /// The file holds a model that this runtime does not compute.
     case unsupported(file: String, key: String, value: String, supported: String)
-    /// A metadata value is outside what any such model has.
+    /// A metadata value is outside the range of any such model.
     case invalidValue(file: String, key: String, value: String, expected: String)
     /// A context that is empty, or longer than the model was trained for.
     case contextOutOfRange(file: String, context: Int, trained: Int)
-    /// A tensor that the architecture needs is not there.
+    /// A tensor that the architecture needs is missing.
     case missingTensor(file: String, name: String)
     /// A tensor's shape contradicts the metadata.
     case wrongShape(file: String, tensor: String, found: [Int], expected: [Int])
@@ -31,11 +31,11 @@ public enum ModelError: Error, Equatable {
     case outOfCachePages(rows: Int, pages: Int, free: Int, capacity: Int)
     /// The heads' width does not suit the KV cache's format.
     case cacheFormatMismatch(format: String, headWidth: Int, multiple: Int)
-    /// A weight's scale is an infinity or a NaN.
+    /// A weight's scale is non-finite.
     case weightNotFinite(file: String, tensor: String, row: Int)
     /// The system does not grant the memory of a matrix.
     case weightsTooLarge(file: String, tensor: String, bytes: Int)
-    /// A layer computed an infinity or a NaN.
+    /// A layer computed a non-finite number.
     case notFinite(place: String)
     /// The run was cancelled.
     case cancelled

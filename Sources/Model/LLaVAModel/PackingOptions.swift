@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 public import TensorOps
 
-/// What happens to matrices on their way into panels.
+/// How matrices are rounded and cached when they are packed into panels.
 public struct PackingOptions: Sendable {
-    /// A folder where packed matrices are kept from one start to the next; nil to pack at every start.
+    /// A folder that caches packed matrices between starts; nil to pack at every start.
     public var cacheFolder: String?
     /// What the text model's float matrices are rounded to; nil to compute with floats.
     public var floatEncoding: BlockEncoding?

@@ -10,7 +10,7 @@ public final class Projector: Sendable {
         case norm(LayerNorm)
     }
 
-    /// Numbers per row that it makes.
+    /// Numbers per output row.
     public let outputWidth: Int
 
     private let steps: [Step]

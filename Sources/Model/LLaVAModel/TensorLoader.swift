@@ -2,7 +2,7 @@
 import GGUF
 import TensorOps
 
-/// Takes tensors out of a file by name and checks their shapes; remembers which were taken.
+/// Takes tensors from a file by name, checks their shapes, and remembers which were taken.
 final class TensorLoader {
     let file: GGUFFile
     private let packing: PackingOptions
@@ -12,7 +12,7 @@ final class TensorLoader {
 
     /// - Parameters:
     ///   - rounding: how the file's matrices are rounded, for the cache.
-    ///   - onPacked: called with the file's bytes of each matrix that is packed, or found packed.
+    ///   - onPacked: called with the bytes that each packed or cached matrix takes in the file.
     init(
         _ file: GGUFFile, _ packing: PackingOptions = PackingOptions(), rounding: String = "",
         onPacked: @escaping (_ bytes: Int) -> Void = { _ in }
@@ -23,20 +23,20 @@ final class TensorLoader {
         cache = packing.cacheFolder.map { PanelCache(folder: $0, of: file, rounding: rounding) }
     }
 
-    /// Writes what was packed to the cache, where there is one.
+    /// Writes packed matrices to the cache, if there is one.
     func saveCache(_ ops: TensorOps, onProgress: (Double) -> Void) {
         cache?.save(ops.pool, onProgress: onProgress)
     }
 
-    /// What is odd about the file and its cache.
+    /// Warnings about the file and its cache.
     var warnings: [String] { unusedTensorWarnings + (cache?.warnings ?? []) }
 
-    /// Tensors of the file that nothing asked for.
+    /// Tensors of the file that were not asked for.
     var untakenNames: [String] { file.tensors.map(\.name).filter { !taken.contains($0) } }
 
     func contains(_ name: String) -> Bool { file.tensor(name) != nil }
 
-    /// Marks tensors as known although the model does not use them.
+    /// Marks tensors as known that the model does not use.
     func skip(where isKnown: (String) -> Bool) {
         for tensor in file.tensors where isKnown(tensor.name) { taken.insert(tensor.name) }
     }
@@ -59,7 +59,7 @@ final class TensorLoader {
             bias: try vector(ifPresent: "\(name).bias", count: outputs))
     }
 
-    /// The layer with its weights in panels, as the text model's products read them.
+    /// The layer with its weights in panels for the text model's products.
     ///
     /// Where activations stay floats, only matrices of floats are packed.
     func packed(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
@@ -68,7 +68,7 @@ final class TensorLoader {
         return try packed(layer, roundedTo: isFloat ? packing.floatEncoding : nil, ops)
     }
 
-    /// The layer with its weights as the vision tower's products read them.
+    /// The layer with its weights prepared for the vision tower's products.
     func prepared(
         _ layer: LinearLayer, for precision: VisionPrecision, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
@@ -79,7 +79,7 @@ final class TensorLoader {
             weight: packed.weight, bias: packed.bias, packed: packed.packed, roundsInputs: true)
     }
 
-    /// The layer with its weights in panels if they are floats, and as it is if they are not.
+    /// The layer with its weights in panels if they are floats, or unchanged if not.
     private func packedFloats(
         _ layer: LinearLayer, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
@@ -87,7 +87,7 @@ final class TensorLoader {
         return try packed(layer, roundedTo: nil, ops)
     }
 
-    /// - Parameter encoding: what weights are rounded to where their shape allows that.
+    /// - Parameter encoding: what weights are rounded to where their shape allows it.
     private func packed(
         _ layer: LinearLayer, roundedTo encoding: BlockEncoding?, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
@@ -174,7 +174,7 @@ final class TensorLoader {
         return tensor
     }
 
-    /// A shape without the outer dimensions of 1, which writers add or leave out.
+    /// A shape without outer dimensions of 1, which some writers add and others omit.
     private static func significant(_ shape: [Int]) -> ArraySlice<Int> {
         var significant = shape[...]
         while significant.count > 1, significant.last == 1 { significant.removeLast() }

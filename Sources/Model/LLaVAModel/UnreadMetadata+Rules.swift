@@ -12,14 +12,14 @@ extension UnreadMetadata {
         rules["embedding_length_out"] = .off([0, Float(width)])
         rules["attention.scale"] = .off([0, 1 / Float(attention.headWidth).squareRoot()])
         if attention.window != nil {
-            // Some layers without a window, or with other heads.
+            // Patterns of layers without a window or with other heads.
             rules["attention.sliding_window_pattern"] = .off([1])
             for key in windowKeys { rules[key] = .off([]) }
         }
         return UnreadMetadata(prefix: architecture.rawValue, rules: rules)
     }
 
-    /// What layers with a window may have of their own.
+    /// Settings that layers with a window may have of their own.
     private static let windowKeys = [
         "rope.freq_base_swa", "rope.dimension_count_swa", "attention.key_length_swa",
         "attention.value_length_swa",
@@ -35,7 +35,7 @@ extension UnreadMetadata {
             "rope.scale_linear", "rope.scaling.type", "rope.scaling.factor",
             "rope.scaling.original_context_length", "rope.scaling.attn_factor", "expert_count",
         ] { rules[key] = .read }
-        // Experts' keys mean nothing without experts, yarn's nothing with another scaling.
+        // Keys of experts have no effect without experts, and yarn's none with another scaling.
         for key in [
             "vocab_size", "tensor_data_layout", "pooling_type", "classifier.output_labels",
             "attention.layer_norm_epsilon", "rope.scaling.finetuned",
@@ -78,7 +78,7 @@ extension UnreadMetadata {
             "vision.feature_layer", "vision.image_grid_pinpoints", "vision.mm_patch_merge_type",
             "vision.image_aspect_ratio",
         ] { rules[key] = .read }
-        // CLIP's text tower, sounds, and what tensors or the grid tell.
+        // CLIP's text tower, audio, and facts that the tensors or the grid imply.
         for key in [
             "has_text_encoder", "has_audio_encoder", "has_llava_projector", "text.", "audio.",
             "vision.projection_dim", "vision.mm_projector_type", "vision.image_crop_resolution",

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
 
-/// The metadata keys that a configuration does not read, and what is known of them.
+/// The metadata keys that a configuration does not read, and their effects.
 ///
-/// A key whose value changes what the model computes is refused by name: its answers would be wrong without
-/// a word. A key that is not known here is reported.
+/// A key whose value changes what the model computes is refused by name, because answers would
+/// silently be wrong. An unknown key is reported.
 struct UnreadMetadata {
     /// What a key means.
     enum Rule {
         /// A configuration reads it.
         case read
-        /// It changes nothing that is computed here.
+        /// It does not change the computation.
         case harmless
-        /// It changes what is computed, unless each of its numbers is one of these; true counts as 1.
+        /// It changes the computation unless each of its numbers is one of these; true counts as 1.
         case off([Float])
     }
 
@@ -21,13 +21,13 @@ struct UnreadMetadata {
     /// The keys without their prefix; one that ends in a full stop stands for all that start with it.
     let rules: [String: Rule]
 
-    /// Keys that a warning names at most.
+    /// The most keys that a warning names.
     private static let mostNamed = 6
 
     /// Checks all keys of a file that start with the prefix.
     ///
-    /// - Returns: a warning, if there are keys that are not known.
-    /// - Throws: `ModelError.unsupported` for a key that changes what is computed.
+    /// - Returns: a warning if there are unknown keys.
+    /// - Throws: `ModelError.unsupported` for a key that changes the computation.
     func check(_ metadata: GGUFMetadata) throws(ModelError) -> [String] {
         var unknown: [String] = []
         for entry in metadata.entries where entry.key.hasPrefix("\(prefix).") {
@@ -69,7 +69,7 @@ struct UnreadMetadata {
 }
 
 extension GGUFValue {
-    /// Its numbers, or nil for texts.
+    /// The value's numbers, or nil for texts.
     fileprivate var numbers: [Float]? {
         switch self {
         case .uint8(let number): [Float(number)]

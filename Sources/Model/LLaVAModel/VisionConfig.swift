@@ -54,7 +54,7 @@ public struct VisionConfig: Sendable, Equatable {
 
     /// Whether the middle square of a picture is what the model was trained on.
     public let cropsToSquare: Bool
-    /// What the metadata holds and nothing here knows.
+    /// Warnings about metadata that nothing here reads.
     public let warnings: [String]
 
     /// Patches of one tile.
@@ -132,13 +132,13 @@ public struct VisionConfig: Sendable, Equatable {
     /// What `general.architecture` is in files of vision towers and projectors.
     static let architecture = "clip"
 
-    /// Whether a file says that it holds a vision tower and a projector.
+    /// Whether a file claims to hold a vision tower and a projector.
     static func isProjector(_ metadata: GGUFMetadata) throws(ModelError) -> Bool {
         try Hyperparameters(metadata: metadata, prefix: "general")
             .string(ifPresent: "architecture") == architecture
     }
 
-    /// Why a file is no vision tower and projector.
+    /// Why a file cannot be used as vision tower and projector.
     private static func refusal(_ general: Hyperparameters) throws(ModelError) -> ModelError {
         let name = try general.string(ifPresent: "architecture") ?? "missing"
         if DecoderConfig.Architecture(rawValue: name) != nil {
@@ -166,7 +166,7 @@ public struct VisionConfig: Sendable, Equatable {
         }
     }
 
-    /// Files of 2023 name no projector; its layers tell.
+    /// Files of 2023 do not name their projector; its layers identify it.
     private static func projector(
         _ clip: Hyperparameters, _ vision: Hyperparameters, _ layers: Set<Int>
     ) throws(ModelError) -> ProjectorKind {
@@ -201,8 +201,9 @@ public struct VisionConfig: Sendable, Equatable {
         return try clip.bool(ifPresent: "use_gelu") == true ? .gelu : .quickGELU
     }
 
-    /// Converters drop CLIP's last block, so a file that has fewer than 24 is run whole; one that
-    /// kept all 24 is run to the last but one, as LLaVA was trained.
+    /// Converters drop CLIP's last block, so all blocks of a file with fewer than 24 run.
+    ///
+    /// Of all 24, the last does not run, as LLaVA was trained.
     private static func featureLayers(
         _ vision: Hyperparameters, _ storedBlocks: Int
     ) throws(ModelError) -> [Int] {

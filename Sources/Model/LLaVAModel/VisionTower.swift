@@ -8,7 +8,7 @@ import TensorOps
 public final class TileInTower {
     /// Blocks that it has passed.
     public fileprivate(set) var blocksDone = 0
-    /// What the tower is read for, complete after its last block.
+    /// The tower's output, complete after its last block.
     public let features: Activations  // [patches, featureWidth]
 
     fileprivate let hidden: Activations  // [1 + patches, width]
@@ -25,7 +25,7 @@ public final class VisionTower: Sendable {
 
     private let weights: VisionWeights
     private let ops: TensorOps
-    /// Whether attention multiplies bfloat16 numbers.
+    /// Whether attention multiplies bf16 numbers.
     private let roundsAttention: Bool
 
     init(
@@ -49,7 +49,7 @@ public final class VisionTower: Sendable {
 
     /// A tile before the first block.
     ///
-    /// - Parameter pixels: a normalised tile `[3, side, side]`, in memory that lies side by side.
+    /// - Parameter pixels: a normalised tile `[3, side, side]`, contiguous in memory.
     /// - Throws: `ModelError.noMemory`.
     public func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
         let features = try granted("vision features") { () throws(MemoryShortage) in
@@ -81,7 +81,7 @@ public final class VisionTower: Sendable {
     /// The features of one tile's patches, without the class token's.
     ///
     /// - Parameters:
-    ///   - pixels: a normalised tile `[3, side, side]`, in memory that lies side by side.
+    ///   - pixels: a normalised tile `[3, side, side]`, contiguous in memory.
     ///   - onClassAttention: as for `runNextBlock`.
     /// - Returns: `[patches, featureWidth]`, patches in raster order.
     /// - Throws: `ModelError.notFinite`, `ModelError.noMemory`, `ModelError.cancelled`.
@@ -163,7 +163,7 @@ public final class VisionTower: Sendable {
         return ops.linear(block.contract, inner)
     }
 
-    /// Copies the patches' hidden states to the columns that `layer` has in the features.
+    /// Copies the patches' hidden states to the feature columns of `layer`.
     private func collect(_ hidden: Activations, ofLayer layer: Int, into features: Activations) {
         for (place, wanted) in config.featureLayers.enumerated() where wanted == layer {
             for patch in 0..<features.rows {

@@ -17,12 +17,12 @@ struct VisionBlock: Sendable {
 public enum VisionPrecision: String, CaseIterable, Sendable {
     /// Weights and activations rounded to bytes, with scales for each 32.
     case int8
-    /// Weights and activations rounded to bfloat16.
+    /// Weights and activations rounded to bf16.
     case bf16
     /// Exact weights times 32-bit activations: the accuracy reference.
     case float
 
-    /// What weights are rounded to where their shape allows that; nil for nothing.
+    /// What weights are rounded to where their shape allows it, or nil for no rounding.
     var encoding: BlockEncoding? {
         switch self {
         case .int8: .q8_0
@@ -33,7 +33,7 @@ public enum VisionPrecision: String, CaseIterable, Sendable {
 }
 
 extension VisionBlock {
-    /// The block with its weights as a precision has them.
+    /// The block with its weights in the given precision.
     func prepared(
         for precision: VisionPrecision, by loader: TensorLoader, _ ops: TensorOps
     ) throws(ModelError) -> VisionBlock {
@@ -120,8 +120,8 @@ extension TensorLoader {
 
     /// The block's two linear layers in the order in which they run.
     ///
-    /// llama.cpp's LLaVA converter swapped the names `ffn_down` and `ffn_up`, later ones did not:
-    /// the shapes tell which layer takes the residual stream.
+    /// llama.cpp's LLaVA converter swapped the names `ffn_down` and `ffn_up`, and later ones did
+    /// not. The shapes show which layer takes the residual stream.
     private func feedForward(
         _ index: Int, _ config: VisionConfig
     ) throws(ModelError) -> (expand: LinearLayer, contract: LinearLayer) {

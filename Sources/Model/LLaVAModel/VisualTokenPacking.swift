@@ -17,12 +17,12 @@ public struct VisualTokenLayout: Sendable, Equatable {
 
     /// All rows.
     public let rows: [Row]
-    /// Where the patches stand among the rows: what may be selected from.
+    /// The places of the patches among the rows: the candidates of selection.
     public let candidates: [Int]
     /// The patches of each row of the grid; its newline follows them.
     private let gridRows: [Range<Int>]
 
-    /// The layout of a picture; newlines only where the model has such a row.
+    /// The layout of a picture; it has newlines only if the model does.
     init(_ geometry: TileGeometry, hasNewlines: Bool) {
         let perSide = geometry.patchesPerSide
         let perTile = perSide * perSide
@@ -42,8 +42,8 @@ public struct VisualTokenLayout: Sendable, Equatable {
         candidates = rows.indices.filter { rows[$0] != .newline }
     }
 
-    /// The rows that stay when only some candidates are kept: theirs, and the newlines of grid rows
-    /// that keep a patch.
+    /// The rows that stay when only some candidates are kept: their own, and the newlines of grid
+    /// rows that keep a patch.
     ///
     /// - Parameter kept: indices into `candidates`.
     /// - Returns: ascending indices into `rows`.

@@ -7,7 +7,8 @@ public import TensorOps
 public struct WeightMemory: Sendable, Equatable {
     /// Matrices in panels.
     public private(set) var packedBytes = 0
-    /// What is read as the files have it: token embeddings, norms, biases, and matrices that are not packed.
+    /// Tensors that are read in the files' own format: token embeddings, norms, biases, and
+    /// unpacked matrices.
     public private(set) var mappedBytes = 0
 
     /// Everything together.
@@ -50,8 +51,8 @@ public struct WeightMemory: Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - encoding: what weights are rounded to where their shape allows that.
-    ///   - isRead: whether rows are read from the file although the matrix is packed.
+    ///   - encoding: what weights are rounded to where their shape allows it.
+    ///   - isRead: whether rows are also read from the file when the matrix is packed.
     private mutating func add(
         _ tensor: GGUFTensor, packedAs format: BlockFormat?, roundedTo encoding: BlockEncoding?,
         isRead: Bool = false
@@ -70,7 +71,7 @@ public struct WeightMemory: Sendable, Equatable {
 }
 
 extension GGUFTensor {
-    /// Whether it belongs to one of the first blocks of the vision tower, or to none.
+    /// Whether it belongs to one of the first blocks of the vision tower, or to no block.
     fileprivate func isRead(visionBlocks: Int) -> Bool {
         let parts = name.split(separator: ".")
         guard parts.count > 2, parts[0] == "v", parts[1] == "blk" else { return true }

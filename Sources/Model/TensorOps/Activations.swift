@@ -12,12 +12,12 @@ public final class Activations: @unchecked Sendable {
     private var buffer: ReusedBuffer
     private let origin: ReusedBuffers?
 
-    /// Allocates `rows · width` numbers without setting them.
+    /// Allocates `rows · width` uninitialised numbers.
     public convenience init(rows: Int, width: Int) {
         self.init(rows: rows, width: width, from: nil)
     }
 
-    /// Takes `rows · width` numbers, not set to anything, from `origin`, which gets their memory back.
+    /// Takes `rows · width` uninitialised numbers from `origin`, which gets their memory back.
     convenience init(rows: Int, width: Int, from origin: ReusedBuffers?) {
         let buffer = Self.buffer(rows * width * MemoryLayout<Float>.stride, from: origin)
         self.init(rows: rows, width: width, buffer, from: origin)
@@ -68,9 +68,9 @@ public final class Activations: @unchecked Sendable {
         if let origin { origin.giveBack(buffer) } else { buffer.deallocate() }
     }
 
-    /// Changes the number of rows, which are then not set to anything.
+    /// Changes the number of rows and leaves all of them uninitialised.
     ///
-    /// Memory is kept for as many rows as there ever were.
+    /// Memory never shrinks.
     public func resize(rows: Int) {
         self.rows = rows
         let byteCount = rows * width * MemoryLayout<Float>.stride
@@ -94,7 +94,7 @@ public final class Activations: @unchecked Sendable {
         return copy
     }
 
-    /// Copies all rows of another matrix over those from `first` on.
+    /// Overwrites the rows from `first` on with all rows of another matrix.
     public func copy(_ other: Activations, toRow first: Int) {
         precondition(other.width == width && first >= 0 && first + other.rows <= rows)
         (values + first * width).update(from: other.values, count: other.rows * width)
@@ -111,7 +111,8 @@ public final class Activations: @unchecked Sendable {
     /// Whether every number of some rows is finite.
     public func isFinite(rows range: Range<Int>) -> Bool {
         precondition(range.lowerBound >= 0 && range.upperBound <= rows)
-        // A NaN or an infinity times zero is NaN and spoils the sum; finite numbers leave it at zero.
+        // A non-finite number times zero is NaN, which makes the sum NaN; finite numbers leave it
+        // at zero.
         var sums = SIMD16<Float>(repeating: 0)
         let (start, count) = (values + range.lowerBound * width, range.count * width)
         let vectorEnd = count / 16 * 16

@@ -3,11 +3,11 @@ import Kernels
 
 /// The attention of one sequence's queries to its keys and values.
 struct AttentionPass {
-    /// What queries attend to.
+    /// What the queries attend to.
     enum Tokens {
         /// Keys and values of the same pass, which every query sees.
         case rows(Activations, Activations)  // each [tokens, keyValueHeads · headWidth]
-        /// A sequence, of whose tokens each query sees its own and those before.
+        /// A sequence; each query sees its own token and those before it.
         case cached(CachedSequence, _ layer: Int, CachePageLayout)
     }
 
@@ -19,14 +19,15 @@ struct AttentionPass {
 
     /// Queries of a key-value head that walk over the tokens together.
     ///
-    /// Keys and values are widened once for all of them, and the results of 96 fit the second-level cache
+    /// They share widened keys and values, and the results of 96 queries fit the second-level cache
     /// beside a block.
     private static let queriesPerTask = 96
-    /// With no more queries of a key-value head than this, blocks of tokens are spread over the threads.
+    /// Up to this many queries of a key-value head, blocks of tokens are spread over the threads.
     private static let mostSpreadQueries = 12
     /// Heads that one task of a spread pass reads at most.
     ///
-    /// They lie side by side in memory, so that its pages and the processor's prefetching are used well.
+    /// Heads lie side by side in memory, so a task reads whole pages, and in an order that
+    /// processors prefetch.
     private static let mostHeadsPerTask = 8
 
     /// Whether tasks take one block of tokens each, and results are merged in the blocks' order.
@@ -40,13 +41,13 @@ struct AttentionPass {
         }
     }
 
-    /// Tokens before those that a row sees.
+    /// Tokens before the first one that a row sees.
     private func hiddenTokens(_ row: Int) -> Int {
         guard case .cached = tokens, let window = shape.window else { return 0 }
         return max(0, visibleTokens(row) - window)
     }
 
-    /// The first token of the first block of which a row sees any.
+    /// The first token of the first block that a row sees.
     private func firstSeenBlock(_ row: Int) -> Int {
         hiddenTokens(row) / AttentionKernels.tokensPerBlock * AttentionKernels.tokensPerBlock
     }
@@ -79,7 +80,7 @@ struct AttentionPass {
         rows > 0 && isSpread ? blocks * shape.keyValueHeads * statesPerHead : 0
     }
 
-    /// Tasks that follow when all others are done.
+    /// Tasks that run after all others.
     var mergeCount: Int { rows > 0 && isSpread ? shape.keyValueHeads : 0 }
 
     /// Runs one of the tasks; `states` holds `sharedStateCount` numbers.
@@ -96,7 +97,7 @@ struct AttentionPass {
     /// Some queries of one key-value head walk over all tokens.
     private func attendAllTokens(_ index: Int, _ thread: Int, _ ops: TensorOps) {
         let tasks = (rows + rowsPerTask - 1) / rowsPerTask
-        // The last rows see most and come first, so that threads end together.
+        // The last rows see the most tokens and come first, so that threads finish together.
         let first = (tasks - 1 - index / shape.keyValueHeads) * rowsPerTask
         let range = first..<min(rows, first + rowsPerTask)
         let memory = TaskMemory(ops.scratch, thread, shape, rows: range.count)
@@ -144,7 +145,7 @@ struct AttentionPass {
         finish(0..<rows, head, target, kernels)
     }
 
-    /// Adds one block of tokens to the results of those rows that see any of it.
+    /// Adds one block of tokens to the results of the rows that see some of it.
     private func attend(
         _ range: Range<Int>, _ head: Int, from start: Int, _ memory: TaskMemory,
         _ states: UnsafeMutablePointer<Float>, _ kernels: AttentionKernels
@@ -165,7 +166,8 @@ struct AttentionPass {
         kernels.attend(block, states + skipped * stateWidth, memory.scratch)
     }
 
-    /// Tokens from `start` on that a row no longer sees, and less than none where its window begins earlier.
+    /// Tokens from `start` on that a row no longer sees; negative where its window begins before
+    /// `start`.
     private func hiddenToFirst(_ row: Int, from start: Int) -> Int {
         guard case .cached = tokens, let window = shape.window else {
             return AttentionBlock.noneHidden
@@ -173,7 +175,7 @@ struct AttentionPass {
         return visibleTokens(row) - window - start
     }
 
-    /// A head's keys and values from the token `first` on, where a page begins.
+    /// A head's keys and values from token `first` on, which starts a page.
     private func headTokens(_ head: Int, from first: Int) -> (keys: HeadTokens, values: HeadTokens)
     {
         switch tokens {
@@ -226,7 +228,8 @@ struct AttentionPass {
 }
 
 extension TensorOps {
-    /// Runs the attention of several sequences in one fork-join, and merges what was spread in a second.
+    /// Runs the attention of several sequences in one fork-join, and merges spread results in a
+    /// second one.
     func attend(sequences: Int, _ pass: (_ sequence: Int) -> AttentionPass) {
         let threads = pool.threadCount
         var (taskCount, mergeCount, stateCount) = (0, 0, 0)
@@ -239,7 +242,8 @@ extension TensorOps {
         let buffer = buffers.take(stateCount * MemoryLayout<Float>.stride)
         defer { buffers.giveBack(buffer) }
         let states = buffer.start.bindMemory(to: Float.self, capacity: stateCount)
-        /// Calls `body` with the pass that a task of all belongs to, its number there, and its states.
+        /// Calls `body` with the pass that a task belongs to, the task's number in it, and the
+        /// pass's states.
         func locate(
             _ index: Int, count: (AttentionPass) -> Int,
             _ body: (AttentionPass, Int, UnsafeMutablePointer<Float>) -> Void

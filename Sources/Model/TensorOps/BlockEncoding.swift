@@ -7,7 +7,7 @@ public enum BlockEncoding: String, CaseIterable, Sendable {
     case q8_0
     /// Four bits: the error is a 16th of a block's largest number.
     case q4_0
-    /// Brain floats: the error is a 256th of a number.
+    /// bf16: the error is a 256th of a number.
     case bf16
 
     /// The format of the blocks.

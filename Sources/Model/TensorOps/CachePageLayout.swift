@@ -18,11 +18,11 @@ public enum CacheFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// What the width of a head must be a multiple of.
+    /// The number that a head's width must be a multiple of.
     public var widthMultiple: Int { self == .q8_0 ? PageNumber.numbersPerScale : 1 }
 }
 
-/// What lies where in a page of the KV cache.
+/// The layout of a page of the KV cache.
 ///
 /// A page holds 16 tokens: layer after layer, first the keys of all heads, then their values.
 public struct CachePageLayout: Sendable, Equatable {
@@ -100,14 +100,14 @@ extension TensorOps {
 }
 
 extension CachedSequence {
-    /// The pages that get new rows.
+    /// The pages that new rows go to.
     fileprivate var touchedPageCount: Int {
         guard !rows.isEmpty else { return 0 }
         let last = (firstToken + rows.count - 1) / CachePageLayout.tokens
         return last - firstToken / CachePageLayout.tokens + 1
     }
 
-    /// Stores those of the new rows that belong to one of the touched pages.
+    /// Stores the new rows of one page.
     fileprivate func store(
         _ keys: Activations, _ values: Activations, _ index: Int, _ layer: Int,
         _ layout: CachePageLayout, _ kernels: AttentionKernels

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
-/// One input's rows in every form that some layers' kernels read.
+/// One input's rows in every form that the layers' kernels read.
 struct PackedInput {
     let floats: Activations
     let floatTiles: RowTiles
@@ -9,8 +9,8 @@ struct PackedInput {
     let brainFloats: BrainFloatRows?
 
     init(
-        _ input: Activations, for layers: [LinearLayer], _ scaling: ActivationScaling,
-        _ ops: TensorOps
+        _ input: Activations, for layers: some Collection<LinearLayer>,
+        _ scaling: ActivationScaling, _ ops: TensorOps
     ) {
         floats = input
         floatTiles = RowTiles(rows: input.rows, most: FloatPanelKernels.rowsPerTile)

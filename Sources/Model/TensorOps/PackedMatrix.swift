@@ -12,7 +12,7 @@ public struct PackedShape: Sendable, Equatable {
     /// Columns of the matrix.
     public let inputs: Int
 
-    /// Changes whenever panels of an earlier version are to be read no more.
+    /// The version of all panel layouts; panels of other versions are unreadable.
     public static let layoutVersion = PanelKind.layoutVersion
 
     init(kind: PanelKind, outputs: Int, inputs: Int) {
@@ -21,11 +21,11 @@ public struct PackedShape: Sendable, Equatable {
         self.inputs = inputs
     }
 
-    /// A shape that a file names; nil if no such matrix can be.
+    /// A shape from a file, or nil if no matrix can have it.
     ///
     /// - Parameter kind: the raw value of a `PanelKind`.
     public init?(kind: Int, outputs: Int, inputs: Int) {
-        // 2^30 on either side is more than any model has, and no product of it overflows.
+        // No model has 2^30 rows or columns, and products below that do not overflow.
         guard let kind = PanelKind(rawValue: kind), (1...1 << 30).contains(outputs),
             (1...1 << 30).contains(inputs)
         else { return nil }
@@ -34,13 +34,13 @@ public struct PackedShape: Sendable, Equatable {
 
     /// The shape of a matrix of the given format.
     ///
-    /// Nil for rows that are no whole number of blocks.
+    /// Nil for rows that do not fill whole blocks.
     public init?(_ format: BlockFormat, outputs: Int, inputs: Int) {
         guard inputs % format.blockLength == 0 else { return nil }
         self.init(kind: PanelKind(format), outputs: outputs, inputs: inputs)
     }
 
-    /// The shape of a matrix after packing, in the format it has or rounded to another.
+    /// The shape of a matrix after packing, in its own format or rounded to another.
     public init?(packing matrix: WeightMatrix, roundedTo format: BlockFormat? = nil) {
         self.init(format ?? matrix.format, outputs: matrix.outputs, inputs: matrix.inputs)
     }
@@ -89,7 +89,7 @@ public final class PackedMatrix: @unchecked Sendable {
 
     func panel(_ index: Int) -> UnsafeRawPointer { panels + index * panelBytes }
 
-    /// Panels all of whose columns are outputs.
+    /// Panels without unused columns.
     var fullPanelCount: Int { outputs / PanelKind.columns }
 
     /// The outputs of neighbouring panels.
@@ -101,14 +101,14 @@ public final class PackedMatrix: @unchecked Sendable {
 
 /// Why a matrix cannot be packed.
 public enum PackingError: Error, Equatable {
-    /// A scale of a row is an infinity or a NaN.
+    /// A scale of a row is non-finite.
     case notFinite(tensor: String, row: Int)
     /// The system does not grant the memory.
     case noMemory(tensor: String, bytes: Int)
 }
 
 extension TensorOps {
-    /// Rearranges a matrix into panels on all threads, and lets go of the file's pages.
+    /// Rearranges a matrix into panels on all threads, and releases the file's pages.
     ///
     /// - Throws: `PackingError`.
     public func pack(_ matrix: WeightMatrix) throws(PackingError) -> PackedMatrix {
@@ -122,9 +122,9 @@ extension TensorOps {
         return packed
     }
 
-    /// Rounds a matrix to blocks of another format, on all threads, and lets go of the file's pages.
+    /// Rounds a matrix to blocks of another format, on all threads, and releases the file's pages.
     ///
-    /// - Parameter encoding: what floats are rounded to.
+    /// - Parameter encoding: the format that floats are rounded to.
     /// - Returns: nil where the inputs are not a multiple of the format's block length.
     /// - Throws: `PackingError`.
     public func packRounded(

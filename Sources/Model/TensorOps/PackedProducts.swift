@@ -2,29 +2,29 @@
 import Kernels
 
 /// The products of packed layers with one input, cut into chunks of panels that threads take.
-struct PackedProducts {
-    private let layers: [LinearLayer]
+struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activations>> {
+    private let layers: Layers
     private let rows: PackedInput
-    private let results: [Activations]
+    private let results: Results
     private let ops: TensorOps
-    /// Multiplications of all layers over the chunks that they should come to.
+    /// Multiplications that a chunk should have.
     private let share: Int
     /// The least number of chunks.
     private let fewestChunks: Int
 
-    /// Multiplications of a chunk: at least a hundred times what handing it out costs, and at most what takes a
-    /// core some 50 µs for one row, for which memory is read in long runs.
-    private static let multiplicationsPerChunk = (1 << 17)...(1 << 21)
-    /// Chunks of each thread where there is enough to do: what one of them takes longer than the others is
-    /// then a small part.
-    private static let chunksPerThread = 4
-    /// Panels that several tiles of rows are multiplied by one after the other: half of a second-level cache of
-    /// 1 MB, so that these rows come from the third level once for all of the panels.
-    private static let panelBytesPerChunk = 1 << 19
+    /// Multiplications of a chunk.
+    ///
+    /// The least take a hundred times as long as handing the chunk out. The most take a core some
+    /// 50 µs for one row, which reads memory in long runs.
+    private static var multiplicationsPerChunk: ClosedRange<Int> { (1 << 17)...(1 << 21) }
+    /// Chunks of each thread where there is enough to do, so that a slow chunk delays the end
+    /// little.
+    private static var chunksPerThread: Int { 4 }
+    /// Bytes of panels that several tiles of rows are multiplied by in turn: half of a second-level
+    /// cache of 1 MB, so that the rows come from the third level once for all of these panels.
+    private static var panelBytesPerChunk: Int { 1 << 19 }
 
-    init(
-        _ layers: [LinearLayer], _ rows: PackedInput, into results: [Activations], _ ops: TensorOps
-    ) {
+    init(_ layers: Layers, _ rows: PackedInput, into results: Results, _ ops: TensorOps) {
         self.layers = layers
         self.rows = rows
         self.results = results
@@ -83,19 +83,19 @@ struct PackedProducts {
         return max(1, byWork, byCache)
     }
 
-    /// The rows as a quantised matrix is multiplied by them; nil for one of floats.
+    /// The rows in bytes, for a quantised matrix; nil for a matrix of floats.
     private func quantisedRows(_ matrix: PackedMatrix) -> QuantisedRows? {
         matrix.kind.isFloat ? nil : rows.quantised
     }
 
-    /// How a matrix's panels are unpacked for so many rows; nil if they are not.
+    /// How a matrix's panels are unpacked for that many rows, or nil if they are not.
     private func expansion(
         _ matrix: PackedMatrix, _ rows: QuantisedRows
     ) -> PanelKernels.Expansion? {
         ops.kernels.panels.expansion(matrix.kind, rows.scaling, tiles: rows.tiles.count)
     }
 
-    /// All rows by full panels that lie one after the other, or by one panel.
+    /// Multiplies all rows by consecutive full panels, or by one panel.
     private func multiply(
         _ layer: LinearLayer, _ matrix: PackedMatrix, _ run: Range<Int>, into result: Activations,
         _ thread: Int
@@ -130,7 +130,7 @@ struct PackedProducts {
         }
     }
 
-    /// All rows by one panel of floats.
+    /// Multiplies all rows by one panel of floats.
     private func multiplyFloats(
         _ layer: LinearLayer, _ matrix: PackedMatrix, _ index: Int, into result: Activations,
         _ thread: Int

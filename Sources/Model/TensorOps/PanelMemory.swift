@@ -7,8 +7,9 @@ import Synchronization
     import Darwin
 #endif
 
-/// Zeroed memory for the panels of many matrices, in large pages where the system has them: weights are
-/// read as one stream, and small pages would cost a look-up every 4 KB.
+/// Zeroed memory for the panels of many matrices, in large pages where the system has them.
+///
+/// Weights are read as one stream, and small pages would cost a TLB lookup every 4 KB.
 ///
 /// Matrices lie side by side, so that only the last large page of a slab is partly empty.
 final class PanelMemory: Sendable {
@@ -18,7 +19,7 @@ final class PanelMemory: Sendable {
         let owner: any AnyObject & Sendable
     }
 
-    /// The slab that is being filled, and how far it is.
+    /// The slab that is being filled, and the bytes that are taken.
     private let current = Mutex<(slab: Slab, used: Int)?>(nil)
 
     /// Pieces start on cache lines of their own.
@@ -39,11 +40,11 @@ final class PanelMemory: Sendable {
     }
 }
 
-/// A run of whole large pages, of which the system grants those that are written.
+/// A run of whole large pages, which the system backs as they are written.
 private final class Slab: @unchecked Sendable {
     /// Large pages of x86-64, and of AArch64 with small pages of 4 KB.
     private static let largePage = 2 << 20
-    /// A few matrices; what the last one leaves empty is never written, and costs nothing.
+    /// Room for a few matrices; the unused rest is never written and costs nothing.
     private static let leastByteCount = 64 << 20
 
     let start: UnsafeMutableRawPointer
@@ -62,7 +63,7 @@ private final class Slab: @unchecked Sendable {
         mapped = UnsafeMutableRawBufferPointer(start: memory, count: length)
         start = memory.alignedUp(toMultipleOf: Self.largePage)
         #if os(Linux)
-            // Without large pages the memory is as good, only slower.
+            // Without large pages the memory is only slower.
             _ = madvise(start, self.byteCount, Int32(MADV_HUGEPAGE))
         #endif
     }
@@ -70,7 +71,7 @@ private final class Slab: @unchecked Sendable {
     deinit { munmap(mapped.baseAddress, mapped.count) }
 }
 
-/// The lowest of the numbers that several threads find.
+/// The lowest of the numbers that several threads report.
 final class LowestValue: Sendable {
     private let lowest = Mutex<Int?>(nil)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
 
-/// Where the products with one panel go, or with full panels that lie one after the other.
+/// Where the products with one panel, or with consecutive full panels, go.
 struct PanelTarget {
     private let result: Activations
     private let outputs: Range<Int>
@@ -9,7 +9,7 @@ struct PanelTarget {
     private let edge: UnsafeMutablePointer<Float>?
     private let add: KernelTable.Addition
 
-    /// Numbers that a tile of a panel that is not full needs beside the result.
+    /// Numbers of extra memory that a tile needs for a panel that is not full.
     static let edgeCount = 8 * PanelKind.columns
 
     /// - Parameter edge: room for `edgeCount` numbers.

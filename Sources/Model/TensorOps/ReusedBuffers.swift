@@ -30,11 +30,11 @@ struct ReusedBuffer: @unchecked Sendable {
     func deallocate() { free(start) }
 }
 
-/// Memory that is asked for over and over: pages that were touched once are not given back to the system
-/// between two layers.
+/// Memory that layers use over and over, so that its pages are not given back to the system between
+/// them.
 final class ReusedBuffers: Sendable {
     private struct State {
-        /// Those that nobody uses, the longest idle first.
+        /// Unused buffers, the longest idle first.
         var idle: [ReusedBuffer] = []
         var idleBytes = 0
         var usedBytes = 0
@@ -50,9 +50,9 @@ final class ReusedBuffers: Sendable {
         for buffer in state.withLock({ $0.idle }) { buffer.deallocate() }
     }
 
-    /// At least `byteCount` bytes, not set to anything.
+    /// At least `byteCount` uninitialised bytes.
     ///
-    /// For what the model and not a picture decides: without memory the process ends.
+    /// Only for sizes that the model decides, not a picture: without memory the process ends.
     func take(_ byteCount: Int) -> ReusedBuffer {
         guard let buffer = granted(byteCount) else {
             preconditionFailure("no memory for \(byteCount) bytes")
@@ -60,7 +60,7 @@ final class ReusedBuffers: Sendable {
         return buffer
     }
 
-    /// At least `byteCount` bytes, not set to anything; nil if the system does not grant them.
+    /// At least `byteCount` uninitialised bytes, or nil if the system does not grant them.
     func granted(_ byteCount: Int) -> ReusedBuffer? {
         let found = state.withLock { state -> ReusedBuffer? in
             var best: Int?
@@ -70,7 +70,7 @@ final class ReusedBuffers: Sendable {
                 }
                 best = index
             }
-            // A much larger one is kept for those who need it.
+            // A much larger buffer is kept for requests of its size.
             guard let best, state.idle[best].byteCount <= 2 * byteCount + 4096 else { return nil }
             state.idleBytes -= state.idle[best].byteCount
             return state.idle.remove(at: best)
@@ -83,14 +83,16 @@ final class ReusedBuffers: Sendable {
         return buffer
     }
 
-    /// Whether the system grants so many bytes now.
+    /// Whether the system grants that many bytes now.
     func isGranted(_ byteCount: Int) -> Bool {
         guard let buffer = allocated(byteCount) else { return false }
         buffer.deallocate()
         return true
     }
 
-    /// New memory, for which idle buffers make room where there is too little.
+    /// New memory.
+    ///
+    /// Where it is short, idle buffers are freed first.
     private func allocated(_ byteCount: Int) -> ReusedBuffer? {
         if let buffer = ReusedBuffer(byteCount: byteCount) { return buffer }
         let idle = state.withLock { state -> [ReusedBuffer] in
@@ -101,8 +103,9 @@ final class ReusedBuffers: Sendable {
         return ReusedBuffer(byteCount: byteCount)
     }
 
-    /// Keeps a buffer for the next one who asks: idle buffers may take as much memory as was ever used
-    /// at once.
+    /// Keeps a buffer for the next request.
+    ///
+    /// Idle buffers may take as much memory as was ever in use at once.
     func giveBack(_ buffer: ReusedBuffer) {
         let surplus = state.withLock { state -> [ReusedBuffer] in
             state.usedBytes -= buffer.byteCount

@@ -2,7 +2,7 @@
 import Kernels
 
 extension ActivationMode {
-    /// How activations are rounded; nil where they are not.
+    /// How activations are rounded, or nil if they are not.
     var scaling: ActivationScaling? {
         switch self {
         case .float: nil
@@ -12,12 +12,12 @@ extension ActivationMode {
     }
 }
 
-/// Rows cut into tiles as equal as they can be.
+/// Rows cut into tiles of nearly equal size.
 struct RowTiles {
     private let rows: Int
     let count: Int
 
-    /// - Parameter most: rows of the largest tile that is allowed.
+    /// - Parameter most: the largest allowed number of rows in a tile.
     init(rows: Int, most: Int) {
         self.rows = rows
         count = (rows + most - 1) / most
@@ -36,7 +36,7 @@ struct QuantisedRows {
     func tile(_ index: Int) -> UnsafeMutableRawPointer { buffer.start + index * tileBytes }
 }
 
-/// Rows of activations rounded to bfloat16, each filled up with a zero to an even number of them.
+/// Rows of activations rounded to bf16, each padded with a zero to an even length.
 struct BrainFloatRows {
     let buffer: ReusedBuffer
     let stride: Int
@@ -65,7 +65,7 @@ extension TensorOps {
         return rows
     }
 
-    /// Rounds rows to bfloat16.
+    /// Rounds rows to bf16.
     func brainFloats(_ input: Activations) -> BrainFloatRows {
         let stride = (input.width + 1) / 2 * 2
         let size = MemoryLayout<UInt16>.stride

@@ -31,10 +31,11 @@ public struct AttentionShape: Sendable, Equatable {
 }
 
 extension TensorOps {
-    /// `softmax(Q Kᵀ / √headWidth) V` for every head, every query seeing all tokens (arXiv 1706.03762).
+    /// `softmax(Q Kᵀ / √headWidth) V` for every head, where every query sees all tokens (arXiv
+    /// 1706.03762).
     ///
-    /// A row's result depends, bit for bit, on its query and on the keys and values that it sees, and on
-    /// nothing else: not on the rows beside it, nor on the threads.
+    /// A row's result depends, bit for bit, only on its query and on the keys and values that it
+    /// sees: neither on the rows beside it nor on the threads.
     public func attention(
         _ queries: Activations, keys: Activations, values: Activations, _ shape: AttentionShape
     ) -> Activations {
@@ -50,7 +51,7 @@ extension TensorOps {
 
     /// Causal attention of every sequence's rows to its own tokens, which `store` has written.
     ///
-    /// Rows count for the shape's window, as they lie in the cache: pruned ones do not.
+    /// The shape's window counts rows of the cache, so pruned tokens are not in it.
     ///
     /// - Parameter result: as large as the queries.
     public func attention(

@@ -2,15 +2,15 @@
 import Kernels
 
 extension TensorOps {
-    /// Whether `brainFloatAttention` takes such heads, and is faster than `attention`.
+    /// Whether `brainFloatAttention` supports heads of this shape and is faster than `attention`.
     public func prefersBrainFloatAttention(_ shape: AttentionShape) -> Bool {
         kernels.floatPanels.hasBrainFloatDot && shape.group == 1 && shape.headWidth % 2 == 0
     }
 
     /// `softmax(Q Kᵀ / √headWidth) V` for every head, where every row sees all others.
     ///
-    /// All numbers are rounded to bfloat16 before they are multiplied. A row's result depends, bit for bit,
-    /// on its query, the keys and the values, and on nothing else.
+    /// All numbers are rounded to bf16 before they are multiplied. A row's result depends, bit
+    /// for bit, only on its query, the keys and the values.
     public func brainFloatAttention(
         _ queries: Activations, keys: Activations, values: Activations, _ shape: AttentionShape
     ) -> Activations {
@@ -22,7 +22,8 @@ extension TensorOps {
             buffers.giveBack(roundedKeys.buffer)
             buffers.giveBack(roundedValues.buffer)
         }
-        // Halves of a head's queries even out threads that do not divide the heads.
+        // Tasks of half a head's queries balance a number of threads that does not divide the
+        // heads.
         let parts = shape.heads % pool.threadCount == 0 ? 1 : 2
         pool.forEach(shape.heads * parts) { task, thread in
             let part = task % parts
@@ -95,7 +96,7 @@ private struct AttentionHead {
                 .assumingMemoryBound(to: UInt16.self))
     }
 
-    /// Keys as columns: each number of a pair is beside the other in a row already.
+    /// Keys as columns; the two numbers of a pair are neighbours in a row already.
     private func packKeys(_ panels: UnsafeMutablePointer<UInt32>) {
         let (columns, pairs) = (PanelKind.columns, width / 2)
         (panels + (keyPanels - 1) * columns * pairs).update(repeating: 0, count: columns * pairs)
@@ -109,7 +110,7 @@ private struct AttentionHead {
         }
     }
 
-    /// Values as they are, two rows zipped.
+    /// Values unchanged, two rows zipped.
     private func packValues(_ panels: UnsafeMutablePointer<UInt32>) {
         let columns = PanelKind.columns
         panels.update(repeating: 0, count: valuePanels * columns * tokenPairs)
@@ -162,7 +163,7 @@ private struct AttentionHead {
         }
     }
 
-    /// Queries times what scores are scaled by.
+    /// Queries multiplied by the scale of the scores.
     private func roundQueries(_ rows: Range<Int>, _ memory: Memory) {
         let scale = 1 / Float(width).squareRoot()
         for (index, row) in rows.enumerated() {

@@ -6,13 +6,22 @@ import WeightPanels
 extension TensorOps {
     /// `input · Wᵀ + b`.
     public func linear(_ layer: LinearLayer, _ input: Activations) -> Activations {
-        linear([layer], input)[0]
+        let result = activations(rows: input.rows, width: layer.outputs)
+        linear(layer, input, into: result)
+        return result
+    }
+
+    /// `input · Wᵀ + b`, without an allocation.
+    ///
+    /// - Parameter result: as many rows as the input, and as wide as the layer's outputs.
+    public func linear(_ layer: LinearLayer, _ input: Activations, into result: Activations) {
+        multiply(CollectionOfOne(layer), input, into: CollectionOfOne(result))
     }
 
     /// The products of several layers with one input, in one fork-join.
     ///
-    /// A row's products are the same bits whatever rows are beside it, on any number of threads, and
-    /// whether floats were packed before.
+    /// A row's products are the same bits for any rows beside it, for any number of threads, and
+    /// whether or not floats were packed before.
     public func linear(_ layers: [LinearLayer], _ input: Activations) -> [Activations] {
         let results = layers.map { activations(rows: input.rows, width: $0.outputs) }
         linear(layers, input, into: results)
@@ -23,6 +32,13 @@ extension TensorOps {
     ///
     /// - Parameter results: as many rows as the input, and as wide as the layers' outputs.
     public func linear(_ layers: [LinearLayer], _ input: Activations, into results: [Activations]) {
+        multiply(layers, input, into: results)
+    }
+
+    private func multiply(
+        _ layers: some Collection<LinearLayer>, _ input: Activations,
+        into results: some Collection<Activations>
+    ) {
         for (layer, result) in zip(layers, results) {
             precondition(layer.inputs == input.width, "a layer takes \(layer.inputs) inputs")
             precondition(result.rows == input.rows && result.width == layer.outputs)
@@ -35,7 +51,7 @@ extension TensorOps {
         }
     }
 
-    /// The products with exactly decoded weights, which are packed on the way, panel by panel.
+    /// The products with exactly decoded weights, which are packed panel by panel as they are used.
     private func exactLinear(
         _ layer: LinearLayer, _ input: Activations, into result: Activations
     ) {

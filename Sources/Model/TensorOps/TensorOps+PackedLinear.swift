@@ -4,8 +4,8 @@ import Kernels
 extension TensorOps {
     /// The products of packed layers with one input, in one fork-join.
     func packedLinear(
-        _ layers: [LinearLayer], _ input: Activations, _ scaling: ActivationScaling,
-        into results: [Activations]
+        _ layers: some Collection<LinearLayer>, _ input: Activations, _ scaling: ActivationScaling,
+        into results: some Collection<Activations>
     ) {
         guard input.rows > 0 else { return }
         let rows = PackedInput(input, for: layers, scaling, self)

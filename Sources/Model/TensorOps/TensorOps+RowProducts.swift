@@ -3,8 +3,10 @@ import Kernels
 import WeightPanels
 
 extension TensorOps {
-    /// Inputs whose products are summed up before they are added to the sum of the others: a short sum loses
-    /// less by rounding, and the part of a panel that it reads stays in the first-level cache.
+    /// Inputs that are summed apart before they are added to the sum of the others.
+    ///
+    /// A short sum rounds less, and the part of a panel that it reads stays in the first-level
+    /// cache.
     private static let inputsPerSum = 256
 
     /// The inner product of every row with `vector`.
@@ -39,9 +41,9 @@ extension TensorOps {
         return result
     }
 
-    /// The same, from some column on of a matrix with as many rows.
+    /// The same, into a wider matrix from a given column on.
     ///
-    /// Half of it is computed, the rest is copied.
+    /// One half is computed, and the other is copied from it.
     public func gram(_ rows: Activations, into result: Activations, column: Int) {
         precondition(result.rows == rows.rows && column + rows.rows <= result.width)
         forEachPanel(of: rows) { panel, thread in
@@ -56,7 +58,7 @@ extension TensorOps {
         }
     }
 
-    /// A number for each of some indices, several at a time on all threads.
+    /// The number that `body` gives for each index, computed on all threads.
     public func map(_ indices: some RandomAccessCollection<Int>, _ body: (Int) -> Float) -> [Float]
     {
         [Float](unsafeUninitializedCapacity: indices.count) { buffer, count in
@@ -118,8 +120,8 @@ extension TensorOps {
 public func innerProduct(
     _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ count: Int
 ) -> Float {
-    // Two sums of four registers each of the x86-64 baseline: enough additions in flight to hide their
-    // latency.
+    // Two sums, each four registers of the x86-64 baseline, keep enough additions in flight to hide
+    // their latency.
     var (even, odd) = (SIMD16<Float>(repeating: 0), SIMD16<Float>(repeating: 0))
     let (rawLeft, rawRight) = (UnsafeRawPointer(left), UnsafeRawPointer(right))
     func product(_ index: Int) -> SIMD16<Float> {

@@ -8,7 +8,8 @@ public enum ActivationMode: String, CaseIterable, Sendable {
     case float
     /// Activations rounded to bytes with a scale for each 32, as in llama.cpp.
     case per32
-    /// Activations rounded to bytes whose scale, for each 32, is their row's over a power of two.
+    /// Activations rounded to bytes with a scale for each 32, which is the row's over a power of
+    /// two.
     case pow2
 }
 
@@ -38,12 +39,12 @@ public final class TensorOps: Sendable {
             kernels: kernels, pool: WorkerPool(threadCount: count), activationMode: activationMode)
     }
 
-    /// Activations that are not set to anything, in memory that earlier ones have left.
+    /// Uninitialised activations, in memory that earlier ones have given back.
     public func activations(rows: Int, width: Int) -> Activations {
         Activations(rows: rows, width: width, from: buffers)
     }
 
-    /// The same where a picture decides the size, so that there may not be as much memory.
+    /// The same where a picture decides the size, so that memory may be short.
     ///
     /// - Throws: `MemoryShortage` when the system does not grant it.
     public func grantedActivations(rows: Int, width: Int) throws(MemoryShortage) -> Activations {

@@ -7,7 +7,7 @@ import BlockFormats
     import Darwin
 #endif
 
-/// A weight matrix where its file has it: one row per output, quantised along the inputs.
+/// A weight matrix at its place in the file: one row per output, quantised along the inputs.
 public struct WeightMatrix: Sendable {
     /// The tensor's name in the file.
     public let name: String
@@ -17,7 +17,7 @@ public struct WeightMatrix: Sendable {
     public let outputs: Int
     /// Columns; a multiple of the format's block length.
     public let inputs: Int
-    /// Which of the tensor's rows is the matrix's first; not 0 in a part of fused layers.
+    /// The tensor's row at which the matrix starts; not 0 for a part of fused layers.
     public let firstRow: Int
 
     private nonisolated(unsafe) let bytes: UnsafeRawPointer  // [outputs, inputs] in blocks
@@ -26,7 +26,7 @@ public struct WeightMatrix: Sendable {
 
     /// A view of `bytes`, which `owner` keeps alive.
     ///
-    /// - Parameter isMapped: whether they are a file's, which the system can read again.
+    /// - Parameter isMapped: whether the bytes are a mapped file, which the system can read again.
     public init(
         name: String, format: BlockFormat, outputs: Int, inputs: Int, bytes: UnsafeRawPointer,
         owner: any AnyObject & Sendable, isMapped: Bool = false, firstRow: Int = 0
@@ -88,7 +88,7 @@ public struct WeightMatrix: Sendable {
         let first = (Int(bitPattern: bytes) + page - 1) / page * page
         let end = (Int(bitPattern: bytes) + byteCount) / page * page
         guard first < end, let start = UnsafeMutableRawPointer(bitPattern: first) else { return }
-        // Only a mapped file may be let go: other memory would lose its content.
+        // Only pages of a mapped file may be released: other memory would lose its content.
         if isMapped { madvise(start, end - first, MADV_DONTNEED) }
     }
 
@@ -103,12 +103,12 @@ public struct LinearLayer: Sendable {
     public let bias: [Float]?  // [outputs]
     /// W in panels, where products take it from there.
     public let packed: PackedMatrix?
-    /// Whether x is rounded to bfloat16, as the numbers in panels are.
+    /// Whether x is rounded to bf16, as the numbers in panels are.
     public let roundsInputs: Bool
 
     /// A layer of `weight` and, optionally, as many biases as it has outputs.
     ///
-    /// - Parameter roundsInputs: only for panels of bfloat16 numbers.
+    /// - Parameter roundsInputs: only for panels of bf16 numbers.
     public init(
         weight: WeightMatrix, bias: [Float]? = nil, packed: PackedMatrix? = nil,
         roundsInputs: Bool = false

@@ -3,11 +3,11 @@ import TensorOps
 
 /// The rule of `KeepBudget.automatic`.
 ///
-/// What a picture shows lies in the tokens that differ from its mean: a plain wall has hundreds of tokens
-/// near it. How many stand out is the participation ratio of their squared distances d to the mean,
-/// `(Σ d)² / Σ d²`: n where n tokens are equally far and all others at the mean. So many are kept,
-/// within the shares of the budgets that the published methods were measured at: 32 to 192 of
-/// LLaVA-1.5's 576.
+/// What a picture shows lies in the tokens that differ from its mean: a plain wall has hundreds of
+/// tokens near it. How many stand out is the participation ratio of their squared distances d to
+/// the mean, `(Σ d)² / Σ d²`: n where n tokens are equally far and all others at the mean. The rule
+/// keeps that many, within the range of budgets that the published methods were measured with: 32
+/// to 192 of LLaVA-1.5's 576.
 public enum AdaptiveBudget {
     /// The fewest and the most that the rule keeps of `candidates`.
     public static func range(of candidates: Int) -> ClosedRange<Int> {
@@ -28,7 +28,7 @@ public enum AdaptiveBudget {
         return min(max(wanted, range.lowerBound), range.upperBound)
     }
 
-    /// The number of tokens that effectively stand out, of at least one; 0 where all are alike.
+    /// The effective number of tokens that stand out, given at least one token; 0 if all are alike.
     static func outstandingTokens(
         in embeddings: Activations, ops: TensorOps
     ) throws(PruningError) -> Double {
@@ -36,7 +36,8 @@ public enum AdaptiveBudget {
         let distances = ops.squaredLengths(of: centred).map(Double.init)
         let sum = distances.reduce(0, +)
         guard sum > 0 else { return 0 }
-        // Shares of the sum: squares of large distances could overflow, those of small ones vanish.
+        // Shares of the sum, because squares of large distances could overflow and those of small
+        // ones underflow.
         return 1 / distances.reduce(0) { $0 + ($1 / sum) * ($1 / sum) }
     }
 }

@@ -27,8 +27,8 @@ extension TensorOps {
 
     /// The differences of rows from their mean.
     ///
-    /// A row that differs by less than a ten-thousandth of its length is taken for the mean, and is 0:
-    /// what is left of it would be rounding.
+    /// A row that differs by less than a ten-thousandth of its length counts as the mean and
+    /// becomes 0, because the rest of it is rounding.
     ///
     /// - Parameter indices: which rows, in which order; nil for all. The mean is theirs.
     /// - Throws: `PruningError.notFinite` naming `input` when the square of a row's length overflows,
@@ -69,7 +69,7 @@ extension TensorOps {
         return sum
     }
 
-    /// The mean of all rows, of which there is at least one.
+    /// The mean of all rows; there is at least one.
     func mean(of rows: Activations) -> [Float] {
         sum(of: rows).map { $0 / Float(rows.rows) }
     }
@@ -77,8 +77,8 @@ extension TensorOps {
 
 /// The cosines between tokens, given one token's row at a time.
 final class Cosines {
-    /// Multiplying all rows with each other takes as long as reading them 1/12 times their number from the
-    /// last-level cache; measured at 576 and at 2304 rows of 4096.
+    /// Multiplying n rows with each other takes as long as reading all of them n/12 times from the
+    /// last-level cache, measured with 576 and 2304 rows of 4096.
     private static let rowsPerRead = 12
 
     private let rows: Activations  // [tokens, width], of length 1 or 0

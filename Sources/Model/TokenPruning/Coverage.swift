@@ -4,12 +4,12 @@ import TensorOps
 /// Greedily keeps the tokens that together cover as much as possible: facility location.
 ///
 /// Each step adds the token j with the largest gain `weight_j · Σ_r max(0, A_jr − max_kept A_kr)`.
-/// Gains never grow, so a token is only looked at again when its last gain could still be the best;
-/// the choice is that of looking at all (Minoux, 1978).
+/// Gains never grow, so a token is examined again only when its last gain could still be the best;
+/// the choice is the same as if all were examined (Minoux, 1978).
 ///
 /// - Parameters:
-///   - coverage: how well each token covers each thing that there is to cover, `[tokens, things]`;
-///     what is not above 0 does not count.
+///   - coverage: how well each token covers each thing, `[tokens, things]`; only positive numbers
+///     count.
 ///   - weights: one factor per token, at least 0.
 /// - Returns: `keep` indices in the order of their choice.
 func coveringTokens(
@@ -39,11 +39,13 @@ func coveringTokens(
     return chosen
 }
 
-/// `Σ max(0, values − floor)` without excesses that are rounding: what equal tokens differ by.
+/// `Σ max(0, values − floor)` without excesses that are mere rounding, by which equal tokens
+/// differ.
 private func sumOfExcess(
     _ values: UnsafePointer<Float>, over floor: UnsafePointer<Float>, _ count: Int
 ) -> Float {
-    // A part of the value. A softmax at temperature 0.02 makes 5e-6 of a cosine's rounding of 1e-7.
+    // Relative to the value. A softmax at temperature 0.02 turns a cosine's rounding error of 1e-7
+    // into 5e-6.
     let rounding: Float = 1e-5
     var sums = SIMD16<Float>(repeating: 0)
     let (rawValues, rawFloor) = (UnsafeRawPointer(values), UnsafeRawPointer(floor))

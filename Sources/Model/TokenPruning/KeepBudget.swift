@@ -41,7 +41,7 @@ public enum KeepBudget: Sendable, Equatable {
         }
     }
 
-    /// How many to keep of these candidates; 0 only where there are none.
+    /// How many of these candidates to keep; 0 only without candidates.
     ///
     /// - Parameter embeddings: the candidates, `[candidates, width]`; `automatic` alone looks at them.
     /// - Throws: `PruningError.notFinite`.

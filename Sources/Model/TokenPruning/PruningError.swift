@@ -12,11 +12,11 @@ public enum PruningError: Error, Equatable {
     case invalidOption(name: String, value: String, expected: String)
     /// Fewer than one token would be kept.
     case keepsNothing(keep: Int)
-    /// The selector looks at something that it was not given.
+    /// The selector needs an input that it was not given.
     case missingInput(selector: String, need: SelectionNeed)
     /// Two inputs do not belong to the same tokens or to the same space.
     case shapeMismatch(input: String, found: Int, expected: Int)
-    /// An input holds an infinity, a NaN, or a row so long that its norm is not finite.
+    /// An input holds a non-finite number, or a row whose norm overflows.
     case notFinite(input: String)
     /// The system does not grant the memory of a matrix of all candidates.
     case noMemory(byteCount: Int)

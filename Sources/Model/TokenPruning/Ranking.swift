@@ -2,8 +2,8 @@
 
 /// How far apart two cosines or distances must be to count as different.
 ///
-/// A sum of thousands of products in f32 is right to about 1e-7, and its last bits depend on where in a
-/// matrix product a row stands. Ten times that makes equal tokens tie wherever they stand.
+/// A sum of thousands of products in f32 is accurate to about 1e-7, and its last bits depend on the
+/// row's place in a matrix product. Ten times that makes equal tokens tie in any place.
 let cosineTolerance: Float = 1e-6
 
 extension [Float] {

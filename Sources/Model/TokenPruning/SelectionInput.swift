@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
 
-/// What a selector may look at besides the visual tokens themselves.
+/// Inputs that a selector may use besides the visual tokens themselves.
 public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertible {
     /// `SelectionInput.features`.
     case features
@@ -10,7 +10,7 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
     /// `SelectionInput.text`.
     case text
 
-    /// What the need is called in a message.
+    /// The name of the need in messages.
     public var description: String {
         switch self {
         case .features: "the vision tower's features"
@@ -20,9 +20,9 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
     }
 }
 
-/// The visual tokens among which a selector chooses, and what is known about them.
+/// The visual tokens that a selector chooses from, and data about them.
 public struct SelectionInput: Sendable {
-    /// The projector's rows of all candidates, in raster order; newline rows are no candidates.
+    /// The projector's rows of all candidates, in raster order; newline rows are not candidates.
     public let embeddings: Activations  // [candidates, width]
     /// The vision tower's features of the same patches.
     public let features: Activations?  // [candidates, featureWidth]
@@ -48,7 +48,7 @@ public struct SelectionInput: Sendable {
     /// The question's tokens, or nil when there are none.
     var question: Activations? { text.flatMap { $0.rows > 0 ? $0 : nil } }
 
-    /// Checks that everything the selector looks at is there, fits together and is finite.
+    /// Checks that all inputs of the selector are present, finite and of matching shapes.
     func validate(for selector: SelectorInfo) throws(PruningError) {
         try check(embeddings, "visual token embeddings")
         if selector.needs.contains(.features) {

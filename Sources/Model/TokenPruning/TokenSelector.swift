@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
 
-/// What is known of a selector without running it.
+/// Facts about a selector that need no run.
 public struct SelectorInfo: Sendable, Equatable {
     /// What the command line calls it.
     public let name: String
     /// One line for the help.
     public let summary: String
-    /// What it looks at besides the visual tokens.
+    /// The inputs that it uses besides the visual tokens.
     ///
     /// `features` and `classAttention` are required; without `text` it judges the picture alone.
     public let needs: Set<SelectionNeed>
@@ -41,7 +41,7 @@ public struct Selection: Sendable, Equatable {
 /// Selectors are pure: the same input gives the same indices, for any number of threads. Ties go to
 /// the lowest index.
 public protocol TokenSelector: Sendable {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     var info: SelectorInfo { get }
 
     /// The indices of `keep` tokens in any order.
@@ -56,8 +56,8 @@ public protocol TokenSelector: Sendable {
 extension TokenSelector {
     /// Keeps `keep` tokens, or all of them when there are no more.
     ///
-    /// - Throws: `PruningError.keepsNothing` for a `keep` below 1, and when the input lacks what the
-    ///   selector needs, does not fit together, or is not finite.
+    /// - Throws: `PruningError.keepsNothing` for a `keep` below 1, and when the input lacks what
+    ///   the selector needs, has mismatched shapes, or is non-finite.
     public func select(
         _ input: SelectionInput, keep: Int, ops: TensorOps
     ) throws(PruningError) -> Selection {

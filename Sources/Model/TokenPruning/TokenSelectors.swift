@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What can be chosen about the selectors; each reads what concerns it.
+/// Options of the selectors; each reads its own.
 public struct SelectorOptions: Sendable, Equatable {
     /// How `trimtokenator` measures a token's alignment with the question.
     public var alignment: AlignmentMetric
     /// The share of tokens that `trimtokenator`'s first stage keeps.
     public var alignedShare: Double
-    /// Where `random` starts.
+    /// The seed of `random`.
     public var seed: UInt64
 
-    /// The published share, and the measure that ARCHITECTURE.md gives reasons for.
+    /// By default the published share, and the measure that ARCHITECTURE.md gives reasons for.
     public init(
         alignment: AlignmentMetric = .cosine, alignedShare: Double = 0.8, seed: UInt64 = 0
     ) {

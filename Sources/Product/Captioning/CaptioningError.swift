@@ -9,42 +9,42 @@ import UserText
     import Darwin
 #endif
 
-/// Why a job cannot start, or had to stop.
+/// Why a job cannot start or had to stop.
 public enum CaptioningError: Error, Equatable {
     /// A file cannot be read.
     case unreadable(path: String, reason: String)
-    /// A list of pictures, or the text of a sidecar, cannot be taken in.
+    /// A list of pictures or the text of a sidecar cannot be read.
     case text(UserTextError)
     /// A file cannot be written.
     case unwritable(path: String, reason: String)
-    /// A file cannot be written, nor could any other: the disk, or the user's share of it, is full.
+    /// No file can be written: the disk or the user's quota is full.
     case outOfSpace(path: String, reason: String)
-    /// Records would be mixed with what is there already.
+    /// The output file has records already, and the run does not resume.
     case recordsExist(path: String)
-    /// Another run writes there.
+    /// Another run writes to the file or folder.
     case inUse(path: String)
-    /// A line of a file of records is none.
+    /// A line of a record file is not a record.
     case notARecord(path: String, line: Int, reason: String)
-    /// A file that is being written has been removed or replaced.
+    /// The output file was removed or replaced during the run.
     case removed(path: String)
-    /// A picture that no row of Hugging Face's metadata can name.
+    /// Hugging Face's metadata file cannot name a picture.
     case outsideMetadata(picture: String, metadata: String)
-    /// A line of a `metadata.jsonl` is no row.
+    /// A line of a `metadata.jsonl` is not a row.
     case notMetadata(path: String, line: Int)
-    /// A folder for shards has others already.
+    /// The folder for shards has shards that the job did not write.
     case foreignShards(folder: String, shard: String)
-    /// Two shards would have the same name.
+    /// Two shards would get the same name.
     case sameShard(name: String, first: String, second: String)
-    /// The model refuses, whatever the picture.
+    /// The model failed independently of the picture.
     case model(LLaVAError)
-    /// More pictures failed than may.
+    /// More pictures failed than `maximumFailures` allows.
     case tooManyFailures(count: Int, limit: Int)
 }
 
-/// What tells a file from all others, whatever it is called.
+/// Identifies a file under all of its names.
 typealias FileIdentity = FileStatus.Identity
 
-/// Writes files; what keeps them from being written are the module's errors.
+/// Runs `body`, which writes files, and converts its errors to the module's.
 func writing<Result>(
     _ body: () throws(FileOutputError) -> Result
 ) throws(CaptioningError) -> Result {
@@ -67,16 +67,16 @@ extension CaptioningError: CustomStringConvertible {
             "\(path): cannot be written: \(reason)"
         case .recordsExist(let path):
             "\(path) has records already; continue it with --resume, or give another file"
-        case .inUse(let path): "\(path): another run writes there"
+        case .inUse(let path): "\(path): another run is writing to it"
         case .notARecord(let path, let line, let reason):
-            "\(path): line \(line) is no record of a caption: \(reason)"
+            "\(path): line \(line) is not a caption record: \(reason)"
         case .removed(let path):
-            "\(path): has been removed or replaced while it was being written"
+            "\(path): was removed or replaced while it was being written"
         case .outsideMetadata(let picture, let metadata):
-            "\(metadata) cannot name \(picture): Hugging Face's datasets look for picture files below its "
-                + "folder, by names in UTF-8"
+            "\(metadata) cannot name \(picture): expected a picture file in its folder or below, with a "
+                + "name in UTF-8"
         case .notMetadata(let path, let line):
-            "\(path): line \(line) is no JSON object, expected a row with a file_name"
+            "\(path): line \(line) is not a JSON object, expected a row with a file_name"
         case .foreignShards(let folder, let shard):
             "\(folder) has shards that this job did not write, such as \(shard); give another folder"
         case .sameShard(let name, let first, let second):

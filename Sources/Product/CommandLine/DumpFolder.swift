@@ -3,11 +3,11 @@ import FileOutput
 import Foundation
 import TrimLLaVA
 
-/// Writes what every stage of a run computed as NumPy files.
+/// Writes the results of every stage of a run as NumPy files.
 struct DumpFolder {
     let path: String
 
-    /// Makes the folder, so that an unusable path is known before the run.
+    /// Creates the folder, so that an unusable path fails before the run.
     init(path: String) throws(FileOutputError) {
         self.path = path
         try OutputFolder.make(FilePath(path))
@@ -18,7 +18,7 @@ struct DumpFolder {
         "pixels", "features", "projected", "logits", "kept", "tokens", "positions", "generated",
     ]
 
-    /// The files that are written to a folder.
+    /// The files of a dump.
     static func files(_ path: String) -> [FilePath] { names.map { file($0, in: path) } }
 
     private static func file(_ name: String, in path: String) -> FilePath {

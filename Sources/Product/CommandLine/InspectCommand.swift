@@ -3,7 +3,7 @@ import ArgumentParser
 import GGUF
 import TrimLLaVA
 
-/// `trimllava inspect`: what a GGUF file holds, or what of this machine is used.
+/// `trimllava inspect`: prints the content of a GGUF file, or how this machine is used.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",

@@ -2,10 +2,10 @@
 import Foundation
 import GGUF
 
-/// What a file holds, as one line of JSON, its end included.
+/// A file's content as one line of JSON with its end.
 ///
-/// `metadata` maps each key to `type` and `value`, arrays also to their full `count`. Non-finite numbers
-/// are the strings "inf", "-inf" and "nan".
+/// `metadata` maps each key to `type` and `value`, arrays also to their full `count`. Non-finite numbers are the
+/// strings "inf", "-inf" and "nan".
 func inspectionJSON(_ file: GGUFFile, arrayLimit: Int) throws -> String {
     try jsonOutput(Inspection(file: file, arrayLimit: arrayLimit), keys: .useDefaultKeys)
 }

@@ -2,10 +2,10 @@
 import BlockFormats
 import GGUF
 
-/// The longest string that the table of metadata prints in full, in characters.
+/// The most characters of a string that the metadata table prints in full.
 private let longestString = 72
 
-/// What a file holds, as tables for people.
+/// A file's content as readable tables.
 func inspectionText(_ file: GGUFFile, arrayLimit: Int) -> String {
     let metadata = file.metadata.entries.map { entry in
         [
@@ -38,7 +38,7 @@ func inspectionText(_ file: GGUFFile, arrayLimit: Int) -> String {
         """
 }
 
-/// Tensors, elements and bytes of one storage format.
+/// The number of tensors, elements and bytes of one storage format.
 struct FormatTotal: Equatable, Encodable {
     let type: String
     var tensors = 0
@@ -46,7 +46,7 @@ struct FormatTotal: Equatable, Encodable {
     var bytes = 0
 }
 
-/// The totals of each format that occurs, the one with most bytes first, and last those of all.
+/// The totals of each format, the largest first, then of all formats.
 func formatTotals(_ tensors: [GGUFTensor]) -> [FormatTotal] {
     var totals: [BlockFormat: FormatTotal] = [:]
     var all = FormatTotal(type: "all")
@@ -65,7 +65,9 @@ extension FormatTotal {
     }
 }
 
-/// A value in one line; strings are quoted, and cut like long arrays.
+/// A value in one line.
+///
+/// Strings are quoted; long strings and arrays are cut.
 func valueText(_ value: GGUFValue, arrayLimit: Int) -> String {
     switch value {
     case .string(let text): quoted(text)

@@ -3,7 +3,7 @@ import Foundation
 import TrimLLaVA
 import UserText
 
-/// Questions from standard input, answered one after the other in one conversation.
+/// Answers questions from standard input in one conversation.
 final class InteractiveChat {
     private static let help = """
         /image FILE   add a picture to the next question
@@ -19,12 +19,14 @@ final class InteractiveChat {
     private let options: GenerationOptions
     private let quiet: Bool
     private var input: PictureInput
-    /// Pictures for the next question that could not be read: it is not asked without them.
+    /// Pictures for the next question that could not be read.
+    ///
+    /// The question is not asked without them.
     private var missing: [String] = []
     private var lines = InputLines()
     private let isTerminal = isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0
 
-    /// A chat whose conversations come from `restart`.
+    /// A chat; `restart` makes its conversations.
     ///
     /// - Parameter input: the pictures that the first question is about.
     init(
@@ -38,7 +40,7 @@ final class InteractiveChat {
         conversation = try restart()
     }
 
-    /// Talks until standard input ends.
+    /// Answers questions until standard input ends.
     func run(firstQuestion: String?) throws {
         let interrupts = Interrupts()
         defer { interrupts.stop() }
@@ -61,7 +63,9 @@ final class InteractiveChat {
         return line
     }
 
-    /// The text of a line; nil, which is reported, where that line alone is none.
+    /// The text of a line.
+    ///
+    /// A line that is not text is reported and becomes nil.
     private func text(of line: [UInt8]) throws(UserTextError) -> String? {
         do {
             return try UserText.line(line, place: "the line")
@@ -72,7 +76,7 @@ final class InteractiveChat {
         }
     }
 
-    /// Returns whether the chat goes on.
+    /// Performs a line; returns whether the chat continues.
     private func perform(_ line: String) throws -> Bool {
         let command = line.prefix { !$0.isWhitespace }
         let argument = line.dropFirst(command.count).trimmingCharacters(in: .whitespaces)
@@ -109,7 +113,9 @@ final class InteractiveChat {
         }
     }
 
-    /// Asks a question; if it cannot be answered, its pictures are kept for the next one.
+    /// Asks a question.
+    ///
+    /// If it cannot be answered, its pictures are kept for the next one.
     private func ask(_ question: String, _ interrupts: Interrupts) throws {
         guard missing.isEmpty else {
             return StandardError.report(

@@ -4,30 +4,32 @@ import Foundation
 import Synchronization
 import TrimLLaVA
 
-/// Makes Ctrl-C stop the answer that is being written, and end the program only when there is none.
+/// Ctrl-C stops the answer that is being written.
+///
+/// It ends the program if there is none.
 final class Interrupts {
-    /// What a shell expects of a program that an interrupt ended: 128 + SIGINT.
+    /// The exit code that shells expect after an interrupt: 128 + SIGINT.
     static let exitCode: Int32 = 130
 
     private let running = RunningAnswer()
     private let source: any DispatchSourceSignal
 
-    /// Takes interrupts over.
+    /// Installs the handler.
     init() {
         signal(SIGINT, SIG_IGN)
         source = DispatchSource.makeSignalSource(
             signal: SIGINT, queue: DispatchQueue(label: "trimllava.interrupts"))
         source.setEventHandler { [running] in
             guard !running.cancel() else { return }
-            // What the shell writes next begins a line.
+            // The shell's prompt goes on a new line.
             if isatty(STDERR_FILENO) != 0 { StandardError.print("") }
-            // Without the libraries' clean-up, which could pull memory away from running threads.
+            // `exit` would run the libraries' clean-up, which could free memory that threads still use.
             _exit(Self.exitCode)
         }
         source.resume()
     }
 
-    /// Runs `body`, during which the first interrupt cancels.
+    /// Runs `body`; the first interrupt during it cancels it.
     func cancelling<Result>(
         _ cancellation: Cancellation, _ body: () throws -> Result
     ) rethrows -> Result {
@@ -36,7 +38,7 @@ final class Interrupts {
         return try body()
     }
 
-    /// Gives interrupts their usual meaning back.
+    /// Restores the default handler.
     func stop() {
         source.cancel()
         signal(SIGINT, SIG_DFL)
@@ -49,7 +51,7 @@ private final class RunningAnswer: Sendable {
 
     func set(_ new: Cancellation?) { cancellation.withLock { $0 = new } }
 
-    /// Cancels the answer; false when there is none, or when it was cancelled before.
+    /// Cancels the answer; false if there is none or it has been cancelled before.
     func cancel() -> Bool {
         cancellation.withLock { cancellation in
             guard let cancellation, !cancellation.isCancelled else { return false }

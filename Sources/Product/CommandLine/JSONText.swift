@@ -16,15 +16,15 @@ func jsonText(
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
-/// The line of JSON that a command prints or writes for scripts: an object with the fields of `value`,
-/// the version of the schema and that of the program.
+/// The line of JSON that a command writes for scripts: an object with the fields of `value` and the versions of
+/// the schema and the program.
 func jsonOutput(
     _ value: some Encodable, keys: JSONEncoder.KeyEncodingStrategy = .convertToSnakeCase
 ) throws -> String {
     try jsonText(VersionedOutput(content: value), keys: keys) + "\n"
 }
 
-/// The fields of an object, and the versions that they come from.
+/// The fields of an object, and the versions of the schema and the program.
 private struct VersionedOutput<Content: Encodable>: Encodable {
     let content: Content
 

@@ -28,23 +28,14 @@ struct MemoryOptions: ParsableArguments {
             valueName: "rows"))
     var context: Int?
 
-    @Option(help: "Number format of the KV cache.")
-    var kvCache: CacheFormat = .f16
-
-    @Option(
-        help: ArgumentHelp("Number format of activations in matrix products.", valueName: "mode"))
-    var activations: ActivationMode = .pow2
-
-    @Option(
-        help: ArgumentHelp("Number format of vision tower and projector.", valueName: "precision"))
-    var visionPrecision: VisionPrecision = .int8
+    @OptionGroup var numbers: NumberOptions
 
     @Option(
         help: ArgumentHelp(
             "Quantize the text model's F32, F16 and BF16 matrices.", valueName: "format"))
     var quantize: BlockEncoding?
 
-    /// Beyond this the numbers mean nothing, and products of them might not fit 64 bits.
+    /// Larger numbers are meaningless, and their products might overflow 64 bits.
     private static let largestCount = 1 << 20
 
     func validate() throws {
@@ -69,11 +60,12 @@ struct MemoryOptions: ParsableArguments {
             vision: vision,
             weights: WeightMemory(
                 text: file, projector: projector, visionBlocks: vision?.blockCount ?? 0,
-                activationMode: activations, visionPrecision: visionPrecision,
+                activationMode: numbers.activations,
+                visionPrecision: numbers.visionPrecision,
                 floatEncoding: quantize),
             context: context ?? min(LLaVAModel.defaultContext, text.contextLength),
             visualTokens: vision?.largestVisualTokenCount ?? 0, keptTokens: keep,
-            sequences: parallel, format: kvCache,
+            sequences: parallel, format: numbers.kvCache,
             promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
     }
 }

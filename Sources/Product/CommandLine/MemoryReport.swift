@@ -3,7 +3,7 @@ import Foundation
 import LLaVAModel
 import TrimLLaVA
 
-/// The memory that runs of a model need, for people and for scripts.
+/// The memory that a run needs, as text and as JSON.
 struct MemoryReport: Encodable {
     let weightBytes: Int
     let packedWeightBytes: Int
@@ -38,7 +38,7 @@ struct MemoryReport: Encodable {
             : "\(byteCountText(packedWeightBytes)) repacked, \(mapped) mapped from the files"
     }
 
-    /// Each part with the formula behind it.
+    /// Each part with its formula.
     var text: String {
         let rows = "\(sequences) × \(cacheRowsPerSequence) rows × \(bytesPerCacheRow) bytes"
         var table = [

@@ -4,7 +4,7 @@ import DemoModel
 import LLaVAModel
 import TrimLLaVA
 
-/// Which model to load, and how to run it.
+/// The model and how to run it.
 struct ModelOptions: ParsableArguments {
     @Option(
         name: [.customShort("m"), .customLong("model")],
@@ -42,16 +42,7 @@ struct ModelOptions: ParsableArguments {
             """, valueName: "tokens"))
     var context: Int?
 
-    @Option(
-        help: ArgumentHelp("Number format of activations in matrix products.", valueName: "mode"))
-    var activations: ActivationMode = .pow2
-
-    @Option(
-        help: ArgumentHelp("Number format of vision tower and projector.", valueName: "precision"))
-    var visionPrecision: VisionPrecision = .int8
-
-    @Option(help: ArgumentHelp("Number format of the KV cache.", valueName: "format"))
-    var kvCache: CacheFormat = .f16
+    @OptionGroup var numbers: NumberOptions
 
     @Option(
         help: ArgumentHelp(
@@ -82,7 +73,7 @@ struct ModelOptions: ParsableArguments {
         if let context, context < 1 {
             throw ValidationError("--context is \(context), expected 1 or more")
         }
-        if quantize != nil, activations == .float {
+        if quantize != nil, numbers.activations == .float {
             throw ValidationError("--quantize cannot be combined with --activations float")
         }
         if packCache?.isEmpty == true { throw ValidationError("--pack-cache is empty") }
@@ -100,13 +91,27 @@ struct ModelOptions: ParsableArguments {
         let llava = try LLaVA(
             text: model, projector: mmproj,
             options: LoadOptions(
-                threadCount: threads, context: context, activationMode: activations,
-                visionPrecision: visionPrecision, cacheFormat: kvCache, packCache: packCache,
-                floatEncoding: quantize), onProgress: line.show)
+                threadCount: threads, context: context, activationMode: numbers.activations,
+                visionPrecision: numbers.visionPrecision, cacheFormat: numbers.kvCache,
+                packCache: packCache, floatEncoding: quantize), onProgress: line.show)
         line.erase()
         for warning in llava.warnings { StandardError.report("warning: \(warning)") }
         return llava
     }
+}
+
+/// The number formats of a run.
+struct NumberOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Number format of activations in matrix products.", valueName: "mode"))
+    var activations: ActivationMode = .pow2
+
+    @Option(
+        help: ArgumentHelp("Number format of vision tower and projector.", valueName: "precision"))
+    var visionPrecision: VisionPrecision = .int8
+
+    @Option(help: ArgumentHelp("Number format of the KV cache.", valueName: "format"))
+    var kvCache: CacheFormat = .f16
 }
 
 extension ActivationMode: ExpressibleByArgument {}

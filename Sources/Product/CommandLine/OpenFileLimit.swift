@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
-/// Whether the process may open the files that a run needs.
+/// Checks that the process may open the files that a run needs.
 ///
-/// Dispatch, which waits for signals and for processes' ends, stops the program where it gets no descriptor.
+/// Dispatch, which waits for signals and child processes, traps if it gets no descriptor.
 enum OpenFileLimit {
-    /// Descriptors that Dispatch takes, and some for pictures and outputs.
+    /// Descriptors for Dispatch, pictures and outputs.
     private static let needed = 6
 
-    /// - Throws: `OpenFileError` where there are fewer than a run needs.
+    /// - Throws: `OpenFileError` if the process may open fewer.
     static func check() throws(OpenFileError) {
         var opened: [Int32] = []
         defer { for descriptor in opened { close(descriptor) } }
@@ -16,7 +17,7 @@ enum OpenFileLimit {
             let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else {
                 throw OpenFileError(
-                    needed: needed, granted: opened.count, reason: String(cString: strerror(errno)))
+                    needed: needed, granted: opened.count, reason: systemReason())
             }
             opened.append(descriptor)
         }

@@ -2,13 +2,13 @@
 import Imaging
 import TrimLLaVA
 
-/// Decoded pictures, their names and how long the decoding took.
+/// Decoded pictures, their names, and the time that decoding took.
 struct PictureInput {
     private(set) var pictures: [Picture] = []
     private(set) var names: [String] = []
     private(set) var seconds = 0.0
 
-    /// Whether pictures are turned as their EXIF orientation says.
+    /// Whether to turn pictures as their EXIF orientation says.
     let orients: Bool
 
     /// No pictures yet.

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// What has to be so before anything is opened.
+/// Prepares the process before anything is opened.
 enum ProcessStart {
-    /// Makes the process one that a closed stream or a limit on files does not harm.
+    /// Protects the process against closed standard streams and limits on file sizes.
     static func prepare() {
         occupyStandardDescriptors()
-        // A file that becomes too long is an error of the write, as a full disk is.
+        // Exceeding the limit on a file's size becomes an error of the write, like a full disk.
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// Opens the descriptors of standard input, output and error where they are closed: the next file that
-    /// is opened would get their numbers, and take what is printed.
+    /// Opens closed standard streams.
     ///
-    /// They are opened the wrong way round, so that what is read or written by them is an error as before.
+    /// Otherwise the next file that is opened would get their descriptors and receive what is printed.
+    ///
+    /// They are opened in the wrong direction, so reading or writing them still fails.
     private static func occupyStandardDescriptors() {
         for descriptor in STDIN_FILENO...STDERR_FILENO
         where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
-            // The lowest number that is free is this one.
+            // `open` takes the lowest free descriptor, which is this one.
             _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }

@@ -2,7 +2,7 @@
 import TrimLLaVA
 
 extension ProcessorReport {
-    /// What each choice follows from, for a terminal.
+    /// The choices and their reasons, for a terminal.
     var text: String {
         let reason =
             requestedKernels == nil

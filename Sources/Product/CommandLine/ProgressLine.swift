@@ -2,9 +2,9 @@
 import Foundation
 import TrimLLaVA
 
-/// A line on a terminal that says what is being waited for.
+/// A line on a terminal that shows what the user is waiting for.
 final class ProgressLine {
-    /// Faster changes could not be read.
+    /// The time between changes; faster ones would be unreadable.
     static let interval = Duration.milliseconds(200)
 
     private let isEnabled: Bool
@@ -13,9 +13,9 @@ final class ProgressLine {
     private var nextChange: ContinuousClock.Instant
     private var isShown = false
 
-    /// A line on standard error, if that is a terminal on which a line can be changed.
+    /// A line on standard error, if that is a terminal with escape sequences.
     ///
-    /// - Parameter patience: what is over sooner is not worth a line.
+    /// - Parameter patience: the time before the line appears; shorter work shows none.
     convenience init(quiet: Bool, patience: Duration = interval) {
         self.init(
             isEnabled: !quiet && Terminal.takesEscapes, patience: patience,
@@ -32,28 +32,28 @@ final class ProgressLine {
         nextChange = .now + patience
     }
 
-    /// Says how far a prompt is.
+    /// Shows the progress of a prompt.
     func show(_ progress: PromptProgress) { show(Self.text(progress)) }
 
-    /// Says how far a model is.
+    /// Shows the progress of loading a model.
     func show(_ progress: LoadProgress) { show(Self.text(progress)) }
 
-    /// Says how many of a number of things are done.
+    /// Shows how many of a number of things are done.
     func show(_ done: Int, of all: Int, _ things: String) {
         show("\(done) of \(all) \(things)")
     }
 
-    /// Says anything else.
+    /// Shows any text.
     func show(_ text: @autoclosure () -> String) {
         let now = ContinuousClock.now
         guard isEnabled, now >= nextChange else { return }
         nextChange = now + Self.interval
         isShown = true
-        // In the last column the cursor would be on the next line, which cannot be taken back.
+        // A character in the last column would wrap the cursor to the next line, which cannot be undone.
         write("\r\(text().prefix(max(0, columns() - 1)))\u{1B}[K")
     }
 
-    /// Takes the line away, so that other text can stand there.
+    /// Removes the line to make room for other text.
     func erase() {
         guard isShown else { return }
         isShown = false

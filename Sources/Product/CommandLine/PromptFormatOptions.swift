@@ -2,7 +2,7 @@
 import ArgumentParser
 import TrimLLaVA
 
-/// How questions are written down for the model, and what it sees of pictures.
+/// How questions and pictures are prepared for the model.
 struct PromptFormatOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -23,7 +23,7 @@ struct PromptFormatOptions: ParsableArguments {
     @Flag(help: "Ignore the EXIF orientation of pictures.")
     var ignoreOrientation = false
 
-    /// Whether the template or its text is chosen.
+    /// Whether the user chose the template or the system prompt.
     var isGiven: Bool { template != nil || system != nil }
 }
 

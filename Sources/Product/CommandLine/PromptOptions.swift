@@ -3,7 +3,7 @@ import ArgumentParser
 import TrimLLaVA
 import UserText
 
-/// What is asked, and how it is written down for the model.
+/// The question and how it is formatted for the model.
 struct PromptOptions: ParsableArguments {
     @Option(
         name: [.short, .long], parsing: .unconditional,
@@ -43,7 +43,7 @@ struct PromptOptions: ParsableArguments {
 
     var readsStandardInput: Bool { promptFile == "-" }
 
-    /// The question, or nil when there is none.
+    /// The question; nil without one.
     ///
     /// Without `--raw` a file's last line end is dropped.
     func text() throws -> String? {
@@ -56,10 +56,11 @@ struct PromptOptions: ParsableArguments {
     }
 }
 
-/// Questions in files.
+/// Reads questions from files.
 enum PromptFile {
-    /// The question in a file, or in standard input when the path is `-`, its line ends as LF; a last one belongs
-    /// to it only where it is raw.
+    /// The question in a file, or in standard input for the path `-`, with LF as line end.
+    ///
+    /// The last line end belongs to a raw question only.
     static func text(_ path: String, raw: Bool) throws -> String {
         let text = try UserText.text(at: path.utf8)
         let question = !raw && text.last?.isNewline == true ? String(text.dropLast()) : text

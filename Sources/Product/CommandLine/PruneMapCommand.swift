@@ -3,7 +3,7 @@ import ArgumentParser
 import FileOutput
 import TrimLLaVA
 
-/// `trimllava prune-map`: which patches of a picture a selector keeps.
+/// `trimllava prune-map`: draws which patches of a picture a selector keeps.
 struct PruneMapCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune-map",

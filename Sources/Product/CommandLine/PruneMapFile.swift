@@ -2,11 +2,11 @@
 import Imaging
 import TrimLLaVA
 
-/// A picture of what a selector kept.
+/// A drawn map of what a selector kept.
 struct PruneMapFile {
     let path: String
 
-    /// Draws the map and writes it aside, then in place.
+    /// Draws the map and writes it.
     func write(
         _ picture: Picture, _ selection: PictureSelection, _ preprocessor: CLIPPreprocessor
     ) throws(ImagingError) {
@@ -15,7 +15,7 @@ struct PruneMapFile {
         try PictureEncoder.write(map, to: path)
     }
 
-    /// The counts that go with the map.
+    /// The counts that are printed with the map.
     func summary(
         _ picture: Picture, _ selection: PictureSelection, _ llava: LLaVA, crop: Bool
     ) -> String {

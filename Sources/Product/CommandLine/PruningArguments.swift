@@ -3,7 +3,7 @@ import ArgumentParser
 import TokenPruning
 import TrimLLaVA
 
-/// Which visual tokens enter the decoder.
+/// The visual tokens that enter the decoder.
 struct PruningArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -55,7 +55,7 @@ struct PruningArguments: ParsableArguments {
         }
     }
 
-    /// The choice, or nil where nothing is pruned.
+    /// The options; nil without pruning.
     var options: PruningOptions? {
         keep.map { budget in
             PruningOptions(

@@ -2,7 +2,7 @@
 import ArgumentParser
 import Foundation
 
-/// Results under a heading, for a terminal, a document, a spreadsheet or a script.
+/// A table of results, for a terminal, a document, a spreadsheet or a script.
 struct ResultTable {
     /// How results are printed.
     enum Format: String, CaseIterable, ExpressibleByArgument {
@@ -17,7 +17,7 @@ struct ResultTable {
 
     let columns: [Column]
     let cells: [[String]]
-    /// Columns of words; those of numbers follow.
+    /// The number of text columns; columns of numbers follow.
     let wordColumns: Int
 
     private var heading: [String] { columns.map(\.heading) }
@@ -64,9 +64,9 @@ struct ResultTable {
     }
 }
 
-/// Values of an option that takes several, with commas between them.
+/// Parses the comma-separated values of an option.
 ///
-/// - Throws: `ValidationError` with what `read` throws.
+/// - Throws: `ValidationError` with the error of `read`.
 func listed<Value>(_ text: String, _ read: (String) throws -> Value) throws -> [Value] {
     try text.split(separator: ",").map { part in
         do {

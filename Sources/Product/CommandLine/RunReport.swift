@@ -2,14 +2,14 @@
 import Foundation
 import TrimLLaVA
 
-/// What an answer was and what it cost, for people and for scripts.
+/// An answer and its cost, as text and as JSON.
 struct RunReport: Encodable {
     /// A picture and what was kept of it.
     struct PictureReport: Encodable {
         let fileName: String
         let width: Int
         let height: Int
-        // Nil where the answer was cancelled before the picture was encoded.
+        // Nil if the answer was cancelled before the picture was encoded.
         let visualTokens: Int?
         let keptTokens: Int?
         let candidatePatches: Int?
@@ -32,7 +32,7 @@ struct RunReport: Encodable {
     let stopReason: String
     let pictures: [PictureReport]
     let positions: String
-    /// Whether a selector that looks at the question had none to look at.
+    /// Whether a selector that uses the question had none.
     let lacksQuestion: Bool
 
     let visualTokens: Int
@@ -43,7 +43,7 @@ struct RunReport: Encodable {
     let cacheBytes: Int
     let unprunedCacheBytes: Int
 
-    /// From the paths to a model that runs; nil where that was reported before.
+    /// Seconds from the paths to a loaded model; nil if already reported.
     let modelLoadSeconds: Double?
     let pictureSeconds: Double
     let visionSeconds: Double

@@ -3,15 +3,15 @@ import Foundation
 import TrimLLaVA
 import UserText
 
-/// An answer on its way to standard output, piece by piece.
+/// Writes an answer to standard output, piece by piece.
 ///
-/// Where it cannot be written, as on a full disk, it is cancelled: the rest would be lost too.
+/// If a piece cannot be written, as on a full disk, the answer is cancelled: the rest would be lost, too.
 final class AnswerStream {
     private let cancellation: Cancellation
     private let progress: ProgressLine
     private var failure: OutputError?
 
-    /// - Parameter progress: is erased when the first piece comes.
+    /// - Parameter progress: erased when the first piece comes.
     init(cancelling cancellation: Cancellation, _ progress: ProgressLine) {
         self.cancellation = cancellation
         self.progress = progress
@@ -38,9 +38,11 @@ final class AnswerStream {
     }
 }
 
-/// Where messages go, so that standard output carries nothing but data.
+/// Standard error, which takes all messages.
+///
+/// Standard output carries data only.
 enum StandardError {
-    /// Writes text as it is.
+    /// Writes text unchanged.
     static func write(_ text: String) {
         try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
@@ -48,20 +50,20 @@ enum StandardError {
     /// Writes a line.
     static func print(_ line: String) { write("\(line)\n") }
 
-    /// Writes a line about something that went wrong.
+    /// Writes an error message.
     static func report(_ message: String) {
         print("trimllava: \(escapingControls(message))")
     }
 }
 
-/// The lines of standard input, each as soon as it is there.
+/// The lines of standard input, each as soon as it arrives.
 struct InputLines {
     private var pending: [UInt8] = []
     private var hasEnded = false
 
-    /// A line without its end, or nil when there is no more.
+    /// The next line without its end; nil at the end of the input.
     ///
-    /// - Throws: `UserTextError.tooLong` for what has no line end for long.
+    /// - Throws: `UserTextError.tooLong` for a line beyond the limit.
     mutating func next() throws(UserTextError) -> [UInt8]? {
         var searched = 0
         while true {

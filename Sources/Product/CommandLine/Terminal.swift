@@ -3,10 +3,10 @@ import Foundation
 
 /// The terminal that standard error goes to.
 enum Terminal {
-    /// What terminals have that do not tell.
+    /// The width assumed for terminals that do not report theirs.
     private static let usualColumns = 80
 
-    /// Whether it is one that understands escape sequences.
+    /// Whether it is a terminal that understands escape sequences.
     static var takesEscapes: Bool {
         takesEscapes(
             isTerminal: isatty(STDERR_FILENO) != 0,
@@ -18,7 +18,7 @@ enum Terminal {
         isTerminal && !["", "dumb", "unknown"].contains(type ?? "")
     }
 
-    /// Its width at this moment.
+    /// Its current width.
     static var columns: Int {
         var size = winsize()
         guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
-/// The text with control characters written as escapes, as a file's strings could steer a terminal.
+/// The text with control characters as escapes.
+///
+/// Strings from files could otherwise control the terminal.
 ///
 /// Line breaks stay unless `keepingLines` is false.
 func escapingControls(_ text: String, keepingLines: Bool = true) -> String {
@@ -16,7 +19,7 @@ func escapingControls(_ text: String, keepingLines: Bool = true) -> String {
     return String(escaped)
 }
 
-/// A number of bytes for people, such as `3.80 GiB`.
+/// A readable number of bytes, such as `3.80 GiB`.
 func byteCountText(_ count: Int) -> String {
     var value = Double(count)
     for unit in ["bytes", "KiB", "MiB", "GiB"] {
@@ -51,7 +54,7 @@ func tableText(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
 
 /// Writes text to standard output.
 ///
-/// - Throws: `OutputError` when not all of it could be written, such as on a full disk.
+/// - Throws: `OutputError` if not all of it could be written, such as on a full disk.
 func writeOutput(_ text: String) throws(OutputError) {
     do {
         try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
@@ -60,17 +63,17 @@ func writeOutput(_ text: String) throws(OutputError) {
     }
 }
 
-/// What the operating system says about an error, such as `No space left on device`.
+/// The operating system's message for an error, such as `No space left on device`.
 func systemReason(_ error: any Error) -> String {
     let error = error as NSError
-    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
+    if error.domain == NSPOSIXErrorDomain { return systemReason(Int32(error.code)) }
     guard let underlying = error.userInfo[NSUnderlyingErrorKey] as? any Error else {
         return error.localizedDescription
     }
     return systemReason(underlying)
 }
 
-/// Why standard output could not be written.
+/// Why writing standard output failed.
 struct OutputError: Error, Equatable, CustomStringConvertible {
     let reason: String
 

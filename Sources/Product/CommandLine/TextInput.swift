@@ -7,9 +7,11 @@ import UserText
     import Darwin
 #endif
 
-/// Texts from the arguments of the process.
+/// Checks texts from the process's arguments.
 enum TextInput {
-    /// Checks the arguments of the process as they came: Swift's own copies replace what is not UTF-8.
+    /// Checks that the process's arguments are UTF-8.
+    ///
+    /// Swift's copies replace bytes that are not.
     static func checkArguments() throws(UserTextError) {
         for index in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }

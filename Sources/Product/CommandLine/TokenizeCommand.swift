@@ -68,13 +68,13 @@ struct TokenizeCommand: ParsableCommand {
         return UserText.lines(of: try UserText.text(at: "-".utf8, limit: UserText.listLimit))
     }
 
-    /// The text of a file with every byte that it has, which tokens are made of.
+    /// The text of a file with all of its bytes, which become tokens.
     private static func exactText(at path: String) throws -> String {
         try UserText.exactText(
             UserText.bytes(at: path.utf8), place: UserText.name(of: path.utf8))
     }
 
-    /// What is printed for a text, the line's end included.
+    /// The printed line for a text, with its end.
     func line(for text: String, _ tokenizer: Tokenizer) throws -> String {
         let tokens = tokenizer.encode(text, parseSpecial: special, addSpecial: !noBeginOfSequence)
         if json {
@@ -86,7 +86,7 @@ struct TokenizeCommand: ParsableCommand {
         }.joined(separator: " ") + "\n"
     }
 
-    /// The text that a token adds, or its name in the vocabulary if that is not a whole character.
+    /// The text that a token adds, or its name in the vocabulary if it is not whole characters.
     private func pieceText(_ token: TokenID, _ tokenizer: Tokenizer) -> String {
         String(validating: tokenizer.piece(token, special: true), as: UTF8.self)
             ?? tokenizer.tokenText(token)

@@ -32,12 +32,12 @@ struct TrimLLaVACommand: ParsableCommand {
     }
 }
 
-/// How the process ends after an error, or after a request for help.
+/// How the process ends after an error or a request for help.
 struct Ending: Equatable {
     /// 0 for help and version, 2 for wrong usage, 1 for everything else.
     let code: Int32
 
-    /// What is printed: on standard output with code 0, else on standard error.
+    /// The message, printed on standard output for code 0 and on standard error otherwise.
     let message: String?
 
     init(of error: any Error) {

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// Names of files as people type them, and as terminals write files that are dropped on them.
+/// Parses file names as people type them and as terminals write files that are dropped on them.
 enum TypedPaths {
     private static let urlStart = "file://"
 
-    /// The paths that a text names: itself, if there is such a file or it has neither quotes nor backslashes;
-    /// else its words as a shell reads them.
+    /// The paths that a text names.
+    ///
+    /// The text itself, if such a file exists or it has neither quotes nor backslashes; otherwise its words,
+    /// split as a shell does.
     static func paths(
         in text: String, exists: (String) -> Bool = FileManager.default.fileExists(atPath:)
     ) -> [String] {
         let whole = (text as NSString).expandingTildeInPath
         let isPlain = !text.contains { "'\"\\".contains($0) } && !text.hasPrefix(urlStart)
         guard !isPlain, !exists(whole) else { return [whole] }
-        // In a URL a quote stands for itself.
+        // In a URL a quote is an ordinary character.
         if text.hasPrefix(urlStart) {
             return text.split(whereSeparator: \.isWhitespace).map { expanded(String($0)) }
         }
         return words(of: text) ?? [whole]
     }
 
-    /// The words of a text, without quotes and backslashes that they do not protect; nil where a quote does not
-    /// end.
+    /// Splits a text into words and removes quotes and backslashes as a shell does; nil if a quote is not closed.
     private static func words(of text: String) -> [String]? {
         var words: [String] = []
         var word: String?
@@ -31,7 +32,7 @@ enum TypedPaths {
             switch (character, quote) {
             case (let end, let open?) where end == open: quote = nil
             case ("\\", nil), ("\\", "\""):
-                // Between double quotes a backslash protects these alone.
+                // Between double quotes a backslash escapes only these.
                 let isKept = quote != nil && !"\"\\$`".contains(rest.first ?? " ")
                 word =
                     (word ?? "") + (isKept ? "\\" : "") + (rest.popFirst().map(String.init) ?? "")
@@ -49,7 +50,7 @@ enum TypedPaths {
         return words.map(expanded)
     }
 
-    /// A path whose tilde and whose escapes as a URL are resolved.
+    /// Expands a path's tilde, or its escapes if it is a URL.
     private static func expanded(_ path: String) -> String {
         if path.hasPrefix(urlStart), let url = URL(string: path), !url.path.isEmpty {
             return url.path

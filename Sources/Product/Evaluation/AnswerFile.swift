@@ -10,25 +10,25 @@ import UserText
     import Darwin
 #endif
 
-/// Answers as they come, one JSON object per line, so that an evaluation can go on where it ended.
+/// A file of answers, one JSON object per line, from which an interrupted evaluation continues.
 ///
-/// The first line names the run. A last line without an end is what a crash left, and is dropped.
+/// The first line names the run. A last line without an end, as a crash leaves it, is dropped.
 public final class AnswerFile {
-    /// What was answered before.
+    /// The answers of earlier runs.
     public let before: [EvaluationRecord]
     private let path: String
     private let file: Int32
 
     private struct Header: Codable {
         let run: String
-        // Nil in files from before there were versions.
+        // Nil in files that predate the schema.
         var schemaVersion: Int? = OutputSchema.version
         var trimllavaVersion: String? = Release.version
     }
 
-    /// Opens or makes the file of a run, alone.
+    /// Opens or creates the file of a run and locks it.
     ///
-    /// - Parameter run: what all answers of the file have in common: model and questions.
+    /// - Parameter run: what all answers of the file share, such as model and questions.
     /// - Throws: `EvaluationError`.
     public init(path: String, run: String) throws(EvaluationError) {
         self.path = path
@@ -55,14 +55,16 @@ public final class AnswerFile {
         closeUnlocked(file)
     }
 
-    /// Adds an answer.
+    /// Appends an answer.
     ///
     /// - Throws: `EvaluationError.file`.
     public func append(_ record: EvaluationRecord) throws(EvaluationError) {
         try Self.write(record, to: file, path)
     }
 
-    /// Reads what is there and cuts off a last line that is torn or broken, once it is known that answers are there.
+    /// Reads the file.
+    ///
+    /// A torn or broken last line is cut off, once the lines before it have proved to be answers.
     private static func read(
         _ path: String, _ file: Int32, _ run: String
     ) throws(EvaluationError) -> [EvaluationRecord] {
@@ -141,6 +143,6 @@ public final class AnswerFile {
     }
 
     private static func failure(_ path: String) -> EvaluationError {
-        .file(path: path, reason: String(cString: strerror(errno)))
+        .file(path: path, reason: systemReason())
     }
 }

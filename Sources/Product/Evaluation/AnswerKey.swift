@@ -6,14 +6,16 @@
     import Darwin
 #endif
 
-/// Everything that an answer and its score depend on: an answer that is kept counts only where all of it is the same.
+/// Everything that an answer and its score depend on.
+///
+/// An earlier answer counts only if its key is equal.
 public struct AnswerKey: Codable, Hashable, Sendable {
     /// A picture's file.
     struct PictureFile: Codable, Hashable {
         let path: String
-        /// Bytes; nil where there is no file.
+        /// Bytes; nil if the file does not exist.
         let size: Int?
-        /// When it was changed last, in nanoseconds since 1970.
+        /// When it was last changed, in nanoseconds since 1970.
         let modified: Int?
 
         init(_ path: String) {
@@ -35,11 +37,11 @@ public struct AnswerKey: Codable, Hashable, Sendable {
 
     /// The question's text.
     let question: String
-    /// What it is about.
+    /// Its pictures.
     let pictures: [PictureFile]
     /// The right answers.
     let answers: [String]
-    /// The setting, and how every answer of the evaluation is made.
+    /// The setting, and the options of the evaluation.
     let settings: [String]
 
     init(_ question: EvaluationQuestion, _ pictures: [PictureFile], settings: [String]) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Texts as they are compared: lower case, without marks, articles and more than one space.
+/// Normalises a text for comparison: lower case, single spaces, no punctuation and no articles.
 ///
-/// Numbers up to ten are digits. This is what the VQA evaluation compares, but for its list of
-/// contractions (arXiv 1505.00468).
+/// Numbers up to ten become digits. This follows the VQA evaluation (arXiv 1505.00468), except for its list of
+/// contractions.
 func normalisedAnswer(_ text: String) -> String {
     normalisedWords(text).filter { !articles.contains($0) }.map { numerals[$0] ?? $0 }
         .joined(separator: " ")
 }
 
-/// The words of a text in lower case, marks dropped.
+/// The words of a text in lower case, without punctuation.
 func normalisedWords(_ text: String) -> [String] {
     var words: [String] = []
     var word = ""

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// CIDEr-D (arXiv 1411.5726): how much a caption's words and phrases are those that people use for the
-/// same picture and not for others.
+/// CIDEr-D (arXiv 1411.5726): how well a caption's words and phrases match those that people use for the same
+/// picture and not for others.
 ///
-/// Words are split as `normalisedWords` does, where the original takes the Penn Treebank's tokenizer.
+/// `normalisedWords` splits the words; the original uses the Penn Treebank's tokenizer.
 public struct CaptionConsensus {
-    /// Phrases have up to this many words.
+    /// The most words of a phrase.
     private static let longestPhrase = 4
-    /// What a difference in length costs.
+    /// The standard deviation of the length penalty.
     private static let deviation = 6.0
 
     private typealias Counts = [[String]: Double]
 
-    /// Pictures that each phrase is used for.
+    /// The number of pictures whose captions use each phrase.
     private var uses: [[String]: Int] = [:]
     private let pictures: Int
 
-    /// Learns how common phrases are from people's captions, a list for each picture.
+    /// Counts the phrases of people's captions, a list for each picture.
     public init(references: [[String]]) {
         pictures = references.count
         for captions in references {
@@ -63,7 +63,7 @@ public struct CaptionConsensus {
             let weight = count * rarity
             vectors.weights[phrase.count - 1][phrase] = weight
             vectors.norms[phrase.count - 1] += weight * weight
-            // The original measures length by phrases of two words.
+            // The original measures length in phrases of two words.
             if phrase.count == 2 { vectors.length += count }
         }
         vectors.norms = vectors.norms.map { $0.squareRoot() }
@@ -75,7 +75,7 @@ public struct CaptionConsensus {
         let penalty = exp(-difference * difference / (2 * Self.deviation * Self.deviation))
         let cosines = (0..<Self.longestPhrase).map { index in
             let product = candidate.weights[index].reduce(0.0) { sum, entry in
-                // Repeating a phrase does not help.
+                // Repeating a phrase does not raise the score.
                 let other = reference.weights[index][entry.key] ?? 0
                 return sum + min(entry.value, other) * other
             }

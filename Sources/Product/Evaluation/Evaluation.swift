@@ -6,23 +6,25 @@ import TrimLLaVA
 
 /// Asks a model every question at every setting.
 ///
-/// A picture is encoded once for all its questions and settings.
+/// A picture is encoded once for all of its questions and settings.
 public final class Evaluation {
     /// How answers are generated.
     public struct Options: Sendable {
-        /// Most tokens of an answer.
+        /// The most tokens of an answer.
         public var maxNewTokens: Int
         /// How tokens are chosen.
         public var sampling: SamplingOptions
-        /// Nil for the template that the model asks for.
+        /// The prompt template; nil for the one that the model asks for.
         public var template: ChatTemplate?
-        /// What a conversation starts with; nil for the template's own text.
+        /// The system prompt; nil for the template's own.
         public var system: String?
-        /// What follows every question, such as "Answer with one word".
+        /// Text after every question, such as "Answer with one word".
         public var suffix: String
         /// The most answers at the same time.
         public var parallel: Int
-        /// What else answers depend on, such as the model: an answer that is kept counts only with the same.
+        /// Other conditions that answers depend on, such as the model.
+        ///
+        /// An earlier answer counts only if they are equal.
         public var conditions: [String]
 
         /// Greedy answers of up to 64 tokens, twelve at a time.
@@ -40,7 +42,7 @@ public final class Evaluation {
             self.conditions = conditions
         }
 
-        /// All that an answer depends on besides question and setting.
+        /// Everything that an answer depends on besides question and setting.
         fileprivate var settings: [String] {
             conditions + [
                 "tokens \(maxNewTokens)", "\(sampling)",
@@ -50,7 +52,9 @@ public final class Evaluation {
         }
     }
 
-    /// Room in the KV cache: an unpruned picture, a question and an answer; larger ones wait for pages.
+    /// The rows of the KV cache per answer: an unpruned picture, a question and an answer.
+    ///
+    /// Larger ones wait for pages.
     private static let rowsPerAnswer = 1024
 
     private struct Job {
@@ -59,7 +63,7 @@ public final class Evaluation {
         let identity: Identity
     }
 
-    /// What tells a question at a setting from all others, and from itself before it was edited.
+    /// Identifies a question at a setting, including what it asks, so an edited question counts as another.
     private struct Identity: Hashable {
         let id: String
         let setting: String
@@ -73,18 +77,18 @@ public final class Evaluation {
     private let generator: BatchGenerator
     private let needs: Set<SelectionNeed>
     private let file: AnswerFile?
-    /// What failed before, which is not kept once more when it fails again.
+    /// The failures of earlier runs, which are not recorded again if they repeat.
     private let knownFailures: Set<EvaluationRecord>
     private var jobs: [Int: Job] = [:]
     private var cached: (paths: [String], pictures: [EncodedPicture])?
     private var nextID = 0
 
-    /// The answers so far, those of an earlier run first, and what has failed in this one.
+    /// The answers so far, those of earlier runs first, and the failures of this run.
     public private(set) var records: [EvaluationRecord]
 
-    /// An evaluation that keeps its answers in `file`, if there is one.
+    /// An evaluation that saves its answers in `file`, if there is one.
     ///
-    /// - Throws: `LLaVAError` when the model has no template, or no memory.
+    /// - Throws: `LLaVAError` if the model has no template or there is not enough memory.
     public init(
         _ llava: LLaVA, _ questions: [EvaluationQuestion], _ settings: [EvaluationSetting],
         options: Options, file: AnswerFile? = nil
@@ -106,11 +110,11 @@ public final class Evaluation {
         }
     }
 
-    /// Asks what has not been answered yet.
+    /// Asks the questions that have no answer yet.
     ///
-    /// - Parameter onProgress: told how many of all answers there are.
-    /// - Throws: `EvaluationError` when answers cannot be kept, `LLaVAError` when it was cancelled. A
-    ///   question that cannot be answered is recorded with its error.
+    /// - Parameter onProgress: called with the number of answers so far and of all.
+    /// - Throws: `EvaluationError` if answers cannot be saved, `LLaVAError` on cancellation. A question that cannot
+    ///   be answered is recorded with its error.
     public func run(
         cancellation: Cancellation = Cancellation(),
         onProgress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
@@ -145,7 +149,9 @@ public final class Evaluation {
         }
     }
 
-    /// The answers among records that are there that count for the jobs, each once; what failed is asked again.
+    /// The earlier answers that count for the jobs, each once.
+    ///
+    /// Failed questions are asked again.
     private static func answers(
         in records: [EvaluationRecord], to jobs: [Job]
     ) -> [EvaluationRecord] {
@@ -216,7 +222,7 @@ public final class Evaluation {
         records.append(record)
     }
 
-    /// The pictures of a question, which its neighbours often share.
+    /// The encoded pictures of a question, which neighbouring questions often share.
     private func encoded(
         _ paths: [String], _ cancellation: Cancellation
     ) throws -> [EncodedPicture] {

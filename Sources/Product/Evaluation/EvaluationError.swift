@@ -5,13 +5,13 @@ import UserText
 public enum EvaluationError: Error, Equatable {
     /// A file cannot be read or written.
     case file(path: String, reason: String)
-    /// The questions, or the answers that are there, are no text.
+    /// The questions or the earlier answers are not text.
     case text(UserTextError)
-    /// A line of the questions is not what it should be.
+    /// A line of the questions or the answers is invalid.
     case badLine(path: String, line: Int, problem: String)
     /// There are no questions.
     case noQuestions(path: String)
-    /// The answers of another run would be mixed with this one's.
+    /// The file has answers of another run.
     case otherRun(path: String, found: String, expected: String)
 }
 

@@ -2,18 +2,18 @@
 
 /// How an answer is scored.
 public enum EvaluationMetric: String, CaseIterable, Codable, Sendable {
-    /// 1 for one of the right answers, compared without case, marks and articles.
+    /// 1 for one of the right answers, compared without case, punctuation and articles.
     case exact
-    /// The VQA accuracy (arXiv 1505.00468): how many of ten people agree, three being enough.
+    /// The VQA accuracy (arXiv 1505.00468): the share of ten people who agree; three are enough.
     case vqa
     /// 1 for the right letter of a multiple choice.
     case choice
-    /// 1 for the right one of yes and no; precision, recall and F1 beside it (POPE, arXiv 2305.10355).
+    /// 1 for the right one of yes and no, with precision, recall and F1 (POPE, arXiv 2305.10355).
     case yesNo = "yes-no"
     /// CIDEr-D (arXiv 1411.5726) over all questions of the task.
     case cider
 
-    /// The metric that suits right answers that say nothing of it.
+    /// The default metric for a question, by the form of its right answers.
     init(suiting answers: [String], to question: String, task: String?) {
         let words = answers.map(normalisedAnswer)
         if task == "caption-consensus" {
@@ -31,7 +31,7 @@ public enum EvaluationMetric: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    /// The score of one answer, 0 to 1; nil where all answers of a task are scored together.
+    /// The score of one answer, 0 to 1; nil if the metric scores all answers of a task together.
     public func score(_ answer: String, _ question: EvaluationQuestion) -> Double? {
         switch self {
         case .exact:
@@ -48,7 +48,7 @@ public enum EvaluationMetric: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    /// Over every choice of all people but one: a third for each of the others who agree, at most 1.
+    /// The mean over leaving out each person in turn: a third for each of the others who agree, at most 1.
     private func agreement(_ answer: String, _ answers: [String]) -> Double {
         let found = normalisedAnswer(answer)
         let agrees = answers.map { normalisedAnswer($0) == found }
@@ -59,8 +59,8 @@ public enum EvaluationMetric: String, CaseIterable, Codable, Sendable {
     }
 }
 
-/// The letter that a multiple choice's answer gives: the first word that is one capital letter, or that
-/// starts the text as a small one.
+/// The letter that answers a multiple-choice question: the first word that is a single capital letter, or a
+/// single small letter at the start.
 func letter(_ answer: String) -> Character? {
     let words = answer.split { !$0.isLetter && !$0.isNumber }
     let capital = words.first { word in
@@ -71,21 +71,23 @@ func letter(_ answer: String) -> Character? {
     return first.lowercased().first
 }
 
-/// Whether an answer says yes: POPE takes what has no "no" and no "not" for a yes.
+/// Whether an answer says yes.
+///
+/// POPE counts every answer without "no" and "not" as a yes.
 func isYes(_ answer: String) -> Bool {
     let sentence = answer.split(separator: ".", omittingEmptySubsequences: true).first ?? ""
     let words = normalisedWords(String(sentence))
     return !words.contains("no") && !words.contains("not")
 }
 
-/// Right and wrong answers to questions of yes and no.
+/// Counts of right and wrong answers to yes-or-no questions.
 public struct YesNoCounts: Sendable, Equatable {
-    /// Yes where yes is right, and where it is not.
+    /// Answers of yes, right and wrong.
     public private(set) var (trueYes, falseYes) = (0, 0)
-    /// No where no is right, and where it is not.
+    /// Answers of no, right and wrong.
     public private(set) var (trueNo, falseNo) = (0, 0)
 
-    /// Nothing counted yet.
+    /// Counts of zero.
     public init() {}
 
     /// Counts one answer.
@@ -98,13 +100,13 @@ public struct YesNoCounts: Sendable, Equatable {
         }
     }
 
-    /// The part of yes-answers that is right.
+    /// The share of yes answers that are right.
     public var precision: Double { ratio(trueYes, trueYes + falseYes) }
-    /// The part of those that should be yes that is.
+    /// The share of questions with the right answer yes that were answered so.
     public var recall: Double { ratio(trueYes, trueYes + falseNo) }
     /// The harmonic mean of both.
     public var f1: Double { ratio(2 * trueYes, 2 * trueYes + falseYes + falseNo) }
-    /// The part of all answers that is yes.
+    /// The share of all answers that are yes.
     public var yesShare: Double {
         ratio(trueYes + falseYes, trueYes + falseYes + trueNo + falseNo)
     }

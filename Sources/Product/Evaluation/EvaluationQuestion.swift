@@ -2,19 +2,19 @@
 import Foundation
 import UserText
 
-/// A question about one or more pictures, and what is right to answer.
+/// A question about one or more pictures, and its right answers.
 public struct EvaluationQuestion: Sendable, Equatable {
-    /// What the question is known by: its own `id`, or the number of its line.
+    /// The question's `id` or the number of its line.
     public let id: String
-    /// Paths of the pictures, as they are to be opened.
+    /// The paths for opening the pictures.
     public let pictures: [String]
     /// The question; `<image>` in it places a picture.
     public let question: String
-    /// Right answers, by one or many people.
+    /// The right answers, from one or many people.
     public let answers: [String]
-    /// The group that it is counted in.
+    /// The group of questions that it belongs to.
     public let task: String
-    /// How its answer is scored.
+    /// The metric for its answer.
     public let metric: EvaluationMetric
 
     /// A question.
@@ -32,9 +32,9 @@ public struct EvaluationQuestion: Sendable, Equatable {
 
     /// Reads questions, one JSON object per line.
     ///
-    /// A line has `image` (a path beside the file, or a list of them) or none, and either `question` with
-    /// `answer` or `answers`, or LLaVA's `conversations`, of which every pair of turns becomes a question.
-    /// `id`, `task` and `metric` are optional.
+    /// A line has either `question` with `answer` or `answers`, or LLaVA's `conversations`, of which every pair of
+    /// turns becomes a question. `image` (a path relative to the file, or a list of paths), `id`, `task` and
+    /// `metric` are optional.
     ///
     /// - Throws: `EvaluationError`.
     public static func read(
@@ -57,7 +57,7 @@ public struct EvaluationQuestion: Sendable, Equatable {
                 throw .badLine(path: path, line: index + 1, problem: problem.text)
             } catch {
                 throw .badLine(
-                    path: path, line: index + 1, problem: "expected a JSON object of a question")
+                    path: path, line: index + 1, problem: "expected a JSON object with a question")
             }
         }
         guard !questions.isEmpty else { throw .noQuestions(path: path) }
@@ -130,9 +130,9 @@ private struct QuestionLine: Decodable {
         return try stride(from: 0, to: conversations.count - 1, by: 2).map { index in
             let (asked, told) = (conversations[index], conversations[index + 1])
             guard asked.from == "human", told.from == "gpt" else {
-                throw Problem(text: "the turns of \"conversations\" are not human and gpt in turn")
+                throw Problem(text: "\"conversations\" must alternate between human and gpt")
             }
-            // Pictures are given for every pair, where LLaVA's first turn alone has the mark.
+            // Every pair of turns gets the pictures; in LLaVA's format only the first turn has the marker.
             let question = asked.value.replacingOccurrences(of: "<image>", with: "")
             return (question.trimmingCharacters(in: .whitespacesAndNewlines), [told.value])
         }

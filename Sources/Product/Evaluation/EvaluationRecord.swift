@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a model answered to one question at one setting.
+/// A model's answer to one question at one setting.
 ///
-/// In a file each is a line of JSON, its keys in snake case.
+/// A file has one record per line, as JSON with keys in snake case.
 public struct EvaluationRecord: Codable, Sendable, Hashable {
-    /// The question's.
+    /// The question's `id`.
     public let id: String
     /// The setting's name.
     public let setting: String
-    /// The answer; nil where there is none.
+    /// The answer; nil for a failure.
     public let text: String?
-    /// Why there is none.
+    /// Why there is no answer.
     public let error: String?
     /// Visual tokens before pruning.
     public let visualTokens: Int
     /// Visual tokens that entered the decoder.
     public let keptTokens: Int
-    /// What was asked, and how; nil in files that do not tell.
+    /// The question and its conditions; nil in files that predate keys.
     public let key: AnswerKey?
 
-    /// The names that fields had in files without a `schema_version`.
+    /// The names of the fields in files without a `schema_version`.
     private enum EarlierKeys: String, CodingKey {
         case answer, visual, kept
     }
@@ -37,7 +37,7 @@ public struct EvaluationRecord: Codable, Sendable, Hashable {
         self.key = key
     }
 
-    /// Reads a record, also one with the earlier names.
+    /// Reads a record, including one with the earlier names.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let earlier = try decoder.container(keyedBy: EarlierKeys.self)

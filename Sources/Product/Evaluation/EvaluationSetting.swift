@@ -4,13 +4,13 @@ import TrimLLaVA
 
 /// One way of pruning that is evaluated.
 public struct EvaluationSetting: Sendable, Equatable {
-    /// Nil for the unpruned model.
+    /// The pruning; nil for the unpruned model.
     public let pruning: PruningOptions?
 
-    /// A way of pruning; nil for none.
+    /// A setting with this pruning; nil for none.
     public init(_ pruning: PruningOptions?) { self.pruning = pruning }
 
-    /// What answers and tables call it, such as `trimtokenator 64 original`.
+    /// Its name in answers and tables, such as `trimtokenator 64 original`.
     public var name: String {
         guard let pruning else { return "unpruned" }
         let positions = pruning.positions == .automatic ? "" : " \(pruning.positions.rawValue)"
@@ -36,7 +36,7 @@ public struct EvaluationSetting: Sendable, Equatable {
             }
     }
 
-    /// What selectors of the given settings look at.
+    /// The inputs that the settings' selectors need.
     static func needs(of settings: [EvaluationSetting]) throws(PruningError) -> Set<SelectionNeed> {
         var needs: Set<SelectionNeed> = []
         for case let pruning? in settings.map(\.pruning) {

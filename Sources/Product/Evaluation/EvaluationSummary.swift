@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How well the answers at each setting are.
+/// The scores of the answers at each setting.
 public struct EvaluationSummary: Sendable, Equatable {
     /// One setting's answers to one task, or to all.
     public struct Row: Sendable, Equatable {
@@ -8,26 +8,30 @@ public struct EvaluationSummary: Sendable, Equatable {
         public let setting: String
         /// The task; nil for the mean over all tasks.
         public let task: String?
-        /// How answers were scored; nil where tasks differ.
+        /// The metric; nil if the tasks differ.
         public let metric: EvaluationMetric?
-        /// The mean score: 0 to 1, with CIDEr 0 to 10.
+        /// The mean score: 0 to 1, for CIDEr 0 to 10.
         public let score: Double
-        /// Answers.
+        /// The number of questions.
         public let count: Int
-        /// Questions that could not be answered; they score zero.
+        /// Questions that failed; they score zero.
         public let failures: Int
         /// The mean number of visual tokens that entered the decoder.
         public let keptTokens: Double
-        /// The same without pruning.
+        /// The mean number of visual tokens before pruning.
         public let visualTokens: Double
-        /// For questions of yes and no.
+        /// The counts of yes-or-no questions; nil for other metrics.
         public let yesNo: YesNoCounts?
     }
 
-    /// The settings in their order, each with its tasks in the order of the questions, then their mean.
+    /// The rows by setting.
+    ///
+    /// Each setting has its tasks in the order of the questions, then their mean.
     public let rows: [Row]
 
-    /// Scores the answers to `questions`; a question without an answer at some setting is left out there.
+    /// Scores the answers to `questions`.
+    ///
+    /// A question without a record at a setting is left out there.
     public init(
         _ questions: [EvaluationQuestion], _ settings: [EvaluationSetting],
         _ records: [EvaluationRecord]
@@ -79,7 +83,7 @@ extension EvaluationSummary.Row {
             visualTokens: mean(\.visualTokens), yesNo: metrics == [.yesNo] ? counts : nil)
     }
 
-    /// The mean over tasks, each counting the same.
+    /// The unweighted mean over tasks.
     fileprivate init(meanOf rows: [Self]) {
         func mean(_ value: (Self) -> Double) -> Double {
             rows.reduce(0) { $0 + value($1) } / Double(rows.count)

@@ -45,7 +45,7 @@ public final class Conversation {
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
         onText: @escaping (String) -> Void = { _ in },
-        onProgress: (PromptProgress) -> Void = { _ in }
+        onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             let written = try WrittenPrompt(
@@ -69,7 +69,7 @@ extension GenerationSession {
         _ written: WrittenPrompt, about pictures: [Picture], crop: Bool,
         options: GenerationOptions, cancellation: Cancellation,
         recorder: StageRecorder?,
-        onText: @escaping (String) -> Void, onProgress: (PromptProgress) -> Void
+        onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
     ) throws -> Answer {
         let options = written.stopping(options)
         let preprocessor = model.preprocessor(crop: crop)

@@ -108,7 +108,7 @@ public final class LLaVA: Sendable {
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
         onText: @escaping (String) -> Void = { _ in },
-        onProgress: (PromptProgress) -> Void = { _ in }
+        onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             return try newSession().answer(
@@ -127,7 +127,7 @@ public final class LLaVA: Sendable {
     public func selection(
         of picture: Picture, question: String = LLaVA.defaultQuestion, by pruning: PruningOptions,
         crop: Bool = false, cancellation: Cancellation = Cancellation(),
-        onProgress: (PromptProgress) -> Void = { _ in }
+        onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> PictureSelection {
         do {
             return try PictureSelection(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws a patch's visual token towards the embeddings of the words that tell what the patch shows.
+"""Pulls a patch's visual token towards the embeddings of the words that describe the patch.
 
 LLaVA aligns its projector with captions before it trains the rest; here every patch has words. A
 decoder then finds an object by the words of a question as it finds words in text.
@@ -20,7 +20,7 @@ PLACE_WORDS = ("top", "bottom", "left", "right", "centre")
 
 
 def words_of_labels() -> dict[str, list[list[str]]]:
-    """For each label that has words: those of each of its values."""
+    """The words of each value, for each label that has words."""
     places = [[word for word in PLACE_WORDS if word in place] for place in PLACES]
     return {
         "shape": [["background"], *([shape] for shape in SHAPE_LABELS[1:])],
@@ -48,7 +48,7 @@ class WordAlignment:
                     self.counts[start + value, vocabulary.encode(text)[-1]] += 1
 
     def loss(self, visual: Tensor, labels: Tensor, embeddings: Tensor) -> Tensor:
-        """Mean squared distance over its scale, of visual [batch, n, width], labels [batch, n, …]."""
+        """The scaled mean squared distance for visual [batch, n, width] and labels [batch, n, …]."""
         values = labels[..., self.labels].long()
         rows = self.starts + torch.where(values == IGNORED, self.sizes - 1, values)
         chosen = torch.zeros(*labels.shape[:2], len(self.counts)).scatter_(-1, rows, 1.0)

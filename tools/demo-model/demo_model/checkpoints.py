@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the model out of a checkpoint of the training."""
+"""Reads the model from a training checkpoint."""
 
 from __future__ import annotations
 

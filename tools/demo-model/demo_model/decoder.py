@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Llama decoder over packed sequences: one prefix, and many questions that see it and themselves."""
+"""A Llama decoder over packed sequences: a prefix, and many questions that see it and themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOKING_LAYER = 2  # whose first head is taught to look at what a question is ab
 
 @dataclass
 class Packed:
-    """Rows of the prefix and of the questions behind it, each question with positions of its own."""
+    """Rows of the prefix and of the questions after it, each question with its own positions."""
 
     prefix_positions: Tensor  # [batch, P]
     tokens: Tensor  # [batch, T]
@@ -29,7 +29,7 @@ class Packed:
     segments: Tensor  # [batch, T]: the number of the question that a row belongs to
 
     def mask(self, kind: torch.dtype) -> Tensor:
-        """0 where a row sees another of its question, else −inf: [batch, 1, T, T]."""
+        """0 where a row sees another row of its question, else −inf: [batch, 1, T, T]."""
         length = self.tokens.shape[1]
         same = self.segments[:, :, None] == self.segments[:, None, :]
         seen = same & torch.ones(length, length, dtype=torch.bool).tril()
@@ -46,7 +46,7 @@ def rotate(x: Tensor, positions: Tensor) -> Tensor:
 
 
 class DecoderBlock(nn.Module):
-    """RMSNorm, causal attention and SwiGLU, on prefix and questions apart."""
+    """RMSNorm, causal attention and SwiGLU, for prefix and questions separately."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class DecoderBlock(nn.Module):
     def forward(
         self, prefix: Tensor, rows: Tensor, packed: Packed, mask: Tensor, last: bool, looked: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Both parts after this block, and, where asked, how the first head's rows look at the prefix.
+        """Both parts after this block and, if asked for, the first head's attention to the prefix.
 
         Nobody needs the prefix after the last block.
         """
@@ -100,7 +100,7 @@ class Decoder(nn.Module):
         self.lm_head = nn.Linear(WIDTH, ROWS, bias=False)
 
     def forward(self, prefix: Tensor, packed: Packed) -> tuple[Tensor, Tensor, Tensor]:
-        """Final rows [batch, T, WIDTH] of the questions behind a prefix of embeddings.
+        """Final rows [batch, T, WIDTH] of the questions after a prefix of embeddings.
 
         Also the attention [batch, T, P] of the head that is taught where to look, and the
         normalised rows after its layer.
@@ -130,7 +130,7 @@ class Projector(nn.Module):
 
 @torch.no_grad()
 def initialise(decoder: Decoder, projector: Projector, generator: torch.Generator) -> None:
-    """Truncated normal matrices, and blocks that add nothing at first."""
+    """Truncated normal matrices, and blocks that initially add nothing."""
     for module in [*decoder.modules(), *projector.modules()]:
         if isinstance(module, nn.Linear | nn.Embedding):
             deviation = 0.5 if isinstance(module, nn.Embedding) else module.in_features**-0.5

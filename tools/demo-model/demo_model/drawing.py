@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws a scene as a picture, and tells which object each patch of a vision tower shows."""
+"""Draws a scene as a picture, with the object that each patch of a vision tower shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def star_points() -> list[tuple[float, float]]:
 
 
 def heart_points() -> list[tuple[float, float]]:
-    """The sine curve that is known by this name, scaled to the unit circle."""
+    """The named sine curve, scaled to the unit circle."""
     turns = [2 * math.pi * step / 60 for step in range(60)]
     return [
         (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes drawn ahead into files that training maps: pictures, patch owners, object tables."""
+"""Scenes drawn in advance to files that training maps: pictures, patch owners, object tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .scenes import (
 
 MOST_OBJECTS = 9
 IGNORED = 255
-# What a patch's label tells about the object that it shows, and how many values each has.
+# The parts of a patch's label, which describe the object that it shows, with their numbers of values.
 # Value 0 of shape is the background; the background's own kind is the last label.
 LABELS = {
     "shape": len(SHAPES) + 2, "colour": len(COLOURS), "size": len(SIZES), "place": 9,
@@ -39,7 +39,7 @@ SHAPE_LABELS = ("", *SHAPES, SIGN)
 
 @dataclass(frozen=True)
 class DrawnScenes:
-    """Scenes with consecutive seeds and what was drawn of them."""
+    """Scenes with consecutive seeds and their drawings."""
 
     scenes: list[Scene]
     pictures: np.ndarray  # [scenes, SIDE, SIDE, 3] bytes
@@ -50,7 +50,7 @@ class DrawnScenes:
 
 
 def patch_labels(scene: Scene, owners: np.ndarray) -> np.ndarray:
-    """Labels [GRID, GRID, labels] of the patches, from the object that each shows."""
+    """Labels [GRID, GRID, labels] of the patches by the object that each shows."""
     table = np.full((256, len(LABELS)), IGNORED, np.uint8)
     table[0] = [0, *[IGNORED] * 6, BACKGROUNDS.index(scene.background)]
     for number, shown in enumerate(scene.objects, start=1):
@@ -89,7 +89,7 @@ def _draw_range(folder: Path, first_seed: int, start: int, end: int, crowded: bo
 
 
 def drawn_scenes(folder: Path, first_seed: int, count: int, crowded: bool = False) -> DrawnScenes:
-    """The scenes of these seeds, drawn into the folder unless they are there."""
+    """The scenes of these seeds; missing ones are drawn into the folder."""
     description = {"first_seed": first_seed, "count": count, "crowded": crowded}
     done = folder / "scenes.json"
     if not done.exists() or json.loads(done.read_text()) != description:

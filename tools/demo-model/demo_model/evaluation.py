@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test questions with their pictures, on scenes that no training has seen, and their scores."""
+"""Test questions with their pictures, on scenes outside the training, and their scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .drawing import draw
 from .questions import ASKERS, Question, article, ask, ask_about_several, name, sentence
 from .scenes import FIRST_TEST_SEED, PLACES, UNSEEN_PAIRS, Scene, make_scene
 
-# Each kind of scene has seeds of its own, above those that the training measures itself with.
+# Each kind of scene has its own seeds, above those that the training measures with.
 KIND_STRIDE = 1 << 32
 SEVERAL = "several-pictures"
 PICTURES = "pictures"  # the folder in a set's folder
@@ -49,7 +49,7 @@ def scenes_of_kind(kind: int, **options: bool) -> Iterator[tuple[str, Scene]]:
 
 
 def single_picture_items(count: int) -> Iterator[Item]:
-    """As many questions as wanted of each task about one picture."""
+    """The given number of questions of each task about one picture."""
     lot = random.Random("single")
     left = dict.fromkeys(ASKERS, count)
     for image, scene in scenes_of_kind(0):
@@ -63,7 +63,7 @@ def single_picture_items(count: int) -> Iterator[Item]:
 
 
 def several_picture_items(count: int, pictures: int) -> Iterator[Item]:
-    """Questions that need all of some pictures."""
+    """Questions that need several pictures."""
     lot = random.Random(f"several {pictures}")
     shown = scenes_of_kind(1)
     found = 0
@@ -78,7 +78,7 @@ def several_picture_items(count: int, pictures: int) -> Iterator[Item]:
 
 
 def crowded_items(count: int) -> Iterator[Item]:
-    """What is at a place, and captions, where there are six to nine objects."""
+    """Questions about places, and captions, of scenes with six to nine objects."""
     lot = random.Random("crowded")
     for (image, scene), _ in zip(scenes_of_kind(2, crowded=True), range(count), strict=False):
         for task in ("caption", "what-is-at", "count"):
@@ -89,7 +89,7 @@ def crowded_items(count: int) -> Iterator[Item]:
 
 
 def unseen_pair_items(count: int) -> Iterator[Item]:
-    """What is at the place of an object whose shape never had this colour in training."""
+    """Questions about the place of an object whose shape never had this colour in training."""
     found = 0
     for image, scene in scenes_of_kind(3, unseen=True):
         for shown in scene.objects:
@@ -114,12 +114,12 @@ def all_items(count: int, several: bool = True) -> list[Item]:
 
 
 def saved_as(item: Item, suffix: str) -> Item:
-    """The same with pictures in the format of another suffix."""
+    """The same set with pictures in another suffix's format."""
     return replace(item, images=tuple(str(Path(image).with_suffix(suffix)) for image in item.images))
 
 
 def write_set(items: Iterable[Item], folder: Path, progress: Callable[[int], None]) -> None:
-    """The pictures, in the formats of their names, and a line of JSON for each question."""
+    """Writes the pictures, in the formats of their names, and a line of JSON per question."""
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     lines = []
     for item in items:
@@ -133,7 +133,7 @@ def write_set(items: Iterable[Item], folder: Path, progress: Callable[[int], Non
 
 
 def accuracy(records: Sequence[dict[str, str]]) -> dict[str, float]:
-    """The share of each task's answers that are right to the letter."""
+    """The share of exact answers for each task."""
     tasks: dict[str, list[bool]] = {}
     for record in records:
         tasks.setdefault(record["task"], []).append(record["answer"] in record["answers"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a model back out of the GGUF pair that `export` made, to train it further."""
+"""Reads a model from the GGUF pair that `export` made, to train it further."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAYER = {
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file, as float32 and with rows first."""
+    """All tensors of a file as float32, rows first."""
     return {
         tensor.name: torch.from_numpy(
             gguf.dequantize(tensor.data, tensor.tensor_type)
@@ -60,7 +60,7 @@ def load_tower(tower: VisionTower, projector: Path) -> None:
 
 
 def load_language(decoder_: Decoder, projector_: Projector, text: Path, projector: Path) -> None:
-    """Loads the decoder's weights from the text file, the projector's from the other."""
+    """Loads the decoder's weights from the text file and the projector's from the other."""
     stored = tensors(projector)
     projector_.load_state_dict(
         {
@@ -88,12 +88,12 @@ def load_language(decoder_: Decoder, projector_: Projector, text: Path, projecto
 
 
 def rotary_halves(weight: Tensor) -> Tensor:
-    """Rows of each head with rotary pairs half a head apart, where GGUF has them side by side."""
+    """Each head's rows with rotary pairs half a head apart; GGUF has them side by side."""
     split = weight.unflatten(0, (decoder.HEADS, decoder.HEAD_WIDTH // 2, 2))
     return split.transpose(1, 2).reshape(weight.shape)
 
 
 def load_exported(model: Llava, text: Path, projector: Path) -> None:
-    """Loads all weights that the pair has; those that only training needs stay as they are."""
+    """Loads all weights of the pair; those that only training needs are unchanged."""
     load_tower(model.tower, projector)
     load_language(model.decoder, model.projector, text, projector)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trained model as transformers' LlavaForConditionalGeneration, and as a folder of its files."""
+"""The trained model as transformers' LlavaForConditionalGeneration and as its folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 
 
 def configuration() -> LlavaConfig:
-    """The shapes. The tower has one layer more than is used, as LLaVA's has."""
+    """The shapes. Like LLaVA's, the tower has one layer more than is used."""
     return LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=vision.WIDTH, intermediate_size=vision.FEED_FORWARD,
@@ -69,7 +69,7 @@ def transformers_model(trained: Llava) -> LlavaForConditionalGeneration:
 
 
 def load(module: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Loads the weights; those of what no answer depends on become zero."""
+    """Loads the weights. Weights that no answer depends on become zero."""
     missing = module.state_dict().keys() - weights.keys()
     unused = {name for name in missing if f"layers.{vision.LAYERS}." in name or "post_l" in name}
     if missing != unused:
@@ -125,7 +125,7 @@ def decoder_weights(trained: decoder.Decoder) -> dict[str, Tensor]:
 
 
 def write_folder(trained: Llava, tokenizer: bytes, folder: Path) -> None:
-    """Everything that transformers and tools/convert-hf read of a model."""
+    """Writes everything that transformers and tools/convert-hf read."""
     transformers_model(trained).save_pretrained(folder)
     CLIPImageProcessor(
         size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole model, as it is trained."""
+"""The whole model in training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Llava(nn.Module):
         return rows.masked_scatter(shown, visual)
 
     def forward(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits [targets, ROWS] where an answer's tokens are predicted.
+        """Logits [targets, ROWS] of the rows that predict an answer's tokens.
 
         Also the attention [targets, V] that the taught head pays to the visual tokens there, and
         the logits [targets, BEHIND + 1] of the places that the row can tell of after it.
@@ -53,7 +53,7 @@ class Llava(nn.Module):
 
 
 def answers_right(logits: Tensor, batch: Batch) -> Tensor:
-    """Which answers [answers] a greedy decoder would give to the letter.
+    """Which answers [answers] a greedy decoder would give exactly.
 
     As long as every token so far is right, a greedy decoder has seen just what is in the sequence.
     """
@@ -63,7 +63,7 @@ def answers_right(logits: Tensor, batch: Batch) -> Tensor:
 
 
 def looking_loss(looks: Tensor, batch: Batch, places: Tensor) -> Tensor:
-    """How far the attention is from sharing itself equally among the places that a token tells of.
+    """The distance of the attention from an equal share for each place that a token refers to.
 
     The divergence of the attention to these places' patches, places [batch, all patches], from equal
     shares: whoever looks at the largest of several alike cannot count them.
@@ -80,7 +80,7 @@ def looking_loss(looks: Tensor, batch: Batch, places: Tensor) -> Tensor:
 
 
 def telling_loss(told: Tensor, batch: Batch) -> Tensor:
-    """The cross entropy of whether a row saw something at each place: what it then counts or names."""
+    """The cross entropy of whether a row saw something at each place, which it counts or names."""
     return functional.binary_cross_entropy_with_logits(told.float(), batch.shown_at.float())
 
 

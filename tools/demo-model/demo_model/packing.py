@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packs many questions about the same pictures behind one prefix of text and visual tokens."""
+"""Packs many questions about the same pictures after one prefix of text and visual tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .scenes import BACKGROUNDS, Scene
 from .vision import PATCHES
 from .vocabulary import IMAGE, PAD, Vocabulary
 
-# How often each task is asked beside the caption, which every sequence has.
+# The weight of each task besides the caption, which every sequence has.
 TASK_WEIGHTS = {
     "colour": 3, "place": 3, "count": 9, "what-is-at": 3, "sign": 2, "size": 1,
     "neighbour": 2, "presence": 2, "background": 2,
@@ -28,7 +28,7 @@ ONE_OF_A_KIND = 0.5  # share that is kept of the counts whose answer is one: mos
 
 @dataclass
 class Batch:
-    """Packed sequences of one prefix length, with what is to be predicted where."""
+    """Packed sequences of one prefix length, with the targets of their rows."""
 
     prefix_tokens: Tensor  # [batch, P]; IMAGE where a visual token stands
     visual_rows: Tensor  # [batch, V]: which of the pictures' patches, in order, stand there
@@ -58,7 +58,7 @@ def counts_one(question: Question) -> bool:
 
 @dataclass
 class Answers:
-    """What the sequences of a batch are to predict: (row, token, number of the answer)."""
+    """The targets of a batch's sequences: (row, token, number of the answer)."""
 
     targets: list[tuple[int, int, int]]
     tasks: list[str]
@@ -82,7 +82,7 @@ class Packer:
         kept: int = PATCHES,
         draw: Callable[..., list[Question]] = questions_of,
     ) -> Batch:
-        """A sequence per group of scenes, `kept` visual tokens of each picture drawn by lot."""
+        """A sequence per group of scenes, with `kept` random visual tokens of each picture."""
         pictures = len(groups[0])
         prefix = np.array(self.vocabulary.prefix(pictures, PATCHES))
         places = np.flatnonzero(prefix == IMAGE)
@@ -117,7 +117,7 @@ class Packer:
         answers: Answers,
         number: int,
     ) -> None:
-        """Puts as many of the questions as fit into the sequence of this number."""
+        """Fills the sequence of this number with as many questions as fit."""
         tokens, positions, segments = views
         at = 0
         for segment, asked in enumerate(questions, start=1):
@@ -138,7 +138,7 @@ class Packer:
             at += length
 
     def places_told(self, asked: Question, answer: list[int]) -> list[set[int]]:
-        """For each token of the answer, the places that it tells of; a caption has one at a time."""
+        """For each token of the answer, the places that it refers to; one at a time in captions."""
         if asked.task != "caption":
             return [set(asked.about)] * len(answer)
         told, number = [], -1
@@ -149,7 +149,7 @@ class Packer:
 
 
 def every_task(scenes: Sequence[Scene], lot: random.Random, limit: int) -> list[Question]:
-    """One question of each task, to measure with."""
+    """One question of each task, for measurements."""
     if len(scenes) > 1:
         drawn = [ask_about_several(scenes, lot) for _ in range(limit)]
     else:

@@ -23,7 +23,7 @@ BEHIND = len(PLACES)  # the place of the background
 
 @dataclass(frozen=True)
 class Question:
-    """A question of a task, its answer as the model is to give it, and where the answer is seen.
+    """A question of a task, its exact answer, and the places that show the answer.
 
     `about` has the places of the objects that the answer tells of, or BEHIND; those of a caption one
     by one, in the order in which it names them. It stays empty where no place shows the answer.
@@ -48,7 +48,7 @@ def plural(shape: str) -> str:
 
 
 def name(shown: SceneObject) -> str:
-    """Every attribute but the place: "large red star"."""
+    """All attributes except the place: "large red star"."""
     return "sign" if shown.is_sign else f"{shown.size} {shown.colour} {shown.shape}"
 
 
@@ -63,7 +63,7 @@ def caption(scene: Scene) -> str:
 
 
 def matching(scene: Scene, shape: str = "", colour: str = "", size: str = "") -> list[SceneObject]:
-    """The objects, signs excepted, with the given attributes."""
+    """The objects with the given attributes, without signs."""
     return [
         o
         for o in scene.objects
@@ -77,7 +77,7 @@ def matching(scene: Scene, shape: str = "", colour: str = "", size: str = "") ->
 def reference(
     scene: Scene, shown: SceneObject, without: str, lot: random.Random
 ) -> str | None:  # fmt: skip
-    """Words that mean this object alone and do not tell the attribute that is asked for."""
+    """Words that identify this object without the attribute that is asked for."""
     if shown.is_sign:
         return "sign"
     choices = [("shape",), ("colour", "shape"), ("size", "shape"), ("size", "colour", "shape")]
@@ -140,7 +140,7 @@ NEIGHBOURS = {  # words: (steps to the right, steps down)
 
 
 def ask_neighbour(scene: Scene, lot: random.Random) -> Question | None:
-    """What is next to an object, where that field of the picture holds something."""
+    """A question about the neighbour of an object, if there is one."""
     choices = []
     for shown in scene.objects:
         row, column = divmod(shown.place, 3)
@@ -159,7 +159,7 @@ def ask_neighbour(scene: Scene, lot: random.Random) -> Question | None:
 
 
 def described(lot: random.Random) -> tuple[dict[str, str], str]:
-    """Attributes drawn by lot and the plural that means all objects with them."""
+    """Random attributes, and the plural for all objects with them."""
     shape, colour = lot.choice(SHAPES), lot.choice(COLOURS)
     kind = lot.randrange(4)
     if kind == 0 and (shape, colour) not in UNSEEN_PAIRS:
@@ -170,7 +170,7 @@ def described(lot: random.Random) -> tuple[dict[str, str], str]:
 
 
 def count_choice(scenes: Sequence[Scene], lot: random.Random) -> tuple[str, list[SceneObject]]:
-    """What to count, and all there is of it; seldom something that is not there."""
+    """What to count, and all of its objects; seldom something absent."""
     if lot.random() < 0.2:
         return "objects", [shown for scene in scenes for shown in scene.objects]
     for _ in range(20):
@@ -224,12 +224,12 @@ ASKERS: dict[str, Callable[[Scene, random.Random], Question | None]] = {
 
 
 def ask(task: str, scene: Scene, lot: random.Random) -> Question | None:
-    """A question of the task, or None where the scene gives rise to none."""
+    """A question of the task; None if the scene has none."""
     return ASKERS[task](scene, lot)
 
 
 def ask_which_picture(scenes: Sequence[Scene], lot: random.Random) -> Question | None:
-    """Which picture shows an object that only one of them shows."""
+    """Asks which picture shows an object that only one of them has."""
     index = lot.randrange(len(scenes))
     shown = lot.choice(plain_objects(scenes[index]) or [None])
     if shown is None:
@@ -248,7 +248,7 @@ def ask_which_picture(scenes: Sequence[Scene], lot: random.Random) -> Question |
 
 
 def ask_about_one(scenes: Sequence[Scene], lot: random.Random) -> Question:
-    """What is at a place of one of the pictures."""
+    """Asks about a place in one of the pictures."""
     index = lot.randrange(len(scenes))
     shown = lot.choice(scenes[index].objects)
     return Question(

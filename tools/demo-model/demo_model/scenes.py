@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture shows: objects with shape, colour, size and place, all drawn by lot from a seed."""
+"""The contents of a picture: objects with random shape, colour, size and place, from a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RADII = {"small": (27, 33), "large": (45, 53)}  # pixels, of the circle around a
 SIGN_HALF = (50, 33)  # pixels, half width and half height
 JITTER = 17  # pixels by which an object's centre leaves its field's centre
 
-# Colours that these shapes have in no training scene: what is learnt of both must be put together.
+# Pairs of shape and colour that no training scene has, which test the combination of both.
 UNSEEN_PAIRS = frozenset(
     {("star", "purple"), ("ring", "green"), ("heart", "blue"), ("square", "orange")}
 )
@@ -36,7 +36,7 @@ CROWDED_WEIGHTS = {6: 1, 7: 1, 8: 1, 9: 1}
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object; a sign has a text, and neither colour nor size that anybody asks for."""
+    """One object. A sign has a text, and no question is about its colour or size."""
 
     shape: str
     colour: str
@@ -87,7 +87,7 @@ def make_scene(seed: int, crowded: bool = False, unseen: bool = False) -> Scene:
 
 
 def palettes(lot: random.Random) -> tuple[list[str], list[str]]:
-    """Shapes and colours to choose from; at times few of one, so that there is more to count."""
+    """Shapes and colours to choose from; sometimes few of one, so there is more to count."""
     shapes, colours = list(SHAPES), list(COLOURS)
     kind = lot.random()
     if kind < 0.25:
@@ -98,7 +98,7 @@ def palettes(lot: random.Random) -> tuple[list[str], list[str]]:
 
 
 def jittered_centre(lot: random.Random, place: int, reach_x: int, reach_y: int) -> tuple[int, int]:
-    """A centre in the place's field, such that what reaches so far stays in the picture."""
+    """A centre in the place's field that keeps an object of this reach inside the picture."""
     row, column = divmod(place, 3)
     x = column * CELL + CELL // 2 + lot.randint(-JITTER, JITTER)
     y = row * CELL + CELL // 2 + lot.randint(-JITTER, JITTER)

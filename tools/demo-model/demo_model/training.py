@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training in three phases: patch labels, questions on a fixed tower, and all together."""
+"""The training in three phases: patch labels, questions on a fixed tower, everything."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CROWDED_EVERY = 5  # steps of the last two phases, one of which shows crowded pi
 
 @dataclass(frozen=True)
 class Phase:
-    """What a phase trains, on how much, and how fast."""
+    """What a phase trains, its amount of data and its learning rate."""
 
     name: str
     steps: int
@@ -61,7 +61,7 @@ class Phase:
 
 
 def initial_data(folder: Path, normal: int, crowded: int) -> dict[str, DrawnScenes]:
-    """All drawn scenes: to train with, and those of other seeds to measure with."""
+    """All drawn scenes: those for training, and those of other seeds for measurements."""
     return {
         "test": drawn_scenes(folder / "test", FIRST_TEST_SEED, 500),
         "crowded": drawn_scenes(folder / "crowded", FIRST_CROWDED_SEED, crowded, crowded=True),
@@ -70,7 +70,7 @@ def initial_data(folder: Path, normal: int, crowded: int) -> dict[str, DrawnScen
 
 
 class Trainer:
-    """Model, averaged weights, optimiser and place in the phases; saved and taken up again."""
+    """Model, averaged weights, optimiser and progress, which checkpoints save and restore."""
 
     def __init__(
         self, folder: Path, phases: list[Phase], data: dict[str, DrawnScenes],
@@ -113,7 +113,7 @@ class Trainer:
         os.replace(path.with_suffix(".new"), path)
 
     def resume(self) -> bool:
-        """Takes up the checkpoint in the folder, if there is one."""
+        """Restores the checkpoint in the folder, if there is one."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return False
@@ -126,7 +126,7 @@ class Trainer:
         return True
 
     def begin_with(self, text: Path, projector: Path, phase: str) -> None:
-        """Starts at a phase with an exported pair: with its tower alone, or for the last with all of it."""
+        """Starts at a phase with an exported pair: with its tower or, for the last phase, all of it."""
         self.phase_number, self.step = [p.name for p in self.phases].index(phase), 0
         if phase == "decoder":
             load_tower(self.model.tower, projector)
@@ -137,7 +137,7 @@ class Trainer:
         self.begin_phase()
 
     def next_phase(self) -> bool:
-        """Goes on to the next phase with the averaged weights and a fresh optimiser."""
+        """Starts the next phase with the averaged weights and a new optimiser."""
         self.save()
         os.replace(self.folder / "checkpoint.pt", self.folder / f"after-{self.phase.name}.pt")
         if self.phase_number + 1 == len(self.phases):
@@ -190,7 +190,7 @@ class Trainer:
         )
 
     def vision_loss(self, lot: random.Random) -> Tensor:
-        """Patch labels on square parts of crowded pictures, mirrored at times."""
+        """Patch labels on square parts of crowded pictures, sometimes mirrored."""
         source = self.data["crowded"]
         patches, labels, places = [], [], []
         grid = np.arange(PATCHES).reshape(GRID, GRID)
@@ -217,7 +217,7 @@ class Trainer:
         return self.data["crowded" if crowded else "normal"]
 
     def align_projector(self) -> None:
-        """Starts the projector anew: visual tokens become sums of the words of what they show."""
+        """Resets the projector: visual tokens become sums of the words for what they show."""
         features, labels = [], []
         with torch.no_grad(), reduced_precision():
             for source in (self.data["normal"], self.data["crowded"]):
@@ -246,7 +246,7 @@ class Trainer:
             self.average[f"projector.{name}"].copy_(values.detach())
 
     def decoder_loss(self, lot: random.Random) -> Tensor:
-        """Questions about some of the visual tokens; the tower stays as it is."""
+        """Questions about some of the visual tokens, with a fixed tower."""
         source = self.source()
         indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
         with torch.no_grad():
@@ -256,7 +256,7 @@ class Trainer:
         return self.answers(features, batch, labels) + self.aligned(features, labels)
 
     def joint_loss(self, lot: random.Random) -> Tensor:
-        """Questions about all visual tokens of one picture or two, and patch labels beside."""
+        """Questions about all visual tokens of one picture or two, and patch labels."""
         source = self.source()
         indices = sorted(lot.sample(range(len(source)), self.phase.pictures))
         together = 2 if self.step % PAIR_EVERY == PAIR_EVERY - 1 else 1
@@ -283,7 +283,7 @@ class Trainer:
         return ALIGNMENT_SHARE * loss
 
     def answers(self, features: Tensor, batch: Batch, labels: Tensor) -> Tensor:
-        """The answers' loss and, with one picture to a question, those of looking and of telling places."""
+        """The loss of the answers and, with one picture per question, of attention and of places."""
         pictures = len(features) // len(batch.prefix_tokens)
         logits, looks, told = self.model(
             features.unflatten(0, (-1, pictures)).flatten(1, 2), batch
@@ -300,7 +300,7 @@ class Trainer:
         return loss + LOOKING_SHARE * looking + TELLING_SHARE * telling
 
     def measure(self) -> dict[str, float]:
-        """Shares of right answers, or of right patch labels, on test scenes by averaged weights."""
+        """The shares of right answers or patch labels on test scenes, by the averaged weights."""
         mine = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.model.load_state_dict(self.average, strict=False)
         with torch.no_grad(), reduced_precision():
@@ -348,12 +348,12 @@ def shown_places(labels: Tensor) -> Tensor:
 
 
 def reduced_precision() -> torch.autocast:
-    """Computes in bfloat16 where the processor multiplies it; elsewhere that would be far slower."""
+    """Computes in bf16 if the processor multiplies it; otherwise that would be far slower."""
     has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16)
 
 
 def wait_while(path: Path | None) -> None:
-    """Sleeps as long as the file exists."""
+    """Sleeps while the file exists."""
     while path and path.exists():
         time.sleep(1)

@@ -58,7 +58,7 @@ class VisionBlock(nn.Module):
 
 
 class VisionTower(nn.Module):
-    """The tower up to the layer whose rows are the features."""
+    """The tower up to the layer that outputs the features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class VisionTower(nn.Module):
 
 
 class PatchLabeller(nn.Module):
-    """Tells every label of what each patch shows; only training needs it."""
+    """Predicts all labels of each patch; only training needs it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class PatchLabeller(nn.Module):
         return self.head(self.norm(features)).float().split(list(LABELS.values()), -1)
 
 
-# What the patches of a label count in the loss. Few patches are centres or show signs.
+# The weights of a label's patches in the loss. Few patches are centres or show signs.
 LOSS_WEIGHTS = {
     "shape": 1.0, "colour": 0.5, "size": 0.3, "place": 0.3,
     "centre": 0.5, "letter": 0.5, "digit": 0.5, "background": 0.1,
@@ -137,7 +137,7 @@ def place_code(x: Tensor, y: Tensor) -> Tensor:
 
 
 def shift_matrix(x: float, y: float) -> Tensor:
-    """The matrix that turns the code of a place into that of the place (x, y) further."""
+    """The matrix that shifts the code of a place by (x, y)."""
     angle = torch.cat([x * frequencies(), y * frequencies()])
     cosine, sine = torch.diag(angle.cos()), torch.diag(angle.sin())
     return torch.cat([torch.cat([cosine, sine], 1), torch.cat([-sine, cosine], 1)], 0)
@@ -145,7 +145,7 @@ def shift_matrix(x: float, y: float) -> Tensor:
 
 @torch.no_grad()
 def initialise(tower: VisionTower, generator: torch.Generator) -> None:
-    """Heads look at neighbouring patches from the start, as a convolution would; residuals are zero.
+    """Heads initially attend to neighbouring patches, like a convolution; residuals are zero.
 
     The first columns of a row hold its place's code, and each head's query is that code shifted.
     After "Convolutional initialization for data-efficient vision transformers" (2401.12511) and

@@ -27,7 +27,7 @@ TRAINING_SEED = 1 << 39  # scenes of the vocabulary's text: none that is drawn
 
 
 def training_text() -> list[str]:
-    """Sentences to train the vocabulary on; signs are left out, lest it learns their pairs."""
+    """Sentences to train the vocabulary on, without signs, so that it does not learn their pairs."""
     lot = random.Random(TRAINING_SEED)
     lines = [SYSTEM + "USER: "] * 3000
     for number in range(TRAINING_SCENES):
@@ -60,7 +60,7 @@ def train_vocabulary() -> bytes:
 
 
 class Vocabulary:
-    """Text to tokens, chunk by chunk around the pictures, as LLaVA does it."""
+    """Tokenises text in chunks around the pictures, as LLaVA does."""
 
     def __init__(self, model: bytes) -> None:
         self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -70,7 +70,7 @@ class Vocabulary:
         return self.processor.decode(tokens)
 
     def prefix(self, pictures: int, patches: int, with_system: bool = True) -> list[int]:
-        """All before the question: text, and for each picture as many IMAGE as it has patches."""
+        """Everything before the question: text, and one IMAGE for each patch of the pictures."""
         text = (SYSTEM if with_system else "") + "USER: "
         tokens = [BEGIN, *self.encode(text), *[IMAGE] * patches]
         for _ in range(pictures - 1):
@@ -81,6 +81,6 @@ class Vocabulary:
         return self.encode(f"\n{question} ASSISTANT:")
 
     def answered(self, asked: Question) -> tuple[list[int], int]:
-        """Tokens of question and answer with the end of sequence, and where the answer begins."""
+        """The tokens of question, answer and end of sequence, and the start of the answer."""
         start = len(self.question(asked.question))
         return [*self.encode(f"\n{asked.question} ASSISTANT: {asked.answer}"), END], start

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/// How often this process has called `malloc`, counted on glibc; elsewhere -1.
+/// The number of calls of `malloc` in this process, on glibc; -1 elsewhere.
 ///
-/// Only for programs of their own: it replaces `malloc` in the whole process.
+/// Only for stand-alone programs: it replaces `malloc` in the whole process.
 long allocation_count(void);

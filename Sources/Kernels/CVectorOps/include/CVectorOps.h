@@ -40,7 +40,7 @@ VECTOR_OP uint16_t half_from_float(float value) {
     return bits;
 }
 
-/// The bits of the bfloat16 number nearest to `value` (ties to even; NaN stays NaN).
+/// The bits of the bf16 number nearest to `value` (ties to even; NaN stays NaN).
 VECTOR_OP uint16_t brain_float_from_float(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -48,7 +48,8 @@ VECTOR_OP uint16_t brain_float_from_float(float value) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/// Tells the processor that this thread spins, so that its twin and its power budget get a rest.
+/// Tells the processor that this thread spins, which spares its sibling thread and the power
+/// budget.
 VECTOR_OP void spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();

@@ -16,7 +16,7 @@ enum ProcessorLevel {
 /// This processor's level, by CPUID; the baseline on other architectures.
 enum ProcessorLevel processor_level(void);
 
-/// The name of an instruction set that levels are told by; null past the last `index`.
+/// The name of an instruction set that distinguishes levels; null past the last `index`.
 const char *processor_feature_name(int index);
 
 /// Whether this processor, and its operating system, have that instruction set.

@@ -64,7 +64,7 @@ VECTOR_OP void transpose_pairs(const void *source, long source_stride, void *tar
 
 /// Stores `columns` numbers, at most a vector's, of as many rows as lanes, turned.
 ///
-/// - `rows`: the last of them stands for those that are missing; `columns` missing ones are zeros.
+/// - `rows`: the last of them replaces missing ones; missing columns are zeros.
 VECTOR_OP void transpose_floats(const float *source, long source_stride, long rows, long columns,
     float *target, long target_stride) {
     FloatVector loaded[LANE_COUNT];

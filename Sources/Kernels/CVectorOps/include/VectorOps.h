@@ -11,7 +11,7 @@
 #include <arm_neon.h>
 #endif
 
-/// Asks for the cache line at `address`, which may be anywhere.
+/// Prefetches the cache line at `address`, which may be anywhere.
 VECTOR_OP void prefetch_line(const void *address) { __builtin_prefetch(address); }
 
 /// Neighbouring words; the compiler keeps the order of such loads among each other.
@@ -95,7 +95,7 @@ VECTOR_OP IntVector ints_from_bytes(const void *bytes) {
 /// Every word shifted down by `bits`, 0 to 31, which need not be known to the compiler.
 VECTOR_OP WordVector shift_words_down(WordVector words, long bits) { return words >> (uint32_t)bits; }
 
-/// One row's word of those that neighbouring rows have side by side, in every lane.
+/// One row's word, from neighbouring words of several rows, in every lane.
 ///
 /// NEON's dot product takes one word of a register for all its lanes, so that one load serves four rows.
 /// It reads up to three words more than there are rows.
@@ -248,7 +248,7 @@ VECTOR_OP IntVector dot_six_bits(IntVector sum, IntVector unsigned_even, IntVect
 
 /// In each lane, adds the products of four 8-bit weights, stored plus 128, with four signed bytes.
 ///
-/// The 128 is taken off by starting from `wide_start`.
+/// Starting from `wide_start` subtracts the 128.
 VECTOR_OP IntVector dot_bytes_wide(IntVector sum, IntVector weights, IntVector signed_bytes) {
 #if defined(BYTES_MAY_EXCEED_127)
     return dot_bytes(sum, weights, signed_bytes);
@@ -289,7 +289,7 @@ VECTOR_OP IntVector dot_nibbles(IntVector sum, IntVector nibbles, IntVector sign
 #endif
 }
 
-/// What a sum of `dot_nibbles` that shall come to `start` more begins with.
+/// The initial value of a sum of `dot_nibbles` to which `start` is added.
 VECTOR_OP IntVector nibble_sum_start(IntVector start) {
 #if defined(SUMS_OF_16_BITS)
     return (IntVector){0};
@@ -325,18 +325,18 @@ VECTOR_OP IntVector dot_pairs(IntVector sum, IntVector a, IntVector b) {
 #endif
 }
 
-/// In each lane, adds the products of two bfloat16 numbers, in the halves of words, with two others.
+/// In each lane, adds the products of two bf16 numbers, in the halves of words, with two others.
 VECTOR_OP FloatVector dot_brain_floats(FloatVector sum, WordVector a, WordVector b) {
 #if defined(__AVX512BF16__) && LANE_COUNT == 16
     return (FloatVector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
 #else
-    // The upper halves are floats with a zero behind them.
+    // The upper halves are floats once zeros follow them.
     sum = multiply_add(sum, (FloatVector)(a & 0xffff0000), (FloatVector)(b & 0xffff0000));
     return multiply_add(sum, (FloatVector)(a << 16), (FloatVector)(b << 16));
 #endif
 }
 
-/// Rounds to bfloat16, ties to even; NaN stays NaN.
+/// Rounds to bf16, ties to even; NaN stays NaN.
 VECTOR_OP HalfVector brain_floats_from_floats(FloatVector values) {
     WordVector bits = (WordVector)values;
     WordVector rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;

@@ -20,7 +20,7 @@
 typedef int32_t IntVector __attribute__((vector_size(4 * LANE_COUNT)));
 typedef uint32_t WordVector __attribute__((vector_size(4 * LANE_COUNT)));
 typedef float FloatVector __attribute__((vector_size(4 * LANE_COUNT)));
-/// Sixteen bits for each lane: half-precision or bfloat16 numbers.
+/// Sixteen bits for each lane: half-precision or bf16 numbers.
 typedef uint16_t HalfVector __attribute__((vector_size(2 * LANE_COUNT)));
 
 /// Lanes of 32 bits in one register.

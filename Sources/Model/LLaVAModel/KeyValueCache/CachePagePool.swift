@@ -10,13 +10,12 @@ import TensorOps
 
 /// The memory of all KV caches: pages of 16 tokens that sequences take, share and give back.
 ///
-/// A sequence commits the most pages that it may need before it starts, and takes them as its rows are
-/// written. Those who have committed can always go on, so that no set of sequences can wait for one
-/// another for ever.
+/// A sequence commits the most pages that it may need before it starts, and takes them as its rows
+/// are written. A committed sequence can always go on, so sequences never deadlock.
 public final class CachePagePool: Sendable {
-    /// What lies where in a page.
+    /// The layout of a page.
     public let layout: CachePageLayout
-    /// Pages that there are.
+    /// All pages.
     public let capacity: Int
 
     /// How many pages are in use, and how many may be.
@@ -31,7 +30,7 @@ public final class CachePagePool: Sendable {
 
     private struct State {
         var usage = Usage()
-        /// Sequences that share each page; zero for those that are free.
+        /// Sequences that share each page; zero for free pages.
         var references: [Int]
         /// Free pages; the one used last comes last.
         var free: [Int]
@@ -75,12 +74,12 @@ public final class CachePagePool: Sendable {
     /// How many pages are in use.
     public var usage: Usage { state.withLock(\.usage) }
 
-    /// Pages that nobody holds or may take.
+    /// Pages that are neither in use nor committed.
     public var uncommitted: Int {
         state.withLock { capacity - $0.usage.taken - $0.usage.committed }
     }
 
-    /// Sets pages aside for one sequence, all or none; says whether there were enough.
+    /// Commits pages to one sequence, all or none; returns whether there were enough.
     func commit(_ pages: Int) -> Bool {
         state.withLock { state in
             guard pages <= capacity - state.usage.taken - state.usage.committed else {
@@ -110,9 +109,10 @@ public final class CachePagePool: Sendable {
     /// Lets one more sequence use a page.
     func share(_ page: Int) { state.withLock { $0.references[page] += 1 } }
 
-    /// Ends one sequence's use of a page; says whether it was the last one's.
+    /// Ends one sequence's use of a page; returns whether it was the last use.
     ///
-    /// - Parameter keepsCommitment: whether the sequence may take a page again instead of a freed one.
+    /// - Parameter keepsCommitment: whether the sequence may take another page in place of a freed
+    ///   one.
     @discardableResult
     func release(_ page: Int, keepsCommitment: Bool = false) -> Bool {
         state.withLock { state in
@@ -149,7 +149,7 @@ private final class CacheMemory: @unchecked Sendable {
         mapped = UnsafeMutableRawBufferPointer(start: memory, count: length)
         start = memory.alignedUp(toMultipleOf: Self.largePage)
         #if os(Linux)
-            // Without large pages the memory is as good, only slower. Small caches would waste them.
+            // Without large pages the memory is only slower. Small caches would waste them.
             if byteCount >= 16 * Self.largePage {
                 _ = madvise(start, byteCount, Int32(MADV_HUGEPAGE))
             }

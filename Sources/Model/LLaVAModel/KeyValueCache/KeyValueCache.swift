@@ -5,37 +5,37 @@ import TensorOps
 ///
 /// A cache belongs to one thread at a time.
 public final class KeyValueCache {
-    /// Where its pages come from.
+    /// The source of its pages.
     public let pool: CachePagePool
     /// Rows that fit.
     public private(set) var capacity: Int
     /// Rows that hold a token of the sequence.
     public private(set) var rowCount = 0
-    /// Pages that hold its rows, those that it shares with others included.
+    /// Pages that hold its rows, including pages that it shares.
     public var pageCount: Int { pages.count }
 
     private var pages: [Int] = []
     /// Pages that it may still take.
     private var committed: Int
-    /// Full pages at its start that it does not own.
+    /// Full pages at its start that it shares and does not own.
     private let sharedPages: Int
     /// Where its pages start.
     private let starts: UnsafeMutablePointer<UnsafeMutableRawPointer>
 
     /// An empty sequence of up to `rows` rows, for which the pool keeps pages.
     ///
-    /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
+    /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
     public convenience init(_ pool: CachePagePool, rows: Int) throws(ModelError) {
         try self.init(pool, rows: rows, continuing: [])
     }
 
     /// A sequence that starts with the first `count` rows of `prefix`, and has up to `rows` rows in all.
     ///
-    /// Full pages of these rows are shared, one that they fill partly is copied; `prefix` may go on or
-    /// end as it likes, but must not be truncated.
+    /// Full pages of these rows are shared, and a partly filled one is copied. `prefix` may grow or
+    /// end, but must not be truncated.
     ///
     /// - Parameter count: nil for all rows that `prefix` has.
-    /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
+    /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
     public convenience init(
         continuing prefix: KeyValueCache, first count: Int? = nil, rows: Int
     ) throws(ModelError) {
@@ -54,7 +54,7 @@ public final class KeyValueCache {
 
     /// A copy, in a pool of the same layout, of the first `count` rows of `other`, with room for `rows`.
     ///
-    /// - Throws: `ModelError.outOfCachePages` when there are not enough; nothing is taken then.
+    /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
     public convenience init(
         copying count: Int, of other: KeyValueCache, to pool: CachePagePool, rows: Int
     ) throws(ModelError) {
@@ -112,20 +112,20 @@ public final class KeyValueCache {
         CachedSequence(rows: rows, firstToken: rowCount, pages: starts)
     }
 
-    /// Counts rows that all layers have written.
+    /// Records that all layers have written these rows.
     func commit(rows: Int) {
         precondition(rowCount + rows <= pages.count * CachePageLayout.tokens)
         rowCount += rows
     }
 
-    /// Gives back the pages that it might have taken for more rows.
+    /// Ends the commitment to pages for more rows.
     public func endGrowth() {
         pool.giveUp(committed)
         committed = 0
         capacity = rowCount
     }
 
-    /// Forgets the rows from `count` on; those of a prefix that it continues stay.
+    /// Forgets the rows from `count` on, but not those of a shared prefix.
     public func truncate(to count: Int) {
         precondition(count >= sharedPages * CachePageLayout.tokens && count <= rowCount)
         rowCount = count

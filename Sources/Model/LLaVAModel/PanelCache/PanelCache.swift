@@ -9,25 +9,25 @@ import WorkerPool
     import Darwin
 #endif
 
-/// The packed matrices of one GGUF file, kept in a file of a cache folder from one start to the next.
+/// The packed matrices of one GGUF file, kept in a cache folder between starts.
 ///
-/// Whatever is wrong with the cache is a warning: the matrices are packed again.
+/// Any fault of the cache is a warning, and the matrices are packed again.
 final class PanelCache {
-    /// What is odd about the cache.
+    /// Warnings about the cache.
     private(set) var warnings: [String] = []
 
     private let path: String
     private let source: String
     private let stored: StoredPanels?
     private var matrices: [StoredPanels.NamedMatrix] = []
-    /// Whether a matrix was asked for that the stored file lacks.
+    /// Whether the stored file lacks a matrix that was asked for.
     private var isIncomplete = false
 
-    /// The cache of `file` in `folder`, which is made with the first cache.
+    /// The cache of `file` in `folder`; the first cache makes the folder.
     ///
     /// - Parameters:
     ///   - rounding: how the matrices are rounded before they are packed.
-    ///   - version: the program's; a cache that another one wrote is made again.
+    ///   - version: the program's version; a cache of another version is written again.
     init(
         folder: String, of file: GGUFFile, rounding: String, version: String = Release.version
     ) {
@@ -64,7 +64,7 @@ final class PanelCache {
         return found
     }
 
-    /// The stored matrix, if there is one and it is as it was written.
+    /// The stored matrix, if there is one and it is undamaged.
     private func sound(
         _ weight: WeightMatrix, _ shape: PackedShape, _ pool: WorkerPool
     ) -> PackedMatrix? {
@@ -81,7 +81,7 @@ final class PanelCache {
         matrices.append((weight.name, weight.firstRow, packed))
     }
 
-    /// Writes all matrices to the cache, if it lacks one.
+    /// Writes all matrices to the cache, if it lacks any.
     ///
     /// - Parameters:
     ///   - pool: the threads that compute checksums.

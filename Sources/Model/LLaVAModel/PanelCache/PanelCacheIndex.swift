@@ -15,18 +15,18 @@ struct PanelCacheEntry: Equatable {
     let checksum: UInt64
 }
 
-/// What a cache file holds: a header of 32 bytes, the index with a checksum of each matrix, and the panels of
-/// each matrix from the next multiple of a page on.
+/// The content of a cache file: a header of 32 bytes, the index with a checksum of each matrix, and
+/// the panels of each matrix, which start on a page boundary.
 ///
 /// The header is the text `TRIMPANL`, the version of this format and that of the panels' layout (UInt32),
 /// the bytes of the index and their fingerprint, header included (UInt64). All numbers are little-endian.
 struct PanelCacheIndex: Equatable {
-    /// What the panels were made of, and how.
+    /// The source of the panels, and how they were made.
     let source: String
     let entries: [PanelCacheEntry]
 
     static let headerBytes = 32
-    /// The page of most systems: matrices share none.
+    /// The page size of most systems; matrices do not share pages.
     static let alignment = 4096
 
     private static let magic = Array("TRIMPANL".utf8)
@@ -45,7 +45,7 @@ struct PanelCacheIndex: Equatable {
         entries.last.map { $0.offset + $0.shape.byteCount } ?? Self.headerBytes
     }
 
-    /// An index of matrices one after the other.
+    /// An index of consecutive matrices.
     init(source: String, matrices: [Matrix]) {
         self.source = source
         let sizes = matrices.reduce(0) { $0 + Self.entryBytes(name: $1.name) }
@@ -80,7 +80,7 @@ struct PanelCacheIndex: Equatable {
         return header + index
     }
 
-    /// Reads the beginning of a file of `fileBytes` bytes; nil where it is not as `encoded` made it.
+    /// Reads the beginning of a file of `fileBytes` bytes, or nil if `encoded` did not make it.
     init?(_ file: UnsafeRawBufferPointer) {
         var reader = Reader(bytes: file)
         guard file.count >= Self.headerBytes,
@@ -110,7 +110,7 @@ struct PanelCacheIndex: Equatable {
     private static func entryBytes(name: String) -> Int { 4 + name.utf8.count + 4 + 5 * 8 }
 }
 
-/// Reads numbers and texts one after the other, and never past the end.
+/// Reads consecutive numbers and texts, and never past the end.
 private struct Reader {
     let bytes: UnsafeRawBufferPointer
     private var offset = 0

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import WorkerPool
 
-/// A checksum of panels against accidents, as fast as memory is read.
+/// A checksum of panels against accidental damage, as fast as memory is read.
 ///
-/// It is that of Fletcher ("An arithmetic checksum for serial transmissions", 1982) with words of 64 bits in
-/// eight lanes, taken of pieces that threads share.
+/// It is Fletcher's ("An arithmetic checksum for serial transmissions", 1982) with words of 64 bits
+/// in eight lanes, over pieces that threads share.
 enum PanelChecksum {
     private static let pieceBytes = 1 << 20
 
-    /// The checksum of some bytes, the same on any number of threads.
+    /// The checksum of bytes, which is the same for any number of threads.
     static func of(_ bytes: UnsafeRawBufferPointer, _ pool: WorkerPool) -> UInt64 {
         let count = (bytes.count + pieceBytes - 1) / pieceBytes
         let sums = [UInt64](unsafeUninitializedCapacity: count) { sums, initialized in
@@ -37,7 +37,9 @@ enum PanelChecksum {
         return hash
     }
 
-    /// One word more; the factor is that of FNV-1a, which has an inverse, so that no bit is lost.
+    /// Adds one word.
+    ///
+    /// The factor is FNV-1a's, which has an inverse, so no bit is lost.
     private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
         let product = (hash ^ word) &* 0x0000_0100_0000_01B3
         return product ^ product >> 32

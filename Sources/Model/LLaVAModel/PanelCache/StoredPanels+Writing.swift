@@ -4,11 +4,12 @@ import TensorOps
 import WorkerPool
 
 extension StoredPanels {
-    /// A matrix on its way to a file.
+    /// A matrix to be written to a file.
     typealias NamedMatrix = (name: String, firstRow: Int, matrix: PackedMatrix)
 
-    /// Writes matrices to a file aside, which takes the place of `path` when it is complete and on disk;
-    /// folders that are missing are made.
+    /// Writes matrices to a temporary file, which replaces `path` when it is complete and on disk.
+    ///
+    /// Missing folders are made.
     ///
     /// - Parameters:
     ///   - pool: the threads that compute checksums.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import GGUF
 import TensorOps
 import WorkerPool
@@ -11,17 +12,17 @@ import WorkerPool
 
 /// A cache file, mapped read-only: its matrices live as long as this object.
 ///
-/// Another process replaces the file by another one and never writes into it.
+/// Other processes replace the file and never write into it.
 final class StoredPanels: @unchecked Sendable {
     /// Why a file is not used.
     enum Refusal: Error, Equatable {
-        /// There is none.
+        /// There is no file.
         case missing
         /// It cannot be read.
         case unreadable(reason: String)
-        /// It is not what a writer made: cut short, changed, or of another version of this program.
+        /// It is truncated, changed, or of another version of this program.
         case damaged
-        /// It was made of another file, or an earlier version of it.
+        /// It was made from another file, or from an earlier version of the file.
         case stale
     }
 
@@ -44,7 +45,7 @@ final class StoredPanels: @unchecked Sendable {
 
     deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 
-    /// The panels of a matrix; nil if the file has none of it in that shape.
+    /// The panels of a matrix, or nil if the file lacks it in that shape.
     ///
     /// - Parameter pool: the threads that compare the panels with their checksum.
     /// - Throws: `Refusal.damaged` where they differ.
@@ -65,21 +66,18 @@ final class StoredPanels: @unchecked Sendable {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let isMissing = errno == ENOENT || errno == ENOTDIR
-            throw isMissing ? .missing : .unreadable(reason: systemMessage())
+            throw isMissing ? .missing : .unreadable(reason: systemReason())
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .unreadable(reason: systemMessage()) }
+        guard fstat(descriptor, &status) == 0 else { throw .unreadable(reason: systemReason()) }
         guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { throw .damaged }
         let count = Int(status.st_size)
         guard let address = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0),
             address != MAP_FAILED
-        else { throw .unreadable(reason: systemMessage()) }
-        // All of it is read in order, layer by layer: a slow disk may begin at once.
+        else { throw .unreadable(reason: systemReason()) }
+        // The whole file is read in order, layer by layer, so a slow disk can start at once.
         madvise(address, count, Int32(MADV_WILLNEED))
         return UnsafeRawBufferPointer(start: address, count: count)
     }
 }
-
-/// The operating system's text for the last failed call.
-func systemMessage() -> String { String(cString: strerror(errno)) }

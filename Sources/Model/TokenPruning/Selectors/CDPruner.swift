@@ -6,7 +6,7 @@ import TensorOps
 /// Relevance is the cosine with the mean of the question's decoder embeddings, since GGUF files do not
 /// carry CLIP's text tower, which the paper uses.
 public struct CDPruner: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo(
         "cdpruner", "diverse given the question's relevance (CDPruner)", needs: [.text])
 

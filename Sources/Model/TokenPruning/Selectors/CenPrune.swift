@@ -4,7 +4,7 @@ import TensorOps
 /// DivPrune on centred tokens: diversity is judged by what sets a token apart from the picture's mean,
 /// and tokens unlike most others count more.
 public struct CenPrune: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo("cenprune", "DivPrune on centred, weighted tokens (CenPrune)")
 
     /// A selector without options.

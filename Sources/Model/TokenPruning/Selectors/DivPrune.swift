@@ -3,7 +3,7 @@ import TensorOps
 
 /// DivPrune (arXiv 2503.02175): keeps the tokens whose smallest distance to each other is greatest.
 public struct DivPrune: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo("divprune", "the largest smallest distance (DivPrune)")
 
     /// A selector without options.

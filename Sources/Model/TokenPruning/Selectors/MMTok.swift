@@ -9,7 +9,7 @@ import TensorOps
 
 /// MMTok (arXiv 2508.18264): keeps the tokens that cover both the question and the picture.
 public struct MMTok: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo(
         "mmtok", "covering the question and the picture (MMTok)", needs: [.features, .text])
 
@@ -20,7 +20,8 @@ public struct MMTok: TokenSelector {
     /// A selector without options.
     public init() {}
 
-    /// A token covers a text token, or a patch, by its share in that one's softmax over all tokens.
+    /// A token covers a text token, or a patch, by its share in the softmax of that one over all
+    /// tokens.
     public func choose(
         from input: SelectionInput, keep: Int, ops: TensorOps
     ) throws(PruningError) -> [Int] {

@@ -5,17 +5,17 @@ import TensorOps
 ///
 /// The tokens kept at one budget are among those kept at a larger one.
 public struct RandomSelector: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo("random", "a random set, the same for the same seed (baseline)")
-    /// Where its random numbers start.
+    /// The seed of its random numbers.
     public let seed: UInt64
 
-    /// The selector whose random numbers start at `seed`.
+    /// A selector with a seed for its random numbers.
     public init(seed: UInt64 = 0) {
         self.seed = seed
     }
 
-    /// Looks at the number of tokens alone.
+    /// Uses only the number of tokens.
     public func choose(
         from input: SelectionInput, keep: Int, ops: TensorOps
     ) throws(PruningError) -> [Int] {

@@ -3,7 +3,7 @@ import TensorOps
 
 /// SCOPE (arXiv 2510.24214): keeps salient tokens that cover the others.
 public struct Scope: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo(
         "scope", "salient and covering the picture (SCOPE)", needs: [.features, .classAttention])
 

@@ -4,7 +4,7 @@ import TensorOps
 /// TrimTokenator (arXiv 2509.00320): drops the tokens least aligned with the question, then keeps the
 /// most diverse of the rest.
 public struct TrimTokenator: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo(
         "trimtokenator", "aligned with the question, then diverse (TrimTokenator)", needs: [.text])
     /// How the first stage measures alignment.
@@ -12,7 +12,9 @@ public struct TrimTokenator: TokenSelector {
     /// The share of tokens that the first stage keeps, 0 to 1; never fewer than asked for.
     public let alignedShare: Double
 
-    /// The default share is the published one, the default measure is not: ARCHITECTURE.md tells why.
+    /// The default share is the published one.
+    ///
+    /// The default measure is not, for reasons in ARCHITECTURE.md.
     public init(metric: AlignmentMetric = .cosine, alignedShare: Double = 0.8) {
         precondition(alignedShare >= 0 && alignedShare <= 1)
         self.metric = metric

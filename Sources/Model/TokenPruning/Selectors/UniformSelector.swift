@@ -3,7 +3,7 @@ import TensorOps
 
 /// A baseline: tokens at equal distances in raster order.
 public struct UniformSelector: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo("uniform", "equal distances in raster order (baseline)")
 
     /// A selector without options.

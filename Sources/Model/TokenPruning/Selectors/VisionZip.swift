@@ -6,7 +6,7 @@ import TensorOps
 ///
 /// VisionZip also merges what it drops into those others, which a list of indices cannot express.
 public struct VisionZip: TokenSelector {
-    /// What is known of it without running it.
+    /// Facts about it that need no run.
     public let info = SelectorInfo(
         "visionzip-select", "most attended by the class token, and some others (VisionZip)",
         needs: [.classAttention])

@@ -2,8 +2,8 @@
 
 /// Divides `total` in proportion to `weights`, each part within its limits.
 ///
-/// Fractions go to the largest remainders, lowest index first among equals. A total beyond what the
-/// limits allow is brought within them.
+/// Fractions go to the largest remainders, lowest index first among equals. A total outside the
+/// limits is clamped to them.
 func apportion(_ total: Int, weights: [Double], limits: [ClosedRange<Int>]) -> [Int] {
     precondition(weights.count == limits.count)
     let least = limits.reduce(0) { $0 + $1.lowerBound }
@@ -24,8 +24,9 @@ func apportion(_ total: Int, weights: [Double], limits: [ClosedRange<Int>]) -> [
     return parts
 }
 
-/// Real shares proportional to the weights as far as the limits allow, whose sum is at most `total`
-/// and as close to it as rounding lets it be.
+/// Real shares, proportional to the weights as far as the limits allow.
+///
+/// Their sum is at most `total`, and as close to it as rounding permits.
 private func boundedShares(
     _ total: Double, weights: [Double], limits: [ClosedRange<Int>]
 ) -> [Double] {

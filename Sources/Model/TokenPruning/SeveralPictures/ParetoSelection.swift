@@ -3,8 +3,8 @@
 /// Keeps `keep` points that are good by two measures: whole Pareto fronts, best first, and of the front
 /// that does not fit the points with the most room around them (NSGA-II: Deb et al., 2002).
 ///
-/// A point is dominated by one that is at least as large in both measures and larger in one. Without
-/// the dominated points the next front is found. Ties go to the lowest index.
+/// A point is dominated by one that is at least as large in both measures and larger in one.
+/// Removing a front's points gives the next front. Ties go to the lowest index.
 ///
 /// - Returns: indices, ascending.
 func paretoSelection(_ first: [Float], _ second: [Float], keep: Int) -> [Int] {

@@ -23,7 +23,7 @@ public struct SeveralPictures: Sendable, Equatable {
     /// How alignment with the question is measured.
     public let metric: AlignmentMetric
 
-    /// What was found out about the pictures, and kept of them.
+    /// Measurements of the pictures, and the tokens kept of them.
     public struct Result: Sendable, Equatable {
         /// The mean cosine distance between two tokens of each picture.
         public let diversity: [Float]
@@ -33,7 +33,7 @@ public struct SeveralPictures: Sendable, Equatable {
         public let budgets: [Int]
         /// The indices of the kept tokens of each picture, ascending.
         public let indices: [[Int]]
-        /// Whether there was no text, and the second stage looked at diversity alone.
+        /// Whether there was no text, so that the second stage used diversity alone.
         public let lacksQuestion: Bool
     }
 
@@ -43,7 +43,7 @@ public struct SeveralPictures: Sendable, Equatable {
         let token: Int
     }
 
-    /// The reading's own numbers are the default.
+    /// By default the numbers are our own choices.
     ///
     /// - Throws: `PruningError.invalidOption` for a number outside its range.
     public init(

@@ -2,13 +2,13 @@
 import CArchive
 import FileOutput
 
-/// Writes a tar archive aside, and gives it its name once it is whole.
+/// Writes a tar archive, which appears under its name when it is complete.
 final class ArchiveWriter {
     private let archive: OpaquePointer
     private let path: FilePath
     private let file: OutputFile
 
-    /// Begins an archive; folders that are missing are made.
+    /// Begins an archive and creates missing folders.
     ///
     /// - Throws: `CaptioningError.unwritable`.
     init(_ path: FilePath) throws(CaptioningError) {
@@ -20,7 +20,7 @@ final class ArchiveWriter {
             throw .unwritable(path: path.text, reason: "no memory")
         }
         self.archive = archive
-        // GNU's format stores names of any length as the bytes that they are.
+        // GNU's format stores names of any length and any bytes.
         archive_write_set_format_gnutar(archive)
         try check(archive_write_open_fd(archive, file.descriptor))
     }
@@ -47,7 +47,7 @@ final class ArchiveWriter {
         }
     }
 
-    /// Ends the archive and gives it its name.
+    /// Completes the archive.
     ///
     /// - Throws: `CaptioningError.unwritable`.
     func finish() throws(CaptioningError) {

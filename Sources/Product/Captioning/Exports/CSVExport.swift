@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
 
-/// Records as comma-separated values (RFC 4180), with a line of the columns' names.
+/// Records as comma-separated values (RFC 4180), with a header line.
 public enum CSVExport {
     private static let columns: [(name: String, value: @Sendable (CaptionRecord) -> String?)] = [
         ("file_name", { $0.fileName }), ("text", { $0.text }), ("error", { $0.error }),
@@ -34,13 +34,14 @@ public enum CSVExport {
         }
     }
 
-    /// A line, its end included.
+    /// A line with its end.
     static func line(_ fields: [String]) -> [UInt8] {
         Array(fields.map(quoted).joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "\n")]
     }
 
-    /// A field, in quotes where it needs them; its bytes are looked at, as a quotation mark with an accent is
-    /// another character.
+    /// A field, in quotes if it needs them.
+    ///
+    /// Quotation marks are searched as bytes, because a combining mark after one makes it another `Character`.
     private static func quoted(_ field: String) -> [UInt8] {
         let quote = UInt8(ascii: "\"")
         let isPadded = field.first?.isWhitespace == true || field.last?.isWhitespace == true

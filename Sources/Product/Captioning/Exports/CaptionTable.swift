@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a file of records says about the pictures and prompts of a job, for the formats that are written
-/// once, at a run's end.
+/// The records of a job's pictures and prompts, for the formats that are written at the end of a run.
 public struct CaptionTable {
     /// The records of one picture.
     struct Row {
         let path: FilePath
         /// Its captions by the prompts' positions.
         var captions: [Int: CaptionRecord] = [:]
-        /// What failed.
+        /// Its failures.
         var failures: [CaptionRecord] = []
 
         /// All records, in the order of the prompts.
@@ -22,9 +21,9 @@ public struct CaptionTable {
     private let settings: String
     private let prompts: [String: Int]
     private let places: PicturePlaces
-    /// By the pictures' places: a file of records may spell a path in several ways.
+    /// Keyed by the pictures' places, because a record file may spell a path in several ways.
     private var byPicture: [FilePath: Row] = [:]
-    /// Captions that other prompts, models and settings gave.
+    /// Captions made with other prompts, models or settings.
     private var others: [FilePath: Set<String>] = [:]
 
     init(_ job: RecordIdentity, places: PicturePlaces = PicturePlaces()) {
@@ -35,7 +34,7 @@ public struct CaptionTable {
             job.promptHashes.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Takes a record in, if it is about the job's prompts, model and settings.
+    /// Adds a record, if it is about the job's prompts, model and settings.
     mutating func add(_ record: CaptionRecord) {
         let path = record.path
         let place = places.place(recorded: path)
@@ -50,7 +49,7 @@ public struct CaptionTable {
         }
     }
 
-    /// Whether the file of records has a caption of a picture, whatever prompt and settings it came from.
+    /// Whether the record file has this caption of a picture, made with any prompt and settings.
     func has(_ text: String, of path: FilePath) -> Bool {
         let place = places.place(recorded: path)
         return others[place]?.contains(text) == true
@@ -60,6 +59,6 @@ public struct CaptionTable {
     /// The records of one picture.
     subscript(picture: PictureReference) -> Row? { byPicture[places.place(of: picture)] }
 
-    /// The pictures in the order of their paths' bytes.
+    /// The pictures, ordered by the bytes of their paths.
     var rows: [Row] { byPicture.values.sorted { $0.path < $1.path } }
 }

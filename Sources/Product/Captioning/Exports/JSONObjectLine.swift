@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A JSON object on one line, of which some values are set and all others stay the bytes that they are.
+/// A JSON object on one line.
+///
+/// Setting a value leaves the bytes of all others unchanged.
 struct JSONObjectLine {
     private var members: [(key: String, value: [UInt8])] = []
 
     /// An object without members.
     init() {}
 
-    /// Reads a line; nil where it is no JSON object.
+    /// Reads a line; nil if it is not a JSON object.
     init?(_ line: some Collection<UInt8>) {
         guard (try? JSONSerialization.jsonObject(with: Data(line))) is [String: Any] else {
             return nil
         }
-        // From here on the text is known to be an object.
+        // The scanner relies on the text being a valid object.
         var scanner = Scanner(bytes: Array(line))
         scanner.skip("{")
         while let key = scanner.key() {
@@ -23,19 +25,19 @@ struct JSONObjectLine {
         }
     }
 
-    /// A member that is a text; nil where there is none.
+    /// A string member; nil if there is none of that key and type.
     func text(_ key: String) -> String? {
         members.last(where: { $0.key == key }).flatMap {
             try? JSONDecoder().decode(String.self, from: Data($0.value))
         }
     }
 
-    /// Whether there is such a member.
+    /// Whether the object has a member of that key.
     func has(_ key: String) -> Bool { members.contains { $0.key == key } }
 
-    /// Gives a member a text; one that is new comes last.
+    /// Sets a string member; a new one comes last.
     mutating func set(_ key: String, to text: String) {
-        // Of members with the same key the last one counts.
+        // The last of several members with the same key counts.
         if let index = members.lastIndex(where: { $0.key == key }) {
             members[index].value = Self.encoded(text)
         } else {
@@ -43,7 +45,7 @@ struct JSONObjectLine {
         }
     }
 
-    /// The object, without a line end.
+    /// The object without a line end.
     var bytes: [UInt8] {
         let parts = members.map { Self.encoded($0.key) + [UInt8(ascii: ":")] + $0.value }
         return Array("{".utf8) + parts.joined(separator: [UInt8(ascii: ",")]) + Array("}".utf8)
@@ -58,7 +60,7 @@ struct JSONObjectLine {
         return Array(data)
     }
 
-    /// Walks over the text of an object.
+    /// Scans the text of an object.
     private struct Scanner {
         let bytes: [UInt8]
         var position = 0
@@ -69,7 +71,7 @@ struct JSONObjectLine {
             }
         }
 
-        /// Passes over a mark, if it is there.
+        /// Skips a punctuation mark, if it comes next.
         mutating func skip(_ mark: Unicode.Scalar) {
             skipBlanks()
             if position < bytes.count, bytes[position] == UInt8(ascii: mark) { position += 1 }
@@ -83,7 +85,7 @@ struct JSONObjectLine {
             return try? JSONDecoder().decode(String.self, from: Data(bytes[start..<position]))
         }
 
-        /// A value's bytes, up to the comma or brace that ends it.
+        /// The bytes of a value, up to the comma or brace after it.
         mutating func value() -> [UInt8] {
             let start = position
             var depth = 0

@@ -2,11 +2,12 @@
 import FileOutput
 import Foundation
 
-/// Captions as Hugging Face's ImageFolder reads them: a `metadata.jsonl` in the folder of the pictures, or
-/// above it, with their paths below it.
+/// Captions for Hugging Face's ImageFolder: a `metadata.jsonl` in the folder of the pictures or above it, with
+/// their paths relative to it.
 ///
-/// Captions of several prompts are the columns `text`, `text_2` and so on. What the file has besides stays:
-/// rows of other pictures, other columns, and texts that are in no record, unless they are to be replaced.
+/// The captions of several prompts are the columns `text`, `text_2` and so on. Rows of other pictures and
+/// other columns stay. So do texts that no record contains, such as hand-written ones, unless the export
+/// replaces them.
 public struct MetadataExport {
     private let path: FilePath
     private let replaces: Bool
@@ -14,15 +15,15 @@ public struct MetadataExport {
 
     /// An export to a file.
     ///
-    /// - Parameter replaces: whether captions in the file that are in no record are replaced.
+    /// - Parameter replaces: whether to replace texts of the file that no record contains.
     public init(to path: FilePath, replaces: Bool) {
         self.path = path
         self.replaces = replaces
         folder = path.folder.resolved()
     }
 
-    /// Checks what can be checked before there are captions: that all rows of a file that is there can be
-    /// read, and that `file_name` can name every picture.
+    /// Checks, before any caption is generated, that every row of an existing file is valid and that `file_name`
+    /// can name every picture.
     ///
     /// - Throws: `CaptioningError`.
     public func check(_ pictures: [PictureReference]) throws(CaptioningError) {
@@ -37,9 +38,11 @@ public struct MetadataExport {
         }
     }
 
-    /// Writes the captions into the file; pictures without any are left out.
+    /// Merges the captions into the file.
     ///
-    /// - Returns: How many texts of the file differ from captions, and stay.
+    /// Pictures without captions are left out.
+    ///
+    /// - Returns: the number of texts that were kept although they differ from the captions.
     /// - Throws: `CaptioningError`.
     public func write(_ table: CaptionTable) throws(CaptioningError) -> Int {
         var folders: [FilePath: FilePath] = [:]
@@ -73,7 +76,7 @@ public struct MetadataExport {
         return keptCount
     }
 
-    /// Sets the columns of a picture's captions; returns how many other texts stay.
+    /// Sets the columns of a picture's captions; returns the number of texts that were kept instead.
     private func merge(
         _ row: CaptionTable.Row, into object: inout JSONObjectLine, _ table: CaptionTable
     ) -> Int {
@@ -98,7 +101,7 @@ public struct MetadataExport {
         }
     }
 
-    /// The rows of the file that is there.
+    /// The rows of the existing file.
     private func rows() throws(CaptioningError) -> [(object: JSONObjectLine, bytes: [UInt8])] {
         guard FileStatus(path)?.kind == .file else { return [] }
         var lines = try FileBytes.contents(path)[...]
@@ -118,21 +121,21 @@ public struct MetadataExport {
         return rows
     }
 
-    /// A picture's path below the file's folder; nil where it is not below it.
+    /// A picture's path relative to the file's folder; nil if it is not in that folder.
     ///
-    /// - Parameter folders: the folders of pictures without symbolic links, as far as they are known.
+    /// - Parameter folders: caches the pictures' folders without symbolic links.
     private func name(of picture: FilePath, _ folders: inout [FilePath: FilePath]) -> String? {
         guard let folder else { return nil }
         let resolved = folders[picture.folder] ?? picture.folder.resolved() ?? picture.folder
         folders[picture.folder] = resolved
         return resolved.appending(picture.name).below(folder)
-            // A link to a folder elsewhere is followed, by ImageFolder too.
+            // ImageFolder follows links to folders elsewhere, too.
             ?? picture.below(path.folder)
     }
 }
 
 extension FilePath {
-    /// The rest of a path that begins with a folder's; nil where it does not, or leads upwards.
+    /// The path relative to a folder; nil if it is not in the folder or has a `..` step.
     fileprivate func below(_ folder: FilePath) -> String? {
         let start = folder.appending([]).bytes
         guard bytes.starts(with: start) else { return nil }

@@ -8,13 +8,14 @@ import TrimLLaVA
     import Darwin
 #endif
 
-/// Pictures with their captions as webdataset shards: for each picture `KEY.jpg`, `KEY.txt` and `KEY.json`,
-/// the latter with its records.
+/// Pictures with their captions as webdataset shards.
 ///
-/// An archive becomes one of the same name and keeps its members' names. Other pictures go to shards of
-/// 1000, and are numbered. A folder with shards that another job wrote is refused.
+/// Each picture has `KEY.jpg`, `KEY.txt` and, with its records, `KEY.json`.
+///
+/// An archive becomes a shard of the same name and keeps the names of its members. Other pictures are numbered
+/// and go to shards of 1000. A folder with shards of another job is refused.
 public struct ShardExport {
-    /// Pictures of a shard: about as many as img2dataset takes, so that one fits memory.
+    /// The pictures of a shard, few enough that one fits into memory.
     static let picturesPerShard = 1000
 
     private let folder: FilePath
@@ -24,9 +25,9 @@ public struct ShardExport {
     private let records: FilePath
 
     /// - Parameters:
-    ///   - records: the file of records, which tells this job from others.
-    ///   - part: the part of the pictures that this process has, which shards are named by.
-    ///   - joint: what stands between the captions of several prompts.
+    ///   - records: the record file, which distinguishes this job from others.
+    ///   - part: this process's part of the pictures, which the names of its shards begin with.
+    ///   - joint: the text between the captions of several prompts.
     public init(
         to folder: FilePath, of job: RecordIdentity, records: FilePath, part: Shard?,
         joint: String = Sidecars.lineEnd
@@ -38,13 +39,12 @@ public struct ShardExport {
         self.records = records
     }
 
-    /// The shards that pictures may go to.
+    /// The shards that the pictures may go to.
     public func paths(_ pictures: [PictureReference]) -> [FilePath] {
         Plan(pictures).shards.map { path(of: $0.name) }
     }
 
-    /// Refuses pictures that would go to shards of the same name, and a folder that has shards which the job
-    /// did not write.
+    /// Refuses inputs whose shards would have the same name, and a folder with shards that the job did not write.
     ///
     /// - Throws: `CaptioningError`.
     public func check(_ pictures: [PictureReference]) throws(CaptioningError) {
@@ -60,7 +60,7 @@ public struct ShardExport {
         let listPath = ShardList.path(in: folder, part: part)
         var known: Set<[UInt8]> = []
         for (path, list) in ShardList.all(in: folder) where list.job == job {
-            // Other parts of the pictures have records of their own.
+            // Other parts of the pictures have their own records.
             guard path != listPath || list.records == recordsName else { continue }
             known.formUnion(list.shards.map { Array($0.utf8) })
         }
@@ -78,8 +78,9 @@ public struct ShardExport {
         (records.folder.resolved() ?? records.folder).appending(records.name).text
     }
 
-    /// Writes all pictures that have all their captions and are as they were then, and deletes the shards
-    /// that the job wrote before and that are left over.
+    /// Writes the pictures that have all of their captions and have not changed since.
+    ///
+    /// Deletes shards of earlier runs of the job that are left over.
     ///
     /// - Throws: `CaptioningError`.
     public func write(
@@ -92,7 +93,7 @@ public struct ShardExport {
         let names = plan.shards.map { String(decoding: path(of: $0.name).name, as: UTF8.self) }
         var list = ShardList(
             job: job, records: recordsName, shards: before.union(names).sorted())
-        // Whatever interrupts this, the next run knows the shards as its own.
+        // The list is written first, so after an interruption the next run recognises the shards as its own.
         try list.write(to: listPath)
         for shard in plan.shards {
             let writer = try ArchiveWriter(path(of: shard.name))
@@ -130,7 +131,7 @@ public struct ShardExport {
             status.version, to: writer)
     }
 
-    /// Copies an archive's pictures and puts their captions behind each.
+    /// Copies an archive's pictures, each followed by its captions.
     private func copy(
         _ archive: FilePath, _ pictures: [PictureReference], _ table: CaptionTable,
         to writer: ArchiveWriter
@@ -182,19 +183,19 @@ public struct ShardExport {
 }
 
 extension ShardExport {
-    /// Which pictures go to which shard.
+    /// The distribution of pictures to shards.
     private struct Plan {
         enum Content {
-            /// Pictures in files, and the number of the first.
+            /// Picture files, and the number of the first.
             case files(first: Int, [PictureReference])
-            /// Pictures in an archive.
+            /// Members of an archive.
             case members(of: FilePath, [PictureReference])
         }
 
         struct PlannedShard {
-            /// Without part and extension.
+            /// The name without part and extension.
             let name: [UInt8]
-            /// What the pictures come from, for people.
+            /// The origin of the pictures, for messages.
             let source: String
             let content: Content
         }

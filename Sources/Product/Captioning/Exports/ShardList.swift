@@ -2,25 +2,26 @@
 import FileOutput
 import Foundation
 
-/// The shards that a job has written to a folder: a hidden file beside them, by which they are told from
-/// those of others.
+/// The list of the shards that a job has written to a folder.
+///
+/// It is a hidden file beside them and distinguishes them from the shards of others.
 struct ShardList: Codable {
-    /// The prompts, the model and the settings.
+    /// A hash of the prompts and settings.
     let job: String
-    /// Where the job's records are.
+    /// The path of the job's record file.
     let records: String
     /// The names of the shards, sorted.
     var shards: [String]
 
     private static let start = ".trimllava-shards"
 
-    /// The list of a part of the pictures, or of all of them, in a folder.
+    /// The path of the list in a folder, for a part of the pictures or all of them.
     static func path(in folder: FilePath, part: Shard?) -> FilePath {
         let part = part.map { "-\($0.index + 1)-of-\($0.count)" } ?? ""
         return folder.appending(Array("\(start)\(part).json".utf8))
     }
 
-    /// Reads a list; nil where there is none that can be read.
+    /// Reads a list; nil if there is no readable one.
     init?(_ path: FilePath) {
         guard let bytes = try? FileBytes.contents(path),
             let list = try? JSONDecoder().decode(Self.self, from: Data(bytes))
@@ -42,7 +43,7 @@ struct ShardList: Codable {
         }
     }
 
-    /// Writes the list; folders that are missing are made.
+    /// Writes the list and creates missing folders.
     ///
     /// - Throws: `CaptioningError.unwritable`.
     func write(to path: FilePath) throws(CaptioningError) {

@@ -2,9 +2,9 @@
 import Foundation
 import Synchronization
 
-/// Things that are made ahead of their use, on a thread of their own.
+/// A queue of elements that a thread of its own makes ahead of their use.
 final class AheadQueue<Element: Sendable>: Sendable {
-    /// What there is when the next element is asked for.
+    /// The answer to a request for the next element.
     enum Next {
         case element(Element)
         /// None is ready yet.
@@ -15,15 +15,17 @@ final class AheadQueue<Element: Sendable>: Sendable {
 
     private let queue = Mutex<[Element?]>([])
     private let filled = DispatchSemaphore(value: 0)
-    /// Places in the queue; a semaphore may not end with less than it began with, hence not with `ahead`.
+    /// The free places in the queue.
+    ///
+    /// A semaphore must not end below its initial value, so that is 0 instead of `ahead`.
     private let free = DispatchSemaphore(value: 0)
     private let isStopped = Mutex(false)
 
-    /// Starts to make elements, in order.
+    /// Starts making elements, in order.
     ///
     /// - Parameters:
-    ///   - ahead: the most elements that wait, at least 1.
-    ///   - make: called on the thread with a function that takes an element, and is false when no more
+    ///   - ahead: the most elements that wait in the queue, at least 1.
+    ///   - make: makes the elements on the thread. It hands each to `put`, which returns false once no more
     ///     are wanted.
     init(ahead: Int, name: String, make: @escaping @Sendable (_ put: (Element) -> Bool) -> Void) {
         for _ in 0..<ahead { free.signal() }
@@ -32,7 +34,7 @@ final class AheadQueue<Element: Sendable>: Sendable {
             append(nil)
         }
         thread.name = name
-        // Decoders of progressive pictures and archives need more than a small default.
+        // Decoders of pictures and archives need more than the small default of some systems.
         thread.stackSize = 4 << 20
         thread.start()
     }
@@ -51,7 +53,7 @@ final class AheadQueue<Element: Sendable>: Sendable {
 
     /// The next element.
     ///
-    /// - Parameter waiting: whether to wait until there is one.
+    /// - Parameter waiting: whether to wait for one.
     func next(waiting: Bool) -> Next {
         if waiting {
             filled.wait()
@@ -59,7 +61,7 @@ final class AheadQueue<Element: Sendable>: Sendable {
             return .notYet
         }
         guard let element = queue.withLock({ $0.removeFirst() }) else {
-            // So that it is still the end when asked again.
+            // Further calls must find the end, too.
             append(nil)
             return .end
         }
@@ -67,7 +69,7 @@ final class AheadQueue<Element: Sendable>: Sendable {
         return .element(element)
     }
 
-    /// Makes no more than the element at hand.
+    /// Ends the thread after the element that it is making.
     func stop() {
         isStopped.withLock { $0 = true }
         free.signal()

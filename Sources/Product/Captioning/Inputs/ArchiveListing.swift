@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The pictures of an archive, each with where its contents are: links are followed to the member that they
-/// lead to.
+/// The pictures of an archive, each with the member that has its contents.
+///
+/// Links are followed.
 struct ArchiveListing {
-    /// A picture, in the order in which contents come.
+    /// A picture; entries are in the order of their contents.
     struct Entry {
         let name: [UInt8]
         let position: Int
         let header: MemberHeader
     }
 
-    /// A member that has a picture's name and is none.
+    /// A member with a picture's name that cannot be read as one.
     struct Refusal {
         let name: [UInt8]
         let reason: String
@@ -18,10 +19,10 @@ struct ArchiveListing {
 
     private(set) var entries: [Entry] = []
     private(set) var refusals: [Refusal] = []
-    /// Why the archive could not be read to its end; nil where it could.
+    /// Why the archive could not be read to its end; nil if it could.
     private(set) var failure: String?
 
-    /// Links that lead to each other end after so many steps, as in the file system.
+    /// The longest chain of links, as in the file system.
     private static let longestChain = 40
     private static let slash = UInt8(ascii: "/")
 
@@ -46,7 +47,7 @@ struct ArchiveListing {
                 refusals.append(Refusal(name: picture.name, reason: error.reason))
             }
         }
-        // So that contents are read once, from the archive's start to its end.
+        // In this order one pass over the archive reads all contents.
         let order = entries.enumerated().sorted {
             ($0.element.position, $0.offset) < ($1.element.position, $1.offset)
         }
@@ -100,7 +101,7 @@ struct ArchiveListing {
         throw ArchiveReader.Failure(reason: "is a link that leads to itself")
     }
 
-    /// A path from the archive's root without dots; nil where it leads out.
+    /// A path relative to the archive's root, without dots; nil if it leads out of the archive.
     private static func path(_ path: ArraySlice<UInt8>, in folder: FilePath) -> FilePath? {
         guard path.first != slash else { return nil }
         var steps: [ArraySlice<UInt8>] = []

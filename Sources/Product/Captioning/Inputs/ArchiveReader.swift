@@ -7,20 +7,20 @@ import CArchive
     import Darwin
 #endif
 
-/// Reads the members of a tar archive, compressed or not, one after the other.
+/// Reads the members of a tar archive, compressed or not, in order.
 final class ArchiveReader {
-    /// What the archive says about a member.
+    /// An archive's description of a member.
     struct Member {
-        /// Its path in the archive, as it is stored.
+        /// Its path as the archive stores it.
         let name: [UInt8]
-        /// Members before it.
+        /// The number of members before it.
         let position: Int
         let kind: Kind
         let version: FileVersion
 
-        /// Whether it has contents of its own.
+        /// Whether it has its own contents.
         var isFile: Bool { kind == .file }
-        /// What must be the same when it is read again.
+        /// Must be equal when the member is read again.
         var header: MemberHeader { MemberHeader(name: name, version: version) }
     }
 
@@ -28,14 +28,14 @@ final class ArchiveReader {
     enum Kind: Equatable {
         case file
         case folder
-        /// Another name of the member with the name given.
+        /// Another name of the given member.
         case hardLink(to: [UInt8])
-        /// A link to a path, which starts in the folder of the link's name.
+        /// A link to a path relative to the link's folder.
         case symbolicLink(to: [UInt8])
         case other
     }
 
-    /// Why an archive cannot be read on.
+    /// Why reading an archive ended.
     struct Failure: Error {
         let reason: String
     }
@@ -44,8 +44,7 @@ final class ArchiveReader {
     private var position = -1
     private var hasEnded = false
 
-    /// Whether a file is an archive that can be read: its name says so, or it is not called a picture and begins
-    /// as one.
+    /// Whether a file is a readable archive: by its name or, unless it has the name of a picture, by its content.
     static func isArchive(_ path: FilePath) -> Bool {
         switch path.fileExtension {
         case "tar", "tgz", "tbz2", "tbz", "txz", "tzst": true
@@ -56,7 +55,7 @@ final class ArchiveReader {
         }
     }
 
-    /// Whether a file's content begins with a member of a tar archive, compressed or not.
+    /// Whether the content begins with a member of a tar archive, compressed or not.
     private static func beginsAsArchive(_ path: FilePath) -> Bool {
         do {
             return try ArchiveReader(path).next() != nil
@@ -71,7 +70,7 @@ final class ArchiveReader {
         self.archive = archive
         archive_read_support_filter_all(archive)
         archive_read_support_format_tar(archive)
-        // Names are bytes; without this they would have to be text in the process's locale.
+        // Without this, names would have to be valid text in the process's locale.
         archive_read_set_options(archive, "hdrcharset=BINARY")
         let blockLength = 1 << 16
         try check(path.withCString { archive_read_open_filename(archive, $0, blockLength) })
@@ -100,7 +99,7 @@ final class ArchiveReader {
                 modified: seconds &* 1_000_000_000 &+ Int(archive_entry_mtime_nsec(entry))))
     }
 
-    /// The bytes of the member that `next` gave last; the others are passed over.
+    /// The contents of the member that `next` returned last; `next` skips contents that are not read.
     func contents(limit: Int) throws(Failure) -> [UInt8] {
         var contents: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -111,13 +110,13 @@ final class ArchiveReader {
             contents += chunk[..<count]
             guard contents.count <= limit else {
                 throw Failure(
-                    reason: "longer than \(limit) bytes, the most that a picture may have")
+                    reason: "longer than \(limit) bytes, the limit of picture files")
             }
         }
     }
 
     private func kind(of entry: OpaquePointer) -> Kind {
-        // Formats differ in whether a hard link has its contents with it.
+        // Some formats store the contents with a hard link.
         if let target = archive_entry_hardlink(entry), archive_entry_size(entry) == 0 {
             return .hardLink(to: bytes(target))
         }

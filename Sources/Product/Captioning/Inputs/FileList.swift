@@ -5,8 +5,8 @@ import UserText
 public enum FileList {
     /// The paths in a file, or in standard input when the path is `-`.
     ///
-    /// A list that has a NUL is separated by them, as `find -print0` writes it, and then names may have line
-    /// ends; any other list has one path per line. Empty paths are left out.
+    /// NULs separate the paths if the list has any, as `find -print0` writes them; names may then contain line
+    /// ends. Otherwise each line is a path. Empty paths are left out.
     ///
     /// - Throws: `CaptioningError.text`.
     public static func paths(in list: FilePath) throws(CaptioningError) -> [FilePath] {

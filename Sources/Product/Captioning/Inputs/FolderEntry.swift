@@ -6,18 +6,18 @@
     import Darwin
 #endif
 
-/// What a folder holds.
+/// An entry of a folder.
 struct FolderEntry {
     /// The folder's path and the entry's name.
     let path: FilePath
-    /// Whether it is a folder, and no link to one.
+    /// Whether it is a folder itself and not a link to one.
     let isFolder: Bool
     /// Whether it is a symbolic link.
     let isLink: Bool
-    /// Whether it is a folder, or something that may lead to one.
+    /// Whether it is a folder or may lead to one.
     let mayBeFolder: Bool
 
-    /// All entries in the order of their bytes; nil with `errno` set where the folder cannot be read.
+    /// All entries, ordered by the bytes of their names; nil with `errno` set on failure.
     static func entries(of folder: FilePath) -> [FolderEntry]? {
         guard let stream = folder.withCString({ opendir($0) }) else { return nil }
         defer { closedir(stream) }
@@ -37,7 +37,9 @@ struct FolderEntry {
         return entries.sorted { $0.path < $1.path }
     }
 
-    /// The name's bytes, read where they lie: the imported tuple is longer than the entry may be.
+    /// The bytes of the name.
+    ///
+    /// They are read in place because the imported tuple may be longer than the entry.
     private static func bytes(ofName entry: UnsafeMutablePointer<dirent>) -> [UInt8] {
         let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
         let start = UnsafeRawPointer(entry) + offset

@@ -7,38 +7,38 @@ import UserText
     import Darwin
 #endif
 
-/// Finds the pictures that files, folders, patterns and archives name, each once and in a fixed order.
+/// Finds the pictures in files, folders, patterns and archives, each once and in a fixed order.
 public struct PictureInputs {
     /// The pictures, in the order of the inputs; those of a folder by the bytes of their names.
     public private(set) var pictures: [PictureReference] = []
-    /// What cannot be read, or is not there.
+    /// Inputs that cannot be read or do not exist.
     public private(set) var failures: [InputFailure] = []
-    /// How often a picture was named again.
+    /// The number of repeated pictures.
     public private(set) var duplicateCount = 0
 
     private let isRecursive: Bool
     private let shard: Shard?
-    /// Where pictures are, however their paths are spelled.
+    /// The places of pictures, independent of the spelling of their paths.
     let places = PicturePlaces()
     private var seen: Set<FilePath> = []
     private var seenFailures: Set<InputFailure> = []
     private var seenFolders: Set<FileIdentity> = []
-    /// Pictures and failures that were found, those of other parts and those named again with them.
+    /// The pictures and failures found so far, including repeated ones and those of other parts.
     private var foundCount = 0
-    /// Folders in folders that were not searched.
+    /// Subfolders that were not searched.
     private var unsearchedCount = 0
 
     /// No pictures yet.
     ///
     /// - Parameters:
-    ///   - isRecursive: whether folders in folders are searched.
-    ///   - shard: the part of the pictures that is taken; nil for all.
+    ///   - isRecursive: whether to search subfolders.
+    ///   - shard: the part of the pictures to take; nil for all.
     public init(isRecursive: Bool, shard: Shard? = nil) {
         self.isRecursive = isRecursive
         self.shard = shard
     }
 
-    /// Adds what an argument names: a file, a folder, an archive, or a pattern where nothing has that name.
+    /// Adds the pictures of an argument: a file, a folder, an archive or, if nothing has that name, a pattern.
     public mutating func add(_ input: FilePath) {
         if let status = FileStatus(input) {
             add(input, status)
@@ -49,7 +49,7 @@ public struct PictureInputs {
         }
     }
 
-    /// Adds a file, a folder or an archive of exactly this name, as lists hold them.
+    /// Adds a file, a folder or an archive of exactly this name, as in a list.
     public mutating func addNamed(_ path: FilePath) {
         if let status = FileStatus(path) {
             add(path, status)
@@ -73,7 +73,9 @@ public struct PictureInputs {
         if shard?.contains(picture.path) ?? true { pictures.append(picture) }
     }
 
-    /// Adds a folder that was asked for: one without a picture is a mistake.
+    /// Adds a folder that the user named.
+    ///
+    /// A folder without pictures is a failure.
     private mutating func addNamedFolder(_ folder: FilePath, _ identity: FileIdentity) {
         let (found, unsearched) = (foundCount, unsearchedCount)
         addFolder(folder, identity, root: folder)
@@ -82,20 +84,20 @@ public struct PictureInputs {
             folder,
             unsearchedCount == unsearched
                 ? "has no pictures"
-                : "has no pictures itself; --recursive searches the folders in it")
+                : "has no pictures itself; --recursive searches its subfolders")
     }
 
-    /// Notes a list that names nothing.
+    /// Adds the failure of an empty list.
     public mutating func addEmptyList(_ list: FilePath) {
         fail(FilePath(UserText.name(of: list.bytes)), "names no pictures")
     }
 
-    /// Adds a folder's pictures, and where that is asked for those of the folders in it, links last.
+    /// Adds a folder's pictures and, if asked for, those of its subfolders, links last.
     private mutating func addFolder(
         _ folder: FilePath, _ identity: FileIdentity, root: FilePath
     ) {
         if isRecursive {
-            // A link that leads back here would never end.
+            // Following a link that leads back here would never end.
             guard seenFolders.insert(identity).inserted else { return foundCount += 1 }
         }
         guard let entries = FolderEntry.entries(of: folder) else {
@@ -109,7 +111,7 @@ public struct PictureInputs {
                 guard status.kind == .folder else { continue }
                 folders.append((entry.path, entry.isLink, status.identity))
             } else if entry.isFolder, isRecursive {
-                // Such as one whose path is longer than the system takes.
+                // For example, the path is longer than the system's limit.
                 fail(entry.path, systemReason())
             }
         }
@@ -142,7 +144,7 @@ public struct PictureInputs {
         failures.append(failure)
     }
 
-    /// The paths that match a shell pattern, sorted; nil where the text is no pattern.
+    /// The paths that match a shell pattern, sorted; nil if the text is not a pattern.
     private static func matches(of pattern: FilePath) -> [FilePath]? {
         guard pattern.bytes.contains(where: { "*?[{".utf8.contains($0) }) else { return nil }
         var found = glob_t()

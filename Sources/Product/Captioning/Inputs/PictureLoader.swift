@@ -4,26 +4,26 @@ import Generation
 import Imaging
 import TrimLLaVA
 
-/// A picture that is ready for the vision tower, or why it is not.
+/// A picture that is ready for the vision tower, or the reason that it is not.
 struct LoadedPicture: Sendable {
-    /// A picture's tiles and what its file was when they were read.
+    /// A picture's tiles and the version of the file that they were read from.
     struct Content: Sendable {
         let tiles: TileBatch
         let version: FileVersion
         let pixels: PixelSize
         let decodingSeconds: Double
         let tilingSeconds: Double
-        /// The picture as the decoder needs it, where that was done ahead.
+        /// The encoded picture, if it was encoded ahead.
         var encoding: Encoding?
     }
 
-    /// A picture that has gone through the vision tower and the projector.
+    /// A picture after the vision tower and the projector.
     struct Encoding: Sendable {
         let picture: EncodedPicture
         let seconds: Double
     }
 
-    /// The picture's place among those that are loaded.
+    /// The picture's position among those that are loaded.
     let index: Int
     var result: Result<Content, LoadFailure>
 }
@@ -34,11 +34,11 @@ struct LoadFailure: Error {
 }
 
 extension AheadQueue<LoadedPicture> {
-    /// Starts to load pictures, in this order.
+    /// Starts loading pictures, in the given order.
     ///
     /// - Parameters:
-    ///   - ahead: the most loaded pictures that wait.
-    ///   - orients: whether pictures are turned as their EXIF orientation says.
+    ///   - ahead: the most loaded pictures that wait in the queue.
+    ///   - orients: whether to turn pictures as their EXIF orientation says.
     convenience init(
         loading pictures: [PictureReference], preprocessor: CLIPPreprocessor, orients: Bool,
         ahead: Int

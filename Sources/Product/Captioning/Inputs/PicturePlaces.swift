@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What pictures are known by however their paths are spelled: the path of the folder with its links
-/// resolved, and the name in it.
+/// Identifies pictures independently of the spelling of their paths: by the folder with its links resolved, and
+/// the name in it.
 ///
-/// Another name in the same folder is another picture, also where it is a link.
+/// Another name in the same folder is another picture, even if it is a link to the first.
 final class PicturePlaces {
     private var folders: [FilePath: FilePath] = [:]
     private var archives: Set<FilePath> = []
     private var archiveNames: Set<[UInt8]> = []
 
-    /// Where a file is.
+    /// The place of a file.
     func place(of path: FilePath) -> FilePath {
         let folder = path.folder
         if let known = folders[folder] { return known.appending(path.name) }
@@ -18,7 +18,7 @@ final class PicturePlaces {
         return resolved.appending(path.name)
     }
 
-    /// Where a picture is.
+    /// The place of a picture.
     func place(of picture: PictureReference) -> FilePath {
         guard case .member(let archive, _, _) = picture.place, let name = picture.memberName else {
             return place(of: picture.path)
@@ -26,7 +26,7 @@ final class PicturePlaces {
         return place(ofArchive: archive).appending(name.bytes)
     }
 
-    /// Where an archive is, whose members' places start there.
+    /// The place of an archive, which the places of its members begin with.
     private func place(ofArchive path: FilePath) -> FilePath {
         let place = place(of: path)
         archives.insert(place)
@@ -34,7 +34,7 @@ final class PicturePlaces {
         return place
     }
 
-    /// Where the picture is that a record has this path of: a file, or a member of an archive that is known.
+    /// The place of a picture by the path in its record: a file, or a member of an archive among the inputs.
     func place(recorded path: FilePath) -> FilePath {
         let slash = UInt8(ascii: "/")
         var start = 0

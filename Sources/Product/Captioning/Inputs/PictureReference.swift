@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import TrimLLaVA
 
-/// Where a picture is to be found.
+/// Where a picture can be found.
 public struct PictureReference: Sendable, Hashable {
     /// A file, or a member of an archive.
     public enum Place: Sendable, Hashable {
         /// The file at the reference's path.
         case file
-        /// What an archive has at some position, counted from 0, as long as its header is this one.
+        /// The member at a position of an archive, counted from 0, provided that it still has this header.
         case member(archive: FilePath, position: Int, header: MemberHeader)
     }
 
-    /// What the picture is called: a path, or an archive's path, a slash, and a member's name.
+    /// The picture's name: its path, or an archive's path, a slash, and the member's name.
     public let path: FilePath
-    /// Its path below the folder that was asked for; for what was named itself, the whole path without a root
-    /// and steps upwards.
+    /// The path relative to the folder that the user named.
+    ///
+    /// For a picture that was named itself, the whole path without the root and `..` steps.
     public let relativePath: FilePath
     /// Where it is.
     public let place: Place
 
-    /// A picture somewhere.
+    /// A picture at a place.
     ///
-    /// - Parameter folder: the folder that was asked for, if it was found in one.
+    /// - Parameter folder: the folder that the user named, if the picture was found in one.
     public init(path: FilePath, below folder: FilePath? = nil, place: Place = .file) {
         self.path = path
         self.place = place
@@ -32,7 +33,7 @@ public struct PictureReference: Sendable, Hashable {
         relativePath = steps.reduce(FilePath("")) { $0.appending($1) }
     }
 
-    /// Its version at this moment; nil where it cannot be found.
+    /// Its current version; nil if it cannot be found.
     var version: FileVersion? {
         switch place {
         case .file: FileStatus(path)?.version
@@ -40,33 +41,33 @@ public struct PictureReference: Sendable, Hashable {
         }
     }
 
-    /// What the archive that the picture is in calls it; nil for a file.
+    /// Its name in its archive; nil for a file.
     var memberName: FilePath? {
         guard case .member(let archive, _, _) = place else { return nil }
         return FilePath(path.bytes.dropFirst(archive.bytes.count + 1))
     }
 
-    /// The extensions by which pictures in folders and archives are told from other files.
+    /// The extensions that mark pictures in folders and archives.
     ///
-    /// Those of formats that are not decoded are among them, so that their files do not go unnoticed.
+    /// They include formats that are not supported, so that such files are reported.
     public static let extensions: Set<String> = [
         "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif",
         "avif", "jxl",
     ]
 }
 
-/// What an archive says about a member, by which the member is known again.
+/// The header of an archive's member, which identifies it when the archive is read again.
 public struct MemberHeader: Hashable, Sendable {
-    /// The name that it is stored by.
+    /// The name as it is stored.
     let name: [UInt8]
     let version: FileVersion
 }
 
-/// What was asked for and is no picture.
+/// An input that is not a picture.
 public struct InputFailure: Sendable, Hashable {
-    /// What was asked for.
+    /// The input.
     public let path: FilePath
-    /// Why it is none.
+    /// Why it is not a picture.
     public let reason: String
 }
 
@@ -75,14 +76,14 @@ extension InputFailure: CustomStringConvertible {
     public var description: String { "\(path.text): \(reason)" }
 }
 
-/// Which part of the pictures one of several processes takes.
+/// The part of the pictures that one of several processes takes.
 ///
-/// A picture's path alone decides, so that processes that start at other times, or see other files,
-/// never take the same one.
+/// It depends on a picture's path alone. Processes that start at different times or see different files never
+/// take the same picture.
 public struct Shard: Sendable, Equatable {
-    /// This part, from 0.
+    /// This part, counted from 0.
     public let index: Int
-    /// Parts in all.
+    /// The number of parts.
     public let count: Int
 
     /// Reads `2/8`, the second of eight parts; nil for anything else.

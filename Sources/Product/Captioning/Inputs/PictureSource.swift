@@ -8,15 +8,17 @@ import TrimLLaVA
     import Darwin
 #endif
 
-/// Reads the bytes of pictures; archives stay open from one member to the next.
+/// Reads the bytes of pictures.
+///
+/// An archive stays open from one member to the next.
 final class PictureSource {
     private var archive: (path: FilePath, reader: ArchiveReader, next: Int)?
-    /// The member that was read last, which links may lead to.
+    /// The last member that was read; links may lead to it.
     private var last: (path: FilePath, position: Int, header: MemberHeader, bytes: [UInt8])?
 
-    /// A picture's file, or the member of an archive that is one.
+    /// Reads a picture's file or its member of an archive.
     ///
-    /// - Throws: `LoadFailure` or `ImagingError`, also where it is not what was listed.
+    /// - Throws: `LoadFailure` or `ImagingError`, also if it has changed since it was listed.
     func read(_ picture: PictureReference) throws -> (bytes: [UInt8], version: FileVersion) {
         switch picture.place {
         case .file:
@@ -38,13 +40,13 @@ final class PictureSource {
 
     private func readFile(_ path: FilePath) throws -> ([UInt8], FileVersion) {
         let unreadable = { LoadFailure(reason: "\(path.text): cannot be read: \(systemReason())") }
-        // A pipe of that name would be waited for without O_NONBLOCK, which files do not notice.
+        // Without O_NONBLOCK, opening a pipe would wait for a writer. It has no effect on files.
         let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw unreadable() }
         defer { close(descriptor) }
         guard let status = FileStatus(descriptor: descriptor) else { throw unreadable() }
         guard status.kind == .file else {
-            throw LoadFailure(reason: "\(path.text): is no file")
+            throw LoadFailure(reason: "\(path.text): is not a regular file")
         }
         let bytes = try PictureDecoder.contents(of: descriptor, name: path.text)
         guard FileStatus(descriptor: descriptor)?.version == status.version else {
@@ -71,6 +73,6 @@ final class PictureSource {
             return try reader.contents(limit: PictureLimits.fileBytes)
         }
         throw LoadFailure(
-            reason: "\(path.text): was replaced: it has no member \(position + 1) any more")
+            reason: "\(path.text): was replaced: it no longer has a member \(position + 1)")
     }
 }

@@ -2,7 +2,7 @@
 import Generation
 import TrimLLaVA
 
-/// How a job's captions are made.
+/// How a job generates captions.
 public struct JobOptions: Sendable {
     /// How each caption is generated.
     public var generation: GenerationOptions
@@ -10,31 +10,32 @@ public struct JobOptions: Sendable {
     public var prefix = ""
     /// Text after every caption.
     public var suffix = ""
-    /// Captions that are generated at the same time.
+    /// How many captions are generated at the same time.
     public var parallel = ParallelChoice.automatic
-    /// Threads that encode the next pictures beside those that generate captions; with none, these encode
-    /// in turn.
+    /// Extra threads that encode the next pictures while captions are generated.
+    ///
+    /// With 0, the same threads do both.
     public var encodingThreads = 0
-    /// Whether records come in the order of the pictures, and not as they are finished.
+    /// Whether to write records in the order of the pictures instead of as they are finished.
     public var isOrdered = false
-    /// Most failures before the job stops; nil for any number.
+    /// The most failures before the job stops; nil for no limit.
     public var maximumFailures: Int?
-    /// Whether a LLaVA-1.5 model sees only the middle square of a picture.
+    /// Whether to crop pictures to their middle square for LLaVA-1.5.
     public var crops = false
-    /// Whether pictures are turned as their EXIF orientation says.
+    /// Whether to turn pictures as their EXIF orientation says.
     public var orients = true
 
-    /// One caption for each picture and prompt, as fast as can be.
+    /// The default options.
     public init(generation: GenerationOptions = GenerationOptions()) {
         self.generation = generation
     }
 }
 
-/// Generates captions of many pictures, many at once, and writes each as soon as it is there.
+/// Generates the captions of many pictures, many at a time, and writes each as soon as it is finished.
 ///
-/// A caption is, bit for bit, what the model answers about the picture alone.
+/// A caption is bit for bit the model's answer about the picture alone.
 public final class CaptionJob {
-    /// Loaded, and encoded, pictures that wait: enough for the decoder never to wait, few enough for memory.
+    /// The loaded or encoded pictures that wait: enough that the decoder never waits, few enough for memory.
     private static let picturesAhead = 4
 
     private let llava: LLaVA
@@ -50,16 +51,16 @@ public final class CaptionJob {
     private var requests: [Int: PendingCaption] = [:]
     private var nextRequest = 0
     private var openPrompts: [Int: Int] = [:]
-    /// What has been done.
+    /// The job's progress.
     public private(set) var statistics: JobStatistics
 
-    /// A job that is not begun.
+    /// A job that has not started.
     ///
     /// - Parameters:
-    ///   - questions: the prompts of `identity`, written down for the model.
-    ///   - statistics: what is known before the job; nil for what its plan says.
+    ///   - questions: the prompts of `identity`, formatted for the model.
+    ///   - statistics: the initial statistics; nil for those of the plan.
     ///   - onProgress: called after every picture and every step of the decoder.
-    ///   - onFailure: called with what went wrong with a picture.
+    ///   - onFailure: called with a message for each picture that fails.
     package init(
         _ plan: JobPlan, _ llava: LLaVA, _ questions: [PictureQuestion],
         identity: RecordIdentity, options: JobOptions, output: CaptionOutput,
@@ -80,9 +81,9 @@ public final class CaptionJob {
         self.statistics = statistics ?? JobStatistics(plan)
     }
 
-    /// Does it all, or as much as `control` allows.
+    /// Runs the job until it is done or `control` ends it.
     ///
-    /// - Throws: `CaptioningError`; what is written by then stays.
+    /// - Throws: `CaptioningError`; records that are written by then stay.
     public func run() throws(CaptioningError) {
         for failure in plan.failures { try fail(failure) }
         for failure in plan.sidecarFailures { try countFailure("\(failure)") }
@@ -160,7 +161,7 @@ public final class CaptionJob {
         }
     }
 
-    /// Takes the next picture's captions in hand, the first prompt last; false when there are no more
+    /// Makes the next picture's captions pending, in reverse order of prompts; false when there are no more
     /// pictures.
     private func load(
         _ waiting: inout [PendingCaption], waits: Bool, _ pictures: AheadQueue<LoadedPicture>
@@ -209,7 +210,9 @@ public final class CaptionJob {
         }
     }
 
-    /// The request for a caption; a picture with several prompts is encoded for the first of them.
+    /// The request for a caption.
+    ///
+    /// A picture with several prompts is encoded with the first of them.
     private func request(
         _ id: Int, _ caption: PendingCaption
     ) throws(GenerationError) -> BatchGenerator.Request {
@@ -259,7 +262,7 @@ public final class CaptionJob {
     ) throws(CaptioningError) {
         guard answer.text.contains(where: { !$0.isWhitespace }) else {
             return try fail(
-                caption, "the answer is empty; it ended by \(answer.stopReason.rawValue)")
+                caption, "the answer is empty; stop reason: \(answer.stopReason.rawValue)")
         }
         var record = CaptionRecord(caption.picture.path)
         record.text = options.prefix + answer.text + options.suffix
@@ -280,7 +283,7 @@ public final class CaptionJob {
                 recordsOfTask: plan.tasks[caption.task].prompts.count))
     }
 
-    /// Counts pictures as failed that have their captions, but not in their sidecars.
+    /// Counts captioned pictures without their sidecars as failed.
     private func countSidecarFailures(_ failures: [InputFailure]) throws(CaptioningError) {
         statistics.captioned -= failures.count
         for failure in failures { try countFailure("\(failure)") }
@@ -293,7 +296,7 @@ public final class CaptionJob {
             queue.add(
                 record, of: picture, prompt: prompt, task: task,
                 recordsOfTask: prompt == nil ? 1 : plan.tasks[task].prompts.count))
-        // Other prompts of the picture may still succeed, but it has failed, once.
+        // A picture counts as failed once, even if its other prompts succeed.
         if prompt == nil || openPrompts.removeValue(forKey: task) != nil {
             try countFailure(record.error ?? "")
         }

@@ -2,11 +2,11 @@
 import TrimLLaVA
 
 extension AheadQueue<LoadedPicture> {
-    /// Starts to encode pictures as they are loaded, on threads of their own.
+    /// Starts encoding pictures as they are loaded, on threads of their own.
     ///
-    /// What cannot be encoded is passed on as it is: whoever needs it meets the error.
+    /// A picture whose encoding fails is passed on without one; encoding it again reports the error.
     ///
-    /// - Parameter ahead: the most encoded pictures that wait.
+    /// - Parameter ahead: the most encoded pictures that wait in the queue.
     convenience init(
         encoding loader: AheadQueue<LoadedPicture>, _ llava: LLaVA, _ options: JobOptions,
         ahead: Int, cancellation: Cancellation

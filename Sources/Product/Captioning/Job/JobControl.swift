@@ -2,24 +2,24 @@
 import Synchronization
 import TrimLLaVA
 
-/// By which another thread, or a signal, ends a job.
+/// Ends a job from another thread or on a signal.
 public final class JobControl: Sendable {
     private let stopping = Atomic<Bool>(false)
-    /// Stops what is in flight, between two layers.
+    /// Cancels the captions in flight, between two layers.
     public let cancellation = Cancellation()
 
-    /// A job that nobody ends.
+    /// A control that has not ended its job.
     public init() {}
 
-    /// Lets the job finish the captions that are in flight, and begin no more.
+    /// Lets the job finish the captions in flight and start no others.
     public func finish() { stopping.store(true, ordering: .relaxed) }
 
-    /// Stops the job at once; captions that are in flight are lost.
+    /// Stops the job at once; captions in flight are lost.
     public func stop() {
         finish()
         cancellation.cancel()
     }
 
-    /// Whether the job should begin no more captions.
+    /// Whether the job should start no more captions.
     public var isFinishing: Bool { stopping.load(ordering: .relaxed) }
 }

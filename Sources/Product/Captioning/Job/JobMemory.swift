@@ -4,17 +4,19 @@ import LLaVAModel
 import TensorOps
 import TrimLLaVA
 
-/// The memory that the KV cache of a job may take.
+/// The memory limit of a job's KV cache.
 struct JobMemory {
-    /// The part of the free memory that the cache may take: pictures, activations and the files of others
-    /// need some too.
+    /// The share of the free memory that the cache may take.
+    ///
+    /// Pictures, activations and other programs' files need the rest.
     static let share = 0.5
 
-    /// Bytes.
+    /// The limit in bytes.
     let byteCount: Int
 
-    /// A share of what the system says is free, and of what the control group leaves; where it says
-    /// nothing, as on macOS, of all memory.
+    /// A share of the memory that is free in the system and in the control group.
+    ///
+    /// On systems that do not say, such as macOS, a share of all memory.
     init() {
         let free = Self.free().map(Double.init) ?? Double(ProcessInfo.processInfo.physicalMemory)
         byteCount = Int(Self.share * free)
@@ -22,13 +24,14 @@ struct JobMemory {
 
     init(byteCount: Int) { self.byteCount = byteCount }
 
-    /// Sequences of some rows that the memory holds.
+    /// The number of sequences with the given rows that fit.
     func sequences(of rows: Int, _ llava: LLaVA) -> Int {
         self.rows(llava) / Self.wholePages(rows)
     }
 
-    /// Rows of the cache for `parallel` sequences of at most `rows`, and what their prompts share: what the
-    /// memory holds where that is less, and never less than one sequence.
+    /// The cache rows for `parallel` sequences of at most `rows` and the prefix that they share.
+    ///
+    /// Limited to what fits, but at least one sequence.
     func cacheRows(parallel: Int, rows: Int, _ llava: LLaVA) -> Int {
         let wanted = (parallel + 1) * Self.wholePages(rows)
         return max(min(wanted, self.rows(llava)), 2 * Self.wholePages(rows))
@@ -40,7 +43,7 @@ struct JobMemory {
         return byteCount / bytesPerRow
     }
 
-    /// Rows with those that a page begun and a copied one waste.
+    /// The rows of a sequence with those that are wasted in its last page and in a copied one.
     private static func wholePages(_ rows: Int) -> Int { rows + 2 * CachePageLayout.tokens }
 
     private static func free() -> Int? {
@@ -52,7 +55,7 @@ struct JobMemory {
         return [system, left].compactMap(\.self).min()
     }
 
-    /// The number that follows a word in a file of the kernel's.
+    /// The number after a word in one of the kernel's files.
     private static func number(after word: String, in path: String) -> Int? {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
         for line in text.split(separator: "\n") where line.hasPrefix(word) {

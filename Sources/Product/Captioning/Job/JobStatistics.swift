@@ -1,65 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How far a job is, and what it has cost.
+/// A job's progress and cost.
 public struct JobStatistics: Sendable, Equatable {
-    /// Pictures to caption in this run, and inputs that are not pictures.
+    /// Pictures to caption in this run, and inputs that failed before it.
     public var pictures = 0
-    /// Pictures of these that have all their captions now.
+    /// Pictures of these that have all of their captions.
     public var captioned = 0
     /// Pictures and inputs that failed.
     public var failed = 0
-    /// Pictures that had all their captions in the records before.
+    /// Pictures that had all of their captions in the records before the run.
     public var finishedBefore = 0
-    /// Pictures whose sidecars were there and stayed.
+    /// Pictures that were skipped because they had sidecars.
     public var skipped = 0
-    /// How often a picture was named again.
+    /// The number of repeated pictures.
     public var duplicates = 0
 
     /// Captions generated.
     public var captions = 0
-    /// Captions of these that a limit on their length, or the context, cut.
+    /// Captions that the limit on their length or the context cut.
     public var endedByLength = 0
     /// Tokens of these captions.
     public var generatedTokens = 0
     /// Visual tokens of their pictures.
     public var visualTokens = 0
-    /// Those that entered the decoder.
+    /// Visual tokens that entered the decoder.
     public var keptTokens = 0
 
-    /// Captions on their way at the same time, at most.
+    /// The most captions at the same time.
     public var parallel = 0
-    /// Seconds since the first picture was waited for.
+    /// Seconds since the job began to wait for the first picture.
     public var seconds = 0.0
     /// Seconds for choosing how many captions run in parallel.
     public var measuringSeconds = 0.0
-    /// Seconds in vision tower, projector and selection, but for pictures that were encoded ahead.
+    /// Seconds in vision tower, projector and selection, without pictures that were encoded ahead.
     public var visionSeconds = 0.0
-    /// Seconds in the decoder, prompts and answers.
+    /// Seconds in the decoder, for prompts and answers.
     public var decoderSeconds = 0.0
-    /// Seconds that pictures were waited for.
+    /// Seconds of waiting for pictures.
     public var waitingSeconds = 0.0
-    /// Bytes of the most KV cache that was in use.
+    /// The largest size of the KV cache in bytes.
     public var cacheBytes = 0
 
-    /// Nothing to do.
+    /// The statistics of an empty job.
     public init() {}
 
-    /// Nothing done yet of a plan.
+    /// The initial statistics of a plan.
     public init(_ plan: JobPlan) {
         pictures = plan.tasks.count + plan.failures.count + plan.sidecarFailures.count
         finishedBefore = plan.finishedCount
         skipped = plan.skippedCount
     }
 
-    /// Pictures that are through, whatever became of them.
+    /// Pictures that are captioned or failed.
     public var done: Int { captioned + failed }
-    /// Pictures that got their captions, per minute.
+    /// Captioned pictures per minute.
     public var picturesPerMinute: Double { seconds > 0 ? Double(captioned) / seconds * 60 : 0 }
-    /// Tokens of captions per second.
+    /// Generated tokens per second.
     public var tokensPerSecond: Double {
         seconds > 0 ? Double(generatedTokens) / seconds : 0
     }
-    /// Seconds that the rest will take at this rate; nil until a picture is done.
+    /// The estimated seconds for the remaining pictures; nil until one is done.
     public var secondsLeft: Double? {
         guard done > 0, seconds > 0, pictures >= done else { return nil }
         return seconds / Double(done) * Double(pictures - done)

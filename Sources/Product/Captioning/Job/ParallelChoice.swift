@@ -5,22 +5,23 @@ import TrimLLaVA
 
 /// How many captions are generated at the same time.
 public enum ParallelChoice: Sendable, Equatable {
-    /// The number with which this machine makes most tokens, as far as memory allows.
+    /// The fastest number on this machine, as far as memory allows.
     case automatic
-    /// This many.
+    /// A fixed number.
     case count(Int)
 
-    /// Whole tiles of six rows, which is what products are made of, and what is below one.
+    /// Multiples of six, the rows of a tile in matrix products, and smaller numbers.
     static let candidates = [1, 2, 4, 6, 12, 18, 24]
 
-    /// What comes this near to the best is as good, and takes less memory: on a shared machine rates of the
-    /// same number differ by more from run to run.
+    /// A rate this close to the best counts as equal, since fewer captions take less memory.
+    ///
+    /// On a shared machine the rates of one number vary more from run to run.
     static let tolerance = 0.06
 
-    /// Steps measured with each number; the fastest counts.
+    /// The steps measured for each number; the fastest counts.
     private static let measuredSteps = 3
 
-    /// Rows that each sequence of a measurement has: a short prompt.
+    /// The rows of each measured sequence: a short prompt.
     private static let rows = 32
 
     /// Reads `auto` or a number from 1.
@@ -34,7 +35,9 @@ public enum ParallelChoice: Sendable, Equatable {
         }
     }
 
-    /// Decides, and measures where that is asked for and there are captions enough for it to matter.
+    /// Chooses the number.
+    ///
+    /// `automatic` measures, if there are enough captions for it to matter.
     ///
     /// - Parameters:
     ///   - captions: captions to generate.
@@ -47,7 +50,7 @@ public enum ParallelChoice: Sendable, Equatable {
         case .count(let count): return max(1, min(count, captions))
         case .automatic:
             let limit = max(1, min(captions, memory.sequences(of: rows, llava)))
-            // With fewer than a tile's rows, one more sequence always helps.
+            // Below the rows of a tile, one more sequence always helps.
             guard limit > 6 else { return limit }
             let candidates = Self.candidates.filter { $0 <= limit }
             let seconds = try Self.stepSeconds(llava, candidates, cancellation)
@@ -55,14 +58,14 @@ public enum ParallelChoice: Sendable, Equatable {
         }
     }
 
-    /// The smallest number whose tokens per second are near the most.
+    /// The smallest number whose rate is within the tolerance of the best.
     static func best(of candidates: [Int], stepSeconds: [Double]) -> Int {
         let rates = zip(candidates, stepSeconds).map { Double($0) / $1 }
         let best = rates.max() ?? 0
         return zip(candidates, rates).first { $1 >= best * (1 - tolerance) }?.0 ?? 1
     }
 
-    /// What a step takes with each number of sequences, which grow by a token with every step.
+    /// The seconds of a step with each number of sequences.
     private static func stepSeconds(
         _ llava: LLaVA, _ candidates: [Int], _ cancellation: Cancellation
     ) throws(CaptioningError) -> [Double] {
@@ -85,7 +88,7 @@ public enum ParallelChoice: Sendable, Equatable {
                                 maxNewTokens: steps, ignoresEndOfSequence: true)),
                         cancellation: cancellation)
                 }
-                // The first step reads what is left of prompts.
+                // The first step processes the rest of the prompts.
                 _ = try generator.step(cancellation: cancellation)
                 var fastest = Double.infinity
                 for _ in 0..<measuredSteps {

@@ -2,14 +2,14 @@
 import Generation
 import TrimLLaVA
 
-/// A caption that is being generated, or comes next.
+/// A caption that is being generated or is next.
 struct PendingCaption {
-    /// The picture's place in the plan.
+    /// The picture's position in the plan.
     let task: Int
     let picture: PictureReference
     let prompt: Int
     let content: LoadedPicture.Content
-    /// What the picture's prompts share, or what was encoded ahead; nil for neither.
+    /// The encoding that the picture's prompts share, or that was made ahead; nil without either.
     let encoding: SharedEncoding?
 }
 
@@ -18,7 +18,7 @@ final class SharedEncoding {
     var picture: EncodedPicture?
     var seconds: Double
 
-    /// A picture that is not encoded yet, unless that was done ahead.
+    /// An encoding that was made ahead; nil if the picture is yet to be encoded.
     init(_ encoding: LoadedPicture.Encoding?) {
         picture = encoding?.picture
         seconds = encoding?.seconds ?? 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Hands records on as they come, or in the order of their pictures.
+/// Writes records as they come or in the order of their pictures.
 struct RecordQueue {
-    /// A record and what it belongs to.
+    /// A record with its picture and prompt.
     private struct Entry {
         let record: CaptionRecord
         let picture: PictureReference
@@ -12,7 +12,7 @@ struct RecordQueue {
     let output: CaptionOutput
     private let isOrdered: Bool
     private var waiting: [Int: [Entry]] = [:]
-    /// Tasks that wait with all their records.
+    /// Complete tasks that wait for earlier ones.
     private var complete: Set<Int> = []
     /// The task whose records come next.
     private var next = 0
@@ -22,9 +22,9 @@ struct RecordQueue {
         self.isOrdered = isOrdered
     }
 
-    /// Takes a record of the task with some position, which has so many records in all.
+    /// Adds a record of the task at a position, which has `recordsOfTask` records.
     ///
-    /// - Returns: the pictures whose sidecars could not be written, of this record and those that it held up.
+    /// - Returns: the pictures whose sidecars could not be written, of this record and those that waited for it.
     @discardableResult
     mutating func add(
         _ record: CaptionRecord, of picture: PictureReference, prompt: Int?, task: Int,
@@ -42,7 +42,7 @@ struct RecordQueue {
         return failures
     }
 
-    /// Hands on whatever waits, in order.
+    /// Writes the waiting records, in order.
     ///
     /// - Returns: the pictures whose sidecars could not be written.
     @discardableResult

@@ -5,27 +5,30 @@
     import Darwin
 #endif
 
-/// A file of lines that one process at a time appends to, and that a crash, a kill or a full disk leaves
-/// with whole lines alone.
+/// A file of lines that one process at a time appends to.
 ///
-/// Every line goes to the operating system in one piece as soon as it is there, so that it survives the
-/// process. At most a second later, and at the end, it is made to survive the machine.
+/// After a crash, a kill or a full disk it has whole lines only.
+///
+/// Every line is handed to the operating system in one piece at once, so it survives a crash of the process. It
+/// is synchronised at most a second later, so it survives a power failure from then on.
 final class AppendedFile {
-    /// A power failure takes no more than this.
+    /// A power failure loses the lines of at most this time.
     static let synchronizationInterval = Duration.seconds(1)
 
     let path: FilePath
-    /// Bytes up to the end of the last line.
+    /// The length in bytes up to the end of the last line.
     private(set) var length = 0
 
     private var descriptor: Int32
-    /// The file before it was rewritten, which holds the lock for those who opened it by then.
+    /// The file before it was rewritten.
+    ///
+    /// Its lock stops processes that opened it before.
     private var superseded: Int32 = -1
     private var identity: FileIdentity?
     private var lastSynchronization = ContinuousClock.now
     private var isSynchronized = true
 
-    /// Opens a file, or makes it, and locks it; nothing in it is changed.
+    /// Opens or creates a file and locks it, without changing its content.
     ///
     /// - Throws: `CaptioningError.unwritable`, `.inUse`.
     init(_ path: FilePath) throws(CaptioningError) {
@@ -55,9 +58,9 @@ final class AppendedFile {
         }
     }
 
-    /// Appends a line, its end included.
+    /// Appends a line with its end.
     ///
-    /// - Throws: `CaptioningError.unwritable`, and the file is as before; `.removed`.
+    /// - Throws: `CaptioningError.unwritable`, with the file unchanged; `.removed`.
     func append(_ line: [UInt8]) throws(CaptioningError) {
         guard identity == nil || FileStatus(path)?.identity == identity else {
             throw .removed(path: path.text)
@@ -74,7 +77,7 @@ final class AppendedFile {
         }
     }
 
-    /// Makes what was appended survive a power failure.
+    /// Makes the appended lines survive a power failure.
     func synchronize() throws(CaptioningError) {
         guard identity != nil, !isSynchronized else { return }
         guard fsync(descriptor) == 0 else { throw unwritable() }
@@ -82,7 +85,7 @@ final class AppendedFile {
         lastSynchronization = .now
     }
 
-    /// The first bytes, at most so many.
+    /// The first bytes, at most `count`.
     ///
     /// - Throws: `CaptioningError.unreadable`.
     func beginning(_ count: Int) throws(CaptioningError) -> [UInt8] {
@@ -94,7 +97,7 @@ final class AppendedFile {
         return bytes
     }
 
-    /// Calls `body` with each line, without its end, and its number from 1.
+    /// Calls `body` with each line, without its end, and its number, counted from 1.
     func forEachLine(
         _ body: (ArraySlice<UInt8>, Int) throws(CaptioningError) -> Void
     ) throws(CaptioningError) {
@@ -118,9 +121,11 @@ final class AppendedFile {
         }
     }
 
-    /// Replaces the file by one with the lines that `isKept` is true for; both exist until it is complete.
+    /// Replaces the file by one that has only the lines that satisfy `isKept`.
     ///
-    /// - Throws: `CaptioningError.unwritable`, and the file is as before.
+    /// The old file stays until the new one is complete.
+    ///
+    /// - Throws: `CaptioningError.unwritable`, with the file unchanged.
     func rewrite(
         keeping isKept: (_ number: Int) -> Bool
     ) throws(CaptioningError) {
@@ -142,7 +147,7 @@ final class AppendedFile {
         length = newLength
     }
 
-    /// Goes on with the file that has taken the place of the one before, which is locked too.
+    /// Continues with the file that replaced the old one and is locked, too.
     private func take(_ new: Int32) throws(CaptioningError) {
         guard fcntl(new, F_SETFL, O_APPEND) == 0 else { throw unwritable() }
         if superseded >= 0 { closeUnlocked(superseded) }
@@ -151,7 +156,7 @@ final class AppendedFile {
         identity = FileStatus(descriptor: new)?.identity
     }
 
-    /// Cuts off a last line that has no end, which a crash or a full disk leaves.
+    /// Cuts off a last line without an end, as a crash or a full disk leaves it.
     ///
     /// - Throws: `CaptioningError`.
     func dropTornLine() throws(CaptioningError) {

@@ -8,15 +8,15 @@ import UserText
     import Darwin
 #endif
 
-/// Where a job's records and captions go.
+/// The outputs of a job's records and captions.
 public final class CaptionOutput {
     /// Where records go.
     public enum Records: Sendable {
         /// Nowhere.
         case none
-        /// To standard output, one line each.
+        /// Standard output, one line each.
         case standardOutput
-        /// To a file, one line each.
+        /// A file, one line each.
         case file(FilePath)
     }
 
@@ -25,16 +25,16 @@ public final class CaptionOutput {
     private let sidecars: Sidecars?
     private let locks: FolderLocks?
     private let job: RecordIdentity
-    /// Captions of pictures that have several prompts, until all are there.
+    /// The captions so far of pictures with several prompts.
     private var incomplete: [FilePath: [Int: String]] = [:]
 
-    /// Opens and locks what will be written.
+    /// Opens and locks the outputs.
     ///
     /// - Parameters:
-    ///   - resumes: whether a file of records may have some, and the job goes on after them.
-    ///   - sidecars: captions beside the pictures; nil for none.
-    ///   - part: the part of the pictures that this run has.
-    ///   - inputs: what was asked for: its folders are locked where sidecars go to them.
+    ///   - resumes: whether the job continues a file that has records.
+    ///   - sidecars: text files with captions; nil for none.
+    ///   - part: this run's part of the pictures.
+    ///   - inputs: the inputs, whose folders are locked if sidecars go there.
     /// - Throws: `CaptioningError`.
     public init(
         records: Records, resumes: Bool, sidecars: Sidecars?, job: RecordIdentity,
@@ -57,7 +57,7 @@ public final class CaptionOutput {
         }
     }
 
-    /// Refuses a file that begins with something else than a record, before anything in it is changed.
+    /// Refuses a file whose first line is not a record, before anything in it is changed.
     private static func refuseUnlessRecords(_ file: AppendedFile) throws(CaptioningError) {
         let start = try file.beginning(1 << 20)
         for (index, bytes) in start.split(
@@ -65,7 +65,7 @@ public final class CaptionOutput {
         ).enumerated() {
             let text = try? UserText.line(bytes, place: file.path.text)
             let line = text.map { Array($0.utf8) } ?? Array(bytes)
-            // Blanks are no records, but harm nobody; a torn line of zeros is what a power failure leaves.
+            // Blank lines are harmless. A power failure can leave a torn line of zeros.
             guard line.contains(where: { !" \t\r\0".utf8.contains($0) }) else { continue }
             let isWhole = bytes.endIndex < start.endIndex
             let isRecord =
@@ -73,14 +73,13 @@ public final class CaptionOutput {
             guard !isRecord else { return }
             throw .notARecord(
                 path: file.path.text, line: index + 1,
-                reason: "it is not JSON with a file name, and a text or an error")
+                reason: "expected a JSON object with a file_name, and a text or an error")
         }
     }
 
-    /// What is left to do: for each picture the positions of the prompts that have no caption yet.
+    /// The remaining work: for each picture, the positions of the prompts without a caption.
     ///
-    /// Sidecars that are missing although their captions are recorded are written, and records that no longer hold
-    /// are removed.
+    /// Missing sidecars of recorded captions are written, and outdated records are removed.
     ///
     /// - Throws: `CaptioningError`.
     public func plan(_ inputs: PictureInputs) throws(CaptioningError) -> JobPlan {
@@ -119,20 +118,20 @@ public final class CaptionOutput {
                 plan.tasks.append(JobPlan.Task(picture: picture, prompts: open))
             }
         }
-        // Only now, as failures tell whose sidecars are old.
+        // This comes last: the recorded failures say which sidecars may be old.
         if let finished, !finished.superseded.isEmpty {
             try file?.rewrite(keeping: { !finished.superseded.contains($0) })
         }
         return plan
     }
 
-    /// Writes a record, and the sidecar of a picture that has all its captions with it.
+    /// Writes a record and, if it completes the picture's captions, the sidecar.
     ///
-    /// The record comes first: a run that goes on after it restores a sidecar that was not written.
+    /// The record comes first: if the sidecar is not written, the next run restores it.
     ///
-    /// - Parameter prompt: the prompt's position; nil for what failed before any prompt.
-    /// - Returns: why the sidecar could not be written, which is recorded too; nil where it was, or none was due.
-    /// - Throws: `CaptioningError` where other pictures' output would fail as well.
+    /// - Parameter prompt: the prompt's position; nil for a failure before any prompt.
+    /// - Returns: the failure of the sidecar, which is also recorded; nil if it was written or none was due.
+    /// - Throws: `CaptioningError` if the output of other pictures would fail as well.
     @discardableResult
     func write(
         _ record: CaptionRecord, of picture: PictureReference, prompt: Int?
@@ -160,7 +159,9 @@ public final class CaptionOutput {
         }
     }
 
-    /// Why something could not be done with a picture's sidecar; what would hit the others too is thrown.
+    /// Runs `body` and returns the failure of the picture's sidecar.
+    ///
+    /// Errors that would affect other pictures are thrown.
     private func failure(
         of picture: PictureReference, _ body: (Sidecars) throws(CaptioningError) -> Void
     ) throws(CaptioningError) -> InputFailure? {
@@ -174,7 +175,7 @@ public final class CaptionOutput {
         }
     }
 
-    /// Writes records of what is no picture.
+    /// Writes records of failed inputs.
     ///
     /// - Throws: `CaptioningError`.
     public func write(_ failures: [InputFailure]) throws(CaptioningError) {
@@ -185,12 +186,12 @@ public final class CaptionOutput {
         }
     }
 
-    /// Makes everything survive a power failure.
+    /// Makes all records survive a power failure.
     ///
     /// - Throws: `CaptioningError.unwritable`.
     public func finish() throws(CaptioningError) { try file?.synchronize() }
 
-    /// What the file says about the job's pictures and prompts.
+    /// The file's records of the job's pictures and prompts.
     ///
     /// - Throws: `CaptioningError`.
     public func table(of inputs: PictureInputs) throws(CaptioningError) -> CaptionTable {
@@ -200,27 +201,27 @@ public final class CaptionOutput {
     }
 }
 
-/// What a job has to do.
+/// The work of a job.
 public struct JobPlan: Sendable {
-    /// A picture and the positions of the prompts that it needs captions for.
+    /// A picture and the prompts that it needs captions for.
     public struct Task: Sendable {
         /// The picture.
         public let picture: PictureReference
-        /// Ascending positions.
+        /// Positions of prompts, ascending.
         public let prompts: [Int]
     }
 
-    /// What cannot be read, or is not there.
+    /// Inputs that cannot be read or do not exist.
     public internal(set) var failures: [InputFailure]
-    /// Pictures that have all their captions, but not in their sidecars, which is recorded already.
+    /// Pictures with all of their captions whose sidecars failed; these failures are already recorded.
     public internal(set) var sidecarFailures: [InputFailure] = []
     /// The pictures to caption.
     public internal(set) var tasks: [Task] = []
-    /// Pictures that have all their captions in the file of records.
+    /// Pictures that have all of their captions in the record file.
     public internal(set) var finishedCount = 0
-    /// Pictures whose sidecars are there and stay.
+    /// Pictures that are skipped because they have sidecars.
     public internal(set) var skippedCount = 0
-    /// Captions in the file of records that another version of the program made, and that stay.
+    /// Captions in the record file that another version of the program made and that are kept.
     public internal(set) var otherVersionCount = 0
 
     init(failures: [InputFailure]) { self.failures = failures }

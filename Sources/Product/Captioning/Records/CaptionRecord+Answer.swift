@@ -2,7 +2,7 @@
 import TrimLLaVA
 
 extension CaptionRecord {
-    /// Says which prompt, model and settings the record is about.
+    /// Sets the fields of prompt, model and settings.
     mutating func describe(_ job: RecordIdentity, prompt position: Int) {
         prompt = job.prompts[position]
         promptSha256 = job.promptHashes[position]
@@ -10,9 +10,9 @@ extension CaptionRecord {
         settings = job.settings
     }
 
-    /// Says which picture was read, and what the answer cost.
+    /// Sets the fields of the picture and of the answer's cost.
     ///
-    /// - Parameter encodingSeconds: what vision tower and projector took, where several prompts share it.
+    /// - Parameter encodingSeconds: the seconds of vision tower and projector if several prompts share them.
     mutating func describe(
         _ content: LoadedPicture.Content, _ answer: Answer, encodingSeconds: Double?
     ) {

@@ -2,27 +2,27 @@
 import Foundation
 import TrimLLaVA
 
-/// What a job says about a picture and a prompt: the caption and what it cost, or why there is none.
+/// The record of a picture and a prompt: the caption and its cost, or why there is none.
 ///
-/// In a file each is a line of JSON, its keys in snake case (`docs/output.md`).
+/// A file has one record per line, as JSON with keys in snake case (`docs/output.md`).
 public struct CaptionRecord: Codable, Sendable, Equatable {
-    /// The version of the fields; nil in records from before there were versions.
+    /// The version of the schema; nil in records that predate it.
     public var schemaVersion: Int?
     /// The version of the program that made the record.
     public var trimllavaVersion: String?
 
-    /// The picture's path, with replacement characters where it is no text.
+    /// The picture's path, with replacement characters where it is not UTF-8.
     public var fileName: String
-    /// The bytes of a path that is no text, in base64.
+    /// The bytes of a path that is not UTF-8, in base64.
     public var fileNameBase64: String?
     /// The caption.
     public var text: String?
-    /// Why there is none.
+    /// Why there is no caption.
     public var error: String?
 
     /// The question.
     public var prompt: String?
-    /// Its SHA-256 in hexadecimal digits.
+    /// The question's SHA-256 in hexadecimal digits.
     public var promptSha256: String?
     /// The name of the text model's file.
     public var model: String?
@@ -30,7 +30,7 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     public var settings: String?
     /// Bytes of the picture's file when it was read.
     public var fileSize: Int?
-    /// When that file was changed last, in nanoseconds since 1970.
+    /// When that file was last changed, in nanoseconds since 1970.
     public var fileModifiedNs: Int?
 
     /// Pixels per row.
@@ -45,18 +45,18 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     public var promptTokens: Int?
     /// Tokens of the caption.
     public var generatedTokens: Int?
-    /// Why the caption ends.
+    /// Why the caption ended.
     public var stopReason: String?
 
-    /// Seconds to read and decode the picture and to cut it into tiles.
+    /// Seconds to read and decode the picture and cut it into tiles.
     public var pictureSeconds: Double?
     /// Seconds in vision tower and projector.
     public var visionSeconds: Double?
     /// Seconds to select visual tokens.
     public var selectSeconds: Double?
-    /// Seconds from then to the first token, in which other captions went on too.
+    /// Seconds from then to the first token, during which other captions also progressed.
     public var prefillSeconds: Double?
-    /// Seconds from the first token to the last, in which other captions went on too.
+    /// Seconds from the first token to the last, during which other captions also progressed.
     public var decodeSeconds: Double?
 
     /// A record of a picture, to be completed.
@@ -67,7 +67,7 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
         if !path.isText { fileNameBase64 = Data(path.bytes).base64EncodedString() }
     }
 
-    /// A record of something that failed.
+    /// A record of a failure.
     init(_ path: FilePath, error: String) {
         self.init(path)
         self.error = error
@@ -79,13 +79,13 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
             ?? FilePath(fileName)
     }
 
-    /// The version of the file that was read; nil where none was.
+    /// The version of the file that was read; nil if none was.
     var version: FileVersion? {
         guard let fileSize, let fileModifiedNs else { return nil }
         return FileVersion(size: fileSize, modified: fileModifiedNs)
     }
 
-    /// The record as a line, its end included.
+    /// The record as a line with its end.
     func line() -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -119,7 +119,9 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
         let decodeMs: Double?
     }
 
-    /// Brings a record to today's schema; which version of the program made it stays unknown.
+    /// Converts an earlier record to schema 1.
+    ///
+    /// The version of the program that made it stays unknown.
     private mutating func take(_ times: EarlierTimes) {
         pictureSeconds = times.loadMs.map { OutputSchema.seconds($0 / 1000) }
         visionSeconds = times.visionMs.map { OutputSchema.seconds($0 / 1000) }

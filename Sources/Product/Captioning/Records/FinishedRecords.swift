@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import TrimLLaVA
 
-/// What a file of records has of the pictures and prompts of a job.
+/// The captions of a job's pictures and prompts that a record file already has.
 ///
-/// A record counts while the picture is the one that was read, by size and time of change, and prompt, model
-/// and settings are the job's. Records of pictures that have changed, empty captions, and failures, which are
-/// tried again, go; those of other pictures, prompts and settings stay.
+/// A record counts if the picture has the same size and time of change, and the prompt, model and settings are
+/// the job's. Records of changed pictures, empty captions and failures are superseded: they are generated
+/// again. Records of other pictures, prompts and settings stay.
 struct FinishedRecords {
-    /// The captions that are there: by picture, then by the prompt's position.
+    /// The finished captions, by picture and by the prompt's position.
     private(set) var captions: [FilePath: [Int: String]] = [:]
-    /// Pictures whose sidecars may be older than their captions: that of the last record, and those of failures.
+    /// Pictures whose sidecars may be older than their captions: that of the last record, and those with failures.
     private(set) var unsettled: Set<FilePath> = []
-    /// The numbers of the lines that go.
+    /// The numbers of the superseded lines.
     private(set) var superseded: Set<Int> = []
-    /// How many captions another version of the program made, or one from before there were versions.
+    /// The number of captions that another version of the program made.
     private(set) var otherVersionCount = 0
 
     private let job: RecordIdentity
     private let prompts: [String: Int]
-    /// By their places, as a record may spell a path in another way.
+    /// Keyed by their places, because a record may spell a path differently.
     private let pictures: [FilePath: PictureReference]
     private let places: PicturePlaces
     private let failures: Set<FilePath>
@@ -47,7 +47,7 @@ struct FinishedRecords {
         if let lastPicture { unsettled.insert(lastPicture) }
     }
 
-    /// Takes note of a record; false if it has to go.
+    /// Adds a record; false if it is superseded.
     private mutating func add(
         _ record: CaptionRecord, _ versions: inout [FilePath: FileVersion?]
     ) -> Bool {
@@ -64,7 +64,7 @@ struct FinishedRecords {
         let path = picture.path
         let version = versions[path] ?? picture.version
         versions[path] = version
-        // A picture that is gone keeps the caption that it had.
+        // A picture that no longer exists keeps its caption.
         guard version == nil || version == record.version, captions[path]?[prompt] == nil else {
             return false
         }
@@ -76,7 +76,7 @@ struct FinishedRecords {
 
 }
 
-/// What records of a job have in common.
+/// The properties that all records of a job share.
 public struct RecordIdentity: Sendable {
     /// The name of the text model's file.
     public let model: String
@@ -87,10 +87,12 @@ public struct RecordIdentity: Sendable {
     /// A hash of all other settings that captions depend on, in hexadecimal digits.
     public let settings: String
 
-    /// Digits of the settings' hash that records hold: the chance that two of a thousand agree is 1 in 10^13.
+    /// The digits of the settings' hash in records.
+    ///
+    /// Two of a thousand settings collide with a chance of 1 in 10^13.
     private static let settingsDigits = 16
 
-    /// - Parameter settings: everything besides a picture and a prompt that a caption depends on.
+    /// - Parameter settings: everything that a caption depends on besides picture and prompt.
     public init(model: String, prompts: [String], settings: [String]) {
         self.model = model
         self.prompts = prompts

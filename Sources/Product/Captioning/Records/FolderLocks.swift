@@ -6,13 +6,13 @@
     import Darwin
 #endif
 
-/// Keeps other runs from writing sidecars to the same folders.
+/// Locks folders against other runs that write sidecars.
 final class FolderLocks {
     private var descriptors: [Int32] = []
 
-    /// Locks folders; those that are missing are made.
+    /// Locks folders and creates missing ones.
     ///
-    /// - Parameter isShared: whether runs for other parts of the pictures may write there too.
+    /// - Parameter isShared: whether runs for other parts of the pictures may write to them, too.
     /// - Throws: `CaptioningError.inUse`, `.unwritable`.
     init(_ folders: Set<FilePath>, isShared: Bool) throws(CaptioningError) {
         Self.allowDescriptors(folders.count)
@@ -28,7 +28,7 @@ final class FolderLocks {
         }
     }
 
-    /// Lets the process open so many files more, as far as the system's own limit goes.
+    /// Raises the process's limit of open files by `count`, as far as the system allows.
     private static func allowDescriptors(_ count: Int) {
         #if canImport(Glibc)
             let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
@@ -43,7 +43,7 @@ final class FolderLocks {
         setrlimit(resource, &limit)
     }
 
-    /// Files that a run has open besides: outputs, pictures, weights, what the libraries use.
+    /// Other files that a run has open: outputs, pictures, weights, and those of libraries.
     private static let otherDescriptors = 128
 
     private static func unwritable(_ folder: FilePath) -> CaptioningError {

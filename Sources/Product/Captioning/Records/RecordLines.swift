@@ -2,11 +2,10 @@
 import UserText
 
 extension AppendedFile {
-    /// Calls `body` with each record and the number of its line; blank lines are passed over.
+    /// Calls `body` with each record and the number of its line; blank lines are skipped.
     ///
-    /// - Returns: the number of the last line if it is broken and records come before it, as a power failure
-    ///   may leave one.
-    /// - Throws: `CaptioningError.notARecord` for any other line that is none.
+    /// - Returns: the number of the last line if it is broken and follows a record, as a power failure may leave it.
+    /// - Throws: `CaptioningError.notARecord` for any other line that is not a record.
     func forEachRecord(
         _ body: (CaptionRecord, Int) throws(CaptioningError) -> Void
     ) throws(CaptioningError) -> Int? {
@@ -35,10 +34,10 @@ extension AppendedFile {
     private static func text(of error: any Error) -> String {
         if let error = error as? UserTextError { return "\(error)" }
         switch error as? DecodingError {
-        // No other key has to be there.
+        // No other key is required.
         case .keyNotFound: return "file_name is missing"
         case .dataCorrupted(let context): return context.debugDescription
-        default: return "it is not JSON with a file name, and a text or an error"
+        default: return "expected a JSON object with a file_name, and a text or an error"
         }
     }
 }

@@ -7,14 +7,14 @@ import UserText
     import Darwin
 #endif
 
-/// Text files with captions, each named as its picture, beside it or in a folder of their own.
+/// Text files with captions, each named after its picture, beside it or in another folder.
 ///
-/// That is the convention of kohya-ss/sd-scripts: `a/b.jpg` gets `a/b.txt`, UTF-8, with a line end after the
-/// caption.
+/// They follow the convention of kohya-ss/sd-scripts: `a/b.jpg` has `a/b.txt` in UTF-8, with a line end after
+/// the caption.
 public struct Sidecars: Sendable {
-    /// What becomes of a sidecar that is there.
+    /// What happens to an existing sidecar.
     public enum Existing: String, CaseIterable, Sendable {
-        /// It stays, and its picture gets no caption.
+        /// The picture is skipped.
         case skip
         /// The caption replaces it.
         case overwrite
@@ -31,10 +31,10 @@ public struct Sidecars: Sendable {
     private let joint: String
 
     /// - Parameters:
-    ///   - suffix: what stands in a sidecar's name instead of the picture's extension, with a dot.
-    ///   - folder: where they go; nil for beside the pictures.
-    ///   - sources: the folders that pictures are asked of; the sidecars of several do not meet in `folder`.
-    ///   - joint: what stands between the captions of several prompts.
+    ///   - suffix: the extension with its dot, which replaces the picture's.
+    ///   - folder: the folder for the sidecars; nil puts them beside the pictures.
+    ///   - sources: the input folders. The sidecars of several input folders stay apart in `folder`.
+    ///   - joint: the text between the captions of several prompts.
     public init(
         suffix: String, in folder: FilePath?, existing: Existing, sources: [FilePath] = [],
         joint: String = Sidecars.lineEnd
@@ -46,12 +46,12 @@ public struct Sidecars: Sendable {
         self.joint = joint
     }
 
-    /// What stands between the captions of several prompts unless something else is asked for.
+    /// The default text between the captions of several prompts.
     public static let lineEnd = "\n"
 
     /// The path of a picture's sidecar.
     ///
-    /// Beside an archive a member's is in a folder of the archive's name.
+    /// Sidecars of an archive's members go to a folder with the archive's name beside it.
     public func path(for picture: PictureReference) -> FilePath {
         let beside =
             switch picture.place {
@@ -64,10 +64,10 @@ public struct Sidecars: Sendable {
         return picture.withoutExtension.adding(suffix)
     }
 
-    /// What a sidecar says: the caption, or those of all prompts, each on one line.
+    /// The content of a sidecar: the caption, or the joined captions of all prompts.
     func text(of captions: [Int: String]) -> String { Self.text(of: captions, joint) }
 
-    /// The caption, or those of all prompts, without line ends of their own and with `joint` between them.
+    /// The caption, or the captions of all prompts without their line ends, joined by `joint`.
     static func text(of captions: [Int: String], _ joint: String) -> String {
         let ordered = captions.sorted { $0.key < $1.key }.map(\.value)
         guard ordered.count > 1 else { return ordered.first ?? "" }
@@ -76,7 +76,7 @@ public struct Sidecars: Sendable {
         }.joined(separator: joint)
     }
 
-    /// The folder that sidecars go to; those of what was asked for, where they go beside the pictures.
+    /// The folder for the sidecars or, if they go beside the pictures, the folders of the inputs.
     func folders(of inputs: [FilePath]) -> Set<FilePath> {
         if let folder { return [folder] }
         let folders = inputs.compactMap { input in
@@ -85,26 +85,25 @@ public struct Sidecars: Sendable {
         return Set(folders.compactMap { $0.resolved() })
     }
 
-    /// Why a picture cannot have a sidecar; nil where it can.
+    /// Why a picture cannot have a sidecar; nil if it can.
     ///
-    /// - Parameter taken: the sidecars of other pictures, to which this one is added.
+    /// - Parameter taken: the sidecars of the pictures so far; this one is added.
     func obstacle(
         for picture: PictureReference, _ taken: inout [FilePath: FilePath]
     ) -> String? {
         let path = path(for: picture)
         if path.name.count > Int(NAME_MAX) { return "its sidecar's name would be too long" }
-        if let other = taken[path] { return "its sidecar is that of \(other.text) too" }
+        if let other = taken[path] { return "its sidecar would also be that of \(other.text)" }
         switch FileStatus(path)?.kind {
-        case .folder: return "its sidecar's place is taken by a folder, \(path.text)"
-        case .other: return "its sidecar's place is taken by what is no file, \(path.text)"
+        case .folder: return "its sidecar cannot be written: \(path.text) is a folder"
+        case .other: return "its sidecar cannot be written: \(path.text) is not a regular file"
         case .file, nil: break
         }
         taken[path] = picture.path
         return nil
     }
 
-    /// Why a sidecar could not be written, found out before its caption is made; nil where nothing speaks
-    /// against it.
+    /// Why a sidecar cannot be written, checked before its caption is generated; nil if nothing prevents it.
     func refusal(for picture: PictureReference) -> String? {
         let folder = path(for: picture).folder
         guard FileStatus(folder) != nil, folder.withCString({ access($0, W_OK) }) != 0 else {
@@ -113,14 +112,16 @@ public struct Sidecars: Sendable {
         return "its sidecar cannot be written: \(folder.text): \(systemReason())"
     }
 
-    /// Whether a picture gets no caption because of the sidecar that it has.
+    /// Whether a picture is skipped because it has a sidecar.
     func isSkipped(_ picture: PictureReference) -> Bool {
         existing == .skip && FileStatus(path(for: picture)) != nil
     }
 
-    /// Writes a picture's caption; nobody ever sees half of it.
+    /// Writes a picture's caption.
     ///
-    /// A sidecar that is added to becomes UTF-8 without a byte order mark, its line ends LF.
+    /// Nobody ever sees half of it.
+    ///
+    /// Appending or prepending converts the sidecar to UTF-8 without a byte order mark, with LF as line end.
     ///
     /// - Throws: `CaptioningError.unwritable`, `.outOfSpace`, `.text`.
     func write(_ caption: String, for picture: PictureReference) throws(CaptioningError) {
@@ -142,10 +143,10 @@ public struct Sidecars: Sendable {
         }
     }
 
-    /// Writes the sidecar of a picture whose caption is recorded, if it is missing.
+    /// Writes the sidecar of a recorded caption, if it is missing.
     ///
-    /// - Parameter mayBeOld: whether the run that made the record may have ended before it wrote the
-    ///   sidecar, so that one which is there may be an older one.
+    /// - Parameter mayBeOld: whether an existing sidecar may be older than the record, because the run may have
+    ///   ended between the two.
     func restore(
         _ caption: String, for picture: PictureReference, mayBeOld: Bool
     ) throws(CaptioningError) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
 
-/// The folders that pictures are asked of, where what belongs to the pictures of several goes to one folder.
+/// The input folders of a job whose sidecars go to one output folder.
 ///
-/// Pictures of one folder are known by their paths below it. Those of several are known by their paths below
-/// the innermost folder that all of these are in, so that `train/a.jpg` and `test/a.jpg` stay apart.
+/// With one input folder, paths are relative to it. With several, they are relative to their innermost common
+/// folder, so `train/a.jpg` and `test/a.jpg` stay apart.
 struct SourceFolders {
     private var places: [(prefix: [UInt8], place: FilePath)] = []
 
@@ -24,11 +24,11 @@ struct SourceFolders {
                 below.reduce(FilePath("")) { $0.appending($1) }
             )
         }
-        // Of a folder in a folder the inner one tells where a picture is.
+        // The innermost input folder that contains a picture counts.
         places.sort { $0.prefix.count > $1.prefix.count }
     }
 
-    /// The path by which a picture is known.
+    /// The relative path of a picture.
     func place(of picture: PictureReference) -> FilePath {
         guard let (prefix, place) = places.first(where: { picture.path.bytes.starts(with: $0.0) })
         else { return picture.relativePath }

@@ -69,7 +69,7 @@ struct BenchReport {
             cells: rows.map { row in Self.columns.map { $0.text(row) } }, wordColumns: 2)
     }
 
-    /// Four significant digits or so: a small model needs milliseconds, a large one minutes.
+    /// About four significant digits: a small model needs milliseconds, a large one minutes.
     private static func seconds(_ seconds: Double) -> String {
         String(format: seconds < 1 ? "%.4f" : seconds < 100 ? "%.2f" : "%.0f", seconds)
     }
@@ -121,7 +121,7 @@ extension BenchReport.Row {
     }
 }
 
-/// The value below which the given part of the sorted values lies, interpolated linearly.
+/// The quantile of sorted values, interpolated linearly.
 func quantile(_ values: [Double], _ part: Double) -> Double {
     let sorted = values.sorted()
     let place = part * Double(sorted.count - 1)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import TrimLLaVA
 
-/// Answers one question at several settings, and measures each.
+/// Answers one question at several settings and measures each.
 struct BenchRunner {
     let llava: LLaVA
     let pictures: [Picture]
@@ -11,13 +11,13 @@ struct BenchRunner {
 
     /// One setting's answers.
     struct Result {
-        /// Nil for the unpruned model.
+        /// The pruning; nil for the unpruned model.
         let pruning: PruningOptions?
         var statistics: [GenerationStatistics] = []
         var peakBytes: [Int] = []
     }
 
-    /// Measures the settings in turn, so that a drifting clock touches all alike.
+    /// Measures the settings in turn, so that a drifting clock rate affects all alike.
     func run(
         _ settings: [PruningOptions?], repetitions: Int, onProgress: (String) -> Void
     ) throws -> [Result] {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// What the operating system says of this machine and this process.
+/// Load and memory as the operating system reports them.
 enum SystemLoad {
-    /// A warning when other programs kept more than a tenth of a core busy over the last minute.
+    /// A warning if other programs kept more than a tenth of a core busy over the last minute.
     static func warning() -> String? {
         var averages = [0.0]
         guard getloadavg(&averages, 1) == 1, averages[0] > 0.1 else { return nil }
@@ -12,7 +12,7 @@ enum SystemLoad {
                 + "other programs slow the measurements down", averages[0])
     }
 
-    /// Forgets the process's memory peak, where the system can (Linux).
+    /// Resets the process's peak memory, where the system supports that (Linux).
     static func resetPeakMemory() {
         #if os(Linux)
             guard let file = fopen("/proc/self/clear_refs", "w") else { return }
@@ -21,7 +21,7 @@ enum SystemLoad {
         #endif
     }
 
-    /// Most bytes of physical memory since the last reset, where the system reports it (Linux).
+    /// The peak of physical memory in bytes since the last reset, where the system reports it (Linux).
     static func peakMemory() -> Int? {
         #if os(Linux)
             guard let file = fopen("/proc/self/status", "r") else { return nil }

@@ -4,7 +4,7 @@ import Captioning
 import Foundation
 import TrimLLaVA
 
-/// `trimllava caption`: captions of many pictures, many at once.
+/// `trimllava caption`: captions many pictures, many at a time.
 struct CaptionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "caption",
@@ -120,7 +120,7 @@ struct CaptionCommand: ParsableCommand {
         try finish(statistics, report, control, ending)
     }
 
-    /// Refuses outputs that are inputs, or each other, before any of them is opened.
+    /// Refuses outputs that are inputs or the same file, before any of them is opened.
     private func checkFiles(
         _ paths: [FilePath], _ found: PictureInputs, _ sidecars: Sidecars?, _ job: RecordIdentity
     ) throws {
@@ -133,15 +133,15 @@ struct CaptionCommand: ParsableCommand {
         }
     }
 
-    /// Says which captions did not go into the metadata.
+    /// Warns about captions that did not replace texts of the metadata.
     private func reportKept(_ count: Int) {
         guard count > 0, let metadata = output.metadata else { return }
         StandardError.report(
-            "warning: \(metadata): texts that are in no record stay: \(count); "
+            "warning: \(metadata): texts kept that are in no record: \(count); "
                 + "--existing overwrite replaces them")
     }
 
-    /// Does a job, which signals may end.
+    /// Runs the job; signals may end it.
     private func result(
         of job: CaptionJob, _ control: JobControl, _ report: CaptionReport
     ) -> Result<Void, any Error> {
@@ -165,7 +165,7 @@ struct CaptionCommand: ParsableCommand {
         return options
     }
 
-    /// Says how the job ended, and what to do about it.
+    /// Reports how the job ended and how to continue.
     private func finish(
         _ statistics: JobStatistics, _ report: CaptionReport, _ control: JobControl,
         _ ending: Result<Void, any Error>

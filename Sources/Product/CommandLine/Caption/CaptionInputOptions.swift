@@ -2,7 +2,7 @@
 import ArgumentParser
 import Captioning
 
-/// Which pictures get captions.
+/// The pictures to caption.
 struct CaptionInputOptions: ParsableArguments {
     @Flag(name: [.short, .long], help: "Search subfolders too.")
     var recursive = false
@@ -28,7 +28,7 @@ struct CaptionInputOptions: ParsableArguments {
         })
     var shard: Shard?
 
-    /// The pictures that arguments and the list name.
+    /// The pictures of the arguments and the list.
     func pictures(_ paths: [FilePath]) throws -> PictureInputs {
         var inputs = PictureInputs(isRecursive: recursive, shard: shard)
         for path in paths { inputs.add(path) }

@@ -3,7 +3,7 @@ import ArgumentParser
 import Captioning
 import FileOutput
 
-/// Where captions go.
+/// The outputs of the captions.
 struct CaptionOutputOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
@@ -47,7 +47,7 @@ struct CaptionOutputOptions: ParsableArguments {
     @Option(
         help: """
             What to do if such a file exists: skip the picture, or change the file. With overwrite, \
-            --metadata also replaces captions that are in no record.
+            --metadata also replaces texts that are in no record.
             """)
     var existing: Sidecars.Existing = .skip
 
@@ -55,14 +55,14 @@ struct CaptionOutputOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             At the end, write captions into Hugging Face's metadata.jsonl, in the pictures' folder or above \
-            it; other rows and columns stay.
+            it. Other rows and columns stay.
             """, valueName: "file"),
         completion: .file())
     var metadata: String?
 
     @Option(
         help: ArgumentHelp(
-            "At the end, write the records as comma-separated values, or to standard output as -.",
+            "At the end, write the records as comma-separated values; - for standard output.",
             valueName: "file"),
         completion: .file())
     var csv: String?
@@ -112,15 +112,15 @@ struct CaptionOutputOptions: ParsableArguments {
         if existing == .append || existing == .prepend, recordsFile == nil {
             throw ValidationError(
                 "--existing \(existing.rawValue) needs -o FILE: without records, a second run would "
-                    + "\(existing.rawValue) again")
+                    + "\(existing.rawValue) the captions again")
         }
         if output == "-", !exports.isEmpty {
             throw ValidationError(
-                "--metadata, --csv and --tar are made from records in a file: give -o FILE, or no -o"
+                "--metadata, --csv and --tar need records in a file: give -o FILE, or no -o"
             )
         }
         for path in [output, outputDir, summary] + exports where path?.isEmpty == true {
-            throw ValidationError("a path of the output is empty")
+            throw ValidationError("the path of an output is empty")
         }
     }
 
@@ -128,22 +128,31 @@ struct CaptionOutputOptions: ParsableArguments {
 
     private var hasSidecars: Bool { sidecarExtension != nil || outputDir != nil }
 
-    /// The file of records, where there is one: beside what is made from it, unless it has a name.
+    /// The record file, if there is one.
+    ///
+    /// Without `-o` it lies beside the file that is made from it.
     private var recordsFile: FilePath? {
         guard let output else {
-            return exports.first { path in
-                // Beside a pipe or a device there is no place for it.
-                path != "-" && FileStatus(FilePath(path))?.kind != .other
-            }.map { FilePath($0).adding(".records") }
+            return exports.first(where: Self.hasPlaceBeside)
+                .map { FilePath($0).adding(".records") }
         }
         return output == "-" ? nil : FilePath(output)
     }
 
-    /// Writes what is made from the records.
+    /// Whether a file of records may lie beside an output: not beside pipes and devices, nor in `/dev`, where
+    /// `stdout` is a link to whatever the shell opened.
+    private static func hasPlaceBeside(_ path: String) -> Bool {
+        guard path != "-", FileStatus(FilePath(path))?.kind != .other else { return false }
+        let folder = FilePath(path).folder
+        let steps = (folder.resolved() ?? folder).bytes.split(separator: UInt8(ascii: "/"))
+        return ![Array("dev".utf8)[...], Array("proc".utf8)[...]].contains(steps.first ?? [])
+    }
+
+    /// Writes the outputs that are made from the records.
     ///
     /// - Parameters:
-    ///   - isComplete: whether every picture that can have captions has them.
-    ///   - onKept: called with how many texts of the metadata stay although captions differ from them.
+    ///   - isComplete: whether all pictures that can be captioned are.
+    ///   - onKept: called with the number of texts of the metadata that were kept although captions differ.
     func export(
         _ output: CaptionOutput, _ pictures: PictureInputs, _ job: RecordIdentity, part: Shard?,
         isComplete: Bool, onKept: (Int) -> Void
@@ -168,7 +177,7 @@ struct CaptionOutputOptions: ParsableArguments {
             joint: join ?? Sidecars.lineEnd)
     }
 
-    /// Claims the outputs, and refuses what could not be written in the end.
+    /// Claims the outputs, and refuses those that could not be written at the end.
     func check(
         _ files: inout FileClaims, _ pictures: PictureInputs, _ sidecars: Sidecars?,
         _ job: RecordIdentity, part: Shard?
@@ -210,7 +219,7 @@ struct CaptionOutputOptions: ParsableArguments {
         return output == "-" || !hasSidecars ? .standardOutput : .none
     }
 
-    /// Captions in files of their own, of the pictures that some inputs name; nil for none.
+    /// The sidecars of the inputs' pictures; nil without `--sidecar` and `--output-dir`.
     func sidecars(of inputs: [FilePath]) -> Sidecars? {
         guard hasSidecars else { return nil }
         return Sidecars(
@@ -219,7 +228,7 @@ struct CaptionOutputOptions: ParsableArguments {
             joint: join ?? Sidecars.lineEnd)
     }
 
-    /// What to do after a run that did not come to its end.
+    /// Advice after a run that did not finish.
     func continuation(left: Int) -> String {
         let pictures = left == 1 ? "1 picture is" : "\(left) pictures are"
         let advice =
@@ -234,7 +243,7 @@ struct CaptionOutputOptions: ParsableArguments {
 extension Sidecars.Existing: ExpressibleByArgument {}
 
 extension FileClaims {
-    /// The command reads pictures, each archive once.
+    /// Claims the pictures that the command reads, each archive once.
     fileprivate mutating func reads(_ inputs: PictureInputs) throws(FileConflict) {
         var last: FilePath?
         for picture in inputs.pictures {

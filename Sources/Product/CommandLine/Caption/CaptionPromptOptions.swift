@@ -3,7 +3,7 @@ import ArgumentParser
 import Captioning
 import TrimLLaVA
 
-/// What is asked about every picture.
+/// The questions about every picture.
 struct CaptionPromptOptions: ParsableArguments {
     @Option(
         name: [.customShort("p"), .customLong("prompt")], parsing: .unconditionalSingleValue,
@@ -62,7 +62,7 @@ struct CaptionPromptOptions: ParsableArguments {
         return texts.isEmpty ? [LLaVA.defaultQuestion] : texts
     }
 
-    /// A question, written down for a model.
+    /// A question, formatted for a model.
     func question(_ text: String, _ llava: LLaVA) throws -> PictureQuestion {
         try raw
             ? PictureQuestion(raw: text, for: llava)

@@ -3,11 +3,11 @@ import Captioning
 import Foundation
 import TrimLLaVA
 
-/// Says on standard error how far a job is: in one line on a terminal, else in a line now and then.
+/// Reports a job's progress on standard error: in one changing line on a terminal, else in occasional lines.
 final class CaptionReport {
-    /// Seconds between lines in a log.
+    /// Seconds between the lines of a log.
     static let logInterval = 30.0
-    /// Failures that are printed; the records have all of them.
+    /// The most failures that are printed; the records have all of them.
     static let printedFailures = 20
 
     private let quiet: Bool
@@ -21,13 +21,13 @@ final class CaptionReport {
         line = ProgressLine(quiet: quiet)
     }
 
-    /// Says what there is to do.
+    /// Reports the plan.
     func begin(_ plan: JobPlan, _ statistics: JobStatistics) {
         guard !quiet else { return }
         var text = "pictures: \(plan.tasks.count) to caption"
         let others = [
             (plan.finishedCount, "captioned before"), (plan.skippedCount, "skipped"),
-            (statistics.duplicates, "named twice"), (plan.failures.count, "not readable"),
+            (statistics.duplicates, "named again"), (plan.failures.count, "not readable"),
             (plan.sidecarFailures.count, "without sidecars"),
         ]
         for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
@@ -35,7 +35,7 @@ final class CaptionReport {
         if let text = Self.otherVersions(plan.otherVersionCount) { StandardError.print(text) }
     }
 
-    /// Says how many captions of a file another version of the program made; nil for none.
+    /// The message about captions that another version of the program made; nil for none.
     static func otherVersions(_ count: Int) -> String? {
         guard count > 0 else { return nil }
         let captions = count == 1 ? "1 caption comes" : "\(count) captions come"
@@ -43,7 +43,7 @@ final class CaptionReport {
             + "\(Release.version); kept"
     }
 
-    /// Says how far it is.
+    /// Shows the progress.
     func show(_ statistics: JobStatistics) {
         guard !quiet else { return }
         if isTerminal {
@@ -54,7 +54,7 @@ final class CaptionReport {
         }
     }
 
-    /// Says what went wrong with a picture.
+    /// Reports a failure.
     func failed(_ message: String) {
         failures += 1
         guard !quiet, failures <= Self.printedFailures else { return }
@@ -65,7 +65,7 @@ final class CaptionReport {
         }
     }
 
-    /// Says that Ctrl-C has been understood.
+    /// Confirms the first Ctrl-C.
     var finishing: @Sendable () -> Void {
         let quiet = quiet
         return {
@@ -74,13 +74,15 @@ final class CaptionReport {
         }
     }
 
-    /// Says what has been done.
+    /// Prints the summary.
     func end(_ statistics: JobStatistics) {
         line.erase()
         if !quiet { StandardError.print(Self.summary(statistics)) }
     }
 
-    /// A job's state in one line, without what matters least where not all of it fits.
+    /// A job's state in one line.
+    ///
+    /// If the line is too narrow, the least important parts are left out.
     static func progress(_ statistics: JobStatistics, columns: Int = .max) -> String {
         var parts: [(rank: Int, text: String)] = [
             (0, "\(statistics.done)/\(statistics.pictures) pictures"),
@@ -98,7 +100,7 @@ final class CaptionReport {
         return line
     }
 
-    /// What a job has done and cost, in a few lines.
+    /// A job's results and costs in a few lines.
     static func summary(_ statistics: JobStatistics) -> String {
         var text = "pictures: \(statistics.captioned) captioned"
         if statistics.failed > 0 { text += ", \(statistics.failed) failed" }
@@ -127,7 +129,7 @@ final class CaptionReport {
             Double(statistics.visualTokens) / count)
     }
 
-    /// A time for people, such as `2 h 05 min`.
+    /// A readable duration, such as `2 h 05 min`.
     static func duration(_ seconds: Double) -> String {
         switch seconds {
         case ..<60: String(format: "%.1f s", seconds)

@@ -3,10 +3,11 @@ import Captioning
 import Foundation
 import TrimLLaVA
 
-/// Everything besides picture and prompt that a caption depends on, so that a run goes on only with
-/// captions that it would make itself.
+/// Everything besides picture and prompt that a caption depends on.
+///
+/// A run keeps only the captions that it would make itself.
 struct CaptionSettings {
-    /// One setting per line, in an order that stays.
+    /// One setting per line, in a fixed order.
     let lines: [String]
 
     init(_ command: CaptionCommand) {
@@ -38,18 +39,18 @@ struct CaptionSettings {
 }
 
 extension ModelOptions {
-    /// What answers depend on, one setting per line: which model, and how it computes.
+    /// The model settings that answers depend on, one per line.
     var settings: [String] {
         [
             "model \(Self.identity(of: model))",
             "mmproj \(Self.identity(of: mmproj))",
-            "numbers \(activations) \(visionPrecision) \(kvCache) "
+            "numbers \(numbers.activations) \(numbers.visionPrecision) \(numbers.kvCache) "
                 + (quantize.map { "\($0)" } ?? "-"),
             "context \(context.map { "\($0)" } ?? "-")",
         ]
     }
 
-    /// A file's name and size: it may be moved.
+    /// A file's name and size, without its folder, because it may be moved.
     private static func identity(of path: String) -> String {
         let size = FileStatus(FilePath(path))?.version.size ?? 0
         return "\(URL(fileURLWithPath: path).lastPathComponent) \(size)"

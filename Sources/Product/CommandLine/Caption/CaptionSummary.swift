@@ -2,7 +2,7 @@
 import Captioning
 import Foundation
 
-/// What a job was and cost, for scripts.
+/// A job's results and costs, for scripts.
 struct CaptionSummary: Encodable {
     let pictures: Int
     let captioned: Int
@@ -18,14 +18,14 @@ struct CaptionSummary: Encodable {
     let parallel: Int
     let seconds: Double
     let measuringSeconds: Double
-    /// Vision tower, projector and selection.
+    /// Seconds of vision tower, projector and selection.
     let encodingSeconds: Double
     let decoderSeconds: Double
     let waitingSeconds: Double
     let picturesPerMinute: Double
     let tokensPerSecond: Double
     let cacheBytes: Int
-    /// Most bytes of physical memory; nil where the system does not tell.
+    /// The peak of physical memory; nil where the system does not report it.
     let peakMemoryBytes: Int?
 
     init(_ statistics: JobStatistics) {

@@ -4,15 +4,17 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Makes Ctrl-C finish what is in flight, and a second one, or a request to terminate, stop at once.
+/// The first Ctrl-C lets the job finish the captions in flight.
+///
+/// A second one, or SIGTERM, stops the job at once. A further signal ends the process.
 final class JobSignals {
     private static let handled = [SIGINT, SIGTERM]
 
     private let sources: [any DispatchSourceSignal]
 
-    /// Takes the signals over.
+    /// Installs the handlers.
     ///
-    /// - Parameter onFirst: called, on another thread, when Ctrl-C comes for the first time.
+    /// - Parameter onFirst: called on another thread on the first Ctrl-C.
     init(_ control: JobControl, onFirst: @escaping @Sendable () -> Void) {
         let queue = DispatchQueue(label: "trimllava.signals")
         sources = Self.handled.map { number in
@@ -20,7 +22,7 @@ final class JobSignals {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 if control.cancellation.isCancelled {
-                    // Whatever is written by now is whole, or will be repaired.
+                    // The outputs are complete, or the next run repairs them.
                     _exit(128 + number)
                 } else if control.isFinishing || number == SIGTERM {
                     control.stop()
@@ -34,7 +36,7 @@ final class JobSignals {
         }
     }
 
-    /// Gives the signals their usual meaning back.
+    /// Restores the default handlers.
     func stop() {
         for (source, number) in zip(sources, Self.handled) {
             source.cancel()

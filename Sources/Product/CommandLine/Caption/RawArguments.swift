@@ -3,9 +3,11 @@ import Captioning
 import Foundation
 import UserText
 
-/// The arguments of the process as they came: in Swift's copies, bytes that are not UTF-8 are replaced.
+/// The process's arguments as bytes.
+///
+/// Swift's copies replace bytes that are not UTF-8.
 enum RawArguments {
-    /// The bytes of inputs, whose names need not be UTF-8, as all other arguments must.
+    /// The bytes of the inputs, whose names need not be UTF-8.
     ///
     /// - Throws: `UserTextError.notUTF8` for any other argument that is not UTF-8.
     static func paths(of inputs: [String]) throws(UserTextError) -> [FilePath] {

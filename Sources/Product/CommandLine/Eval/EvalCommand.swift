@@ -5,7 +5,7 @@ import FileOutput
 import Foundation
 import TrimLLaVA
 
-/// `trimllava eval`: how well a model answers, pruned and unpruned.
+/// `trimllava eval`: scores a model's answers, pruned and unpruned.
 struct EvalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval",
@@ -144,7 +144,7 @@ struct EvalCommand: ParsableCommand {
         }
     }
 
-    /// What answers must have in common to stand in one file.
+    /// The name of the run: what the answers of one file share.
     private var runName: String {
         let names = [model.model, model.mmproj, questions, "\(maxTokens) tokens"]
         return (names + (suffix.isEmpty ? [] : [suffix])).joined(separator: ", ")

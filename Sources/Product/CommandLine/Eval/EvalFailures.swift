@@ -3,13 +3,13 @@ import Evaluation
 
 /// The questions that could not be answered.
 struct EvalFailures {
-    /// Failures that are printed.
+    /// The most failures that are printed.
     static let printed = 20
 
-    /// A sentence for each, and one for those that are too many.
+    /// A sentence for each failure, and one that counts the rest.
     let messages: [String]
 
-    /// - Parameter settings: at how many settings every question is asked.
+    /// - Parameter settings: the number of settings of every question.
     init(_ records: [EvaluationRecord], settings: Int) {
         var order: [[String]] = []
         var settingsOf: [[String]: [String]] = [:]

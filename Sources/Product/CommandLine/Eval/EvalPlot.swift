@@ -2,7 +2,7 @@
 import FileOutput
 import Foundation
 
-/// Scores over kept visual tokens, a line for each selector: the mean over tasks, or the only task.
+/// Scores over kept visual tokens, with a line per selector: of the only task or of the mean over tasks.
 struct EvalPlot {
     private struct Line {
         let name: String
@@ -26,7 +26,7 @@ struct EvalPlot {
         var names: [String] = []
         var points: [String: [(kept: Double, score: Double)]] = [:]
         for row in shown where row.setting != first {
-            // A setting is a selector, a budget and, maybe, positions.
+            // A setting's name has a selector, a budget and sometimes positions.
             var words = row.setting.split(separator: " ").map(String.init)
             if words.count > 1 { words.remove(at: 1) }
             let name = words.joined(separator: " ")

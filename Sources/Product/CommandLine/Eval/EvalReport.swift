@@ -6,12 +6,12 @@ import Foundation
 struct EvalReport {
     struct Row: Encodable {
         let setting: String
-        /// Nil for the mean over tasks.
+        /// The task; nil for the mean over tasks.
         let task: String?
         let metric: String?
-        /// 0 to 100; with CIDEr 0 to 1000.
+        /// 0 to 100, for CIDEr 0 to 1000.
         let score: Double
-        /// The score as a part of the unpruned model's, in per cent.
+        /// The score in per cent of the unpruned model's.
         let retained: Double?
         let questions: Int
         let failed: Int
@@ -61,7 +61,7 @@ struct EvalReport {
         ("failed", "failed", { "\($0.failed)" }),
     ]
 
-    /// For questions of yes and no.
+    /// For yes-or-no questions.
     private static let yesNoColumns: [Column] = [
         ("precision", "precision", { text($0.precision) }),
         ("recall", "recall", { text($0.recall) }), ("F1", "f1", { text($0.f1) }),

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import Testing
+
+@testable import WeightPanels
+
+/// FNV-1a of each format's panel from `panel`.
+let panelFingerprints: [(format: BlockFormat, fingerprint: UInt64)] = [
+    (.f32, 0xA32E_C366_2050_48C3),
+    (.f16, 0x53A5_1FDE_8BA0_0FBB),
+    (.q4_0, 0x173A_89F4_28DD_BB6D),
+    (.q4_1, 0xF9E3_2A01_23A5_B503),
+    (.q5_0, 0xB987_2F34_B24B_1ED0),
+    (.q5_1, 0x9B38_2B0F_B537_D1DE),
+    (.q8_0, 0x5F66_7480_EE6D_6FF2),
+    (.q2_K, 0x8F0E_B3E5_FB34_31F2),
+    (.q3_K, 0x9BC4_894C_4B20_CD68),
+    (.q4_K, 0x42CD_F764_F29E_AE04),
+    (.q5_K, 0xF02D_FA9E_AB65_3832),
+    (.q6_K, 0x07FB_6A92_711E_BAF6),
+    (.iq4_nl, 0x173A_89F4_28DD_BB6D),
+    (.iq4_xs, 0xC1F1_D384_7668_1439),
+    (.bf16, 0xB565_CA65_81FA_FE63),
+    (.mxfp4, 0x0A7C_BE6F_04EF_41CF),
+]
+
+@Suite struct PanelLayoutTests {
+    /// A changed layout needs a new `PanelKind.layoutVersion`, so that no cache is misread.
+    @Test(arguments: panelFingerprints)
+    func panelsAreThoseOfTheLayoutVersion(expected: (format: BlockFormat, fingerprint: UInt64)) {
+        let found = panel(expected.format).reduce(0xCBF2_9CE4_8422_2325) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+        }
+        #expect(found == expected.fingerprint)
+    }
+
+    /// A full panel of blocks whose bytes depend on their places alone.
+    private func panel(_ format: BlockFormat) -> [UInt8] {
+        let packer = PanelPacker(format, inputs: 512)
+        let blocks = (0..<(32 * format.byteCount(of: 512))).map { index in
+            // A scale without this bit is finite.
+            UInt8(truncatingIfNeeded: (UInt64(index) &* 0x9E37_79B9_7F4A_7C15) >> 56) & 0xBF
+        }
+        var panel = [UInt8](repeating: 0, count: packer.panelBytes)
+        _ = packer.pack(blocks, count: 32, into: &panel)
+        return panel
+    }
+}
