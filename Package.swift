@@ -189,8 +189,8 @@ let package = Package(
                 "Tokenization",
             ]),
         tests("Evaluation", ["TrimLLaVA"]),
-        tests("Captioning", ["CArchive", "TrimLLaVA"]),
-        tests("TrimLLaVACommandLine"),
+        tests("Captioning", ["CArchive", "FileOutput", "TrimLLaVA"]),
+        tests("TrimLLaVACommandLine", ["FileOutput"]),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]
 )

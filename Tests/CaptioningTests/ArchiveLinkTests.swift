@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import CArchive
+// SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 import TestSupport
 import Testing

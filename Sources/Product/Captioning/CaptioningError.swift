@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-@_exported import FileOutput
+import FileOutput
 import TrimLLaVA
 import UserText
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// The records of a job's pictures and prompts, for the formats that are written at the end of a run.
 public struct CaptionTable {

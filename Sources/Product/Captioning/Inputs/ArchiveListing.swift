@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// The pictures of an archive, each with the member that has its contents.
 ///

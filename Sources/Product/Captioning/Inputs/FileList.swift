@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import UserText
 
 /// Lists of paths, as `find` writes them.

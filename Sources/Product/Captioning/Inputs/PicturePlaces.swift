@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// Identifies pictures independently of the spelling of their paths: by the folder with its links resolved, and
 /// the name in it.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import TrimLLaVA
 
 /// The captions of a job's pictures and prompts that a record file already has.

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Captioning
+// SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// The pictures to caption.
 struct CaptionInputOptions: ParsableArguments {

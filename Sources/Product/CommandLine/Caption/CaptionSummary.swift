@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import Captioning
+// SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// A job's results and costs, for scripts.
