@@ -64,25 +64,31 @@ import TrimLLaVA
         #expect(!text.isEmpty)
     }
 
-    /// Whether nothing holds the model any more after at most three seconds.
+    /// Whether nothing holds the model any more after at most thirty seconds.
     private func isReleased(_ model: () -> LLaVAModel?) async throws -> Bool {
-        for _ in 0..<300 {
+        for _ in 0..<3000 {
             if model() == nil { return true }
             try await Task.sleep(for: .milliseconds(10))
         }
         return false
     }
 
-    /// The weights are let go, though the longest answer takes seconds.
+    /// On a busy machine the engine may fill the context before this task sees the first piece, so there are
+    /// several attempts.
     @Test func leavingTheLoopStopsTheWork() async throws {
         weak var model: LLaVAModel?
         do {
             let llava = try LLaVA.llama3()
             model = llava.model
-            let stream = llava.describe(.picture(try picture("wide")), options: exactly(.max))
-            for try await _ in stream { break }
-            let answer = try await stream.answer()
-            #expect(answer.stopReason == .cancelled && !answer.text.isEmpty)
+            var reasons: [StopReason] = []
+            while reasons.last != .cancelled && reasons.count < 50 {
+                let stream = llava.describe(.picture(try picture("wide")), options: exactly(.max))
+                for try await _ in stream { break }
+                let answer = try await stream.answer()
+                #expect(!answer.text.isEmpty)
+                reasons.append(answer.stopReason)
+            }
+            #expect(reasons.last == .cancelled, "\(reasons)")
             for try await _ in llava.describe(
                 .picture(try picture("wide")), options: exactly(.max))
             {
