@@ -128,9 +128,12 @@ let package = Package(
         module(
             "Model", "TensorOps",
             ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool"]),
-        module(
-            "Model", "LLaVAModel",
-            ["TensorOps", "GGUF", "Imaging", "BlockFormats", "FileOutput", "WorkerPool"]),
+        .target(
+            name: "LLaVAModel",
+            dependencies: [
+                "TensorOps", "GGUF", "Imaging", "BlockFormats", "FileOutput", "WorkerPool",
+            ],
+            path: "Sources/Model", sources: ["Weights", "Decoder", "Pictures", "Families"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
 
