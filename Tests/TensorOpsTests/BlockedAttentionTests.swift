@@ -131,7 +131,7 @@ import WorkerPool
             let result = Activations(rows: queries.rows, width: queries.width)
             withExtendedLifetime(pages) {
                 ops.attention(
-                    queries, to: sequences, layer: 1, pages[0].layout, shape, into: result)
+                    queries, to: sequences, layer: 1, pages[0].layout, shape, .causal, into: result)
             }
             let isEqual = result.array == alone.flatMap(\.self)
             #expect(isEqual)

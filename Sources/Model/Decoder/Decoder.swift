@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 /// The text decoder: a stack of pre-norm transformer layers with a KV cache.
 public final class Decoder: Sendable {
@@ -10,6 +11,15 @@ public final class Decoder: Sendable {
 
     private let weights: DecoderWeights
     let ops: TensorOps
+
+    /// Takes the decoder's tensors from a file.
+    ///
+    /// - Parameter context: most rows of a sequence, which decides between some files' rotary factors.
+    package convenience init(
+        _ config: DecoderConfig, _ loader: TensorLoader, context: Int, _ ops: TensorOps
+    ) throws(ModelError) {
+        self.init(config, try loader.decoderWeights(config, context: context, ops), ops)
+    }
 
     init(_ config: DecoderConfig, _ weights: DecoderWeights, _ ops: TensorOps) {
         self.config = config
@@ -48,10 +58,11 @@ public final class Decoder: Sendable {
         weights.rotary.compute(space.angles, at: batch.positions)
         for (index, layer) in weights.layers.enumerated() {
             try cancellation.check()
-            norm(hidden, layer.attentionNorm, into: space.normed)
+            let epsilon = layer.config.epsilon
+            ops.rmsNorm(hidden, weight: layer.attentionNorm, epsilon: epsilon, into: space.normed)
             attention(layer, index, batch)
             ops.add(space.change, to: hidden)
-            norm(hidden, layer.feedForwardNorm, into: space.normed)
+            ops.rmsNorm(hidden, weight: layer.feedForwardNorm, epsilon: epsilon, into: space.normed)
             feedForward(layer, space)
             ops.add(space.change, to: hidden)
             if !hidden.isFinite { try batch.dropSpoilt(place: "decoder layer \(index)") }
@@ -69,29 +80,26 @@ public final class Decoder: Sendable {
         for (place, row) in rows.enumerated() {
             space.last.row(place).update(from: batch.hidden.row(row), count: config.width)
         }
-        norm(space.last, weights.outputNorm, into: space.normed)
+        ops.rmsNorm(
+            space.last, weight: weights.outputNorm, epsilon: config.epsilon, into: space.normed)
         ops.linear(weights.output, space.normed, into: space.logits)
         return Logits(numbers: space.logits)
     }
 
-    private func norm(_ hidden: Activations, _ weight: [Float], into normed: Activations) {
-        ops.rmsNorm(hidden, weight: weight, epsilon: config.epsilon, into: normed)
-    }
-
     private func attention(_ layer: DecoderLayer, _ index: Int, _ batch: DecoderBatch) {
         guard let layout = batch.parts.first?.cache.pool.layout else { return }
-        let space = batch.workspace
+        let (space, shape) = (batch.workspace, layer.config.attention)
         ops.linear(layer.queryKeyValue, space.normed, into: space.queryKeyValue)
         for heads in space.queryKeyValue.prefix(2) {
             ops.rotate(
-                heads, headWidth: config.attention.headWidth, weights.rotary.pairing, space.angles)
+                heads, headWidth: shape.headWidth, weights.rotary.pairing, space.angles)
         }
         ops.store(
             keys: space.queryKeyValue[1], values: space.queryKeyValue[2], of: batch.sequences,
             layer: index, layout)
         ops.attention(
-            space.queryKeyValue[0], to: batch.sequences, layer: index, layout, config.attention,
-            into: space.attended)
+            space.queryKeyValue[0], to: batch.sequences, layer: index, layout, shape,
+            layer.config.mask, into: space.attended)
         ops.linear(layer.attentionOutput, space.attended, into: space.change)
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 /// Rows of one or more sequences that go through the decoder together, so that weights are read once for
 /// all of them.

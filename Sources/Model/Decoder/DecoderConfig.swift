@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
 import TensorOps
+import Weights
+
+/// The shape of one layer of a text decoder.
+public struct LayerConfig: Sendable, Equatable {
+    /// Heads and their width.
+    public let attention: AttentionShape
+    /// The tokens that a token sees.
+    public let mask: AttentionMask
+    /// Numbers per token inside the feed-forward block.
+    public let feedForwardWidth: Int
+    /// ε of the normalisations.
+    public let epsilon: Float
+}
 
 /// The shape of a text decoder, read from its file's metadata.
 public struct DecoderConfig: Sendable, Equatable {
@@ -13,14 +26,8 @@ public struct DecoderConfig: Sendable, Equatable {
     public let architecture: Architecture
     /// Numbers per token in the residual stream.
     public let width: Int
-    /// Transformer layers.
-    public let layerCount: Int
-    /// Numbers per token inside a feed-forward block.
-    public let feedForwardWidth: Int
-    /// Heads and their width.
-    public let attention: AttentionShape
-    /// ε of the normalisations.
-    public let epsilon: Float
+    /// The transformer layers, first to last.
+    public let layers: [LayerConfig]
     /// Positions that the model was trained for.
     public let contextLength: Int
     /// Numbers of a head that the rotary embedding rotates.
@@ -41,7 +48,14 @@ public struct DecoderConfig: Sendable, Equatable {
     /// The most numbers per token anywhere in a decoder.
     ///
     /// Llama-3.1-405B, far larger than any LLaVA, has 53248.
-    static let widthLimit = 1 << 16
+    package static let widthLimit = 1 << 16
+
+    /// Heads and their width: the same in all layers, as pages of the KV cache are.
+    public var attention: AttentionShape { layers[0].attention }
+    /// Numbers per token inside the widest feed-forward block.
+    public var feedForwardWidth: Int { layers.reduce(0) { max($0, $1.feedForwardWidth) } }
+    /// ε of the normalisation before the LM head.
+    var epsilon: Float { layers[0].epsilon }
 
     /// Reads the metadata of a text model.
     ///
@@ -49,9 +63,6 @@ public struct DecoderConfig: Sendable, Equatable {
     public init(_ metadata: GGUFMetadata) throws(ModelError) {
         let general = Hyperparameters(metadata: metadata, prefix: "general")
         let name = try general.string(ifPresent: "architecture") ?? "missing"
-        guard name != VisionConfig.architecture else {
-            throw .notTextModel(file: metadata.fileName)
-        }
         guard let architecture = Architecture(rawValue: name) else {
             throw general.unsupported(
                 "architecture", name,
@@ -61,16 +72,20 @@ public struct DecoderConfig: Sendable, Equatable {
         let parameters = Hyperparameters(metadata: metadata, prefix: name)
         self.architecture = architecture
         width = try parameters.count("embedding_length", upTo: Self.widthLimit)
-        layerCount = try parameters.count("block_count", upTo: 512)
-        feedForwardWidth = try parameters.count("feed_forward_length", upTo: Self.widthLimit)
+        let layerCount = try parameters.count("block_count", upTo: 512)
+        let feedForwardWidth = try parameters.count("feed_forward_length", upTo: Self.widthLimit)
         contextLength = try parameters.count("context_length", upTo: 1 << 30)
         guard let epsilon = try parameters.positive(ifPresent: "attention.layer_norm_rms_epsilon")
         else {
             throw parameters.invalid(
                 "attention.layer_norm_rms_epsilon", "missing", "a positive number")
         }
-        self.epsilon = epsilon
-        attention = try Self.attention(parameters, width: width, context: contextLength)
+        let attention = try Self.attention(parameters, width: width)
+        let mask = try Self.mask(parameters, context: contextLength)
+        layers = Array(
+            repeating: LayerConfig(
+                attention: attention, mask: mask, feedForwardWidth: feedForwardWidth,
+                epsilon: epsilon), count: layerCount)
         rotatedWidth = try Self.rotatedWidth(parameters, attention, architecture)
         rotaryBase = try parameters.positive(ifPresent: "rope.freq_base") ?? 10_000
         rotaryDivisor = try Self.rotaryDivisor(parameters)
@@ -81,11 +96,13 @@ public struct DecoderConfig: Sendable, Equatable {
         if let experts = try parameters.integer(ifPresent: "expert_count"), experts != 0 {
             throw parameters.unsupported("expert_count", "\(experts)", supported: "0")
         }
-        warnings = try UnreadMetadata.decoder(architecture, width: width, attention).check(metadata)
+        warnings = try UnreadMetadata.decoder(
+            architecture, width: width, attention, hasWindow: mask != .causal
+        ).check(metadata)
     }
 
     private static func attention(
-        _ parameters: Hyperparameters, width: Int, context: Int
+        _ parameters: Hyperparameters, width: Int
     ) throws(ModelError) -> AttentionShape {
         let heads = try parameters.count("attention.head_count", upTo: 1 << 10)
         let keyValueHeads =
@@ -112,19 +129,19 @@ public struct DecoderConfig: Sendable, Equatable {
                 "attention.key_length", "\(headWidth)", "at most \(widthLimit) for \(heads) heads")
         }
         return AttentionShape(
-            heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth,
-            window: try window(parameters, context: context))
+            heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth)
     }
 
-    /// The tokens that a token sees, itself included (arXiv 2310.06825), or nil for the whole
-    /// context.
-    private static func window(
+    /// A window that the whole context fits into hides nothing.
+    private static func mask(
         _ parameters: Hyperparameters, context: Int
-    ) throws(ModelError) -> Int? {
+    ) throws(ModelError) -> AttentionMask {
         let key = "attention.sliding_window"
-        guard let window = try parameters.integer(ifPresent: key), window != 0 else { return nil }
+        guard let window = try parameters.integer(ifPresent: key), window != 0 else {
+            return .causal
+        }
         guard window > 0 else { throw parameters.invalid(key, "\(window)", "0 or more") }
-        return window < context ? window : nil
+        return window < context ? .window(window) : .causal
     }
 
     private static func rotatedWidth(

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 /// The weights of one decoder layer.
 struct DecoderLayer: Sendable {
+    let config: LayerConfig
     let attentionNorm: [Float]  // [width]
     /// Queries `[heads · headWidth, width]`, keys and values `[keyValueHeads · headWidth, width]`.
     let queryKeyValue: [LinearLayer]
@@ -35,7 +37,9 @@ extension TensorLoader {
         let embedding = try matrix(
             TensorNames.tokenEmbedding, inputs: width, outputs: vocabulary)
         var layers: [DecoderLayer] = []
-        for index in 0..<config.layerCount { layers.append(try decoderLayer(index, config, ops)) }
+        for index in config.layers.indices {
+            layers.append(try decoderLayer(index, config, ops))
+        }
         let output =
             contains("\(TensorNames.output).weight")
             ? try linear(TensorNames.output, inputs: width, outputs: vocabulary)
@@ -49,11 +53,12 @@ extension TensorLoader {
     private func decoderLayer(
         _ index: Int, _ config: DecoderConfig, _ ops: TensorOps
     ) throws(ModelError) -> DecoderLayer {
-        let width = config.width
+        let (width, layer) = (config.width, config.layers[index])
         func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
         let (query, key, value) = try queryKeyValue(index, config)
         let (gate, up) = try gateAndUp(index, config)
         return DecoderLayer(
+            config: layer,
             attentionNorm: try vector(
                 "\(name(TensorNames.Decoder.attentionNorm)).weight", count: width),
             queryKeyValue: [
@@ -62,13 +67,13 @@ extension TensorLoader {
             attentionOutput: try packed(
                 linear(
                     name(TensorNames.Decoder.attentionOutput),
-                    inputs: config.attention.queryWidth, outputs: width), ops),
+                    inputs: layer.attention.queryWidth, outputs: width), ops),
             feedForwardNorm: try vector(
                 "\(name(TensorNames.Decoder.feedForwardNorm)).weight", count: width),
             gateAndUp: [try packed(gate, ops), try packed(up, ops)],
             down: try packed(
                 linear(
-                    name(TensorNames.Decoder.down), inputs: config.feedForwardWidth,
+                    name(TensorNames.Decoder.down), inputs: layer.feedForwardWidth,
                     outputs: width), ops))
     }
 
@@ -77,7 +82,7 @@ extension TensorLoader {
         _ index: Int, _ config: DecoderConfig
     ) throws(ModelError) -> (query: LinearLayer, key: LinearLayer, value: LinearLayer) {
         func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
-        let shape = config.attention
+        let shape = config.layers[index].attention
         let (queries, keys) = (shape.queryWidth, shape.keyValueWidth)
         let fusedName = name(TensorNames.Decoder.fusedQueryKeyValue)
         guard !contains("\(fusedName).weight") else {
@@ -106,7 +111,7 @@ extension TensorLoader {
         _ index: Int, _ config: DecoderConfig
     ) throws(ModelError) -> (gate: LinearLayer, up: LinearLayer) {
         func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
-        let (width, inner) = (config.width, config.feedForwardWidth)
+        let (width, inner) = (config.width, config.layers[index].feedForwardWidth)
         let upName = name(TensorNames.Decoder.up)
         if config.architecture == .phi3 {
             let fused = try linear(upName, inputs: width, outputs: 2 * inner)
@@ -123,7 +128,8 @@ extension TensorLoader {
     ) throws(ModelError) -> RotaryEmbedding {
         let pairs = config.rotatedWidth / 2
         let factors = "\(TensorNames.rotaryFactors).weight"
-        var stored = try vector(ifPresent: factors, count: pairs) ?? [1]
+        var stored =
+            try vector(ifPresent: factors, count: pairs) ?? Array(repeating: 1, count: pairs)
         let longFactors = "\(TensorNames.longRotaryFactors).weight"
         let shortFactors = "\(TensorNames.shortRotaryFactors).weight"
         if let long = try vector(ifPresent: longFactors, count: pairs),

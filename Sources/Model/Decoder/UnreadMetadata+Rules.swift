@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 extension UnreadMetadata {
     /// The keys of a text decoder, after the key names of gguf-py and of llama.cpp's `llama-arch.cpp`.
     ///
-    /// - Parameter width: numbers per token in the residual stream.
+    /// - Parameters:
+    ///   - width: numbers per token in the residual stream.
+    ///   - hasWindow: whether the window of attention hides tokens.
     static func decoder(
-        _ architecture: DecoderConfig.Architecture, width: Int, _ attention: AttentionShape
+        _ architecture: DecoderConfig.Architecture, width: Int, _ attention: AttentionShape,
+        hasWindow: Bool
     ) -> UnreadMetadata {
         var rules = decoderRules
         rules["embedding_length_out"] = .off([0, Float(width)])
-        rules["attention.scale"] = .off([0, 1 / Float(attention.headWidth).squareRoot()])
-        if attention.window != nil {
+        rules["attention.scale"] = .off([0, attention.scale])
+        if hasWindow {
             // Patterns of layers without a window or with other heads.
             rules["attention.sliding_window_pattern"] = .off([1])
             for key in windowKeys { rules[key] = .off([]) }
@@ -65,34 +69,5 @@ extension UnreadMetadata {
         ] { rules[key] = .off([0, 1]) }
         rules["attention.causal"] = .off([1])
         return rules
-    }()
-
-    /// The keys of a vision tower and projector, those of llama.cpp's earlier converters included.
-    static let vision: UnreadMetadata = {
-        var rules: [String: Rule] = [:]
-        for key in [
-            "has_vision_encoder", "projector_type", "vision.projector_type", "use_gelu",
-            "use_silu", "vision.image_size", "vision.patch_size", "vision.embedding_length",
-            "vision.feed_forward_length", "vision.block_count", "vision.attention.head_count",
-            "vision.attention.layer_norm_epsilon", "vision.image_mean", "vision.image_std",
-            "vision.feature_layer", "vision.image_grid_pinpoints", "vision.mm_patch_merge_type",
-            "vision.image_aspect_ratio",
-        ] { rules[key] = .read }
-        // CLIP's text tower, audio, and facts that the tensors or the grid imply.
-        for key in [
-            "has_text_encoder", "has_audio_encoder", "has_llava_projector", "text.", "audio.",
-            "vision.projection_dim", "vision.mm_projector_type", "vision.image_crop_resolution",
-            "vision.image_split_resolution",
-        ] { rules[key] = .harmless }
-        for key in [
-            "has_minicpmv_projector", "minicpmv_version", "has_qwen2vl_merger",
-            "has_glm_projector", "vision.window_size", "vision.n_wa_pattern",
-            "vision.is_deepstack_layers", "vision.sam.",
-        ] { rules[key] = .off([0]) }
-        for key in ["vision.spatial_merge_size", "vision.projector.scale_factor"] {
-            rules[key] = .off([0, 1])
-        }
-        rules["vision.wa_layer_indexes"] = .off([-1])
-        return UnreadMetadata(prefix: "clip", rules: rules)
     }()
 }

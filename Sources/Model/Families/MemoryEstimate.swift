@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Decoder
 import GGUF
 import TensorOps
+import TokenPruning
+import Weights
 
 /// The memory that a run needs, by formula.
 public struct MemoryEstimate: Sendable, Equatable {
@@ -31,30 +34,56 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// The memory of `sequences` sequences of up to `context` rows.
     ///
     /// - Parameters:
-    ///   - visualTokens: rows of one unpruned picture.
-    ///   - keptTokens: rows of it that stay when visual tokens are pruned; nil for all.
+    ///   - projector: the mmproj file, where pictures are looked at.
+    ///   - context: nil for what a model takes by default.
+    ///   - keptTokens: visual tokens of each picture that stay when they are pruned; nil for all.
     ///   - promptRowsPerBatch: most rows of prompts in a batch, to which every sequence adds a token.
+    /// - Throws: `ModelError`.
     public init(
-        text: DecoderConfig, vocabulary: Int, vision: VisionConfig?, weights: WeightMemory,
-        context: Int, visualTokens: Int, keptTokens: Int?, sequences: Int, format: CacheFormat,
+        text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
+        visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
+        keptTokens: Int?, sequences: Int, format: CacheFormat, promptRowsPerBatch: Int
+    ) throws(ModelError) {
+        let config = try text.decoderConfig()
+        let family = try projector?.family()
+        let pictures = family?.tiles(crop: false).largestPlans ?? []
+        let embedding = "\(TensorNames.tokenEmbedding).weight"
+        self.init(
+            text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
+            pictureBytes: family?.vision.activationBytes ?? 0,
+            weights: WeightMemory(
+                text: text, projector: projector, visionBlocks: family?.vision.blockCount ?? 0,
+                activationMode: activationMode, visionPrecision: visionPrecision,
+                floatEncoding: floatEncoding),
+            context: context ?? min(LLaVAModel.defaultContext, config.contextLength),
+            prunedRows: pictures.mostRows(within: nil)
+                - pictures.mostRows(within: keptTokens.map { .count($0) }),
+            sequences: sequences, format: format, promptRowsPerBatch: promptRowsPerBatch)
+    }
+
+    /// The same of a decoder with `vocabulary` tokens.
+    ///
+    /// - Parameters:
+    ///   - pictureBytes: activations of a tile in the vision tower.
+    ///   - prunedRows: rows of a picture that never enter the cache.
+    init(
+        text: DecoderConfig, vocabulary: Int, pictureBytes: Int, weights: WeightMemory,
+        context: Int, prunedRows: Int, sequences: Int, format: CacheFormat,
         promptRowsPerBatch: Int
     ) {
         self.weights = weights
         self.sequences = sequences
         unprunedCacheRowsPerSequence = context
-        let dropped = visualTokens - min(visualTokens, keptTokens ?? visualTokens)
-        cacheRowsPerSequence = max(0, context - dropped)
+        cacheRowsPerSequence = max(0, context - prunedRows)
         bytesPerCacheRow = KeyValueCache.bytesPerRow(text, format: format)
-        activationBytes =
-            MemoryLayout<Float>.stride
-            * max(
-                Self.decoderNumbers(
-                    text,
-                    rows: min(
-                        boundedProduct(sequences, cacheRowsPerSequence),
-                        promptRowsPerBatch + min(sequences, 1 << 40)))
-                    + boundedProduct(sequences, vocabulary + text.width),
-                vision.map(Self.visionNumbers) ?? 0)
+        let decoderNumbers =
+            Self.decoderNumbers(
+                text,
+                rows: min(
+                    boundedProduct(sequences, cacheRowsPerSequence),
+                    promptRowsPerBatch + min(sequences, 1 << 40)))
+            + boundedProduct(sequences, vocabulary + text.width)
+        activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, pictureBytes)
     }
 
     /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy and
@@ -62,30 +91,6 @@ public struct MemoryEstimate: Sendable, Equatable {
     private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
         let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
         return boundedProduct(rows, 3 * config.width + attention + 2 * config.feedForwardWidth)
-    }
-
-    /// Bytes that the vision tower needs for one tile.
-    static func visionBytes(_ config: VisionConfig) -> Int {
-        boundedProduct(visionNumbers(config), MemoryLayout<Float>.stride)
-    }
-
-    private static func visionNumbers(_ config: VisionConfig) -> Int {
-        let attention = 4 * config.width
-        return (1 + config.patchCount)
-            * (2 * config.width + max(config.feedForwardWidth, attention))
-    }
-}
-
-extension VisionConfig {
-    /// The most visual tokens of a picture: with anyres, those of one that fills the largest grid.
-    public var largestVisualTokenCount: Int {
-        let patchesPerSide = tileSide / patchSide
-        let grids = pinpoints.map { pinpoint in
-            let rows = pinpoint.height / tileSide * patchesPerSide
-            let columns = pinpoint.width / tileSide * patchesPerSide
-            return rows * (columns + 1)
-        }
-        return patchCount + (grids.max() ?? 0)
     }
 }
 

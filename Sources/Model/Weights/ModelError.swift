@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
+import TensorOps
 
 /// Why a pair of files cannot be run, or why a run had to stop.
 public enum ModelError: Error, Equatable {
@@ -100,5 +101,14 @@ extension ModelError: CustomStringConvertible {
         case .cancelled:
             "cancelled"
         }
+    }
+}
+
+/// Returns what `body` returns, and turns a shortage of memory into an error that names `place`.
+package func granted<Value>(
+    _ place: String, _ body: () throws(MemoryShortage) -> Value
+) throws(ModelError) -> Value {
+    do { return try body() } catch {
+        throw .noMemory(place: place, byteCount: error.byteCount)
     }
 }

@@ -22,3 +22,22 @@ public enum LoadProgress: Sendable, Equatable {
     /// Packed matrices are written to the cache; `done` goes from 0 to 1, once for each file.
     case storing(done: Double)
 }
+
+/// How the products of the vision tower and the projector are computed.
+public enum VisionPrecision: String, CaseIterable, Sendable {
+    /// Weights and activations rounded to bytes, with scales for each 32.
+    case int8
+    /// Weights and activations rounded to bf16.
+    case bf16
+    /// Exact weights times 32-bit activations: the accuracy reference.
+    case float
+
+    /// What weights are rounded to where their shape allows it, or nil for no rounding.
+    var encoding: BlockEncoding? {
+        switch self {
+        case .int8: .q8_0
+        case .bf16: .bf16
+        case .float: nil
+        }
+    }
+}

@@ -3,8 +3,8 @@ import GGUF
 import TensorOps
 
 /// Takes tensors from a file by name, checks their shapes, and remembers which were taken.
-final class TensorLoader {
-    let file: GGUFFile
+package final class TensorLoader {
+    package let file: GGUFFile
     private let packing: PackingOptions
     private let cache: PanelCache?
     private let onPacked: (_ bytes: Int) -> Void
@@ -13,7 +13,7 @@ final class TensorLoader {
     /// - Parameters:
     ///   - rounding: how the file's matrices are rounded, for the cache.
     ///   - onPacked: called with the bytes that each packed or cached matrix takes in the file.
-    init(
+    package init(
         _ file: GGUFFile, _ packing: PackingOptions = PackingOptions(), rounding: String = "",
         onPacked: @escaping (_ bytes: Int) -> Void = { _ in }
     ) {
@@ -24,25 +24,36 @@ final class TensorLoader {
     }
 
     /// Writes packed matrices to the cache, if there is one.
-    func saveCache(_ ops: TensorOps, onProgress: (Double) -> Void) {
+    package func saveCache(_ ops: TensorOps, onProgress: (Double) -> Void) {
         cache?.save(ops.pool, onProgress: onProgress)
     }
 
     /// Warnings about the file and its cache.
-    var warnings: [String] { unusedTensorWarnings + (cache?.warnings ?? []) }
+    package var warnings: [String] { unusedTensorWarnings + (cache?.warnings ?? []) }
+
+    private var unusedTensorWarnings: [String] {
+        let names = untakenNames
+        guard !names.isEmpty else { return [] }
+        let shown = names.prefix(4).joined(separator: ", ")
+        let more = names.count > 4 ? ", …" : ""
+        let noun = names.count == 1 ? "tensor" : "tensors"
+        return ["\(file.path): \(names.count) unused \(noun): \(shown)\(more)"]
+    }
 
     /// Tensors of the file that were not asked for.
-    var untakenNames: [String] { file.tensors.map(\.name).filter { !taken.contains($0) } }
+    private var untakenNames: [String] { file.tensors.map(\.name).filter { !taken.contains($0) } }
 
-    func contains(_ name: String) -> Bool { file.tensor(name) != nil }
+    package func contains(_ name: String) -> Bool { file.tensor(name) != nil }
 
     /// Marks tensors as known that the model does not use.
-    func skip(where isKnown: (String) -> Bool) {
+    package func skip(where isKnown: (String) -> Bool) {
         for tensor in file.tensors where isKnown(tensor.name) { taken.insert(tensor.name) }
     }
 
     /// `name.weight` as a matrix.
-    func matrix(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> WeightMatrix {
+    package func matrix(_ name: String, inputs: Int, outputs: Int) throws(ModelError)
+        -> WeightMatrix
+    {
         let tensor = try tensor("\(name).weight", shape: [inputs, outputs])
         guard let bytes = tensor.bytes.baseAddress else {
             throw .missingTensor(file: file.path, name: tensor.name)
@@ -53,7 +64,8 @@ final class TensorLoader {
     }
 
     /// `name.weight` and, where there is one, `name.bias`.
-    func linear(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> LinearLayer {
+    package func linear(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> LinearLayer
+    {
         LinearLayer(
             weight: try matrix(name, inputs: inputs, outputs: outputs),
             bias: try vector(ifPresent: "\(name).bias", count: outputs))
@@ -62,14 +74,14 @@ final class TensorLoader {
     /// The layer with its weights in panels for the text model's products.
     ///
     /// Where activations stay floats, only matrices of floats are packed.
-    func packed(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
+    package func packed(_ layer: LinearLayer, _ ops: TensorOps) throws(ModelError) -> LinearLayer {
         guard ops.activationMode != .float else { return try packedFloats(layer, ops) }
         let isFloat = layer.weight.format.blockLength == 1
         return try packed(layer, roundedTo: isFloat ? packing.floatEncoding : nil, ops)
     }
 
     /// The layer with its weights prepared for the vision tower's products.
-    func prepared(
+    package func prepared(
         _ layer: LinearLayer, for precision: VisionPrecision, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
         guard let encoding = precision.encoding else { return try packedFloats(layer, ops) }
@@ -120,23 +132,23 @@ final class TensorLoader {
     }
 
     /// `name.weight` and `name.bias` of a layer normalisation.
-    func layerNorm(_ name: String, width: Int) throws(ModelError) -> LayerNorm {
+    package func layerNorm(_ name: String, width: Int) throws(ModelError) -> LayerNorm {
         LayerNorm(
             weight: try vector("\(name).weight", count: width),
             bias: try vector("\(name).bias", count: width))
     }
 
     /// A tensor of `count` numbers under its full name, decoded.
-    func vector(_ name: String, count: Int) throws(ModelError) -> [Float] {
+    package func vector(_ name: String, count: Int) throws(ModelError) -> [Float] {
         try tensor(name, shape: [count]).floats()
     }
 
-    func vector(ifPresent name: String, count: Int) throws(ModelError) -> [Float]? {
+    package func vector(ifPresent name: String, count: Int) throws(ModelError) -> [Float]? {
         contains(name) ? try vector(name, count: count) : nil
     }
 
     /// The number of outputs of `name.weight`, a matrix with the given inputs.
-    func outputs(of name: String, inputs: Int, upTo limit: Int) throws(ModelError) -> Int {
+    package func outputs(of name: String, inputs: Int, upTo limit: Int) throws(ModelError) -> Int {
         let tensor = try tensor(named: "\(name).weight")
         guard
             tensor.shape.count == 2, tensor.shape[0] == inputs,
@@ -149,7 +161,7 @@ final class TensorLoader {
     }
 
     /// The innermost dimension of `name.weight`.
-    func inputs(of name: String) throws(ModelError) -> Int {
+    package func inputs(of name: String) throws(ModelError) -> Int {
         let tensor = try tensor(named: "\(name).weight")
         guard let inputs = tensor.shape.first else {
             throw .wrongShape(file: file.path, tensor: tensor.name, found: [], expected: [-1, -1])
@@ -157,7 +169,7 @@ final class TensorLoader {
         return inputs
     }
 
-    func tensor(_ name: String, shape: [Int]) throws(ModelError) -> GGUFTensor {
+    package func tensor(_ name: String, shape: [Int]) throws(ModelError) -> GGUFTensor {
         let tensor = try tensor(named: name)
         guard Self.significant(tensor.shape) == Self.significant(shape) else {
             throw .wrongShape(

@@ -4,49 +4,51 @@
 ///
 /// Text model: llama.cpp's naming. Vision: the naming of its LLaVA converter, which all published
 /// files share.
-enum TensorNames {
-    static let tokenEmbedding = "token_embd"
-    static let outputNorm = "output_norm"
-    static let output = "output"
-    static let rotaryFactors = "rope_freqs"
-    static let longRotaryFactors = "rope_factors_long"
-    static let shortRotaryFactors = "rope_factors_short"
+package enum TensorNames {
+    package static let tokenEmbedding = "token_embd"
+    package static let outputNorm = "output_norm"
+    package static let output = "output"
+    package static let rotaryFactors = "rope_freqs"
+    package static let longRotaryFactors = "rope_factors_long"
+    package static let shortRotaryFactors = "rope_factors_short"
 
-    enum Decoder {
-        static let attentionNorm = "attn_norm"
-        static let query = "attn_q"
-        static let key = "attn_k"
-        static let value = "attn_v"
-        static let fusedQueryKeyValue = "attn_qkv"
-        static let attentionOutput = "attn_output"
-        static let feedForwardNorm = "ffn_norm"
-        static let gate = "ffn_gate"
-        static let up = "ffn_up"
-        static let down = "ffn_down"
+    package enum Decoder {
+        package static let attentionNorm = "attn_norm"
+        package static let query = "attn_q"
+        package static let key = "attn_k"
+        package static let value = "attn_v"
+        package static let fusedQueryKeyValue = "attn_qkv"
+        package static let attentionOutput = "attn_output"
+        package static let feedForwardNorm = "ffn_norm"
+        package static let gate = "ffn_gate"
+        package static let up = "ffn_up"
+        package static let down = "ffn_down"
 
-        static func layer(_ index: Int, _ part: String) -> String { "blk.\(index).\(part)" }
+        package static func layer(_ index: Int, _ part: String) -> String { "blk.\(index).\(part)" }
     }
 
-    enum Vision {
-        static let classEmbedding = "v.class_embd"
-        static let patchEmbedding = "v.patch_embd"
-        static let positionEmbedding = "v.position_embd"
-        static let preNorm = "v.pre_ln"
-        static let postNorm = "v.post_ln"
-        static let attentionNorm = "ln1"
-        static let query = "attn_q"
-        static let key = "attn_k"
-        static let value = "attn_v"
-        static let attentionOutput = "attn_out"
-        static let feedForwardNorm = "ln2"
-        static let feedForwardDown = "ffn_down"
-        static let feedForwardUp = "ffn_up"
+    package enum Vision {
+        package static let classEmbedding = "v.class_embd"
+        package static let patchEmbedding = "v.patch_embd"
+        package static let positionEmbedding = "v.position_embd"
+        package static let preNorm = "v.pre_ln"
+        package static let postNorm = "v.post_ln"
+        package static let attentionNorm = "ln1"
+        package static let query = "attn_q"
+        package static let key = "attn_k"
+        package static let value = "attn_v"
+        package static let attentionOutput = "attn_out"
+        package static let feedForwardNorm = "ln2"
+        package static let feedForwardDown = "ffn_down"
+        package static let feedForwardUp = "ffn_up"
 
-        static func block(_ index: Int, _ part: String) -> String { "v.blk.\(index).\(part)" }
+        package static func block(_ index: Int, _ part: String) -> String {
+            "v.blk.\(index).\(part)"
+        }
     }
 
-    enum Projector {
-        static func layer(_ index: Int) -> String { "mm.\(index)" }
-        static let newline = ["model.image_newline", "v.image_newline", "image_newline"]
+    package enum Projector {
+        package static func layer(_ index: Int) -> String { "mm.\(index)" }
+        package static let newline = ["model.image_newline", "v.image_newline", "image_newline"]
     }
 }

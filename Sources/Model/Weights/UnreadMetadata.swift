@@ -5,9 +5,9 @@ import GGUF
 ///
 /// A key whose value changes what the model computes is refused by name, because answers would
 /// silently be wrong. An unknown key is reported.
-struct UnreadMetadata {
+package struct UnreadMetadata {
     /// What a key means.
-    enum Rule {
+    package enum Rule {
         /// A configuration reads it.
         case read
         /// It does not change the computation.
@@ -17,9 +17,13 @@ struct UnreadMetadata {
     }
 
     /// What all keys start with: the architecture's name.
-    let prefix: String
+    package let prefix: String
     /// The keys without their prefix; one that ends in a full stop stands for all that start with it.
-    let rules: [String: Rule]
+    package let rules: [String: Rule]
+
+    package init(prefix: String, rules: [String: Rule]) {
+        (self.prefix, self.rules) = (prefix, rules)
+    }
 
     /// The most keys that a warning names.
     private static let mostNamed = 6
@@ -28,7 +32,7 @@ struct UnreadMetadata {
     ///
     /// - Returns: a warning if there are unknown keys.
     /// - Throws: `ModelError.unsupported` for a key that changes the computation.
-    func check(_ metadata: GGUFMetadata) throws(ModelError) -> [String] {
+    package func check(_ metadata: GGUFMetadata) throws(ModelError) -> [String] {
         var unknown: [String] = []
         for entry in metadata.entries where entry.key.hasPrefix("\(prefix).") {
             switch rule(for: String(entry.key.dropFirst(prefix.count + 1))) {

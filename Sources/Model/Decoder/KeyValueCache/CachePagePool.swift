@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 import TensorOps
+import Weights
 
 #if canImport(Glibc)
     import Glibc
@@ -53,7 +54,7 @@ public final class CachePagePool: Sendable {
                 multiple: format.widthMultiple)
         }
         layout = CachePageLayout(
-            format: format, layerCount: config.layerCount, heads: attention.keyValueHeads,
+            format: format, layerCount: config.layers.count, heads: attention.keyValueHeads,
             headWidth: attention.headWidth)
         capacity = CachePageLayout.pageCount(rows)
         let (bytes, isTooLarge) = capacity.multipliedReportingOverflow(by: layout.byteCount)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 /// The keys and values of one sequence in every decoder layer.
 ///
@@ -141,7 +142,7 @@ public final class KeyValueCache {
         let multiple = format.widthMultiple
         let headWidth = (config.attention.headWidth + multiple - 1) / multiple * multiple
         return CachePageLayout(
-            format: format, layerCount: config.layerCount, heads: config.attention.keyValueHeads,
+            format: format, layerCount: config.layers.count, heads: config.attention.keyValueHeads,
             headWidth: headWidth
         ).byteCount / CachePageLayout.tokens
     }

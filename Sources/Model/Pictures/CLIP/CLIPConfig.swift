@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
-import Imaging
 import TensorOps
+import Weights
 
-/// The shape of a vision tower and its projector, read from the mmproj file's metadata.
-public struct VisionConfig: Sendable, Equatable {
+/// The shape of a CLIP vision tower and its projector, read from the mmproj file's metadata.
+package struct CLIPConfig: Sendable, Equatable {
     /// The networks between the vision tower and the decoder.
-    public enum ProjectorKind: String, CaseIterable, Sendable {
+    package enum ProjectorKind: String, CaseIterable, Sendable {
         /// Two linear layers with a GELU between (LLaVA-1.5 and later).
         case mlp
         /// One linear layer (LLaVA-1.0).
@@ -25,42 +25,59 @@ public struct VisionConfig: Sendable, Equatable {
     }
 
     /// Side of a tile in pixels.
-    public let tileSide: Int
+    package let tileSide: Int
     /// Side of a patch in pixels.
-    public let patchSide: Int
+    package let patchSide: Int
     /// Numbers per patch in the residual stream.
-    public let width: Int
+    package let width: Int
     /// Numbers per patch inside a feed-forward block.
-    public let feedForwardWidth: Int
+    package let feedForwardWidth: Int
     /// Heads and their width.
-    public let attention: AttentionShape
+    package let attention: AttentionShape
     /// ε of the normalisations, the projector's included.
-    public let epsilon: Float
+    package let epsilon: Float
     /// The feed-forward blocks' activation.
-    public let activation: FeedForwardActivation
+    package let activation: FeedForwardActivation
     /// Blocks to run.
-    public let blockCount: Int
+    package let blockCount: Int
     /// The hidden states that become features, joined in this order; 0 is the embedding, n the
     /// output of the n-th block.
-    public let featureLayers: [Int]
+    package let featureLayers: [Int]
     /// Which projector follows.
-    public let projector: ProjectorKind
+    package let projector: ProjectorKind
     /// Mean of the three colours.
-    public let mean: [Float]  // [3]
+    package let mean: [Float]  // [3]
     /// Standard deviation of the three colours.
-    public let deviation: [Float]  // [3]
-    /// Tile grids to choose from, for anyres models (LLaVA-NeXT); empty for others.
-    public let pinpoints: [PixelSize]
-
-    /// Whether the middle square of a picture is what the model was trained on.
-    public let cropsToSquare: Bool
+    package let deviation: [Float]  // [3]
     /// Warnings about metadata that nothing here reads.
-    public let warnings: [String]
+    package let warnings: [String]
 
     /// Patches of one tile.
-    public var patchCount: Int { (tileSide / patchSide) * (tileSide / patchSide) }
+    package var patchCount: Int { (tileSide / patchSide) * (tileSide / patchSide) }
     /// Numbers per patch that the projector takes.
-    public var featureWidth: Int { width * featureLayers.count }
+    package var featureWidth: Int { width * featureLayers.count }
+
+    /// Bytes of the activations of one tile in the tower.
+    package var activationBytes: Int {
+        let attention = 4 * width
+        let numbers = (1 + patchCount) * (2 * width + max(feedForwardWidth, attention))
+        return numbers * MemoryLayout<Float>.stride
+    }
+
+    /// How the tower's pictures are cut.
+    ///
+    /// - Throws: `ModelError.invalidValue` for numbers of which `file` has no such tiles.
+    package func tiles(_ layout: TileLayout, file: String) throws(ModelError) -> CLIPTiles {
+        do {
+            return try CLIPTiles(
+                tileSide: tileSide, patchSide: patchSide, mean: mean, deviation: deviation,
+                layout: layout)
+        } catch {
+            throw .invalidValue(
+                file: file, key: "clip.vision", value: "\(error)",
+                expected: "a CLIP picture format")
+        }
+    }
 
     /// The colour statistics that every CLIP model uses (OpenAI's preprocessing).
     private static let clipMean: [Float] = [0.481_454_66, 0.457_827_5, 0.408_210_73]
@@ -74,27 +91,24 @@ public struct VisionConfig: Sendable, Equatable {
 
     /// Reads the metadata of an mmproj file.
     ///
-    /// - Throws: `ModelError` for other architectures and projectors.
-    public init(_ file: GGUFFile) throws(ModelError) {
+    /// - Throws: `ModelError` for other towers and projectors.
+    package init(_ file: GGUFFile) throws(ModelError) {
         let loader = TensorLoader(file)
         let projectorLayers = (0..<8).filter {
             loader.contains("\(TensorNames.Projector.layer($0)).weight")
         }
         try self.init(
-            file.metadata, storedBlocks: loader.storedVisionBlocks,
+            file.metadata, storedBlocks: loader.storedCLIPBlocks,
             projectorLayers: Set(projectorLayers))
     }
 
     /// Reads the metadata of an mmproj file that stores `storedBlocks` blocks and the given
     /// projector layers.
     ///
-    /// - Throws: `ModelError` for other architectures and projectors.
+    /// - Throws: `ModelError` for other towers and projectors.
     init(
         _ metadata: GGUFMetadata, storedBlocks: Int, projectorLayers: Set<Int>
     ) throws(ModelError) {
-        let general = Hyperparameters(metadata: metadata, prefix: "general")
-        guard try Self.isProjector(metadata) else { throw try Self.refusal(general) }
-        try general.checkIsModel()
         let clip = Hyperparameters(metadata: metadata, prefix: "clip")
         if try clip.bool(ifPresent: "has_vision_encoder") == false {
             throw clip.unsupported("has_vision_encoder", "false", supported: "true")
@@ -121,48 +135,9 @@ public struct VisionConfig: Sendable, Equatable {
         blockCount = featureLayers.max() ?? 0
         mean = try Self.colours(vision, "image_mean") ?? Self.clipMean
         deviation = try Self.colours(vision, "image_std") ?? Self.clipDeviation
-        pinpoints = try Self.pinpoints(vision, tileSide: tileSide)
-        cropsToSquare = try Self.cropsToSquare(vision, hasPinpoints: !pinpoints.isEmpty)
         warnings = try UnreadMetadata.vision.check(metadata)
         guard deviation.allSatisfy({ $0 != 0 }) else {
             throw vision.invalid("image_std", "\(deviation)", "numbers other than 0")
-        }
-    }
-
-    /// What `general.architecture` is in files of vision towers and projectors.
-    static let architecture = "clip"
-
-    /// Whether a file claims to hold a vision tower and a projector.
-    static func isProjector(_ metadata: GGUFMetadata) throws(ModelError) -> Bool {
-        try Hyperparameters(metadata: metadata, prefix: "general")
-            .string(ifPresent: "architecture") == architecture
-    }
-
-    /// Why a file cannot be used as vision tower and projector.
-    private static func refusal(_ general: Hyperparameters) throws(ModelError) -> ModelError {
-        let name = try general.string(ifPresent: "architecture") ?? "missing"
-        if DecoderConfig.Architecture(rawValue: name) != nil {
-            return .notProjector(file: general.metadata.fileName)
-        }
-        return general.unsupported(
-            "architecture", name, supported: "\(architecture) (an mmproj)")
-    }
-
-    /// How pictures become one tile: LLaVA-1.5 pads them, LLaVA-1.0 took the middle square.
-    private static func cropsToSquare(
-        _ vision: Hyperparameters, hasPinpoints: Bool
-    ) throws(ModelError) -> Bool {
-        let key = "image_aspect_ratio"
-        switch try vision.string(ifPresent: key) {
-        case nil, "pad": return false
-        case "square": return true
-        case "anyres":
-            guard hasPinpoints else {
-                throw vision.invalid("image_grid_pinpoints", "missing", "resolutions for anyres")
-            }
-            return false
-        case .some(let other):
-            throw vision.unsupported(key, other, supported: "pad, square, anyres")
         }
     }
 
@@ -230,27 +205,5 @@ public struct VisionConfig: Sendable, Equatable {
             throw vision.invalid(key, "\(values.prefix(8))", "3 finite numbers")
         }
         return values
-    }
-
-    private static func pinpoints(
-        _ vision: Hyperparameters, tileSide: Int
-    ) throws(ModelError) -> [PixelSize] {
-        let key = "image_grid_pinpoints"
-        guard let sides = try vision.integers(ifPresent: key), !sides.isEmpty else { return [] }
-        let limit = 16 * tileSide
-        guard
-            sides.count % 2 == 0, sides.count <= 256,
-            sides.allSatisfy({ $0 > 0 && $0 % tileSide == 0 && $0 <= limit })
-        else {
-            throw vision.invalid(
-                key, "\(sides.prefix(16))", "pairs of multiples of \(tileSide) up to \(limit)")
-        }
-        if let merge = try vision.string(ifPresent: "mm_patch_merge_type"), merge != "spatial_unpad"
-        {
-            throw vision.unsupported("mm_patch_merge_type", merge, supported: "spatial_unpad")
-        }
-        return stride(from: 0, to: sides.count, by: 2).map {
-            PixelSize(width: sides[$0], height: sides[$0 + 1])
-        }
     }
 }

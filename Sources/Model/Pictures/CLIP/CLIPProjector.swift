@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 /// The network that turns the vision tower's features into rows of the decoder's width.
-public final class Projector: Sendable {
+final class CLIPProjector: Sendable {
     /// One step of the network.
     private enum Step {
         case linear(LinearLayer)
@@ -10,21 +11,24 @@ public final class Projector: Sendable {
         case norm(LayerNorm)
     }
 
+    /// The most numbers per row: 8 times the decoder of any published LLaVA.
+    private static let widthLimit = 1 << 16
+
     /// Numbers per output row.
-    public let outputWidth: Int
+    let outputWidth: Int
 
     private let steps: [Step]
     private let epsilon: Float
     private let ops: TensorOps
 
     init(
-        _ config: VisionConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ config: CLIPConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
     ) throws(ModelError) {
         self.ops = ops
         epsilon = config.epsilon
         let first = TensorNames.Projector.layer(0)
-        let limit = DecoderConfig.widthLimit
+        let limit = Self.widthLimit
         let inner = try loader.outputs(of: first, inputs: config.featureWidth, upTo: limit)
         func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws(ModelError) -> LinearLayer
         {
@@ -57,14 +61,16 @@ public final class Projector: Sendable {
     }
 
     /// The same network, computing on other threads.
-    init(_ projector: Projector, computingBy ops: TensorOps) {
+    init(_ projector: CLIPProjector, computingBy ops: TensorOps) {
         (outputWidth, steps) = (projector.outputWidth, projector.steps)
         (epsilon, self.ops) = (projector.epsilon, ops)
     }
 
     /// `[patches, featureWidth]` → `[patches, outputWidth]`.
-    public func project(_ features: Activations) -> Activations {
-        steps.reduce(features) { input, step in
+    ///
+    /// - Throws: `ModelError.notFinite`.
+    func project(_ features: Activations) throws(ModelError) -> Activations {
+        let projected = steps.reduce(features) { input, step in
             switch step {
             case .linear(let layer): return ops.linear(layer, input)
             case .norm(let norm): return ops.layerNorm(input, norm, epsilon: epsilon)
@@ -73,5 +79,7 @@ public final class Projector: Sendable {
                 return input
             }
         }
+        guard projected.isFinite else { throw .notFinite(place: "the projector") }
+        return projected
     }
 }

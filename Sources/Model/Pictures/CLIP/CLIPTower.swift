@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
 import TensorOps
+import Weights
 
 /// A tile on its way through a vision tower.
 ///
 /// It belongs to one thread at a time.
-public final class TileInTower {
+final class TileInTower {
     /// Blocks that it has passed.
-    public fileprivate(set) var blocksDone = 0
+    fileprivate(set) var blocksDone = 0
     /// The tower's output, complete after its last block.
-    public let features: Activations  // [patches, featureWidth]
+    let features: Activations  // [patches, featureWidth]
 
     fileprivate let hidden: Activations  // [1 + patches, width]
 
@@ -19,41 +19,41 @@ public final class TileInTower {
 }
 
 /// A CLIP vision transformer (arXiv 2103.00020) up to the layer that LLaVA reads.
-public final class VisionTower: Sendable {
+final class CLIPTower: Sendable {
     /// Its shape.
-    public let config: VisionConfig
+    let config: CLIPConfig
 
-    private let weights: VisionWeights
+    private let weights: CLIPWeights
     private let ops: TensorOps
     /// Whether attention multiplies bf16 numbers.
     private let roundsAttention: Bool
 
     init(
-        _ config: VisionConfig, _ weights: VisionWeights, _ precision: VisionPrecision,
+        _ config: CLIPConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
-    ) {
+    ) throws(ModelError) {
         self.config = config
-        self.weights = weights
+        weights = try loader.clipWeights(config, precision, ops)
         self.ops = ops
         roundsAttention = precision != .float && ops.prefersBrainFloatAttention(config.attention)
     }
 
     /// The same tower, computing on other threads.
-    init(_ tower: VisionTower, computingBy ops: TensorOps) {
+    init(_ tower: CLIPTower, computingBy ops: TensorOps) {
         (config, weights, self.ops) = (tower.config, tower.weights, ops)
         roundsAttention = tower.roundsAttention
     }
 
     /// Blocks that a tile goes through.
-    public var blockCount: Int { weights.blocks.count }
+    var blockCount: Int { weights.blocks.count }
 
     /// A tile before the first block.
     ///
     /// - Parameter pixels: a normalised tile `[3, side, side]`, contiguous in memory.
     /// - Throws: `ModelError.noMemory`.
-    public func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
+    func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
         let features = try granted("vision features") { () throws(MemoryShortage) in
-            try ops.requireMemory(MemoryEstimate.visionBytes(config))
+            try ops.requireMemory(config.activationBytes)
             return try ops.grantedActivations(rows: config.patchCount, width: config.featureWidth)
         }
         let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
@@ -66,7 +66,7 @@ public final class VisionTower: Sendable {
     /// - Parameter onClassAttention: called after the last block with how much its class token attends to each
     ///   patch, summed over the heads: `[patches]`.
     /// - Throws: `ModelError.notFinite`.
-    public func runNextBlock(
+    func runNextBlock(
         _ tile: TileInTower, onClassAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) {
         let index = tile.blocksDone
@@ -76,25 +76,6 @@ public final class VisionTower: Sendable {
         guard tile.hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
         collect(tile.hidden, ofLayer: index + 1, into: tile.features)
         tile.blocksDone += 1
-    }
-
-    /// The features of one tile's patches, without the class token's.
-    ///
-    /// - Parameters:
-    ///   - pixels: a normalised tile `[3, side, side]`, contiguous in memory.
-    ///   - onClassAttention: as for `runNextBlock`.
-    /// - Returns: `[patches, featureWidth]`, patches in raster order.
-    /// - Throws: `ModelError.notFinite`, `ModelError.noMemory`, `ModelError.cancelled`.
-    public func features(
-        _ pixels: some Collection<Float>, cancellation: Cancellation,
-        onClassAttention: (([Float]) -> Void)? = nil
-    ) throws(ModelError) -> Activations {
-        let tile = try start(pixels)
-        while tile.blocksDone < blockCount {
-            try cancellation.check()
-            try runNextBlock(tile, onClassAttention: onClassAttention)
-        }
-        return tile.features
     }
 
     /// The class token, then the patches, each plus its position.
@@ -129,7 +110,7 @@ public final class VisionTower: Sendable {
     }
 
     private func run(
-        _ block: VisionBlock, on hidden: Activations, _ onClassAttention: (([Float]) -> Void)?
+        _ block: CLIPBlock, on hidden: Activations, _ onClassAttention: (([Float]) -> Void)?
     ) {
         let attended = attention(block, normed(hidden, block.attentionNorm), onClassAttention)
         ops.add(attended, to: hidden)
@@ -141,7 +122,7 @@ public final class VisionTower: Sendable {
     }
 
     private func attention(
-        _ block: VisionBlock, _ input: Activations, _ onClassAttention: (([Float]) -> Void)?
+        _ block: CLIPBlock, _ input: Activations, _ onClassAttention: (([Float]) -> Void)?
     ) -> Activations {
         let projected = ops.linear([block.query, block.key, block.value], input)
         if let onClassAttention {
@@ -157,7 +138,7 @@ public final class VisionTower: Sendable {
         return ops.linear(block.attentionOutput, attended)
     }
 
-    private func feedForward(_ block: VisionBlock, _ input: Activations) -> Activations {
+    private func feedForward(_ block: CLIPBlock, _ input: Activations) -> Activations {
         let inner = ops.linear(block.expand, input)
         ops.apply(config.activation, to: inner)
         return ops.linear(block.contract, inner)
@@ -171,13 +152,5 @@ public final class VisionTower: Sendable {
                     .update(from: hidden.row(patch + 1), count: config.width)
             }
         }
-    }
-}
-
-extension TileBatch {
-    /// The pixels of one tile: `[3, side, side]`.
-    public subscript(tile: Int) -> some Collection<Float> {
-        let count = 3 * side * side
-        return pixels[(tile * count)..<((tile + 1) * count)]
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import TensorOps
+import Weights
 
 /// The weights of one block of the vision tower.
-struct VisionBlock: Sendable {
+struct CLIPBlock: Sendable {
     let attentionNorm: LayerNorm  // [width]
     let query: LinearLayer  // [width, width]
     let key: LinearLayer  // [width, width]
@@ -13,34 +14,15 @@ struct VisionBlock: Sendable {
     let contract: LinearLayer  // [width, feedForwardWidth]
 }
 
-/// How the products of the vision tower and the projector are computed.
-public enum VisionPrecision: String, CaseIterable, Sendable {
-    /// Weights and activations rounded to bytes, with scales for each 32.
-    case int8
-    /// Weights and activations rounded to bf16.
-    case bf16
-    /// Exact weights times 32-bit activations: the accuracy reference.
-    case float
-
-    /// What weights are rounded to where their shape allows it, or nil for no rounding.
-    var encoding: BlockEncoding? {
-        switch self {
-        case .int8: .q8_0
-        case .bf16: .bf16
-        case .float: nil
-        }
-    }
-}
-
-extension VisionBlock {
+extension CLIPBlock {
     /// The block with its weights in the given precision.
     func prepared(
         for precision: VisionPrecision, by loader: TensorLoader, _ ops: TensorOps
-    ) throws(ModelError) -> VisionBlock {
+    ) throws(ModelError) -> CLIPBlock {
         func prepared(_ layer: LinearLayer) throws(ModelError) -> LinearLayer {
             try loader.prepared(layer, for: precision, ops)
         }
-        return VisionBlock(
+        return CLIPBlock(
             attentionNorm: attentionNorm, query: try prepared(query), key: try prepared(key),
             value: try prepared(value), attentionOutput: try prepared(attentionOutput),
             feedForwardNorm: feedForwardNorm, expand: try prepared(expand),
@@ -49,17 +31,17 @@ extension VisionBlock {
 }
 
 /// The weights of a CLIP vision tower.
-struct VisionWeights: Sendable {
+struct CLIPWeights: Sendable {
     let classEmbedding: [Float]  // [width]
     let patchEmbedding: LinearLayer  // [width, 3 · patchSide · patchSide]
     let positionEmbedding: [Float]  // [1 + patches, width], the class token's row first
     let preNorm: LayerNorm  // [width]
-    let blocks: [VisionBlock]
+    let blocks: [CLIPBlock]
 }
 
 extension TensorLoader {
     /// How many blocks of the vision tower the file stores, from block 0 on.
-    var storedVisionBlocks: Int {
+    var storedCLIPBlocks: Int {
         var count = 0
         while contains("\(TensorNames.Vision.block(count, TensorNames.Vision.query)).weight") {
             count += 1
@@ -67,17 +49,17 @@ extension TensorLoader {
         return count
     }
 
-    func visionWeights(
-        _ config: VisionConfig, _ precision: VisionPrecision, _ ops: TensorOps
-    ) throws(ModelError) -> VisionWeights {
+    func clipWeights(
+        _ config: CLIPConfig, _ precision: VisionPrecision, _ ops: TensorOps
+    ) throws(ModelError) -> CLIPWeights {
         let width = config.width
-        var blocks: [VisionBlock] = []
+        var blocks: [CLIPBlock] = []
         for index in 0..<config.blockCount {
-            let block = try visionBlock(index, config)
+            let block = try clipBlock(index, config)
             blocks.append(try block.prepared(for: precision, by: self, ops))
         }
         skip { $0.hasPrefix("\(TensorNames.Vision.postNorm).") || $0.hasPrefix("v.blk.") }
-        return VisionWeights(
+        return CLIPWeights(
             classEmbedding: try vector(TensorNames.Vision.classEmbedding, count: width),
             patchEmbedding: try patchEmbedding(config),
             positionEmbedding: try tensor(
@@ -89,7 +71,7 @@ extension TensorLoader {
     }
 
     /// The convolution's kernel `[width, 3, side, side]`, as a matrix on flattened patches.
-    private func patchEmbedding(_ config: VisionConfig) throws(ModelError) -> LinearLayer {
+    private func patchEmbedding(_ config: CLIPConfig) throws(ModelError) -> LinearLayer {
         let name = TensorNames.Vision.patchEmbedding
         let side = config.patchSide
         let kernel = try tensor("\(name).weight", shape: [side, side, 3, config.width])
@@ -99,16 +81,16 @@ extension TensorLoader {
             bias: try vector(ifPresent: "\(name).bias", count: config.width))
     }
 
-    private func visionBlock(
-        _ index: Int, _ config: VisionConfig
-    ) throws(ModelError) -> VisionBlock {
+    private func clipBlock(
+        _ index: Int, _ config: CLIPConfig
+    ) throws(ModelError) -> CLIPBlock {
         let width = config.width
         func name(_ part: String) -> String { TensorNames.Vision.block(index, part) }
         func square(_ part: String) throws(ModelError) -> LinearLayer {
             try linear(name(part), inputs: width, outputs: width)
         }
         let (expand, contract) = try feedForward(index, config)
-        return VisionBlock(
+        return CLIPBlock(
             attentionNorm: try layerNorm(name(TensorNames.Vision.attentionNorm), width: width),
             query: try square(TensorNames.Vision.query),
             key: try square(TensorNames.Vision.key),
@@ -123,7 +105,7 @@ extension TensorLoader {
     /// llama.cpp's LLaVA converter swapped the names `ffn_down` and `ffn_up`, and later ones did
     /// not. The shapes show which layer takes the residual stream.
     private func feedForward(
-        _ index: Int, _ config: VisionConfig
+        _ index: Int, _ config: CLIPConfig
     ) throws(ModelError) -> (expand: LinearLayer, contract: LinearLayer) {
         let down = TensorNames.Vision.block(index, TensorNames.Vision.feedForwardDown)
         let up = TensorNames.Vision.block(index, TensorNames.Vision.feedForwardUp)

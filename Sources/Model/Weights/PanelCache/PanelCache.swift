@@ -47,7 +47,7 @@ final class PanelCache {
                     "\(path): made from an earlier \(file.path) or by another version of TrimLLaVA; "
                         + "packing it again")
             case .damaged: warnings.append("\(path): damaged; packing \(file.path) again")
-            case .unreadable(let reason): warnings.append("\(path): cannot be read: \(reason)")
+            case .unreadable(let reason): warnings.append("\(path): \(reason)")
             }
         }
     }
