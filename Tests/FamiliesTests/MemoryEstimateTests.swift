@@ -2,12 +2,12 @@
 import Decoder
 import GGUF
 import ModelTestSupport
-import Pictures
 import TestSupport
 import Testing
-import Weights
 
 @testable import Families
+@testable import Pictures
+@testable import Weights
 
 /// The formula's numbers for published models, computed by hand.
 @Suite struct MemoryEstimateTests {

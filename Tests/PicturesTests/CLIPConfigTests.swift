@@ -25,7 +25,7 @@ import Testing
 
     @Test func readsTheShape() throws {
         let model = try pair.load()
-        let config = try config(model)
+        let config = try self.config(model)
         #expect(config.tileSide == 28 && config.patchSide == 14 && config.patchCount == 4)
         #expect(config.width == 16 && config.feedForwardWidth == 24 && config.attention.heads == 2)
         #expect(config.featureLayers == [3] && config.blockCount == 3)
@@ -140,7 +140,7 @@ import Testing
     @Test func activationIsNamedByTheFile() throws {
         #expect(try features(with("use_gelu", .bool(false))) == (try features(pair)))
         let gelu = with("use_gelu", .bool(true))
-        #expect(try config(gelu.load()).activation == .gelu)
+        #expect(try self.config(gelu.load()).activation == .gelu)
         #expect(relativeError(try features(gelu), try features(pair)) > 1e-4)
         #expect(
             try with("use_silu", .bool(true)).refusal()
@@ -151,14 +151,14 @@ import Testing
     // MARK: Colours
 
     @Test func coloursDefaultToCLIPs() throws {
-        let config = try config(pair.load())
+        let config = try self.config(pair.load())
         #expect(config.mean == [0.48145466, 0.4578275, 0.40821073])
         #expect(config.deviation == [0.26862954, 0.26130258, 0.27577711])
         let own = with("vision.image_mean", .float32s([0.5, 0.25, 0.125])).changed {
             $0.projector["clip.vision.image_std"] = .float32s([1, 2, 4])
         }
         let other = try own.load()
-        #expect(try config(other).mean == [0.5, 0.25, 0.125])
+        #expect(try self.config(other).mean == [0.5, 0.25, 0.125])
         let white = Picture(width: 1, height: 1, pixels: [255, 255, 255])
         let tiles = try other.pictureEncoder.tiles(of: white)
         #expect(tiles.pixels[0] == 0.5 && tiles.pixels[2 * 28 * 28] == 0.875 / 4)

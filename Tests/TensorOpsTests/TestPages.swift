@@ -34,7 +34,7 @@ final class TestPages {
     /// Stores rows and lets queries attend to them and to those before.
     func attended(
         _ queries: Activations, _ keys: Activations, _ values: Activations, after firstToken: Int,
-        _ shape: AttentionShape, _ mask: AttentionMask = .causal, _ ops: TensorOps
+        _ shape: AttentionShape, _ mask: AttentionMask, _ ops: TensorOps
     ) -> [Float] {
         let sequences = [sequence(rows: 0..<queries.rows, after: firstToken)]
         ops.store(keys: keys, values: values, of: sequences, layer: 1, layout)
