@@ -36,6 +36,11 @@ func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target
         dependencies: [.target(name: module), "TestSupport"] + dependencies)
 }
 
+/// What tests of models need besides.
+let belowModels: [Target.Dependency] = [
+    "BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool",
+]
+
 let collections = Target.Dependency.product(
     name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(
@@ -85,7 +90,8 @@ let package = Package(
             name: "TrimLLaVAInternals",
             targets: [
                 "BlockFormats", "Kernels", "WeightPanels", "WorkerPool", "GGUF", "Imaging",
-                "TensorOps", "TokenPruning", "LLaVAModel", "Generation", "Tokenization",
+                "TensorOps", "TokenPruning", "Weights", "Decoder", "Pictures", "Families",
+                "Generation", "Tokenization",
             ]),
     ],
     dependencies: [
@@ -128,21 +134,29 @@ let package = Package(
         module(
             "Model", "TensorOps",
             ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool"]),
-        module(
-            "Model", "LLaVAModel",
-            ["TensorOps", "GGUF", "Imaging", "BlockFormats", "FileOutput", "WorkerPool"]),
         module("Model", "TokenPruning", ["TensorOps"]),
-        module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
+        module(
+            "Model", "Weights", ["TensorOps", "GGUF", "BlockFormats", "FileOutput", "WorkerPool"]),
+        module("Model", "Decoder", ["TensorOps", "Weights", "GGUF"]),
+        module("Model", "Pictures", ["TensorOps", "TokenPruning", "Weights", "GGUF", "Imaging"]),
+        module("Model", "Families", ["Decoder", "Pictures", "Weights", "GGUF", "Imaging"]),
+        module("Model", "Generation", ["Families", "Tokenization", "TokenPruning"]),
 
         // Product: the library that others import, jobs over many pictures, and the command line.
-        module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
+        module(
+            "Product", "TrimLLaVA",
+            ["Generation", "Families", "Pictures", "Imaging", "Tokenization", "GGUF"]),
         module(
             "Product", "Evaluation",
-            ["TrimLLaVA", "Generation", "TokenPruning", "Tokenization", "FileOutput", "UserText"]),
+            [
+                "TrimLLaVA", "Generation", "Pictures", "TokenPruning", "Tokenization", "FileOutput",
+                "UserText",
+            ]),
         module(
             "Product", "Captioning",
             [
-                "TrimLLaVA", "Generation", "Imaging", "LLaVAModel", "TensorOps", "CArchive",
+                "TrimLLaVA", "Generation", "Imaging", "Pictures", "Decoder", "TensorOps",
+                "CArchive",
                 "FileOutput", "UserText",
             ]),
         .target(
@@ -153,39 +167,48 @@ let package = Package(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
-                "Imaging", "LLaVAModel", "TokenPruning", "Tokenization", "TrimLLaVA", "UserText",
+                "Imaging", "Families", "Pictures", "TokenPruning", "Tokenization", "TrimLLaVA",
+                "UserText",
                 arguments,
             ],
             path: "Sources/Product/CommandLine"),
 
         .target(
-            name: "TestSupport", dependencies: ["BlockFormats"], path: "Tests/TestSupport",
-            resources: [.copy("Fixtures")]),
+            name: "TestSupport", dependencies: ["BlockFormats", "Imaging"],
+            path: "Tests/TestSupport", resources: [.copy("Fixtures")]),
+        // Small models that tests of several modules load.
+        .target(
+            name: "ModelTestSupport",
+            dependencies: ["Families", "Decoder", "Pictures", "Weights", "TestSupport"]
+                + belowModels,
+            path: "Tests/ModelTestSupport"),
         tests("BlockFormats"),
         tests("Kernels"),
         tests("GGUF"),
         tests("UserText"),
         tests("Tokenization", ["GGUF"]),
         tests("FileOutput"),
-        tests("Imaging", ["CPNG"]),
+        tests("Imaging", ["CPNG", "Pictures"]),
         tests("WorkerPool", ["CVectorOps"]),
         tests(
             "WeightPanels",
             ["BlockFormats", "Kernels"] + testedInstructionSets.map { .target(name: $0.name) }),
         tests("TensorOps", ["BlockFormats", "COpenBLAS", "Kernels", "WorkerPool"]),
-        tests(
-            "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
+        tests("Weights", ["ModelTestSupport"] + belowModels),
+        tests("Decoder", ["ModelTestSupport"] + belowModels),
+        tests("Pictures", ["ModelTestSupport"] + belowModels),
+        tests("Families", ["ModelTestSupport"] + belowModels),
         tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",
             [
-                "GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization",
+                "GGUF", "Imaging", "Kernels", "Families", "TensorOps", "Tokenization",
                 "TokenPruning", "WorkerPool",
             ]),
         tests(
             "TrimLLaVA",
             [
-                "BlockFormats", "GGUF", "Generation", "Imaging", "LLaVAModel", "TokenPruning",
+                "BlockFormats", "GGUF", "Generation", "Imaging", "Families", "TokenPruning",
                 "Tokenization",
             ]),
         tests("Evaluation", ["TrimLLaVA"]),

@@ -3,10 +3,9 @@ import TestSupport
 import Testing
 import TokenPruning
 import Tokenization
+import Weights
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 /// Many answers at once: each is what it is alone, and all come to an end.
 @Suite struct BatchGeneratorTests {
@@ -115,7 +114,7 @@ import Tokenization
     func aSharedPrefixIsStoredOnce(showsPicture: Bool) throws {
         let start = (0..<40).map { TokenID(263 + $0 % 7) }
         let tiles = loaded.tiles(width: 30, height: 30)
-        let rows = 41 + (showsPicture ? loaded.model.layout(tiles.geometry).rows.count : 0)
+        let rows = 41 + (showsPicture ? tiles.plan.rows.count : 0)
         let generator = try generator(parallel: 4, rows: 400)
         for id in 0..<4 {
             try generator.start(

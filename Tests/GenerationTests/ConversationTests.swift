@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import TestSupport
 import Testing
 import Tokenization
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 /// Turns on one KV cache, held against the same sequence in one prompt.
 @Suite struct ConversationTests {
@@ -81,7 +80,7 @@ import Tokenization
             [.tokens([1]), .picture(0), .picture(1), .tokens([263])], pictures: pictures,
             options: options, recorder: recorder)
         // 56 × 28 and 28 × 56: three tiles each with the base, 4 patches per tile.
-        let visual = pictures.map(\.geometry.visualTokenCount)
+        let visual = pictures.map(\.plan.rows.count)
         #expect(recorder.pixels.shape == [6, 3, 28, 28])
         #expect(recorder.features.shape == [6, 4, 16])
         #expect(recorder.projected.shape == [visual.reduce(0, +), 16])

@@ -5,8 +5,6 @@ import Testing
 import Tokenization
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 /// Requests of many tasks on one engine.
 @Suite struct EngineTests {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import TestSupport
 import Testing
 import Tokenization
+import Weights
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 /// What ends an answer, what refuses a prompt, and what a session remembers.
 @Suite struct GenerationSessionTests {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Decoder
+import Families
 import GGUF
 import Imaging
 import Kernels
+import Pictures
 import TensorOps
 import TestSupport
 import Testing
@@ -9,7 +12,6 @@ import Tokenization
 import WorkerPool
 
 @testable import Generation
-@testable import LLaVAModel
 
 /// A golden case's model, ready to answer.
 struct LoadedModel {
@@ -32,9 +34,9 @@ struct LoadedModel {
     }
 
     func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
-        let preprocessor = model.preprocessor(crop: try golden.facts().layout == "crop")
+        let encoder = model.pictureEncoder(crop: try golden.facts().layout == "crop")
         return try golden.picturePaths().map {
-            try preprocessor.tiles(of: PictureDecoder.load(path: $0))
+            try encoder.tiles(of: PictureDecoder.load(path: $0))
         }
     }
 
@@ -47,7 +49,7 @@ struct LoadedModel {
         while next < tokens.count {
             if tokens[next] == PromptLayout.visualToken {
                 pieces.append(.picture(picture))
-                next += tiles[picture].geometry.visualTokenCount
+                next += tiles[picture].plan.rows.count
                 picture += 1
             } else {
                 let end = tokens[next...].firstIndex(of: PromptLayout.visualToken) ?? tokens.count

@@ -3,17 +3,14 @@ import Testing
 import Tokenization
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 @Suite struct PromptLayoutTests {
     private let small = Self.picture(patchesPerSide: 1)
     private let large = Self.picture(patchesPerSide: 2)
 
-    private static func picture(patchesPerSide: Int) -> PictureSelection {
-        PictureSelection(
-            all: VisualTokenLayout(
-                .single(patchesPerSide: patchesPerSide), hasNewlines: false))
+    private static func picture(patchesPerSide: Int) -> PromptLayout.Picture {
+        let rows = patchesPerSide * patchesPerSide
+        return PromptLayout.Picture(keptRows: Array(0..<rows), positionSpan: rows)
     }
 
     @Test func picturesTakeTheirRowsWhereTheyStand() throws {
@@ -48,11 +45,10 @@ import Tokenization
     }
 
     @Test func prunedPicturesLeaveGapsInThePositions() throws {
-        let layout = VisualTokenLayout(.single(patchesPerSide: 2), hasNewlines: false)
-        let pruned = PictureSelection(layout, keeping: [1, 3], lacksQuestion: false)
+        let pruned = PromptLayout.Picture(keptRows: [1, 3], positionSpan: 4)
         let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6, 7])], [pruned])
         #expect(prompt.tokens == [1, -1, -1, 6, 7])
         #expect(prompt.originalPositions == [0, 2, 4, 5, 6])
-        #expect(prompt.unprunedRowCount == 7)
+        #expect(prompt.originalPositionCount == 7)
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
+import Decoder
 import TensorOps
 import TestSupport
 import Testing
 import TokenPruning
 import Tokenization
+import Weights
 
 @testable import Generation
-@testable import LLaVAModel
 
 @Suite struct PruningTests {
     private struct Run {
@@ -115,15 +115,14 @@ import Tokenization
             try golden("llava-next-mistral", "landscape-anyres"),
             PruningOptions(budget: .count(20), selector: "uniform"))
         let selection = run.answer.selections[0]
-        let layout = VisualTokenLayout(
-            try run.loaded.tiles(try golden("llava-next-mistral", "landscape-anyres"))[0].geometry,
-            hasNewlines: true)
+        let plan = try run.loaded.tiles(try golden("llava-next-mistral", "landscape-anyres"))[0]
+            .plan
         let kept = Set(selection.keptRows)
         var rowIsKept = false
         var newlines = 0
-        for (index, row) in layout.rows.enumerated() where index >= 16 {
+        for (index, row) in plan.rows.enumerated() where index >= 16 {
             switch row {
-            case .patch: rowIsKept = rowIsKept || kept.contains(index)
+            case .cell: rowIsKept = rowIsKept || kept.contains(index)
             case .newline:
                 #expect(kept.contains(index) == rowIsKept)
                 newlines += rowIsKept ? 1 : 0

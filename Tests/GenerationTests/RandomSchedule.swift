@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import TestSupport
 import TokenPruning
 import Tokenization
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 /// Requests of all kinds, by seed: few or many rows, no picture to two, greedy or sampled, pruned or not, some that
 /// cannot be answered.

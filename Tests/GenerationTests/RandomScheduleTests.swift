@@ -2,9 +2,9 @@
 import TestSupport
 import Testing
 import Tokenization
+import Weights
 
 @testable import Generation
-@testable import LLaVAModel
 
 /// Requests come, go and are cancelled at random: whatever is answered is what it is alone, nothing waits for ever,
 /// and no page is lost.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import TensorOps
 import TestSupport
 import Testing
 import TokenPruning
 import Tokenization
+import Weights
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 /// Conversations that select anew for every question, and pictures that share their budgets.
 @Suite struct ReselectionTests {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
+import Pictures
 import TestSupport
 import Tokenization
 
 @testable import Generation
-@testable import Imaging
-@testable import LLaVAModel
 
 extension LoadedModel {
     /// The model of a tiny pair.
@@ -22,7 +22,7 @@ extension LoadedModel {
         var random = SeededGenerator(seed: seed)
         let pixels = (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &random) }
         do {
-            return try model.preprocessor(crop: false).tiles(
+            return try model.pictureEncoder.tiles(
                 of: Picture(width: width, height: height, pixels: pixels))
         } catch {
             preconditionFailure("\(error)")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import TestSupport
 import Testing
 
@@ -110,10 +111,10 @@ import Testing
                 let lying = try HostilePictureTests().lyingPNG(width: 12_000, height: 12_000)
                 let picture = Picture(
                     width: 4000, height: 1000, pixels: Array(repeating: 9, count: 12_000_000))
-                let preprocessor = try CLIPPreprocessor(
+                let tiles = try CLIPTiles(
                     tileSide: 4096, patchSide: 64, mean: [0, 0, 0], deviation: [1, 1, 1],
                     layout: .padToSquare)
-                let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
+                let regions = tiles.regions(of: picture.size)
                 // A map as large as the picture. Small allocations still succeed when that one fails.
                 var wide = PruneMap.Options()
                 wide.longestSide = 4000
@@ -122,7 +123,7 @@ import Testing
                 let attempts: [(String, () throws -> Void)] = [
                     ("decoding", { _ = try PictureDecoder.decode(lying, name: "a.png") }),
                     ("resizing", { _ = try picture.resized(width: 9000, height: 9000) }),
-                    ("tiling", { _ = try preprocessor.tiles(of: picture) }),
+                    ("tiling", { _ = try tiles.tiles(of: picture) }),
                     (
                         "turning",
                         {

@@ -44,12 +44,15 @@ func attentionDefinition(
 /// Queries, keys and values of one layer, and the attention to them.
 struct AttentionCase {
     let shape: AttentionShape
+    let mask: AttentionMask
     let queries: [Float]
     let keys: [Float]
     let values: [Float]
 
-    init(_ shape: AttentionShape, tokens: Int, deviation: Float = 1) {
-        self.shape = shape
+    init(
+        _ shape: AttentionShape, _ mask: AttentionMask = .causal, tokens: Int, deviation: Float = 1
+    ) {
+        (self.shape, self.mask) = (shape, mask)
         queries = gaussians(tokens * shape.queryWidth, seed: 11).map { $0 * deviation }
         keys = gaussians(tokens * shape.keyValueWidth, seed: 12)
         values = gaussians(tokens * shape.keyValueWidth, seed: 13)
@@ -63,11 +66,12 @@ struct AttentionCase {
             Array(numbers[(rows.lowerBound * width)..<(rows.upperBound * width)]), width: width)
     }
 
-    /// Causal attention of some rows to what was written so far, as one pass.
+    /// The attention of some rows to what was written so far, as one pass.
     func attended(rows: Range<Int>, _ pages: TestPages, _ ops: TensorOps) -> [Float] {
         pages.attended(
             part(queries, rows, shape.queryWidth), part(keys, rows, shape.keyValueWidth),
-            part(values, rows, shape.keyValueWidth), after: rows.lowerBound, shape, ops)
+            part(values, rows, shape.keyValueWidth), after: rows.lowerBound, shape, mask,
+            ops)
     }
 
     /// The same prompt in chunks.

@@ -55,7 +55,7 @@ import Testing
                 of: [pages.sequence(rows: 0..<rows.cached, after: 0)], layer: 1, pages.layout)
             let result = pages.attended(
                 Activations(queries, width: shape.queryWidth), new[0], new[1], after: rows.cached,
-                shape, testOps)
+                shape, .causal, testOps)
             let definition = attentionDefinition(queries, keys, values, shape) {
                 rows.cached + $0 + 1
             }

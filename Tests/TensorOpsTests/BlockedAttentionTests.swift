@@ -86,7 +86,8 @@ import WorkerPool
         let result = pages.attended(
             Activations(part.queries, width: shape.queryWidth),
             Activations(keys, width: shape.keyValueWidth),
-            Activations(values, width: shape.keyValueWidth), after: 0, shape, ops)
+            Activations(values, width: shape.keyValueWidth), after: 0, shape,
+            .causal, ops)
         #expect(result[..<(141 * shape.queryWidth)] == clean[..<(141 * shape.queryWidth)])
         let areSpoilt = result[(141 * shape.queryWidth)...].allSatisfy(\.isNaN)
         #expect(areSpoilt)
@@ -131,7 +132,7 @@ import WorkerPool
             let result = Activations(rows: queries.rows, width: queries.width)
             withExtendedLifetime(pages) {
                 ops.attention(
-                    queries, to: sequences, layer: 1, pages[0].layout, shape, into: result)
+                    queries, to: sequences, layer: 1, pages[0].layout, shape, .causal, into: result)
             }
             let isEqual = result.array == alone.flatMap(\.self)
             #expect(isEqual)

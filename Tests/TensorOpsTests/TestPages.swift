@@ -31,15 +31,15 @@ final class TestPages {
         CachedSequence(rows: rows, firstToken: firstToken, pages: starts)
     }
 
-    /// Stores rows and lets queries attend to all tokens up to their own.
+    /// Stores rows and lets queries attend to them and to those before.
     func attended(
         _ queries: Activations, _ keys: Activations, _ values: Activations, after firstToken: Int,
-        _ shape: AttentionShape, _ ops: TensorOps
+        _ shape: AttentionShape, _ mask: AttentionMask, _ ops: TensorOps
     ) -> [Float] {
         let sequences = [sequence(rows: 0..<queries.rows, after: firstToken)]
         ops.store(keys: keys, values: values, of: sequences, layer: 1, layout)
         let result = Activations(rows: queries.rows, width: queries.width)
-        ops.attention(queries, to: sequences, layer: 1, layout, shape, into: result)
+        ops.attention(queries, to: sequences, layer: 1, layout, shape, mask, into: result)
         return result.array
     }
 }

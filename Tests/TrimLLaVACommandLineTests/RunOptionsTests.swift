@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import Foundation
 import GGUF
-import LLaVAModel
 import TestSupport
 import Testing
 import Tokenization

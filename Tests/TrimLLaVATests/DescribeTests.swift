@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Families
 import TestSupport
 import Testing
 import TrimLLaVA

@@ -2,11 +2,11 @@
 import GGUF
 import Generation
 import Imaging
-import LLaVAModel
 import Testing
 import TokenPruning
 import Tokenization
 import TrimLLaVA
+import Weights
 
 @Suite struct LLaVAErrorTests {
     private struct Foreign: Error, CustomStringConvertible {

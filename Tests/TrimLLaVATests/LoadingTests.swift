@@ -80,7 +80,7 @@ import TrimLLaVA
                     _ = try llava.complete(
                         "a<image>", pictures: [picture("small")], options: options)
                 } == missing)
-            let tiles = try llava.model.preprocessor(crop: false).tiles(of: picture("small"))
+            let tiles = try llava.model.pictureEncoder.tiles(of: picture("small"))
             let error = #expect(throws: GenerationError.self) {
                 try llava.encode(tiles, options: options, cancellation: Cancellation())
             }

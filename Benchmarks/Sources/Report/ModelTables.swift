@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import Decoder
+import Families
 import GGUF
+import Imaging
 import Kernels
-import LLaVAModel
 import MachinePeaks
 import TensorOps
+import Weights
 import WorkerPool
 
 /// The files of a model, made by `tools/make-synthetic-model` or any other.
@@ -23,31 +26,38 @@ struct ModelPair {
     }
 }
 
+/// A picture of a tile's size, of arbitrary numbers.
+func samplePicture(side: Int = 336) -> Picture {
+    Picture(
+        width: side, height: side,
+        pixels: (0..<(3 * side * side)).map { UInt8($0 * 37 % 251) })
+}
+
 /// Prints the times of the vision tower and the projector for one tile.
 func printVision(_ model: LLaVAModel) throws {
-    let config = model.vision.config
+    let encoder = model.pictureEncoder
+    let tiles = try encoder.tiles(of: samplePicture())
+    var times: (tower: [Double], projector: [Double]) = ([], [])
+    // The first run is not counted.
+    for run in 0...5 {
+        let encoding = try encoder.encoding(of: tiles, needs: [], key: nil)
+        _ = try encoding.finish(Cancellation())
+        guard run > 0 else { continue }
+        times.tower.append(encoding.visionSeconds / Double(tiles.count))
+        times.projector.append(encoding.projectionSeconds / Double(tiles.count))
+    }
     var rows = [["one tile", "ms", "worst of 5"]]
-    func add(_ name: String, _ body: () throws -> Void) throws {
-        let times = try sortedSeconds(of: 5, body)
-        rows.append([name] + [times[0], times[4]].map { decimal($0 * 1e3) })
+    for (name, times) in [("vision tower", times.tower), ("projector", times.projector)] {
+        let sorted = times.sorted()
+        rows.append([name] + [sorted[0], sorted[4]].map { decimal($0 * 1e3) })
     }
-    // Numbers in the range of normalised samples.
-    let pixels = (0..<(3 * config.tileSide * config.tileSide)).map {
-        Float(($0 * 37) % 401) / 100 - 2
-    }
-    try add("vision tower, \(config.blockCount) blocks") {
-        _ = try model.vision.features(pixels[...], cancellation: Cancellation())
-    }
-    let features = model.ops.activations(rows: config.patchCount, width: config.featureWidth)
-    features.values.update(repeating: 0.5, count: features.rows * features.width)
-    try add("projector") { _ = try model.project(features) }
     printTable(rows)
 }
 
 /// Prints the times of the decoder's steps and of the LM head alone, and the allocations of steps with one
 /// token.
 func printDecoder(_ model: LLaVAModel) throws {
-    let layers = model.decoder.config.layerCount
+    let layers = model.decoder.config.layers.count
     var rows = [["decoder, \(layers) layers", "ms", "tokens/s", "allocations"]]
     func add(_ name: String, tokens: Int, _ seconds: Double, _ allocations: String = "") {
         rows.append(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import GGUF
 import Generation
-import Imaging
-import LLaVAModel
+import Pictures
 import Tokenization
 
 /// Prints the pauses between a streaming answer's tokens while another request with an unpruned picture comes
@@ -40,11 +40,7 @@ private struct PauseSample {
             longestPause: longestPause)
         // Arbitrary tokens, none of them special.
         text = (0..<64).map { TokenID(300 + $0) }
-        let side = model.vision.config.tileSide
-        tiles = try model.preprocessor(crop: false).tiles(
-            of: Picture(
-                width: side, height: side,
-                pixels: (0..<(3 * side * side)).map { UInt8($0 * 37 % 251) }))
+        tiles = try model.pictureEncoder.tiles(of: samplePicture())
     }
 
     private func newcomer() -> BatchGenerator.Request {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import Foundation
-import LLaVAModel
 import MachinePeaks
 
 /// Prints tables of rates relative to the machine's peaks, and comparisons of alternatives.

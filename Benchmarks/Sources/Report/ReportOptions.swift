@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Kernels
-import LLaVAModel
+import Weights
 import WorkerPool
 
 /// What the command line asks for.

@@ -29,7 +29,8 @@ public struct FileStatus: Sendable {
     /// A device, and the inode number of the file on it.
     public struct Identity: Hashable, Sendable {
         let device: UInt64
-        let number: UInt64
+        /// The file's number in its file system.
+        public let number: UInt64
     }
 
     /// The status of the file that a path leads to; nil with `errno` set on failure.

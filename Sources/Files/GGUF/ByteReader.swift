@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// Reads little-endian values in order, never past the end of the file.
 struct ByteReader {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 
 /// One file on disk: a whole model, or one part of a split one.
 struct GGUFPart {
@@ -12,7 +13,7 @@ struct GGUFPart {
 
     /// Maps a file and checks everything that its header says.
     init(path: String) throws(GGUFError) {
-        let file = try MappedFile(path: path)
+        let file = try Self.mapped(path)
         var reader = ByteReader(file)
         version = try reader.version()
         let tensorCount = try reader.count(
@@ -28,9 +29,25 @@ struct GGUFPart {
         headerBytes = reader.offset
     }
 
+    private static func mapped(_ path: String) throws(GGUFError) -> MappedFile {
+        do {
+            return try MappedFile(path: path)
+        } catch {
+            let reason =
+                switch error {
+                case .missing(let reason), .unreadable(let reason): reason
+                case .notFile(.folder): "is a folder, expected a GGUF file"
+                case .notFile: "is not a regular file"
+                case .empty: "the file is empty"
+                }
+            throw .unreadable(file: path, reason: reason)
+        }
+    }
+
     var identity: FileIdentity {
         FileIdentity(
-            byteCount: file.bytes.count, modificationTime: file.modificationTime, inode: file.inode,
+            byteCount: file.bytes.count, modificationTime: file.status.version.modified,
+            inode: file.status.identity.number,
             header: fingerprint(
                 of: UnsafeRawBufferPointer(rebasing: file.bytes.prefix(headerBytes))))
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
+import FileOutput
 
 /// A tensor of a GGUF file: a view into the mapped file, which it keeps alive.
 public struct GGUFTensor: Sendable {

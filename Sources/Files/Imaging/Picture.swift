@@ -66,7 +66,7 @@ public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The name in errors of a picture without a name of its own.
-    var pictureName: String { "the picture of \(self) pixels" }
+    package var pictureName: String { "the picture of \(self) pixels" }
 
     /// Width and height as people write them, `640×480`.
     public var description: String { "\(width)×\(height)" }

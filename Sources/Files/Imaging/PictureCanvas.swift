@@ -11,19 +11,40 @@ public struct PixelColor: Sendable, Hashable {
     }
 }
 
+/// A rectangle of pixels; no pixel when one of the ranges is empty.
+public struct PixelRectangle: Sendable, Hashable {
+    /// Pixels of each row, from the left.
+    public let columns: Range<Int>
+    /// Rows, from the top.
+    public let rows: Range<Int>
+
+    /// The pixels in the given columns and rows.
+    public init(columns: Range<Int>, rows: Range<Int>) {
+        self.columns = columns
+        self.rows = rows
+    }
+
+    /// Whether the rectangle contains no pixel.
+    public var isEmpty: Bool { columns.isEmpty || rows.isEmpty }
+}
+
 /// The thickness of the lines along a rectangle's edges, in pixels.
-struct EdgeWidths {
-    var left, top, right, bottom: Int
+package struct EdgeWidths {
+    let left, top, right, bottom: Int
+
+    package init(left: Int, top: Int, right: Int, bottom: Int) {
+        (self.left, self.top, self.right, self.bottom) = (left, top, right, bottom)
+    }
 }
 
 /// A picture that is being drawn.
-struct PictureCanvas: ~Copyable {
-    let size: PixelSize
+package struct PictureCanvas: ~Copyable {
+    package let size: PixelSize
     private let samples: SampleBuffer<UInt8>
     private var pixels: UnsafeMutableBufferPointer<UInt8> { samples.numbers }  // [height, width, 3]
 
     /// A canvas of one colour.
-    init(size: PixelSize, color: PixelColor) throws(ImagingError) {
+    package init(size: PixelSize, color: PixelColor) throws(ImagingError) {
         self.size = size
         samples = try SampleBuffer(
             count: size.width * size.height * 3, name: size.pictureName)
@@ -35,10 +56,10 @@ struct PictureCanvas: ~Copyable {
     }
 
     /// The drawn picture.
-    consuming func finished() -> Picture { Picture(size, samples) }
+    package consuming func finished() -> Picture { Picture(size, samples) }
 
     /// Copies a whole picture to a position where it fits.
-    func copy(_ picture: Picture, left: Int, top: Int) {
+    package func copy(_ picture: Picture, left: Int, top: Int) {
         let length = picture.width * 3
         picture.pixels.withUnsafeBufferPointer { source in
             for row in 0..<picture.height {
@@ -50,7 +71,7 @@ struct PictureCanvas: ~Copyable {
     }
 
     /// Copies a rectangle of a picture of the canvas's size to the same place, with the given brightness.
-    func copy(_ rectangle: PixelRectangle, of picture: Picture, brightness: Double) {
+    package func copy(_ rectangle: PixelRectangle, of picture: Picture, brightness: Double) {
         let levels = Self.levels(brightness: brightness)
         picture.pixels.withUnsafeBufferPointer { source in
             for row in rectangle.rows {
@@ -63,7 +84,7 @@ struct PictureCanvas: ~Copyable {
     }
 
     /// Copies a picture of the canvas's size in grey: the mean of red, green and blue.
-    func copyGray(of picture: Picture, brightness: Double) {
+    package func copyGray(of picture: Picture, brightness: Double) {
         let levels = Self.levels(brightness: brightness)
         picture.pixels.withUnsafeBufferPointer { source in
             for pixel in stride(from: 0, to: pixels.count, by: 3) {
@@ -76,7 +97,7 @@ struct PictureCanvas: ~Copyable {
     /// Draws lines along the inner edges of a rectangle.
     ///
     /// They fill a rectangle that is too narrow for them.
-    func outline(_ rectangle: PixelRectangle, _ widths: EdgeWidths, color: PixelColor) {
+    package func outline(_ rectangle: PixelRectangle, _ widths: EdgeWidths, color: PixelColor) {
         let (columns, rows) = (rectangle.columns, rectangle.rows)
         fill(PixelRectangle(columns: columns, rows: rows.prefix(widths.top)), color)
         fill(PixelRectangle(columns: columns, rows: rows.suffix(widths.bottom)), color)

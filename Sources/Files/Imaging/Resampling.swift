@@ -18,14 +18,20 @@ extension Picture {
 ///
 /// Each source row is resampled and added at once to the output rows that it contributes to. The working
 /// memory is one row, however tall the source.
-struct Resampling {
+package struct Resampling {
     let horizontal: ResamplingAxis
     let vertical: ResamplingAxis
     /// The colour of the canvas around the source: red, green, blue.
-    var canvas: [UInt8] = [0, 0, 0]
+    let canvas: [UInt8]
+
+    package init(
+        horizontal: ResamplingAxis, vertical: ResamplingAxis, canvas: [UInt8] = [0, 0, 0]
+    ) {
+        (self.horizontal, self.vertical, self.canvas) = (horizontal, vertical, canvas)
+    }
 
     /// Resamples a picture whose sides the axes were planned for.
-    func apply(to picture: Picture) throws(ImagingError) -> Picture {
+    package func apply(to picture: Picture) throws(ImagingError) -> Picture {
         let rowLength = horizontal.count * 3
         let size = PixelSize(width: horizontal.count, height: vertical.count)
         let sums = try SampleBuffer<Int32>(

@@ -6,7 +6,7 @@
 /// convolution with a = −0.5 (Keys, 1981), widened by the scale when shrinking, with fixed-point weights.
 /// Weighted sums of integers do not depend on their order or grouping. A source inside a larger plain canvas
 /// therefore needs no canvas in memory: the weights that fall outside are summed up.
-struct ResamplingAxis {
+package struct ResamplingAxis {
     /// Bits after the point in a weight: 32, less 8 for the sample and 2 for overshoot and sign.
     static let precision: Int32 = 22
     /// The start of a weighted sum, so that dropping `precision` bits rounds to nearest.
@@ -31,7 +31,7 @@ struct ResamplingAxis {
     ///   - source: Where the source lies on the canvas.
     ///   - outputLength: Samples of the whole canvas after resampling.
     ///   - window: The output samples to make.
-    init(canvasLength: Int, source: Range<Int>, outputLength: Int, window: Range<Int>) {
+    package init(canvasLength: Int, source: Range<Int>, outputLength: Int, window: Range<Int>) {
         var spans: [Range<Int>] = []
         var offsets: [Int] = []
         var weights: [Int32] = []
@@ -57,13 +57,6 @@ struct ResamplingAxis {
         self.init(
             canvasLength: sourceLength, source: 0..<sourceLength, outputLength: outputLength,
             window: 0..<outputLength)
-    }
-
-    /// Plans the resampling of a tile whose window lies on the resized canvas.
-    init(_ axis: TileAxis) {
-        self.init(
-            canvasLength: axis.canvasLength, source: axis.source,
-            outputLength: axis.resizedLength, window: axis.window)
     }
 
     /// The sum of all weights of an output sample, near 2^precision.

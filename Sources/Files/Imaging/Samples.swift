@@ -12,12 +12,12 @@
 /// Allocating it may fail with an error, where an array would end the process.
 ///
 /// It is filled where it is made and never changes once it is wrapped in `Samples`.
-final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {
+package final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {
     /// All numbers, uninitialised at first.
-    let numbers: UnsafeMutableBufferPointer<Number>
+    package let numbers: UnsafeMutableBufferPointer<Number>
 
     /// - Parameter name: the picture's name in errors.
-    init(count: Int, name: @autoclosure () -> String) throws(ImagingError) {
+    package init(count: Int, name: @autoclosure () -> String) throws(ImagingError) {
         let (byteCount, overflows) = count.multipliedReportingOverflow(
             by: MemoryLayout<Number>.stride)
         guard !overflows, count >= 0, let memory = malloc(max(1, byteCount)) else {
@@ -34,7 +34,7 @@ final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {
 public struct Samples<Number: BitwiseCopyable & Sendable>: RandomAccessCollection, Sendable {
     private let buffer: SampleBuffer<Number>
 
-    init(_ buffer: SampleBuffer<Number>) {
+    package init(_ buffer: SampleBuffer<Number>) {
         self.buffer = buffer
     }
 

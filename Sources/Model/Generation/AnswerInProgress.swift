@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Decoder
+import Families
 import TensorOps
 import Tokenization
+
+/// What a sequence holds: its rows, and the position of the next one.
+struct SequenceState {
+    /// Every row's token, −1 on visual rows; those beyond the KV cache's rows are pending.
+    var tokens: [TokenID] = []
+    /// The position of the first pending row, ahead of the number of rows where some were pruned.
+    var nextPosition = 0
+}
 
 /// A sequence whose answer is being generated.
 final class AnswerInProgress {

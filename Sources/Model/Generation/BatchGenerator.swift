@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
-import LLaVAModel
+import Decoder
+import Families
 import TensorOps
 import TokenPruning
 import Tokenization
+import Weights
 
 /// Answers many prompts at once: those that are live decode in one step, and a new one enters as soon as
 /// one ends.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Families
 import Imaging
-import LLaVAModel
+import Pictures
 import TensorOps
 import Tokenization
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
-import LLaVAModel
 import Synchronization
 import TokenPruning
+import Weights
 
 /// An engine's thread, and the requests on their way to it and back.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Imaging
-import LLaVAModel
 import TokenPruning
+import Weights
 
 /// Why a prompt cannot be answered.
 public enum GenerationError: Error, Equatable {
@@ -64,4 +64,11 @@ extension GenerationError: CustomStringConvertible {
             "\(name) is \(value), expected \(expected)"
         }
     }
+}
+
+/// Calls `body` and wraps what the model throws.
+func modelled<Value>(
+    _ body: () throws(ModelError) -> Value
+) throws(GenerationError) -> Value {
+    do { return try body() } catch { throw .model(error) }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
-import LLaVAModel
+import Families
+import Pictures
 import TensorOps
 import TokenPruning
 import Tokenization
+import Weights
 
 /// One sequence of prompts and answers: a batch of one, over the rows that it keeps in the cache.
 ///
@@ -44,15 +45,13 @@ public final class GenerationSession {
     ///
     /// - Throws: `GenerationError`, as `answer` would.
     public func check(
-        _ prompt: [PromptPiece], pictures: [TileGeometry], options: GenerationOptions
+        _ prompt: [PromptPiece], pictures: [PicturePlan], options: GenerationOptions
     ) throws(GenerationError) {
         try options.validate()
-        let largest = pictures.map { geometry in
-            PictureSelection(largest: model.layout(geometry), for: options)
-        }
+        let largest = pictures.map { PromptLayout.Picture(largest: $0, options) }
         // Alone, a prompt without rows or with other pictures is told from what was said before.
         _ = try PromptLayout(prompt, largest)
-        let before = earlier(options).map { $0.largestSelection(options, model) }
+        let before = earlier(options).map { $0.largest(options) }
         do {
             _ = try PromptPlan(whole(prompt), before + largest, options, model)
         } catch .promptTooLong(let rows, let visualRows, _, let context)
@@ -82,7 +81,7 @@ public final class GenerationSession {
         recorder: StageRecorder? = nil, onText: @escaping (String) -> Void = { _ in },
         onProgress: @escaping (PromptProgress) -> Void = { _ in }
     ) throws(GenerationError) -> Answer {
-        try check(prompt, pictures: pictures.map(\.geometry), options: options)
+        try check(prompt, pictures: pictures.map(\.plan), options: options)
         let earlier = earlier(options)
         let request = BatchGenerator.Request(
             id: 0, prompt: whole(prompt),

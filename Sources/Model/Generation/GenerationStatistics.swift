@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 
 /// What an answer cost; times are in seconds.
 public struct GenerationStatistics: Sendable, Equatable {
@@ -48,7 +49,7 @@ public struct GenerationStatistics: Sendable, Equatable {
     }
 
     /// Adds what encoding a picture has cost.
-    mutating func add(_ encoding: PictureEncoding) {
+    mutating func add(_ encoding: any PictureEncoding) {
         visionSeconds += encoding.visionSeconds
         projectionSeconds += encoding.projectionSeconds
     }

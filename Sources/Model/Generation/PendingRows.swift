@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Decoder
 import TensorOps
 import Tokenization
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Pictures
 
 /// Which of a picture's rows enter the decoder.
 public struct PictureSelection: Sendable, Equatable {
@@ -19,29 +19,16 @@ public struct PictureSelection: Sendable, Equatable {
     public var keptNewlineCount: Int { keptRows.count - keptPatches.count }
 
     /// All rows of a picture.
-    init(all layout: VisualTokenLayout) {
-        self.init(layout, keeping: Array(layout.candidates.indices), lacksQuestion: false)
+    init(all plan: PicturePlan) {
+        self.init(plan, keeping: Array(plan.candidates.indices), lacksQuestion: false)
     }
 
     /// Some patches of a picture, ascending, and the newlines that follow them.
-    init(_ layout: VisualTokenLayout, keeping patches: [Int], lacksQuestion: Bool) {
-        candidateCount = layout.candidates.count
+    init(_ plan: PicturePlan, keeping patches: [Int], lacksQuestion: Bool) {
+        candidateCount = plan.candidates.count
         keptPatches = patches
-        keptRows = layout.rows(keeping: patches)
-        unprunedRowCount = layout.rows.count
+        keptRows = plan.rows(keeping: patches)
+        unprunedRowCount = plan.rows.count
         self.lacksQuestion = lacksQuestion
-    }
-
-    /// A selection that takes the most rows that the options allow, for checks before the picture is
-    /// encoded: each patch in a grid row of its own, with a newline.
-    init(largest layout: VisualTokenLayout, for options: GenerationOptions) {
-        let all = layout.candidates.count
-        let most = options.pruning?.budget.mostKept(of: all) ?? all
-        let newlines = layout.rows.indices.filter { layout.rows[$0] == .newline }
-        candidateCount = layout.candidates.count
-        keptPatches = Array(0..<most)
-        keptRows = (layout.candidates.prefix(most) + newlines.prefix(most)).sorted()
-        unprunedRowCount = layout.rows.count
-        lacksQuestion = false
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Decoder
 import TensorOps
 import Tokenization
+import Weights
 
 /// Fuses the pending rows of many sequences, prompts and single tokens alike, into batches for the
 /// decoder.

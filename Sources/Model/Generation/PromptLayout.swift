@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import Tokenization
 
 /// The rows that a prompt becomes.
 struct PromptLayout {
+    /// A picture of a prompt.
+    struct Picture {
+        /// The rows that enter the decoder: ascending indices into the picture's plan.
+        let keptRows: [Int]
+        /// How far the positions of what follows move on.
+        let positionSpan: Int
+    }
+
     /// What stands on visual rows instead of a token.
     static let visualToken: TokenID = -1
 
@@ -10,8 +19,8 @@ struct PromptLayout {
     let tokens: [TokenID]  // [rows]
     /// Where each row would be without pruning.
     let originalPositions: [Int]  // [rows]
-    /// Rows without pruning.
-    let unprunedRowCount: Int
+    /// Positions that the prompt takes up without pruning.
+    let originalPositionCount: Int
     /// Rows of each picture, in the order of the pictures.
     let pictureRows: [Range<Int>]
 
@@ -21,7 +30,7 @@ struct PromptLayout {
     /// Lays out a prompt that refers to each of the pictures once.
     ///
     /// - Throws: `GenerationError.pictureMismatch`, `GenerationError.emptyPrompt`.
-    init(_ prompt: [PromptPiece], _ pictures: [PictureSelection]) throws(GenerationError) {
+    init(_ prompt: [PromptPiece], _ pictures: [Picture]) throws(GenerationError) {
         var tokens: [TokenID] = []
         var positions: [Int] = []
         var nextPosition = 0
@@ -41,7 +50,7 @@ struct PromptLayout {
                 rows[index] = tokens.count..<(tokens.count + picture.keptRows.count)
                 tokens += picture.keptRows.map { _ in Self.visualToken }
                 positions += picture.keptRows.map { nextPosition + $0 }
-                nextPosition += picture.unprunedRowCount
+                nextPosition += picture.positionSpan
             }
         }
         pictureRows = rows.compactMap(\.self)
@@ -49,6 +58,14 @@ struct PromptLayout {
         guard !tokens.isEmpty else { throw .emptyPrompt }
         self.tokens = tokens
         originalPositions = positions
-        unprunedRowCount = nextPosition
+        originalPositionCount = nextPosition
+    }
+}
+
+extension PromptLayout.Picture {
+    /// A picture that takes the most rows that the options allow, for checks before it is encoded.
+    init(largest plan: PicturePlan, _ options: GenerationOptions) {
+        keptRows = Array(0..<plan.mostRows(within: options.pruning?.budget))
+        positionSpan = plan.positionSpan
     }
 }

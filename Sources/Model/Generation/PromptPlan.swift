@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Families
 import Tokenization
 
 /// A prompt's rows and their positions, known to fit.
@@ -11,7 +11,7 @@ struct PromptPlan {
     ///
     /// - Throws: `GenerationError`.
     init(
-        _ prompt: [PromptPiece], _ pictures: [PictureSelection], _ options: GenerationOptions,
+        _ prompt: [PromptPiece], _ pictures: [PromptLayout.Picture], _ options: GenerationOptions,
         _ model: LLaVAModel
     ) throws(GenerationError) {
         layout = try PromptLayout(prompt, pictures)
@@ -26,5 +26,4 @@ struct PromptPlan {
             answer: min(options.maxNewTokens, model.context - layout.rowCount),
             contextLength: model.decoder.config.contextLength)
     }
-
 }

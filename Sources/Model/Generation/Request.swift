@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
-import LLaVAModel
+import Pictures
 import Tokenization
 
 extension BatchGenerator {
@@ -90,17 +89,26 @@ extension BatchGenerator {
 }
 
 extension BatchGenerator.PictureInput {
-    func layout(_ model: LLaVAModel) -> VisualTokenLayout {
+    /// What becomes of the picture.
+    private var plan: PicturePlan {
         switch self {
-        case .tiles(let tiles, _): model.layout(tiles.geometry)
-        case .encoded(let picture): picture.layout
-        case .selected(let picture): picture.layout
+        case .tiles(let tiles, _): tiles.plan
+        case .encoded(let picture): picture.plan
+        case .selected(let picture): picture.plan
         }
     }
 
     /// The most rows that the picture may take.
-    func largestSelection(_ options: GenerationOptions, _ model: LLaVAModel) -> PictureSelection {
-        if case .selected(let picture) = self { return picture.selection }
-        return PictureSelection(largest: layout(model), for: options)
+    func largest(_ options: GenerationOptions) -> PromptLayout.Picture {
+        if case .selected(let picture) = self { return picture.inPrompt }
+        return PromptLayout.Picture(largest: plan, options)
     }
+}
+
+/// How far a prompt has come on its way through the model; the answer begins after it.
+public enum PromptProgress: Sendable, Equatable {
+    /// A picture, counted from 0, is in the vision tower; `done` goes from 0 to 1.
+    case encoding(picture: Int, of: Int, done: Double)
+    /// The prompt's rows are in the decoder; `done` goes from 0 to 1.
+    case reading(done: Double)
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
-import LLaVAModel
+import Families
+import Pictures
 import TensorOps
 import TokenPruning
 import Tokenization
+import Weights
 
 /// Who is told what happens to a request.
 struct RequestObserver {
@@ -23,7 +24,7 @@ final class RequestInEncoding {
     private let known: EncodedPictureCache
     /// The pictures that are encoded, in order; nil for one whose rows were chosen before.
     private var pictures: [EncodedPicture?] = []
-    private var encoding: PictureEncoding?
+    private var encoding: (any PictureEncoding)?
     private var statistics = GenerationStatistics()
 
     /// A request before its first slice; every check that needs no pixel is made here.
@@ -36,7 +37,7 @@ final class RequestInEncoding {
         try request.options.validate()
         _ = try PromptPlan(
             request.prompt,
-            request.pictures.map { $0.largestSelection(request.options, model) },
+            request.pictures.map { $0.largest(request.options) },
             request.options, model)
         rows = try RowSelection(request.options.pruning, question: request.question, model)
         self.request = request
@@ -72,22 +73,31 @@ final class RequestInEncoding {
         func report(_ done: Double) {
             observer.onEvent(.encoding(picture: place, of: places.count, done: done))
         }
-        let encoding: PictureEncoding
+        let encoding: any PictureEncoding
         if let begun = self.encoding {
             encoding = begun
         } else {
-            encoding = try PictureEncoding(
-                tiles, needs: rows.needs, key: key, model, recorder: observer.recorder)
+            encoding = try begin(tiles, key)
             self.encoding = encoding
             report(0)
         }
-        try encoding.runSlice()
+        try modelled { () throws(ModelError) in try encoding.runSlice() }
         report(encoding.fraction)
-        guard encoding.isDone else { return }
+        guard let picture = encoding.picture else { return }
         statistics.add(encoding)
-        pictures.append(encoding.picture)
-        known.insert(encoding.picture)
+        observer.recorder?.record(tiles, picture)
+        pictures.append(picture)
+        known.insert(picture)
         self.encoding = nil
+    }
+
+    private func begin(
+        _ tiles: TileBatch, _ key: PictureKey?
+    ) throws(GenerationError) -> any PictureEncoding {
+        let needs = observer.recorder == nil ? rows.needs : rows.needs.union([.features])
+        return try modelled { () throws(ModelError) in
+            try model.pictureEncoder.encoding(of: tiles, needs: needs, key: key)
+        }
     }
 
     /// The request with the rows that enter the decoder, once all pictures are encoded.
@@ -100,7 +110,7 @@ final class RequestInEncoding {
             if case .selected(let earlier) = picture { earlier } else { chosen.popFirst() }
         }
         let plan = try PromptPlan(
-            request.prompt, visual.map(\.selection), request.options, model)
+            request.prompt, visual.map(\.inPrompt), request.options, model)
         observer.onPictures?(encoded, visual)
         return SelectedRequest(
             request: request, cancellation: cancellation, observer: observer, visual: visual,

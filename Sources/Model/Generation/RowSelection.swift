@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
-import LLaVAModel
+import Families
+import Pictures
 import TensorOps
 import TokenPruning
 import Tokenization
+import Weights
 
 /// A picture ready for the decoder.
 public struct SelectedPicture: Sendable {
-    let layout: VisualTokenLayout
+    let plan: PicturePlan
     let selection: PictureSelection
     let rows: Activations  // [selection.keptRows, width]
     /// What the picture shows; nil for one that is not known again.
     let key: PictureKey?
+
+    /// The picture's place in a prompt.
+    var inPrompt: PromptLayout.Picture {
+        PromptLayout.Picture(keptRows: selection.keptRows, positionSpan: plan.positionSpan)
+    }
 }
 
 /// Selects the rows of encoded pictures that enter the decoder.
@@ -37,10 +43,8 @@ struct RowSelection {
         self.pruning = pruning
         self.question = model.decoder.embed(question)
         selector = try pruning?.namedSelector()
-        if let info = selector?.info, info.needs.contains(.classAttention),
-            model.vision.blockCount == 0
-        {
-            throw .pruning(.missingInput(selector: info.name, need: .classAttention))
+        if let info = selector?.info {
+            try model.pictureEncoder.check(info.needs, of: info.name)
         }
     }
 
@@ -55,7 +59,7 @@ struct RowSelection {
         let selections = try measure(&statistics.selectionSeconds) {
             () throws(GenerationError) -> [PictureSelection] in
             guard let pruning, let selector else {
-                return pictures.map { PictureSelection(all: $0.layout) }
+                return pictures.map { PictureSelection(all: $0.plan) }
             }
             if pruning.sharesBudget, pictures.count > 1 {
                 return try selectTogether(pictures, pruning)
@@ -69,17 +73,15 @@ struct RowSelection {
         return zip(pictures, selections).map { picture, selection in
             recorder?.recordSelection(selection)
             return SelectedPicture(
-                layout: picture.layout, selection: selection,
-                rows: model.pack(
-                    picture.embeddings, selection.keptRows.map { picture.layout.rows[$0] }),
-                key: picture.key)
+                plan: picture.plan, selection: selection,
+                rows: picture.rows(selection.keptRows), key: picture.key)
         }
     }
 
     private func select(
         _ selector: any TokenSelector, from picture: EncodedPicture, _ pruning: PruningOptions
     ) throws(GenerationError) -> PictureSelection {
-        let patches = picture.candidatePatches
+        let patches = picture.plan.candidateCells
         var features: Activations?
         if needs.contains(.features), let all = picture.features {
             features = try gather(patches, of: all)
@@ -95,13 +97,17 @@ struct RowSelection {
             return try selector.select(input, keep: keep, ops: model.ops)
         }
         return PictureSelection(
-            picture.layout, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
+            picture.plan, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
     }
 
     private func gather(
         _ patches: [Int], of rows: Activations
     ) throws(GenerationError) -> Activations {
-        try granted { () throws(MemoryShortage) in try model.ops.gather(patches, of: rows) }
+        try modelled { () throws(ModelError) in
+            try granted("a picture's visual tokens") { () throws(MemoryShortage) in
+                try model.ops.gather(patches, of: rows)
+            }
+        }
     }
 
     /// Shares the pictures' budgets between them.
@@ -110,7 +116,7 @@ struct RowSelection {
     ) throws(GenerationError) -> [PictureSelection] {
         var candidates: [Activations] = []
         for picture in pictures {
-            candidates.append(try gather(picture.candidatePatches, of: picture.embeddings))
+            candidates.append(try gather(picture.plan.candidateCells, of: picture.embeddings))
         }
         let chosen = try pruned { () throws(PruningError) in
             var keep = 0
@@ -122,7 +128,7 @@ struct RowSelection {
         }
         return zip(pictures, chosen.indices).map { picture, indices in
             PictureSelection(
-                picture.layout, keeping: indices, lacksQuestion: chosen.lacksQuestion)
+                picture.plan, keeping: indices, lacksQuestion: chosen.lacksQuestion)
         }
     }
 }
@@ -148,10 +154,39 @@ extension PictureSelection {
         cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) {
         let rows = try RowSelection(pruning, question: question, model)
-        let encoding = try PictureEncoding(tiles, needs: rows.needs, model)
-        try encoding.finish(cancellation, onProgress: onProgress)
+        let picture = try EncodedPicture(
+            tiles, needs: rows.needs, by: model.pictureEncoder, cancellation: cancellation,
+            onProgress: onProgress)
         var statistics = GenerationStatistics()
-        self = try rows.select([encoding.picture], &statistics)[0].selection
+        self = try rows.select([picture], &statistics)[0].selection
+    }
+}
+
+extension EncodedPicture {
+    /// Encodes a picture for selectors that look at no more than `needs`.
+    ///
+    /// - Throws: `GenerationError`.
+    public init(
+        _ tiles: TileBatch, needs: Set<SelectionNeed>, by encoder: any PictureEncoder,
+        cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
+    ) throws(GenerationError) {
+        try encoder.check(needs, of: "that was asked for")
+        self = try modelled { () throws(ModelError) in
+            try encoder.encoding(of: tiles, needs: needs, key: nil)
+                .finish(cancellation, onProgress: onProgress)
+        }
+    }
+}
+
+extension PictureEncoder {
+    /// Checks that it can tell a selector what it looks at.
+    fileprivate func check(
+        _ needs: Set<SelectionNeed>, of selector: String
+    ) throws(GenerationError) {
+        for need in [SelectionNeed.features, .classAttention]
+        where needs.contains(need) && !capabilities.contains(need) {
+            throw .pruning(.missingInput(selector: selector, need: need))
+        }
     }
 }
 

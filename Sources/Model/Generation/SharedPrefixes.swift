@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import LLaVAModel
+import Decoder
+import Pictures
 import TensorOps
 import Tokenization
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
-import TensorOps
+import Pictures
 import Tokenization
 
 /// Keeps what every stage of a run computed, so that it can be held against the original model.
@@ -45,16 +44,15 @@ public final class StageRecorder {
     /// A recorder that has seen nothing.
     public init() {}
 
-    func recordTiles(_ tiles: TileBatch) {
+    /// - Parameter picture: encoded with its features.
+    func record(_ tiles: TileBatch, _ picture: EncodedPicture) {
         pixels.append(Array(tiles.pixels), shape: [tiles.count, 3, tiles.side, tiles.side])
-    }
-
-    func recordFeatures(_ features: Activations, tiles: Int) {
-        self.features.append(
-            features.array, shape: [tiles, features.rows / tiles, features.width])
-    }
-
-    func recordProjected(_ rows: Activations) {
+        if let features = picture.features {
+            self.features.append(
+                features.array,
+                shape: [tiles.count, features.rows / tiles.count, features.width])
+        }
+        let rows = picture.rows(Array(picture.plan.rows.indices))
         projected.append(rows.array, shape: [rows.rows, rows.width])
     }
 

@@ -5,15 +5,16 @@ import Kernels
 struct AttentionPass {
     /// What the queries attend to.
     enum Tokens {
-        /// Keys and values of the same pass, which every query sees.
+        /// Keys and values of the same pass.
         case rows(Activations, Activations)  // each [tokens, keyValueHeads · headWidth]
-        /// A sequence; each query sees its own token and those before it.
+        /// A sequence, whose last tokens are the queries' own.
         case cached(CachedSequence, _ layer: Int, CachePageLayout)
     }
 
     let queries: UnsafePointer<Float>  // [rows, heads · headWidth]
     let rows: Int
     let tokens: Tokens
+    let mask: AttentionMask
     let shape: AttentionShape
     let result: UnsafeMutablePointer<Float>  // [rows, heads · headWidth]
 
@@ -33,17 +34,26 @@ struct AttentionPass {
     /// Whether tasks take one block of tokens each, and results are merged in the blocks' order.
     var isSpread: Bool { rows * shape.group <= Self.mostSpreadQueries }
 
-    /// Tokens that a row sees.
-    private func visibleTokens(_ row: Int) -> Int {
+    /// Tokens before those of the queries.
+    private var firstToken: Int {
         switch tokens {
-        case .rows(let keys, _): keys.rows
-        case .cached(let sequence, _, _): sequence.firstToken + row + 1
+        case .rows: 0
+        case .cached(let sequence, _, _): sequence.firstToken
+        }
+    }
+
+    /// Tokens up to the last one that a row sees.
+    private func visibleTokens(_ row: Int) -> Int {
+        guard mask == .full else { return firstToken + row + 1 }
+        switch tokens {
+        case .rows(let keys, _): return keys.rows
+        case .cached(let sequence, _, _): return sequence.firstToken + sequence.rows.count
         }
     }
 
     /// Tokens before the first one that a row sees.
     private func hiddenTokens(_ row: Int) -> Int {
-        guard case .cached = tokens, let window = shape.window else { return 0 }
+        guard case .window(let window) = mask else { return 0 }
         return max(0, visibleTokens(row) - window)
     }
 
@@ -151,9 +161,7 @@ struct AttentionPass {
         _ states: UnsafeMutablePointer<Float>, _ kernels: AttentionKernels
     ) {
         var first = range.lowerBound
-        if case .cached(let sequence, _, _) = tokens {
-            first = max(first, start - sequence.firstToken)
-        }
+        if mask != .full { first = max(first, start - firstToken) }
         let skipped = (first - range.lowerBound) * shape.group
         let seen = visibleTokens(range.upperBound - 1) - start
         let (keys, values) = headTokens(head, from: start)
@@ -169,9 +177,7 @@ struct AttentionPass {
     /// Tokens from `start` on that a row no longer sees; negative where its window begins before
     /// `start`.
     private func hiddenToFirst(_ row: Int, from start: Int) -> Int {
-        guard case .cached = tokens, let window = shape.window else {
-            return AttentionBlock.noneHidden
-        }
+        guard case .window(let window) = mask else { return AttentionBlock.noneHidden }
         return visibleTokens(row) - window - start
     }
 
@@ -203,7 +209,7 @@ struct AttentionPass {
     private func copyQueries(
         _ range: Range<Int>, _ head: Int, to target: UnsafeMutablePointer<Float>
     ) {
-        let scale = 1 / Float(shape.headWidth).squareRoot()
+        let scale = shape.scale
         let count = shape.group * shape.headWidth
         for (place, row) in range.enumerated() {
             let source = queries + row * shape.queryWidth + head * count

@@ -24,18 +24,17 @@ public struct RotaryEmbedding: Sendable {
 
     /// The angles `position · base^(−2i/rotatedWidth) / divisor`.
     ///
-    /// - Parameter divisors: one per pair (Llama 3's and longrope's factors), or one for all.
+    /// - Parameter divisors: one for each pair (Llama 3's and longrope's factors); nil where all are 1.
     public init(
-        pairing: Pairing, rotatedWidth: Int, base: Float, divisors: [Float] = [1],
+        pairing: Pairing, rotatedWidth: Int, base: Float, divisors: [Float]? = nil,
         magnitude: Float = 1
     ) {
-        precondition(divisors.count == 1 || divisors.count == rotatedWidth / 2)
+        precondition(divisors.map { $0.count == rotatedWidth / 2 } ?? true)
         self.pairing = pairing
         self.magnitude = magnitude
         frequencies = (0..<(rotatedWidth / 2)).map { pair in
             let exponent = Double(2 * pair) / Double(rotatedWidth)
-            return Float(1 / pow(Double(base), exponent))
-                / divisors[divisors.count == 1 ? 0 : pair]
+            return Float(1 / pow(Double(base), exponent)) / (divisors?[pair] ?? 1)
         }
     }
 

@@ -29,8 +29,8 @@ extension TensorOps {
             let part = task % parts
             let head = AttentionHead(
                 queries: queries, keys: roundedKeys, values: roundedValues, result: result,
-                column: task / parts * shape.headWidth, width: shape.headWidth, tokens: keys.rows,
-                kernels: kernels)
+                column: task / parts * shape.headWidth, width: shape.headWidth, scale: shape.scale,
+                tokens: keys.rows, kernels: kernels)
             head.attend(
                 (part * queries.rows / parts)..<((part + 1) * queries.rows / parts), scratch, thread
             )
@@ -48,6 +48,8 @@ private struct AttentionHead {
     /// The head's first column.
     let column: Int
     let width: Int
+    /// Factor on the scores.
+    let scale: Float
     /// Rows of keys and values.
     let tokens: Int
     let kernels: KernelTable
@@ -165,7 +167,6 @@ private struct AttentionHead {
 
     /// Queries multiplied by the scale of the scores.
     private func roundQueries(_ rows: Range<Int>, _ memory: Memory) {
-        let scale = 1 / Float(width).squareRoot()
         for (index, row) in rows.enumerated() {
             let source = queries.row(row) + self.column
             for column in 0..<width { memory.numbers[column] = source[column] * scale }

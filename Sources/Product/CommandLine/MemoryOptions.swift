@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Families
 import GGUF
 import Generation
-import LLaVAModel
 import TrimLLaVA
 
 /// The run whose memory `inspect --memory` estimates.
@@ -52,20 +52,10 @@ struct MemoryOptions: ParsableArguments {
 
     /// The estimate for a text model.
     func estimate(_ file: GGUFFile) throws -> MemoryEstimate {
-        let text = try DecoderConfig(file.metadata)
-        let projector = try mmproj.map { try GGUFFile(path: $0) }
-        let vision = try projector.map { try VisionConfig($0) }
-        return MemoryEstimate(
-            text: text, vocabulary: file.tensor("token_embd.weight")?.shape.last ?? 0,
-            vision: vision,
-            weights: WeightMemory(
-                text: file, projector: projector, visionBlocks: vision?.blockCount ?? 0,
-                activationMode: numbers.activations,
-                visionPrecision: numbers.visionPrecision,
-                floatEncoding: quantize),
-            context: context ?? min(LLaVAModel.defaultContext, text.contextLength),
-            visualTokens: vision?.largestVisualTokenCount ?? 0, keptTokens: keep,
-            sequences: parallel, format: numbers.kvCache,
-            promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
+        try MemoryEstimate(
+            text: file, projector: mmproj.map { try GGUFFile(path: $0) },
+            activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
+            floatEncoding: quantize, context: context, keptTokens: keep, sequences: parallel,
+            format: numbers.kvCache, promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
     }
 }

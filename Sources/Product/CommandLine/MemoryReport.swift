@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import Foundation
-import LLaVAModel
 import TrimLLaVA
 
 /// The memory that a run needs, as text and as JSON.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import DemoModel
-import LLaVAModel
+import Families
 import TrimLLaVA
 
 /// The model and how to run it.

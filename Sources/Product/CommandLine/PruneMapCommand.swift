@@ -65,7 +65,7 @@ struct PruneMapCommand: ParsableCommand {
             of: picture, question: prompt, by: options, crop: crop, onProgress: progress.show)
         progress.erase()
         let map = PruneMapFile(path: output)
-        try map.write(picture, selection, llava.model.preprocessor(crop: crop))
+        try map.write(picture, selection, llava.model.pictureEncoder(crop: crop))
         if !quiet { StandardError.print(map.summary(picture, selection, llava, crop: crop)) }
     }
 }

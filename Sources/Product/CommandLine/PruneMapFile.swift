@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Imaging
+import Pictures
 import TrimLLaVA
 
 /// A drawn map of what a selector kept.
@@ -8,19 +9,18 @@ struct PruneMapFile {
 
     /// Draws the map and writes it.
     func write(
-        _ picture: Picture, _ selection: PictureSelection, _ preprocessor: CLIPPreprocessor
+        _ picture: Picture, _ selection: PictureSelection, _ encoder: any PictureEncoder
     ) throws(ImagingError) {
-        let regions = PatchRegions(of: picture.size, preprocessor: preprocessor)
-        let map = try PruneMap.draw(picture, regions: regions, kept: selection.keptPatches)
-        try PictureEncoder.write(map, to: path)
+        let map = try PruneMap.draw(
+            picture, regions: encoder.regions(of: picture.size), kept: selection.keptPatches)
+        try PNGEncoder.write(map, to: path)
     }
 
     /// The counts that are printed with the map.
     func summary(
         _ picture: Picture, _ selection: PictureSelection, _ llava: LLaVA, crop: Bool
     ) -> String {
-        let regions = PatchRegions(
-            of: picture.size, preprocessor: llava.model.preprocessor(crop: crop))
+        let regions = llava.model.pictureEncoder(crop: crop).regions(of: picture.size)
         let hidden = selection.keptPatches.count { regions.isPadding($0) }
         return """
             kept \(selection.keptPatches.count) of \(selection.candidateCount) patches\

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import FileOutput
+import Pictures
 import TrimLLaVA
 
 /// `trimllava run`: asks a model about pictures.
@@ -144,6 +145,6 @@ struct RunCommand: ParsableCommand {
     private func writePruneMap(_ llava: LLaVA, _ input: PictureInput, _ answer: Answer) throws {
         guard let pruneMap, let selection = answer.selections.first else { return }
         try PruneMapFile(path: pruneMap).write(
-            input.pictures[0], selection, llava.model.preprocessor(crop: prompt.format.crop))
+            input.pictures[0], selection, llava.model.pictureEncoder(crop: prompt.format.crop))
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import Pictures
 import TokenPruning
 import Tokenization
 import TrimLLaVA
@@ -227,12 +228,11 @@ public final class Evaluation {
         _ paths: [String], _ cancellation: Cancellation
     ) throws -> [EncodedPicture] {
         if let cached, cached.paths == paths { return cached.pictures }
-        let preprocessor = llava.model.preprocessor(crop: false)
+        let encoder = llava.model.pictureEncoder
         let pictures = try paths.map { path in
             try EncodedPicture(
-                try preprocessor.tiles(of: PictureDecoder.load(path: path)), needs: needs,
-                llava.model,
-                cancellation: cancellation)
+                try encoder.tiles(of: PictureDecoder.load(path: path)), needs: needs,
+                by: encoder, cancellation: cancellation)
         }
         cached = (paths, pictures)
         return pictures

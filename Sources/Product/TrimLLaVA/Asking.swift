@@ -31,10 +31,10 @@ extension LLaVA {
                         question, pictures: pictures.count,
                         by: self.prompts(template, system: system), self.tokenizer)
                     let options = try self.bounded(options)
-                    let preprocessor = self.model.preprocessor(crop: crop)
+                    let encoder = self.model.pictureEncoder(crop: crop)
                     return Engine.Request(
                         prompt: written.pieces,
-                        pictures: try pictures.map { try $0.engineInput(preprocessor) },
+                        pictures: try pictures.map { try $0.engineInput(encoder) },
                         question: written.question, options: written.stopping(options))
                 },
                 onProgress: onProgress))

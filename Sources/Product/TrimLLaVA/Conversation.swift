@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
 import Imaging
-import LLaVAModel
 import Tokenization
+import Weights
 
 /// Questions and answers that build on each other, on one KV cache.
 ///
@@ -72,13 +72,11 @@ extension GenerationSession {
         onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
     ) throws -> Answer {
         let options = written.stopping(options)
-        let preprocessor = model.preprocessor(crop: crop)
-        let geometries = pictures.map {
-            preprocessor.geometry(width: $0.width, height: $0.height)
-        }
-        try check(written.pieces, pictures: geometries, options: options)
+        let encoder = model.pictureEncoder(crop: crop)
+        try check(
+            written.pieces, pictures: pictures.map { encoder.plan($0.size) }, options: options)
         let start = ContinuousClock.now
-        let tiles = try pictures.map { try preprocessor.tiles(of: $0) }
+        let tiles = try pictures.map { try encoder.tiles(of: $0) }
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
             written.pieces, pictures: tiles, question: written.question, options: options,

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import GGUF
 import Generation
 import Imaging
 import Kernels
-import LLaVAModel
 import Synchronization
 import TensorOps
 import Tokenization
+import Weights
 import WorkerPool
 
 #if canImport(Glibc)
@@ -131,7 +132,7 @@ public final class LLaVA: Sendable {
     ) throws(LLaVAError) -> PictureSelection {
         do {
             return try PictureSelection(
-                of: try model.preprocessor(crop: crop).tiles(of: picture), by: pruning,
+                of: try model.pictureEncoder(crop: crop).tiles(of: picture), by: pruning,
                 question: WrittenPrompt.tokens(of: question, tokenizer), model,
                 cancellation: cancellation,
                 onProgress: { onProgress(.encoding(picture: 0, of: 1, done: $0)) })

@@ -3,9 +3,9 @@ import GGUF
 import Generation
 import Imaging
 import Kernels
-import LLaVAModel
 import TokenPruning
 import Tokenization
+import Weights
 
 extension LLaVAError {
     /// What can be done about an error.

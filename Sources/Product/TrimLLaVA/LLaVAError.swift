@@ -3,9 +3,9 @@ import GGUF
 import Generation
 import Imaging
 import Kernels
-import LLaVAModel
 import TokenPruning
 import Tokenization
+import Weights
 
 /// Why a model cannot be loaded or a question not be answered: the error of the part that says so.
 ///

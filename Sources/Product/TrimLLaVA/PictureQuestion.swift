@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import Generation
-import Imaging
-import LLaVAModel
+import Pictures
 import TokenPruning
 import Tokenization
+import Weights
 
 /// A question about one picture, written down once for a model and asked about many.
 package struct PictureQuestion: Sendable {
@@ -61,11 +62,8 @@ package struct PictureQuestion: Sendable {
         let text = written.pieces.reduce(0) { rows, piece in
             if case .tokens(let tokens) = piece { rows + tokens.count } else { rows }
         }
-        let visual = model.vision.config.largestVisualTokenCount
-        let patches = options.pruning?.budget.mostKept(of: visual) ?? visual
-        // Every kept patch may bring the newline of its row along.
-        let newlines = model.vision.config.pinpoints.isEmpty ? 0 : patches
-        let prompt = text + min(visual, patches + newlines)
+        let prompt =
+            text + model.pictureEncoder.largestPlans.mostRows(within: options.pruning?.budget)
         return prompt >= model.context
             ? model.context
             : prompt + min(options.maxNewTokens, model.context - prompt)
@@ -93,10 +91,10 @@ extension LLaVA {
     ///
     /// - Parameters:
     ///   - options: how these will be answered.
-    ///   - encoder: what encodes it: nil for the model, or what its `encodingApart` gave.
+    ///   - encoder: what encodes it; nil for the model's own.
     /// - Throws: `GenerationError`.
     package func encode(
-        _ tiles: TileBatch, options: GenerationOptions, by encoder: LLaVAModel? = nil,
+        _ tiles: TileBatch, options: GenerationOptions, by encoder: (any PictureEncoder)? = nil,
         cancellation: Cancellation
     ) throws(GenerationError) -> EncodedPicture {
         var needs: Set<SelectionNeed> = []
@@ -109,6 +107,6 @@ extension LLaVA {
             }
         }
         return try EncodedPicture(
-            tiles, needs: needs, encoder ?? model, cancellation: cancellation)
+            tiles, needs: needs, by: encoder ?? model.pictureEncoder, cancellation: cancellation)
     }
 }

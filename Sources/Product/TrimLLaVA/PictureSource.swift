@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
 import Imaging
+import Pictures
 
 /// A picture that a question is about: decoded already, or the file that it is in.
 ///
@@ -42,34 +43,33 @@ public struct PictureSource: Sendable {
     /// What an engine makes tiles of, and knows the picture by.
     ///
     /// - Throws: `ImagingError` when the file cannot be read, or is none of a picture.
-    func engineInput(_ preprocessor: CLIPPreprocessor) throws(ImagingError) -> Engine.Picture {
+    func engineInput(_ encoder: any PictureEncoder) throws(ImagingError) -> Engine.Picture {
         switch content {
         case .decoded(let picture):
             return Engine.Picture { () throws(GenerationError) in
-                try tiles { () throws(ImagingError) in try preprocessor.tiles(of: picture) }
+                try tiles { () throws(ImagingError) in try encoder.tiles(of: picture) }
             }
         case .file(let path):
-            return input(try PictureDecoder.contents(path: path), name: path, preprocessor)
+            return input(try PictureDecoder.contents(path: path), name: path, encoder)
         case .bytes(let bytes, let name):
-            return input(bytes, name: name, preprocessor)
+            return input(bytes, name: name, encoder)
         }
     }
 
     private func input(
-        _ bytes: [UInt8], name: String, _ preprocessor: CLIPPreprocessor
+        _ bytes: [UInt8], name: String, _ encoder: any PictureEncoder
     ) -> Engine.Picture {
-        Engine.Picture(key: key(of: bytes, preprocessor)) { () throws(GenerationError) in
+        Engine.Picture(key: key(of: bytes, encoder)) { () throws(GenerationError) in
             try tiles { () throws(ImagingError) in
-                try preprocessor.tiles(
+                try encoder.tiles(
                     of: PictureDecoder.decode(bytes, name: name, applyOrientation: isOriented))
             }
         }
     }
 
     /// A digest of a file and of what its tiles depend on besides; an engine has one model.
-    private func key(of bytes: [UInt8], _ preprocessor: CLIPPreprocessor) -> PictureKey {
-        let settings =
-            "\(preprocessor.layout) \(preprocessor.tileSide) \(preprocessor.patchSide) \(isOriented)"
+    private func key(of bytes: [UInt8], _ encoder: any PictureEncoder) -> PictureKey {
+        let settings = "\(encoder.tilingDescription) \(isOriented)"
         return PictureKey(digest: SHA256.digest(of: SHA256.digest(of: bytes) + settings.utf8))
     }
 }

@@ -3,6 +3,7 @@ import FileOutput
 import Foundation
 import Generation
 import Imaging
+import Pictures
 import TrimLLaVA
 
 /// A picture that is ready for the vision tower, or the reason that it is not.
@@ -41,11 +42,11 @@ extension AheadQueue<LoadedPicture> {
     ///   - ahead: the most loaded pictures that wait in the queue.
     ///   - orients: whether to turn pictures as their EXIF orientation says.
     convenience init(
-        loading pictures: [PictureReference], preprocessor: CLIPPreprocessor, orients: Bool,
+        loading pictures: [PictureReference], encoder: any PictureEncoder, orients: Bool,
         ahead: Int
     ) {
         self.init(ahead: ahead, name: "trimllava.pictures") { put in
-            let reading = PictureReading(preprocessor: preprocessor, orients: orients)
+            let reading = PictureReading(encoder: encoder, orients: orients)
             for (index, picture) in pictures.enumerated() {
                 guard put(LoadedPicture(index: index, result: reading.load(picture))) else { break }
             }
@@ -55,12 +56,12 @@ extension AheadQueue<LoadedPicture> {
 
 /// Reads and decodes pictures.
 private final class PictureReading {
-    private let preprocessor: CLIPPreprocessor
+    private let encoder: any PictureEncoder
     private let orients: Bool
     private let source = PictureSource()
 
-    init(preprocessor: CLIPPreprocessor, orients: Bool) {
-        self.preprocessor = preprocessor
+    init(encoder: any PictureEncoder, orients: Bool) {
+        self.encoder = encoder
         self.orients = orients
     }
 
@@ -71,7 +72,7 @@ private final class PictureReading {
             let decoded = try PictureDecoder.decode(
                 bytes, name: picture.path.text, applyOrientation: orients)
             let decodedAt = ContinuousClock.now
-            let tiles = try preprocessor.tiles(of: decoded)
+            let tiles = try encoder.tiles(of: decoded)
             return .success(
                 LoadedPicture.Content(
                     tiles: tiles, version: version, pixels: decoded.size,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import Pictures
 import TrimLLaVA
 
 /// How a job generates captions.
@@ -99,7 +100,7 @@ public final class CaptionJob {
         }
         let loader = AheadQueue(
             loading: plan.tasks.map(\.picture),
-            preprocessor: llava.model.preprocessor(crop: options.crops),
+            encoder: llava.model.pictureEncoder(crop: options.crops),
             orients: options.orients, ahead: Self.picturesAhead)
         let pictures =
             options.encodingThreads == 0

@@ -11,14 +11,15 @@ extension AheadQueue<LoadedPicture> {
         encoding loader: AheadQueue<LoadedPicture>, _ llava: LLaVA, _ options: JobOptions,
         ahead: Int, cancellation: Cancellation
     ) {
-        let model = llava.model.encodingApart(threadCount: options.encodingThreads)
+        let encoder = llava.model.pictureEncoder.onOtherThreads(
+            count: options.encodingThreads)
         self.init(ahead: ahead, name: "trimllava.encoding") { put in
             while case .element(var loaded) = loader.next(waiting: true) {
                 if case .success(var content) = loaded.result {
                     let start = ContinuousClock.now
                     content.encoding = try? LoadedPicture.Encoding(
                         picture: llava.encode(
-                            content.tiles, options: options.generation, by: model,
+                            content.tiles, options: options.generation, by: encoder,
                             cancellation: cancellation),
                         seconds: (ContinuousClock.now - start) / .seconds(1))
                     loaded.result = .success(content)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Decoder
 import Foundation
-import LLaVAModel
 import TensorOps
 import TrimLLaVA
 

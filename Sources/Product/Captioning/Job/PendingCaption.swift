@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import Pictures
 import TrimLLaVA
 
 /// A caption that is being generated or is next.

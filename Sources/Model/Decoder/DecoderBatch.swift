@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+import Weights
+
+/// Rows of one or more sequences that go through the decoder together, so that weights are read once for
+/// all of them.
+///
+/// It keeps its memory from step to step. A batch belongs to one thread at a time.
+public final class DecoderBatch {
+    /// Rows that continue one sequence.
+    public struct Part {
+        /// The batch's rows.
+        public let rows: Range<Int>
+        /// The sequence.
+        public let cache: KeyValueCache
+        /// Why the rows have no result; other sequences are not affected.
+        public internal(set) var error: ModelError?
+    }
+
+    /// The rows: embeddings before the decoder has run, hidden states afterwards.
+    public let hidden: Activations  // [rows, width]
+    /// The rotary embedding's position of each row.
+    public private(set) var positions: [Int32] = []  // [rows]
+    /// The sequences, one after the other.
+    public internal(set) var parts: [Part] = []
+
+    let workspace: DecoderWorkspace
+    var sequences: [CachedSequence] = []
+
+    /// An empty batch for a decoder.
+    public init(_ decoder: Decoder) {
+        hidden = decoder.ops.activations(rows: 0, width: decoder.config.width)
+        workspace = DecoderWorkspace(decoder)
+    }
+
+    /// Makes room for a total number of rows, and forgets the earlier ones.
+    public func restart(rows: Int) {
+        hidden.resize(rows: rows)
+        positions.removeAll(keepingCapacity: true)
+        parts.removeAll(keepingCapacity: true)
+        sequences.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds rows that continue a sequence, whose embeddings the caller writes to `hidden`.
+    ///
+    /// - Returns: the batch's rows.
+    @discardableResult
+    public func append(
+        positions more: ArraySlice<Int32>, to cache: KeyValueCache
+    ) -> Range<Int> {
+        let rows = positions.count..<(positions.count + more.count)
+        precondition(rows.upperBound <= hidden.rows)
+        positions += more
+        cache.reserve(rows: rows.count)
+        parts.append(Part(rows: rows, cache: cache))
+        sequences.append(cache.sequence(rows: rows))
+        return rows
+    }
+}
+
+/// The activations of a decoder's layers.
+final class DecoderWorkspace {
+    let normed: Activations  // [rows, width]
+    /// Queries, keys and values.
+    let queryKeyValue: [Activations]  // [rows, heads · headWidth], [rows, keyValueWidth] twice
+    let attended: Activations  // [rows, heads · headWidth]
+    let gateAndUp: [Activations]  // each [rows, feedForwardWidth]
+    /// What a block adds to the rows.
+    let change: Activations  // [rows, width]
+    let angles: RotaryEmbedding.Angles
+    /// The rows that logits are computed of, and the logits.
+    let last: Activations  // [sequences, width]
+    let logits: Activations  // [sequences, vocabulary]
+
+    init(_ decoder: Decoder) {
+        let (config, ops) = (decoder.config, decoder.ops)
+        func rows(_ width: Int) -> Activations { ops.activations(rows: 0, width: width) }
+        normed = rows(config.width)
+        queryKeyValue = [
+            rows(config.attention.queryWidth), rows(config.attention.keyValueWidth),
+            rows(config.attention.keyValueWidth),
+        ]
+        attended = rows(config.attention.queryWidth)
+        gateAndUp = [rows(config.feedForwardWidth), rows(config.feedForwardWidth)]
+        change = rows(config.width)
+        angles = decoder.roomForAngles()
+        last = rows(config.width)
+        logits = rows(decoder.vocabularySize)
+    }
+
+    func resize(rows: Int) {
+        for activations in queryKeyValue { activations.resize(rows: rows) }
+        for activations in gateAndUp { activations.resize(rows: rows) }
+        normed.resize(rows: rows)
+        attended.resize(rows: rows)
+        change.resize(rows: rows)
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import TensorOps
+import Weights
+
+/// The shape of one layer of a text decoder.
+public struct LayerConfig: Sendable, Equatable {
+    /// Heads and their width.
+    public let attention: AttentionShape
+    /// The tokens that a token sees.
+    public let mask: AttentionMask
+    /// Numbers per token inside the feed-forward block.
+    public let feedForwardWidth: Int
+    /// ε of the normalisations.
+    public let epsilon: Float
+}
+
+/// The shape of a text decoder, read from its file's metadata.
+public struct DecoderConfig: Sendable, Equatable {
+    /// The decoders that differ in tensors, biases or the rotary embedding's pairing.
+    public enum Architecture: String, CaseIterable, Sendable {
+        case llama, qwen2, phi3
+    }
+
+    /// Which decoder it is.
+    public let architecture: Architecture
+    /// Numbers per token in the residual stream.
+    public let width: Int
+    /// The transformer layers, first to last.
+    public let layers: [LayerConfig]
+    /// Positions that the model was trained for.
+    public let contextLength: Int
+    /// Numbers of a head that the rotary embedding rotates.
+    public let rotatedWidth: Int
+    /// Base of the rotary embedding's frequencies.
+    public let rotaryBase: Float
+    /// The divisor of all of the rotary embedding's frequencies, besides factors that a file may
+    /// store as tensors.
+    public let rotaryDivisor: Float
+    /// Positions that the model was first trained for: longer contexts take the long factors of
+    /// longrope, where the file stores them (arXiv 2402.13753).
+    public let originalContextLength: Int
+    /// Factor on the rotary embedding's cosines and sines.
+    public let rotaryMagnitude: Float
+    /// Warnings about metadata that nothing here reads.
+    public let warnings: [String]
+
+    /// The most numbers per token anywhere in a decoder.
+    ///
+    /// Llama-3.1-405B, far larger than any LLaVA, has 53248.
+    package static let widthLimit = 1 << 16
+
+    /// Heads and their width: the same in all layers, as pages of the KV cache are.
+    public var attention: AttentionShape { layers[0].attention }
+    /// Numbers per token inside the widest feed-forward block.
+    public var feedForwardWidth: Int { layers.reduce(0) { max($0, $1.feedForwardWidth) } }
+    /// ε of the normalisation before the LM head.
+    var epsilon: Float { layers[0].epsilon }
+
+    /// Reads the metadata of a text model.
+    ///
+    /// - Throws: `ModelError` for other architectures and for numbers that contradict each other.
+    public init(_ metadata: GGUFMetadata) throws(ModelError) {
+        let general = Hyperparameters(metadata: metadata, prefix: "general")
+        let name = try general.string(ifPresent: "architecture") ?? "missing"
+        guard let architecture = Architecture(rawValue: name) else {
+            throw general.unsupported(
+                "architecture", name,
+                supported: Architecture.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        try general.checkIsModel()
+        let parameters = Hyperparameters(metadata: metadata, prefix: name)
+        self.architecture = architecture
+        width = try parameters.count("embedding_length", upTo: Self.widthLimit)
+        let layerCount = try parameters.count("block_count", upTo: 512)
+        let feedForwardWidth = try parameters.count("feed_forward_length", upTo: Self.widthLimit)
+        contextLength = try parameters.count("context_length", upTo: 1 << 30)
+        guard let epsilon = try parameters.positive(ifPresent: "attention.layer_norm_rms_epsilon")
+        else {
+            throw parameters.invalid(
+                "attention.layer_norm_rms_epsilon", "missing", "a positive number")
+        }
+        let attention = try Self.attention(parameters, width: width)
+        let mask = try Self.mask(parameters, context: contextLength)
+        layers = Array(
+            repeating: LayerConfig(
+                attention: attention, mask: mask, feedForwardWidth: feedForwardWidth,
+                epsilon: epsilon), count: layerCount)
+        rotatedWidth = try Self.rotatedWidth(parameters, attention, architecture)
+        rotaryBase = try parameters.positive(ifPresent: "rope.freq_base") ?? 10_000
+        rotaryDivisor = try Self.rotaryDivisor(parameters)
+        originalContextLength =
+            try parameters.count(ifPresent: "rope.scaling.original_context_length", upTo: 1 << 30)
+            ?? contextLength
+        rotaryMagnitude = try parameters.positive(ifPresent: "rope.scaling.attn_factor") ?? 1
+        if let experts = try parameters.integer(ifPresent: "expert_count"), experts != 0 {
+            throw parameters.unsupported("expert_count", "\(experts)", supported: "0")
+        }
+        warnings = try UnreadMetadata.decoder(
+            architecture, width: width, attention, hasWindow: mask != .causal
+        ).check(metadata)
+    }
+
+    private static func attention(
+        _ parameters: Hyperparameters, width: Int
+    ) throws(ModelError) -> AttentionShape {
+        let heads = try parameters.count("attention.head_count", upTo: 1 << 10)
+        let keyValueHeads =
+            try parameters.count(ifPresent: "attention.head_count_kv", upTo: heads) ?? heads
+        guard heads % keyValueHeads == 0 else {
+            throw parameters.invalid(
+                "attention.head_count_kv", "\(keyValueHeads)", "a divisor of \(heads)")
+        }
+        let limit = 1 << 12
+        let storedWidth = try parameters.count(ifPresent: "attention.key_length", upTo: limit)
+        guard storedWidth != nil || width % heads == 0 else {
+            throw parameters.invalid("attention.head_count", "\(heads)", "a divisor of \(width)")
+        }
+        let headWidth = storedWidth ?? width / heads
+        let valueWidth =
+            try parameters.count(ifPresent: "attention.value_length", upTo: limit) ?? headWidth
+        guard valueWidth == headWidth, headWidth > 0, headWidth % 2 == 0 else {
+            throw parameters.unsupported(
+                "attention.key_length and value_length", "\(headWidth) and \(valueWidth)",
+                supported: "equal even widths")
+        }
+        guard heads * headWidth <= widthLimit else {
+            throw parameters.invalid(
+                "attention.key_length", "\(headWidth)", "at most \(widthLimit) for \(heads) heads")
+        }
+        return AttentionShape(
+            heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth)
+    }
+
+    /// A window that the whole context fits into hides nothing.
+    private static func mask(
+        _ parameters: Hyperparameters, context: Int
+    ) throws(ModelError) -> AttentionMask {
+        let key = "attention.sliding_window"
+        guard let window = try parameters.integer(ifPresent: key), window != 0 else {
+            return .causal
+        }
+        guard window > 0 else { throw parameters.invalid(key, "\(window)", "0 or more") }
+        return window < context ? .window(window) : .causal
+    }
+
+    private static func rotatedWidth(
+        _ parameters: Hyperparameters, _ attention: AttentionShape, _ architecture: Architecture
+    ) throws(ModelError) -> Int {
+        let key = "rope.dimension_count"
+        let rotated =
+            try parameters.count(ifPresent: key, upTo: attention.headWidth) ?? attention.headWidth
+        guard rotated % 2 == 0 else {
+            throw parameters.invalid(key, "\(rotated)", "an even number")
+        }
+        guard architecture != .llama || rotated == attention.headWidth else {
+            throw parameters.invalid(
+                key, "\(rotated)", "the head's width, \(attention.headWidth)")
+        }
+        return rotated
+    }
+
+    private static func rotaryDivisor(_ parameters: Hyperparameters) throws(ModelError) -> Float {
+        let type = try parameters.string(ifPresent: "rope.scaling.type") ?? "linear"
+        switch type {
+        case "linear":
+            let key = "rope.scaling.factor"
+            let olderFactor = try parameters.number(ifPresent: "rope.scale_linear") ?? 0
+            let factor = try parameters.number(ifPresent: key) ?? olderFactor
+            guard factor >= 0, factor.isFinite else {
+                throw parameters.invalid(key, "\(factor)", "0 or more")
+            }
+            return factor == 0 ? 1 : factor
+        case "none", "longrope":
+            return 1
+        case "yarn" where try parameters.number(ifPresent: "rope.scaling.factor") == 1:
+            return 1
+        default:
+            throw parameters.unsupported(
+                "rope.scaling.type", type, supported: "none, linear, longrope")
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import Decoder
+import GGUF
+import Pictures
+import TensorOps
+import Weights
+
+/// A model that reads pictures and text, from a pair of GGUF files.
+public final class LLaVAModel: Sendable {
+    /// The text decoder.
+    public let decoder: Decoder
+    /// Turns pictures into rows of the decoder's width, as the model was trained.
+    public let pictureEncoder: any PictureEncoder
+    /// The most rows of a sequence: the user's limit, within the trained context.
+    public let context: Int
+    /// Oddities of the files that do not keep them from running.
+    public let warnings: [String]
+
+    /// The arithmetic of its layers.
+    public let ops: TensorOps
+
+    private let croppingEncoder: any PictureEncoder
+
+    /// Rows of a sequence where the user sets no limit: room for a LLaVA-NeXT picture (at most 2928
+    /// rows with the published grids) and an answer.
+    public static let defaultContext = 4096
+
+    /// Checks both files, finds every tensor and rearranges the matrices that need it.
+    ///
+    /// - Parameters:
+    ///   - context: most rows of a sequence; nil for `defaultContext`, or the trained context where
+    ///     that is shorter.
+    ///   - visionPrecision: how vision tower and projector compute.
+    ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
+    /// - Throws: `ModelError`.
+    public init(
+        text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil,
+        visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
+        onProgress: @escaping (LoadProgress) -> Void = { _ in }
+    ) throws(ModelError) {
+        self.ops = ops
+        try text.checkRole(beside: projectorFile)
+        let textConfig = try text.decoderConfig()
+        self.context = try Self.checked(context, textConfig, text)
+        let family = try projectorFile.family()
+        var packedBytes = 0
+        let allBytes = Double(text.byteCount + projectorFile.byteCount)
+        let onPacked = { (bytes: Int) in
+            packedBytes += bytes
+            onProgress(.packing(done: min(1, Double(packedBytes) / allBytes)))
+        }
+        let textLoader = TensorLoader(
+            text, packing, rounding: packing.floatEncoding?.rawValue ?? "none", onPacked: onPacked)
+        decoder = try Decoder(textConfig, textLoader, context: self.context, ops)
+
+        let visionLoader = TensorLoader(
+            projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
+        let encoder = try family.encoder(visionLoader, visionPrecision, ops)
+        guard encoder.outputWidth == textConfig.width else {
+            throw .widthMismatch(
+                projector: projectorFile.path, projectorWidth: encoder.outputWidth,
+                text: text.path, textWidth: textConfig.width)
+        }
+        pictureEncoder = encoder
+        croppingEncoder = encoder.cutting(family.tiles(crop: true))
+        for loader in [textLoader, visionLoader] {
+            loader.saveCache(ops) { onProgress(.storing(done: $0)) }
+        }
+        warnings =
+            [textLoader, visionLoader].flatMap(\.warnings) + textConfig.warnings
+            + family.vision.warnings
+    }
+
+    /// What turns pictures into rows.
+    ///
+    /// - Parameter crop: take the middle square, as Hugging Face's processor does by default for LLaVA-1.5; an
+    ///   anyres model (LLaVA-NeXT) always sees the whole picture.
+    public func pictureEncoder(crop: Bool) -> any PictureEncoder {
+        crop ? croppingEncoder : pictureEncoder
+    }
+
+    private static func checked(
+        _ context: Int?, _ config: DecoderConfig, _ file: GGUFFile
+    ) throws(ModelError) -> Int {
+        let trained = config.contextLength
+        guard let context else { return min(defaultContext, trained) }
+        guard (1...trained).contains(context) else {
+            throw .contextOutOfRange(file: file.path, context: context, trained: trained)
+        }
+        return context
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import Decoder
+import GGUF
+import TensorOps
+import TokenPruning
+import Weights
+
+/// The memory that a run needs, by formula.
+public struct MemoryEstimate: Sendable, Equatable {
+    /// The weights of both files.
+    public let weights: WeightMemory
+    /// KV cache rows of one sequence that fills its context.
+    public let cacheRowsPerSequence: Int
+    /// The same without pruning.
+    public let unprunedCacheRowsPerSequence: Int
+    /// Bytes of one KV cache row in all layers.
+    public let bytesPerCacheRow: Int
+    /// Sequences in flight.
+    public let sequences: Int
+    /// Activations of the largest step: a batch of the decoder, or one tile in the vision tower.
+    public let activationBytes: Int
+
+    /// KV cache of all sequences.
+    public var cacheBytes: Int {
+        boundedProduct(sequences, cacheRowsPerSequence, bytesPerCacheRow)
+    }
+    /// The same without pruning.
+    public var unprunedCacheBytes: Int {
+        boundedProduct(sequences, unprunedCacheRowsPerSequence, bytesPerCacheRow)
+    }
+    /// Everything together.
+    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes }
+
+    /// The memory of `sequences` sequences of up to `context` rows.
+    ///
+    /// - Parameters:
+    ///   - projector: the mmproj file, where pictures are looked at.
+    ///   - context: nil for what a model takes by default.
+    ///   - keptTokens: visual tokens of each picture that stay when they are pruned; nil for all.
+    ///   - promptRowsPerBatch: most rows of prompts in a batch, to which every sequence adds a token.
+    /// - Throws: `ModelError`.
+    public init(
+        text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
+        visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
+        keptTokens: Int?, sequences: Int, format: CacheFormat, promptRowsPerBatch: Int
+    ) throws(ModelError) {
+        let config = try text.decoderConfig()
+        let family = try projector?.family()
+        let pictures = family?.tiles(crop: false).largestPlans ?? []
+        let embedding = "\(TensorNames.tokenEmbedding).weight"
+        self.init(
+            text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
+            pictureBytes: family?.vision.activationBytes ?? 0,
+            weights: WeightMemory(
+                text: text, projector: projector, visionBlocks: family?.vision.blockCount ?? 0,
+                activationMode: activationMode, visionPrecision: visionPrecision,
+                floatEncoding: floatEncoding),
+            context: context ?? min(LLaVAModel.defaultContext, config.contextLength),
+            prunedRows: pictures.mostRows(within: nil)
+                - pictures.mostRows(within: keptTokens.map { .count($0) }),
+            sequences: sequences, format: format, promptRowsPerBatch: promptRowsPerBatch)
+    }
+
+    /// The same of a decoder with `vocabulary` tokens.
+    ///
+    /// - Parameters:
+    ///   - pictureBytes: activations of a tile in the vision tower.
+    ///   - prunedRows: rows of a picture that never enter the cache.
+    init(
+        text: DecoderConfig, vocabulary: Int, pictureBytes: Int, weights: WeightMemory,
+        context: Int, prunedRows: Int, sequences: Int, format: CacheFormat,
+        promptRowsPerBatch: Int
+    ) {
+        self.weights = weights
+        self.sequences = sequences
+        unprunedCacheRowsPerSequence = context
+        cacheRowsPerSequence = max(0, context - prunedRows)
+        bytesPerCacheRow = KeyValueCache.bytesPerRow(text, format: format)
+        let decoderNumbers =
+            Self.decoderNumbers(
+                text,
+                rows: min(
+                    boundedProduct(sequences, cacheRowsPerSequence),
+                    promptRowsPerBatch + min(sequences, 1 << 40)))
+            + boundedProduct(sequences, vocabulary + text.width)
+        activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, pictureBytes)
+    }
+
+    /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy and
+    /// its change, queries, keys, values, attention, gate and up.
+    private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
+        let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
+        return boundedProduct(rows, 3 * config.width + attention + 2 * config.feedForwardWidth)
+    }
+}
+
+/// The product of counts that a damaged file or an option may make absurd.
+///
+/// It is at most 2^58 bytes, so that sums of products do not overflow.
+private func boundedProduct(_ factors: Int...) -> Int {
+    factors.reduce(1) { product, factor in
+        let (result, hasOverflown) = product.multipliedReportingOverflow(by: factor)
+        return hasOverflown ? 1 << 58 : min(result, 1 << 58)
+    }
+}

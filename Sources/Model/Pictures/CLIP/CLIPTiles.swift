@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+
+/// How a picture of any size becomes the square tiles that a vision tower reads.
+package enum TileLayout: Sendable, Equatable {
+    /// One tile: the picture in the middle of a square of the mean colour (LLaVA-1.5 as trained).
+    case padToSquare
+    /// One tile: the middle square of the picture (Hugging Face's default for LLaVA-1.5).
+    case centerCrop
+    /// A base tile of the whole picture, and a grid of tiles at the best of some resolutions (LLaVA-NeXT).
+    ///
+    /// Of equally good resolutions the first wins.
+    case anyres(pinpoints: [PixelSize])
+}
+
+/// How pictures become normalised square tiles, equal to what Hugging Face's processors make.
+package struct CLIPTiles: Sendable {
+    /// Pixels along a side of a tile.
+    package let tileSide: Int
+    /// Pixels along a side of a patch.
+    package let patchSide: Int
+    /// How pictures become tiles.
+    package let layout: TileLayout
+    /// The colour that pads a picture to a square: the mean, truncated to bytes.
+    let padding: [UInt8]
+    /// The normalised value of each byte: `[3, 256]`.
+    let normalized: [Float]
+
+    /// The most pixels along a side of a tile or a pinpoint: 4 times what any published LLaVA uses.
+    static let maximumSide = 8192
+
+    /// The rule for towers that read tiles of `tileSide` pixels in patches of `patchSide`.
+    ///
+    /// - Parameters:
+    ///   - tileSide: Pixels along a side of a tile, 336 for CLIP ViT-L/14-336.
+    ///   - patchSide: Pixels along a side of a patch, at most `tileSide`.
+    ///   - mean: Subtracted from red, green and blue in the range 0 to 1.
+    ///   - deviation: Divides red, green and blue afterwards.
+    ///   - layout: How pictures become tiles. Pinpoints are whole multiples of `tileSide`.
+    /// - Throws: `ImagingError.preprocessor` for numbers that are out of range.
+    package init(
+        tileSide: Int, patchSide: Int, mean: [Float], deviation: [Float], layout: TileLayout
+    ) throws(ImagingError) {
+        guard (1...Self.maximumSide).contains(tileSide), (1...tileSide).contains(patchSide) else {
+            throw .preprocessor(
+                reason: "a tile side of \(tileSide) and a patch side of \(patchSide), expected "
+                    + "1 ≤ patch side ≤ tile side ≤ \(Self.maximumSide)")
+        }
+        guard mean.count == 3, mean.allSatisfy({ (0...1).contains($0) }) else {
+            throw .preprocessor(reason: "a mean of \(mean), expected 3 numbers from 0 to 1")
+        }
+        guard deviation.count == 3, deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+            throw .preprocessor(reason: "a deviation of \(deviation), expected 3 positive numbers")
+        }
+        if case .anyres(let pinpoints) = layout {
+            try Self.check(pinpoints, tileSide: tileSide)
+        }
+        self.tileSide = tileSide
+        self.patchSide = patchSide
+        self.layout = layout
+        padding = mean.map { UInt8($0 * 255) }
+        // The processors multiply by 1/255 in double precision and continue in single precision.
+        normalized = (0..<3).flatMap { channel in
+            (0..<256).map { (Float(Double($0) * (1 / 255.0)) - mean[channel]) / deviation[channel] }
+        }
+    }
+
+    private static func check(
+        _ pinpoints: [PixelSize], tileSide: Int
+    ) throws(ImagingError) {
+        guard !pinpoints.isEmpty else {
+            throw .preprocessor(reason: "no resolution for anyres, expected at least one")
+        }
+        for pinpoint in pinpoints {
+            for side in [pinpoint.width, pinpoint.height] {
+                guard (tileSide...maximumSide).contains(side), side % tileSide == 0 else {
+                    throw .preprocessor(
+                        reason: "an anyres resolution of \(pinpoint), expected multiples of "
+                            + "\(tileSide) up to \(maximumSide)")
+                }
+            }
+        }
+    }
+
+    /// The tiles of a picture.
+    ///
+    /// - Throws: `ImagingError.noMemory`.
+    package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
+        let geometry = geometry(of: picture.size)
+        let pixels = try SampleBuffer<Float>(
+            count: geometry.tileCount * 3 * tileSide * tileSide, name: picture.size.pictureName)
+        write(try baseTile(of: picture), column: 0, row: 0, to: pixels, tile: 0)
+        if let placement = gridPlacement(on: picture.size) {
+            let grid = try joinedGrid(of: picture, placement)
+            for row in 0..<geometry.gridRows {
+                for column in 0..<geometry.gridColumns {
+                    let tile = 1 + row * geometry.gridColumns + column
+                    write(grid, column: column, row: row, to: pixels, tile: tile)
+                }
+            }
+        }
+        return TileBatch(plan: geometry.plan, side: tileSide, pixels: Samples(pixels))
+    }
+
+    /// The picture as one tile, padded with the mean colour if the layout pads.
+    private func baseTile(of picture: Picture) throws(ImagingError) -> Picture {
+        let placement = baseTilePlacement(on: picture.size)
+        return try Resampling(
+            horizontal: ResamplingAxis(placement.horizontal),
+            vertical: ResamplingAxis(placement.vertical), canvas: padding
+        ).apply(to: picture)
+    }
+
+    /// The picture resized to fit the grid, with its aspect ratio kept, centred on black.
+    private func joinedGrid(
+        of picture: Picture, _ placement: TilePlacement
+    ) throws(ImagingError) -> Picture {
+        let (horizontal, vertical) = (placement.horizontal, placement.vertical)
+        let fitted = try picture.resized(
+            width: horizontal.resizedLength, height: vertical.resizedLength)
+        let canvas = try PictureCanvas(
+            size: PixelSize(width: horizontal.window.count, height: vertical.window.count),
+            color: PixelColor(red: 0, green: 0, blue: 0))
+        canvas.copy(
+            fitted, left: -horizontal.window.lowerBound, top: -vertical.window.lowerBound)
+        return canvas.finished()
+    }
+
+    /// Writes one normalised tile of a picture whose sides are multiples of the tile's.
+    private func write(
+        _ picture: Picture, column: Int, row: Int, to pixels: SampleBuffer<Float>, tile: Int
+    ) {
+        var next = tile * 3 * tileSide * tileSide
+        let numbers = pixels.numbers
+        picture.pixels.withUnsafeBufferPointer { source in
+            for channel in 0..<3 {
+                for y in row * tileSide..<(row + 1) * tileSide {
+                    for x in column * tileSide..<(column + 1) * tileSide {
+                        let sample = source[(y * picture.width + x) * 3 + channel]
+                        numbers[next] = normalized[channel * 256 + Int(sample)]
+                        next += 1
+                    }
+                }
+            }
+        }
+    }
+}

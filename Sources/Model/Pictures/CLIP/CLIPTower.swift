@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import TensorOps
+import Weights
+
+/// A tile on its way through a vision tower.
+///
+/// It belongs to one thread at a time.
+final class TileInTower {
+    /// Blocks that it has passed.
+    fileprivate(set) var blocksDone = 0
+    /// The tower's output, complete after its last block.
+    let features: Activations  // [patches, featureWidth]
+
+    fileprivate let hidden: Activations  // [1 + patches, width]
+
+    fileprivate init(hidden: Activations, features: Activations) {
+        (self.hidden, self.features) = (hidden, features)
+    }
+}
+
+/// A CLIP vision transformer (arXiv 2103.00020) up to the layer that LLaVA reads.
+final class CLIPTower: Sendable {
+    /// Its shape.
+    let config: CLIPConfig
+
+    private let weights: CLIPWeights
+    private let ops: TensorOps
+    /// Whether attention multiplies bf16 numbers.
+    private let roundsAttention: Bool
+
+    init(
+        _ config: CLIPConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) throws(ModelError) {
+        self.config = config
+        weights = try loader.clipWeights(config, precision, ops)
+        self.ops = ops
+        roundsAttention = precision != .float && ops.prefersBrainFloatAttention(config.attention)
+    }
+
+    /// The same tower, computing on other threads.
+    init(_ tower: CLIPTower, computingBy ops: TensorOps) {
+        (config, weights, self.ops) = (tower.config, tower.weights, ops)
+        roundsAttention = tower.roundsAttention
+    }
+
+    /// Blocks that a tile goes through.
+    var blockCount: Int { weights.blocks.count }
+
+    /// A tile before the first block.
+    ///
+    /// - Parameter pixels: a normalised tile `[3, side, side]`, contiguous in memory.
+    /// - Throws: `ModelError.noMemory`.
+    func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
+        let features = try granted("vision features") { () throws(MemoryShortage) in
+            try ops.requireMemory(config.activationBytes)
+            return try ops.grantedActivations(rows: config.patchCount, width: config.featureWidth)
+        }
+        let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
+        collect(hidden, ofLayer: 0, into: features)
+        return TileInTower(hidden: hidden, features: features)
+    }
+
+    /// Takes a tile through its next block.
+    ///
+    /// - Parameter onClassAttention: called after the last block with how much its class token attends to each
+    ///   patch, summed over the heads: `[patches]`.
+    /// - Throws: `ModelError.notFinite`.
+    func runNextBlock(
+        _ tile: TileInTower, onClassAttention: (([Float]) -> Void)? = nil
+    ) throws(ModelError) {
+        let index = tile.blocksDone
+        run(
+            weights.blocks[index], on: tile.hidden,
+            index == blockCount - 1 ? onClassAttention : nil)
+        guard tile.hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
+        collect(tile.hidden, ofLayer: index + 1, into: tile.features)
+        tile.blocksDone += 1
+    }
+
+    /// The class token, then the patches, each plus its position.
+    private func embed(_ pixels: some Collection<Float>) -> Activations {
+        let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
+        let hidden = ops.activations(rows: 1 + patches.rows, width: config.width)
+        hidden.row(0).update(from: weights.classEmbedding, count: config.width)
+        hidden.row(1).update(from: patches.values, count: patches.rows * config.width)
+        ops.kernels.add(hidden.values, weights.positionEmbedding, hidden.rows * config.width)
+        return hidden
+    }
+
+    /// One row per patch: its pixels in the order of the convolution's kernel.
+    private func flattenedPatches(_ pixels: some Collection<Float>) -> Activations {
+        let (side, tile) = (config.patchSide, config.tileSide)
+        precondition(pixels.count == 3 * tile * tile)
+        let perSide = tile / side
+        let rows = ops.activations(rows: perSide * perSide, width: 3 * side * side)
+        let hasCopied: Void? = pixels.withContiguousStorageIfAvailable { source in
+            guard let base = source.baseAddress else { return }
+            for patch in 0..<rows.rows {
+                let (top, left) = (patch / perSide * side, patch % perSide * side)
+                for line in 0..<(3 * side) {
+                    let (channel, y) = (line / side, top + line % side)
+                    (rows.row(patch) + line * side).update(
+                        from: base + (channel * tile + y) * tile + left, count: side)
+                }
+            }
+        }
+        precondition(hasCopied != nil, "pixels lie side by side")
+        return rows
+    }
+
+    private func run(
+        _ block: CLIPBlock, on hidden: Activations, _ onClassAttention: (([Float]) -> Void)?
+    ) {
+        let attended = attention(block, normed(hidden, block.attentionNorm), onClassAttention)
+        ops.add(attended, to: hidden)
+        ops.add(feedForward(block, normed(hidden, block.feedForwardNorm)), to: hidden)
+    }
+
+    private func normed(_ hidden: Activations, _ norm: LayerNorm) -> Activations {
+        ops.layerNorm(hidden, norm, epsilon: config.epsilon)
+    }
+
+    private func attention(
+        _ block: CLIPBlock, _ input: Activations, _ onClassAttention: (([Float]) -> Void)?
+    ) -> Activations {
+        let projected = ops.linear([block.query, block.key, block.value], input)
+        if let onClassAttention {
+            let weights = ops.attentionWeights(
+                ofRow: 0, projected[0], keys: projected[1], config.attention)
+            onClassAttention(Array(weights.dropFirst()))
+        }
+        let (query, key, value) = (projected[0], projected[1], projected[2])
+        let attended =
+            roundsAttention
+            ? ops.brainFloatAttention(query, keys: key, values: value, config.attention)
+            : ops.attention(query, keys: key, values: value, config.attention)
+        return ops.linear(block.attentionOutput, attended)
+    }
+
+    private func feedForward(_ block: CLIPBlock, _ input: Activations) -> Activations {
+        let inner = ops.linear(block.expand, input)
+        ops.apply(config.activation, to: inner)
+        return ops.linear(block.contract, inner)
+    }
+
+    /// Copies the patches' hidden states to the feature columns of `layer`.
+    private func collect(_ hidden: Activations, ofLayer layer: Int, into features: Activations) {
+        for (place, wanted) in config.featureLayers.enumerated() where wanted == layer {
+            for patch in 0..<features.rows {
+                (features.row(patch) + place * config.width)
+                    .update(from: hidden.row(patch + 1), count: config.width)
+            }
+        }
+    }
+}

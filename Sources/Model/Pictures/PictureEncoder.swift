@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+import TokenPruning
+import Weights
+
+/// Turns pictures into rows of the decoder's width: a vision tower, how pictures become its tiles, and its projector.
+///
+/// A picture is planned by its size, cut into tiles, and encoded in slices. There is one encoder for each kind of vision
+/// tower; the families of models choose and configure it.
+public protocol PictureEncoder: Sendable {
+    /// What it can tell selectors besides the rows.
+    var capabilities: Set<SelectionNeed> { get }
+    /// Numbers per row.
+    var outputWidth: Int { get }
+    /// What tiles depend on besides the picture: equal for encoders that cut equal tiles.
+    var tilingDescription: String { get }
+
+    /// What a picture of this size becomes.
+    ///
+    /// - Precondition: both sides are positive.
+    func plan(_ picture: PixelSize) -> PicturePlan
+    /// Plans that no other exceeds, neither in candidates nor in newlines.
+    var largestPlans: [PicturePlan] { get }
+    /// What each candidate sees of a picture of this size.
+    func regions(of picture: PixelSize) -> PatchRegions
+    /// The tiles of a picture.
+    ///
+    /// - Throws: `ImagingError.noMemory`.
+    func tiles(of picture: Picture) throws(ImagingError) -> TileBatch
+
+    /// A picture before its first slice.
+    ///
+    /// - Parameters:
+    ///   - needs: what selectors will look at; `capabilities` has all but the question.
+    ///   - key: what the picture shows; nil for one that is not known again.
+    /// - Throws: `ModelError.noMemory`.
+    func encoding(
+        of tiles: TileBatch, needs: Set<SelectionNeed>, key: PictureKey?
+    ) throws(ModelError) -> any PictureEncoding
+    /// The same encoder on threads of its own.
+    func onOtherThreads(count: Int) -> Self
+}
+
+/// A picture on its way through an encoder, in slices of a few milliseconds to a second: what else is to be done can go
+/// between them.
+///
+/// It belongs to one thread at a time.
+public protocol PictureEncoding: AnyObject {
+    /// The part that is done, 0 to 1.
+    var fraction: Double { get }
+    /// The encoded picture; nil while slices are left.
+    var picture: EncodedPicture? { get }
+    /// Seconds that the vision tower took.
+    var visionSeconds: Double { get }
+    /// Seconds that the projector took.
+    var projectionSeconds: Double { get }
+
+    /// Does the next slice.
+    ///
+    /// - Throws: `ModelError.notFinite`, `ModelError.noMemory`.
+    func runSlice() throws(ModelError)
+}
+
+extension PictureEncoding {
+    /// Does all that is left.
+    ///
+    /// - Throws: `ModelError`, of which `cancelled` comes between two slices.
+    public func finish(
+        _ cancellation: Cancellation, onProgress: (Double) -> Void = { _ in }
+    ) throws(ModelError) -> EncodedPicture {
+        while true {
+            if let picture { return picture }
+            try cancellation.check()
+            try runSlice()
+            onProgress(fraction)
+        }
+    }
+}
+
+/// Tiles of one picture, ready for a vision tower.
+public struct TileBatch: Sendable {
+    /// What the picture becomes.
+    public let plan: PicturePlan
+    /// Pixels along a side of a tile.
+    public let side: Int
+    /// Normalised samples in the order of the plan's tiles: `[tiles, 3, side, side]`.
+    public let pixels: Samples<Float>
+
+    package init(plan: PicturePlan, side: Int, pixels: Samples<Float>) {
+        (self.plan, self.side, self.pixels) = (plan, side, pixels)
+    }
+
+    /// Tiles.
+    public var count: Int { plan.tiles.count }
+
+    /// The pixels of one tile: `[3, side, side]`.
+    public subscript(tile: Int) -> some Collection<Float> {
+        let count = 3 * side * side
+        return pixels[(tile * count)..<((tile + 1) * count)]
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import TokenPruning
+
+/// What a picture becomes in a prompt, known from its size alone.
+///
+/// Its tiles go through the vision tower, which makes a cell of every patch, or group of patches, of a tile. Its rows
+/// are what the decoder reads: cells, and rows that belong to no place of the picture.
+public struct PicturePlan: Sendable, Equatable {
+    /// The grid of cells of one tile.
+    public struct Tile: Sendable, Equatable {
+        /// Cells from left to right.
+        public let columns: Int
+        /// Cells from top to bottom.
+        public let rows: Int
+
+        /// All cells.
+        public var cellCount: Int { columns * rows }
+    }
+
+    /// What a row is.
+    public enum Row: Sendable, Equatable {
+        /// A cell of a tile, counted row by row.
+        case cell(tile: Int, index: Int)
+        /// The end of a line of cells.
+        case newline
+    }
+
+    /// The tiles in the order in which they are encoded.
+    public let tiles: [Tile]
+    /// The rows of the unpruned picture, in the order in which the decoder reads them.
+    public private(set) var rows: [Row] = []
+    /// The places of the cells among the rows: the candidates of selection.
+    public private(set) var candidates: [Int] = []
+    /// The rows of each line that a newline follows.
+    private var lines: [Range<Int>] = []
+
+    /// A plan without rows.
+    init(tiles: [Tile]) { self.tiles = tiles }
+
+    /// Adds cells.
+    mutating func append(_ cells: [Row]) {
+        candidates += rows.count..<(rows.count + cells.count)
+        rows += cells
+    }
+
+    /// Adds cells and their newline.
+    mutating func append(line cells: [Row]) {
+        lines.append(rows.count..<(rows.count + cells.count))
+        append(cells)
+        rows.append(.newline)
+    }
+
+    /// Cells of all tiles.
+    public var cellCount: Int { tiles.reduce(0) { $0 + $1.cellCount } }
+
+    /// How far the positions of what follows move on, pruned or not.
+    public var positionSpan: Int { rows.count }
+
+    /// The cell of each candidate, counted over all tiles.
+    package var candidateCells: [Int] {
+        let firstCells = firstCells
+        return candidates.compactMap { cell(rows[$0], firstCells) }
+    }
+
+    /// The cell of each of some rows, counted over all tiles; nil for newlines.
+    func cells(ofRows chosen: [Int]) -> [Int?] {
+        let firstCells = firstCells
+        return chosen.map { cell(rows[$0], firstCells) }
+    }
+
+    private func cell(_ row: Row, _ firstCells: [Int]) -> Int? {
+        if case .cell(let tile, let index) = row { firstCells[tile] + index } else { nil }
+    }
+
+    /// The first cell of each tile, counted over all tiles.
+    private var firstCells: [Int] {
+        var next = 0
+        return tiles.map { tile in
+            defer { next += tile.cellCount }
+            return next
+        }
+    }
+
+    /// The rows that stay when only some candidates are kept: their own, and the newlines of lines that keep a cell.
+    ///
+    /// - Parameter kept: indices into `candidates`.
+    /// - Returns: ascending indices into `rows`.
+    package func rows(keeping kept: [Int]) -> [Int] {
+        let cells = kept.map { candidates[$0] }
+        let newlines = lines.filter { line in cells.contains(where: line.contains) }
+        return (cells + newlines.map(\.upperBound)).sorted()
+    }
+
+    /// The most rows that the picture may take: every kept cell may bring a newline along.
+    ///
+    /// - Parameter budget: nil for a picture that is not pruned.
+    package func mostRows(within budget: KeepBudget?) -> Int {
+        guard let budget else { return rows.count }
+        let cells = budget.mostKept(of: candidates.count)
+        return cells + min(cells, lines.count)
+    }
+}
+
+extension Sequence where Element == PicturePlan {
+    /// The most rows that any of the pictures may take.
+    ///
+    /// - Parameter budget: nil for pictures that are not pruned.
+    package func mostRows(within budget: KeepBudget?) -> Int {
+        reduce(0) { Swift.max($0, $1.mostRows(within: budget)) }
+    }
+}

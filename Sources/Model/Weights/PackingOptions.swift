@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+public import TensorOps
+
+/// How matrices are rounded and cached when they are packed into panels.
+public struct PackingOptions: Sendable {
+    /// A folder that caches packed matrices between starts; nil to pack at every start.
+    public var cacheFolder: String?
+    /// What the text model's float matrices are rounded to; nil to compute with floats.
+    public var floatEncoding: BlockEncoding?
+
+    /// No cache and no rounding, unless given.
+    public init(cacheFolder: String? = nil, floatEncoding: BlockEncoding? = nil) {
+        self.cacheFolder = cacheFolder
+        self.floatEncoding = floatEncoding
+    }
+}
+
+/// How far the loading of a model has come.
+public enum LoadProgress: Sendable, Equatable {
+    /// Matrices are rearranged; `done` goes from 0 to 1.
+    case packing(done: Double)
+    /// Packed matrices are written to the cache; `done` goes from 0 to 1, once for each file.
+    case storing(done: Double)
+}
+
+/// How the products of the vision tower and the projector are computed.
+public enum VisionPrecision: String, CaseIterable, Sendable {
+    /// Weights and activations rounded to bytes, with scales for each 32.
+    case int8
+    /// Weights and activations rounded to bf16.
+    case bf16
+    /// Exact weights times 32-bit activations: the accuracy reference.
+    case float
+
+    /// What weights are rounded to where their shape allows it, or nil for no rounding.
+    var encoding: BlockEncoding? {
+        switch self {
+        case .int8: .q8_0
+        case .bf16: .bf16
+        case .float: nil
+        }
+    }
+}

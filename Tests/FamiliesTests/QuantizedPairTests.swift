@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import BlockFormats
+import GGUF
+import ModelTestSupport
+import TestSupport
+import Testing
+
+@testable import Families
+
+/// A quantised model computes what its exactly decoded F32 twin does.
+@Suite struct QuantizedPairTests {
+    @Test(arguments: BlockFormat.allCases)
+    func textMatricesOfEveryFormat(format: BlockFormat) throws {
+        let pair = TinyPair(TinyModel(textFormat: format, projectorFormat: .f32))
+        #expect(pair.text[tensor: "blk.1.ffn_down.weight"]?.type == format.rawValue)
+        let twin = pair.changed { $0.text = $0.text.decoded() }
+        let logits = try pair.load().logits(someTokens)
+        #expect(logits.count == someTokens.count * TinyVocabulary.pieces.count)
+        #expect(Set(logits).count > logits.count / 2)
+        // The same products of the same decoded numbers, so nothing is rounded differently.
+        #expect(logits == (try twin.load().logits(someTokens)))
+    }
+
+    @Test(arguments: ["llama", "qwen2", "phi3"], [BlockFormat.q4_0, .q6_K])
+    func fusedAndBiasedMatrices(architecture: String, format: BlockFormat) throws {
+        var model = TinyModel(textFormat: format, projectorFormat: .f32)
+        model.architecture = architecture
+        let pair = TinyPair(model)
+        let twin = pair.changed { $0.text = $0.text.decoded() }
+        #expect(try pair.load().logits(someTokens) == (try twin.load().logits(someTokens)))
+    }
+
+    @Test(arguments: BlockFormat.allCases)
+    func projectorMatricesOfEveryFormat(format: BlockFormat) throws {
+        let pair = TinyPair(TinyModel(textFormat: .f32, projectorFormat: format))
+        #expect(pair.projector[tensor: "v.blk.1.ffn_down.weight"]?.type == format.rawValue)
+        #expect(pair.projector[tensor: "mm.2.weight"]?.type == format.rawValue)
+        let twin = pair.changed { $0.projector = $0.projector.decoded() }
+        let projected = try pair.load().projected()
+        #expect(Set(projected).count > projected.count / 2)
+        #expect(projected == (try twin.load().projected()))
+    }
+
+    /// The decoded twin of this file is the one that the reader makes.
+    @Test func readerDecodesAsTheTwinDoes() throws {
+        let pair = TinyPair(TinyModel(textFormat: .q5_K, projectorFormat: .f32))
+        try pair.withPaths { text, _ in
+            let stored = try #require(GGUFFile(path: text).tensor("output.weight"))
+            #expect(stored.floats() == pair.text.floats("output.weight"))
+        }
+    }
+}
