@@ -18,6 +18,8 @@ public final class LLaVAModel: Sendable {
 
     /// The arithmetic of its layers.
     public let ops: TensorOps
+    /// What prompts start with, kept for the next start; nil without a folder for it.
+    public let prefixes: PrefixStore?
 
     private let newline: [Float]?  // [width]; anyres models only
     private let padding: CLIPPreprocessor
@@ -43,7 +45,11 @@ public final class LLaVAModel: Sendable {
         self.ops = ops
         try Self.checkRoles(text: text, projector: projectorFile)
         let textConfig = try DecoderConfig(text.metadata)
-        self.context = try Self.checked(context, textConfig, text)
+        let rows = try Self.checked(context, textConfig, text)
+        self.context = rows
+        prefixes = packing.cacheFolder.map {
+            PrefixStore(folder: $0, of: text, packing, context: rows, ops)
+        }
         var packedBytes = 0
         let allBytes = Double(text.byteCount + projectorFile.byteCount)
         let onPacked = { (bytes: Int) in
@@ -93,6 +99,7 @@ public final class LLaVAModel: Sendable {
         vision = VisionTower(model.vision, computingBy: ops)
         projector = Projector(model.projector, computingBy: ops)
         (context, warnings, self.ops) = (model.context, model.warnings, ops)
+        prefixes = model.prefixes
         newline = model.newline
         (padding, cropping) = (model.padding, model.cropping)
     }
