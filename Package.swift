@@ -137,7 +137,8 @@ let package = Package(
         module("Model", "TokenPruning", ["TensorOps"]),
         module(
             "Model", "Weights", ["TensorOps", "GGUF", "BlockFormats", "FileOutput", "WorkerPool"]),
-        module("Model", "Decoder", ["TensorOps", "Weights", "GGUF"]),
+        module(
+            "Model", "Decoder", ["TensorOps", "Weights", "GGUF", "FileOutput", "WorkerPool"]),
         module("Model", "Pictures", ["TensorOps", "TokenPruning", "Weights", "GGUF", "Imaging"]),
         module("Model", "Families", ["Decoder", "Pictures", "Weights", "GGUF", "Imaging"]),
         module("Model", "Generation", ["Families", "Tokenization", "TokenPruning"]),

@@ -18,18 +18,24 @@ struct LoadedModel {
     let model: LLaVAModel
     let tokenizer: Tokenizer
 
-    init(_ golden: GoldenCase, threads: Int = 2) throws {
+    init(
+        _ golden: GoldenCase, threads: Int = 2, packing: PackingOptions = PackingOptions()
+    ) throws {
         try self.init(
             text: golden.textPath, projector: golden.projectorPath,
-            context: try golden.facts().context, threads: threads)
+            context: try golden.facts().context, threads: threads, packing: packing)
     }
 
-    init(text: String, projector: String, context: Int? = nil, threads: Int = 2) throws {
+    init(
+        text: String, projector: String, context: Int? = nil, threads: Int = 2,
+        packing: PackingOptions = PackingOptions()
+    ) throws {
         let file = try GGUFFile(path: text)
         let ops = TensorOps(
             kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: threads))
         model = try LLaVAModel(
-            text: file, projector: GGUFFile(path: projector), ops: ops, context: context)
+            text: file, projector: GGUFFile(path: projector), ops: ops, context: context,
+            packing: packing)
         tokenizer = try Tokenizer(metadata: file.metadata)
     }
 

@@ -8,8 +8,12 @@ import Tokenization
 
 extension LoadedModel {
     /// The model of a tiny pair.
-    init(_ pair: TinyPair, context: Int? = nil) throws {
-        self = try pair.withPaths { try LoadedModel(text: $0, projector: $1, context: context) }
+    init(
+        _ pair: TinyPair, context: Int? = nil, packing: PackingOptions = PackingOptions()
+    ) throws {
+        self = try pair.withPaths {
+            try LoadedModel(text: $0, projector: $1, context: context, packing: packing)
+        }
     }
 
     /// An empty sequence, its cache in single precision.

@@ -30,6 +30,31 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
             roundsInputs: roundsInputs)
     }
 
+    /// Halves are widened by kernels, other numbers are not.
+    @Test(arguments: KernelTable.available.map(\.name), BlockEncoding.allCases)
+    func halvesAreRoundedAsTheSameFloatsAre(table: String, encoding: BlockEncoding) throws {
+        let ops = TensorOps(
+            kernels: try KernelTable.named(table), pool: WorkerPool(threadCount: 2))
+        let (outputs, inputs) = (37, 96)
+        var halves = gaussians(outputs * inputs, seed: 3).map { Float16($0).bitPattern }
+        // Zeros, subnormal and the largest numbers.
+        for (index, bits) in [0, 0x8000, 1, 0x83FF, 0x0400, 0x7BFF, 0xFBFF].enumerated() {
+            halves[31 * index] = UInt16(bits)
+        }
+        let floats = halves.map { Float(Float16(bitPattern: $0)) }
+        let storage = Activations(rows: 1, width: halves.count / 2)
+        UnsafeMutableRawPointer(storage.values).copyMemory(
+            from: halves, byteCount: 2 * halves.count)
+        let matrix = WeightMatrix(
+            name: "w", format: .f16, outputs: outputs, inputs: inputs,
+            bytes: UnsafeRawPointer(storage.values), owner: storage)
+        let packed = try #require(try ops.packRounded(matrix, to: encoding))
+        let expected = try #require(
+            try ops.packRounded(
+                WeightMatrix(name: "w", values: floats, inputs: inputs), to: encoding))
+        #expect(packed.bytes.elementsEqual(expected.bytes))
+    }
+
     /// Products of rows that are given in chunks.
     private func products(
         _ ops: TensorOps, _ layer: LinearLayer, _ input: Activations, rowsPerChunk: Int

@@ -209,8 +209,7 @@ private final class ProgressLog {
         #expect(whole.count == 2 * 4096 + 1152)
     }
 
-    private func refusal(_ bytes: [UInt8], source: String = "test") throws -> StoredPanels.Refusal?
-    {
+    private func refusal(_ bytes: [UInt8], source: String = "test") throws -> CacheFile.Refusal? {
         try folder.write(bytes, to: "changed.panels")
         do {
             _ = try StoredPanels(path: folder.path + "/changed.panels", source: source)
@@ -223,10 +222,10 @@ private final class ProgressLog {
     @Test func aWholeFileIsTaken() throws {
         #expect(try refusal(whole) == nil)
         #expect(try refusal(whole, source: "tesu") == .stale)
-        #expect(throws: StoredPanels.Refusal.missing) {
+        #expect(throws: CacheFile.Refusal.missing) {
             try StoredPanels(path: folder.path + "/none", source: "test")
         }
-        #expect(throws: StoredPanels.Refusal.damaged) {
+        #expect(throws: CacheFile.Refusal.damaged) {
             try StoredPanels(path: folder.path, source: "test")
         }
     }
@@ -241,7 +240,7 @@ private final class ProgressLog {
 
     @Test func everyFlippedBitOfHeaderAndIndexIsFound() throws {
         let indexBytes = Int(whole[16]) | Int(whole[17]) << 8
-        for byte in 0..<(PanelCacheIndex.headerBytes + indexBytes) {
+        for byte in 0..<(CacheFileHead.headerBytes + indexBytes) {
             for bit in 0..<8 {
                 var changed = whole
                 changed[byte] ^= 1 << UInt8(bit)

@@ -58,13 +58,15 @@ public final class Decoder: Sendable {
         weights.rotary.compute(space.angles, at: batch.positions)
         for (index, layer) in weights.layers.enumerated() {
             try cancellation.check()
-            let epsilon = layer.config.epsilon
-            ops.rmsNorm(hidden, weight: layer.attentionNorm, epsilon: epsilon, into: space.normed)
+            ops.rmsNorm(
+                hidden, weight: layer.attentionNorm, epsilon: layer.config.epsilon,
+                into: space.normed)
             attention(layer, index, batch)
-            ops.add(space.change, to: hidden)
-            ops.rmsNorm(hidden, weight: layer.feedForwardNorm, epsilon: epsilon, into: space.normed)
-            feedForward(layer, space)
-            ops.add(space.change, to: hidden)
+            if index == weights.layers.count - 1, let wanted = batch.wanted {
+                finish(layer, hidden, wanted, space)
+            } else {
+                finish(layer, hidden, space)
+            }
             if !hidden.isFinite { try batch.dropSpoilt(place: "decoder layer \(index)") }
             onProgress(Double(index + 1) / Double(weights.layers.count))
         }
@@ -100,13 +102,29 @@ public final class Decoder: Sendable {
         ops.attention(
             space.queryKeyValue[0], to: batch.sequences, layer: index, layout, shape,
             layer.config.mask, into: space.attended)
-        ops.linear(layer.attentionOutput, space.attended, into: space.change)
     }
 
-    private func feedForward(_ layer: DecoderLayer, _ space: DecoderWorkspace) {
+    /// Adds to the rows what the layer computes from the result of its attention.
+    private func finish(_ layer: DecoderLayer, _ rows: Activations, _ space: DecoderWorkspace) {
+        ops.linear(layer.attentionOutput, space.attended, into: space.change)
+        ops.add(space.change, to: rows)
+        ops.rmsNorm(
+            rows, weight: layer.feedForwardNorm, epsilon: layer.config.epsilon,
+            into: space.normed)
         ops.linear(layer.gateAndUp, space.normed, into: space.gateAndUp)
         ops.multiplySiLU(space.gateAndUp[0], by: space.gateAndUp[1])
         ops.linear(layer.down, space.gateAndUp[0], into: space.change)
+        ops.add(space.change, to: rows)
+    }
+
+    /// The same for some of the rows alone.
+    private func finish(
+        _ layer: DecoderLayer, _ rows: Activations, _ wanted: [Int], _ space: DecoderWorkspace
+    ) {
+        guard !wanted.isEmpty else { return }
+        space.keep(wanted, of: rows)
+        finish(layer, space.last, space)
+        space.putBack(wanted, to: rows)
     }
 }
 

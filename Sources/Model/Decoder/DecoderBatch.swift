@@ -17,10 +17,16 @@ public final class DecoderBatch {
         public internal(set) var error: ModelError?
     }
 
-    /// The rows: embeddings before the decoder has run, hidden states afterwards.
+    /// The rows: embeddings before the decoder has run, hidden states of `wanted` rows afterwards.
     public let hidden: Activations  // [rows, width]
+    /// The rows, in order, whose hidden states are looked at when the decoder has run; nil for all.
+    ///
+    /// The last layer takes from the others only what goes to the cache.
+    public var wanted: [Int]?
     /// The rotary embedding's position of each row.
     public private(set) var positions: [Int32] = []  // [rows]
+    /// Rows that were added.
+    public var rowCount: Int { positions.count }
     /// The sequences, one after the other.
     public internal(set) var parts: [Part] = []
 
@@ -33,9 +39,10 @@ public final class DecoderBatch {
         workspace = DecoderWorkspace(decoder)
     }
 
-    /// Makes room for a total number of rows, and forgets the earlier ones.
+    /// Makes room for a total number of rows, all of which are wanted, and forgets the earlier ones.
     public func restart(rows: Int) {
         hidden.resize(rows: rows)
+        wanted = nil
         positions.removeAll(keepingCapacity: true)
         parts.removeAll(keepingCapacity: true)
         sequences.removeAll(keepingCapacity: true)
@@ -68,7 +75,7 @@ final class DecoderWorkspace {
     /// What a block adds to the rows.
     let change: Activations  // [rows, width]
     let angles: RotaryEmbedding.Angles
-    /// The rows that logits are computed of, and the logits.
+    /// Rows that the last layer and the output layer are computed of, and the logits.
     let last: Activations  // [sequences, width]
     let logits: Activations  // [sequences, vocabulary]
 
@@ -86,6 +93,26 @@ final class DecoderWorkspace {
         angles = decoder.roomForAngles()
         last = rows(config.width)
         logits = rows(decoder.vocabularySize)
+    }
+
+    /// Goes on with some rows alone: those of the attention's result, and the hidden states in `last`.
+    func keep(_ rows: [Int], of hidden: Activations) {
+        last.resize(rows: rows.count)
+        for (place, row) in rows.enumerated() {
+            last.row(place).update(from: hidden.row(row), count: hidden.width)
+            // In order, no row is overwritten before it is moved.
+            if place < row {
+                attended.row(place).update(from: attended.row(row), count: attended.width)
+            }
+        }
+        resize(rows: rows.count)
+    }
+
+    /// Puts the hidden states of these rows back.
+    func putBack(_ rows: [Int], to hidden: Activations) {
+        for (place, row) in rows.enumerated() {
+            hidden.row(row).update(from: last.row(place), count: hidden.width)
+        }
     }
 
     func resize(rows: Int) {

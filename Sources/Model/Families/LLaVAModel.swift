@@ -18,6 +18,8 @@ public final class LLaVAModel: Sendable {
 
     /// The arithmetic of its layers.
     public let ops: TensorOps
+    /// What prompts start with, kept for the next start; nil without a folder for it.
+    public let prefixes: PrefixStore?
 
     private let croppingEncoder: any PictureEncoder
 
@@ -41,7 +43,11 @@ public final class LLaVAModel: Sendable {
         self.ops = ops
         try text.checkRole(beside: projectorFile)
         let textConfig = try text.decoderConfig()
-        self.context = try Self.checked(context, textConfig, text)
+        let rows = try Self.checked(context, textConfig, text)
+        self.context = rows
+        prefixes = packing.cacheFolder.map {
+            PrefixStore(folder: $0, of: text, packing, context: rows, ops)
+        }
         let family = try projectorFile.family()
         var packedBytes = 0
         let allBytes = Double(text.byteCount + projectorFile.byteCount)

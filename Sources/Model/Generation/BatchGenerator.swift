@@ -44,10 +44,8 @@ public final class BatchGenerator {
     private let model: LLaVAModel
     private let tokenizer: Tokenizer
     private let scheduler: PrefillScheduler
-    private let prefixes = SharedPrefixes()
+    private let starts: PromptStarts
     private var pace: StepPace
-    /// The text that the last prompt started with.
-    private var previousStart: [TokenID] = []
     /// In the order in which they came.
     private var queue: [RequestInEncoding] = []
     /// Encoded; there were no pages for them yet.
@@ -78,6 +76,7 @@ public final class BatchGenerator {
             try CachePagePool(model.decoder.config, rows: cacheRows, format: cacheFormat)
         }
         scheduler = PrefillScheduler(model.decoder)
+        starts = PromptStarts(model, pool, scheduler, isShared: parallel > 1)
     }
 
     /// Requests that are neither answered nor refused.
@@ -199,85 +198,33 @@ public final class BatchGenerator {
 
     /// Starts an answer if there are pages for all the rows that it may need; false where it has to wait.
     private func admit(_ request: SelectedRequest, _ cancellation: Cancellation) -> Bool {
+        let begin = ContinuousClock.now
         let (options, layout) = (request.request.options, request.plan.layout)
         // A plan leaves room in the context.
         let rows = layout.rowCount + min(options.maxNewTokens, model.context - layout.rowCount)
         do {
-            guard let cache = try cache(for: request, rows: rows, cancellation) else {
-                return false
-            }
+            let start = try starts.start(
+                of: request, rows: rows, isAlone: live.isEmpty, cancellation)
+            guard let start else { return false }
             var pending = PendingRows()
             pending.append(request.plan, request.visual)
-            pending.skip(cache.rowCount)
             let (onEvent, recorder) = (request.observer.onEvent, request.observer.recorder)
             onEvent(.reading(done: 0))
-            pending.record(recorder)
+            pending.record(recorder, from: start.earlierRows)
+            pending.skip(start.cache.rowCount)
+            var statistics = GenerationStatistics(
+                request.statistics, request.plan, request.selections)
+            statistics.storedRows = start.storedRows
             let answer = AnswerInProgress(
-                model, tokenizer, cache, SequenceState(tokens: layout.tokens), pending, options,
-                request.selections,
-                GenerationStatistics(request.statistics, request.plan, request.selections),
-                recorder: recorder, onText: { onEvent(.text($0)) })
+                model, tokenizer, start.cache, SequenceState(tokens: layout.tokens), pending,
+                options, request.selections, statistics, recorder: recorder,
+                onText: { onEvent(.text($0)) })
             live.append(
-                Live(
-                    selected: request, answer: answer, start: .now, rows: pending.count))
+                Live(selected: request, answer: answer, start: begin, rows: pending.count))
         } catch {
             outcomes.append(Outcome(id: request.request.id, result: .failure(.model(error))))
         }
         return true
-    }
-
-    /// Pages for a prompt and its answer, what it shares with others included; nil where it has to wait for the
-    /// pages of live answers.
-    private func cache(
-        for request: SelectedRequest, rows: Int, _ cancellation: Cancellation
-    ) throws(ModelError) -> KeyValueCache? {
-        let identities = request.rowIdentities
-        var isTight = false
-        while true {
-            do {
-                if !isTight {
-                    try keepCommonStart(of: request.plan.layout, identities, cancellation)
-                }
-                guard let shared = prefixes.longest(of: identities) else {
-                    return try KeyValueCache(pool, rows: rows)
-                }
-                return try KeyValueCache(continuing: shared.cache, first: shared.count, rows: rows)
-            } catch {
-                guard case .outOfCachePages = error else { throw error }
-                isTight = true
-                // While others are live, what many prompts start with stays: their pages come back.
-                if prefixes.dropOldest(alsoTemplates: live.isEmpty) { continue }
-                if live.isEmpty { throw error }
-                return nil
-            }
-        }
-    }
-
-    /// Runs and keeps what this prompt and others start with, unless that was done.
-    private func keepCommonStart(
-        of layout: PromptLayout, _ identities: [RowIdentity], _ cancellation: Cancellation
-    ) throws(ModelError) {
-        // Alone, an answer would wait for a run that nobody shares.
-        guard parallel > 1 else { return }
-        // The last row must run, for its scores.
-        let start = Array(
-            layout.tokens.dropLast().prefix { $0 != PromptLayout.visualToken })
-        // The text before a first picture is likely to come again, any other text when it has.
-        let isTemplate = !prefixes.hasTemplate && layout.visualRowCount > 0
-        let common =
-            isTemplate ? start : zip(start, previousStart).prefix { $0 == $1 }.map(\.0)
-        previousStart = start
-        let known = prefixes.longest(of: identities)
-        guard common.count >= (known?.count ?? 0) + CachePageLayout.tokens else { return }
-        let cache =
-            if let known {
-                try KeyValueCache(
-                    continuing: known.cache, first: known.count, rows: common.count)
-            } else {
-                try KeyValueCache(pool, rows: common.count)
-            }
-        try scheduler.run(common, into: cache, cancellation: cancellation)
-        prefixes.keep(Array(identities.prefix(common.count)), cache, isTemplate: true)
     }
 
     // MARK: Decoding
@@ -344,13 +291,11 @@ public final class BatchGenerator {
             RowIdentity(content: .token($1), position: Int32(plan.placed.count + $0))
         }
         cache.endGrowth()
-        prefixes.keep(entry.selected.rowIdentities + answered, cache, isTemplate: false)
+        starts.keep(entry.selected.rowIdentities + answered, cache)
     }
 
     /// Gives back the pages that are kept for those who start with the same rows.
-    public func dropPrefixes() {
-        while prefixes.dropOldest(alsoTemplates: true) {}
-    }
+    public func dropPrefixes() { starts.drop() }
 
     // MARK: Cancellation
 

@@ -67,9 +67,9 @@ struct PendingRows {
     /// Takes rows back that a batch did not run.
     mutating func takeBack(_ count: Int) { done -= count }
 
-    /// What a recorder keeps of the rows that are left.
-    func record(_ recorder: StageRecorder?) {
-        recorder?.recordRows(
-            tokens: Array(tokens[done...]), positions: Array(positions[done...]))
+    /// What a recorder keeps of the rows that are left, without the first ones.
+    func record(_ recorder: StageRecorder?, from first: Int) {
+        let rows = (done + first)...
+        recorder?.recordRows(tokens: Array(tokens[rows]), positions: Array(positions[rows]))
     }
 }

@@ -21,6 +21,7 @@ final class PrefillScheduler {
     private var answers: [AnswerInProgress] = []
     private var rowCounts: [Int] = []
     private var ending: [Int] = []
+    private var wanted: [Int] = []
     /// Seconds that the output matrix took.
     private(set) var outputSeconds = 0.0
     /// Rows of prompts in the last batch.
@@ -77,6 +78,7 @@ final class PrefillScheduler {
             for (row, index) in range.enumerated() {
                 decoder.embed(tokens[index], into: batch.hidden.row(row))
             }
+            batch.wanted = []
             try decoder.run(batch, cancellation: cancellation)
         }
     }
@@ -95,9 +97,13 @@ final class PrefillScheduler {
             rowCounts.append(count)
         }
         batch.restart(rows: rowCounts.reduce(0, +))
+        wanted.removeAll(keepingCapacity: true)
         for (answer, count) in zip(answers, rowCounts) where count > 0 {
             answer.pending.move(count, to: batch, answer.cache, decoder)
+            // A token is chosen by the last row.
+            if answer.pending.count == 0 { wanted.append(batch.rowCount - 1) }
         }
+        if wanted.count < batch.rowCount { batch.wanted = wanted }
     }
 
     /// Chooses a token for every answer whose pending rows have all been run.

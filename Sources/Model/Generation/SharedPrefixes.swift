@@ -29,11 +29,30 @@ struct RowIdentity: Equatable {
 ///
 /// It belongs to one thread at a time.
 final class SharedPrefixes {
+    /// Where a sequence comes from.
+    enum Origin {
+        /// A prompt and its answer, which are likely to be continued.
+        case answer
+        /// Rows that many prompts start with.
+        case template
+        /// The same, read from a file.
+        case storedTemplate
+    }
+
     private struct Entry {
         let rows: [RowIdentity]
         let cache: KeyValueCache
+        let origin: Origin
+
         /// Whether many prompts start with these rows.
-        let isTemplate: Bool
+        var isTemplate: Bool { origin != .answer }
+    }
+
+    /// The rows that a prompt has in common with a sequence.
+    struct Match {
+        let cache: KeyValueCache
+        let count: Int
+        let origin: Origin
     }
 
     /// Sequences that are kept: comparing a prompt with each of them costs microseconds, and pages run out first.
@@ -45,11 +64,11 @@ final class SharedPrefixes {
     /// Whether there is something that many prompts start with.
     var hasTemplate: Bool { entries.contains(where: \.isTemplate) }
 
-    /// The sequence that has most of a prompt's first rows, with their number; nil where there is none, or where many
+    /// The sequence that has most of a prompt's first rows; nil where there is none, or where many
     /// prompts start with less than a page.
     ///
     /// The last row must run, for its scores, and is not looked for.
-    func longest(of rows: [RowIdentity]) -> (cache: KeyValueCache, count: Int)? {
+    func longest(of rows: [RowIdentity]) -> Match? {
         var (best, length) = (0, 0)
         for (index, entry) in entries.enumerated() {
             let common = zip(entry.rows, rows.dropLast()).prefix { $0 == $1 }.count
@@ -60,17 +79,18 @@ final class SharedPrefixes {
         guard length > 0 else { return nil }
         let entry = entries.remove(at: best)
         entries.append(entry)
-        return (entry.cache, length)
+        return Match(cache: entry.cache, count: length, origin: entry.origin)
     }
 
     /// Keeps a sequence that will not grow.
-    func keep(_ rows: [RowIdentity], _ cache: KeyValueCache, isTemplate: Bool) {
+    func keep(_ rows: [RowIdentity], _ cache: KeyValueCache, _ origin: Origin) {
+        let entry = Entry(rows: rows, cache: cache, origin: origin)
         // A conversation's earlier turns need no entries of their own.
         entries.removeAll {
-            $0.isTemplate == isTemplate && rows.starts(with: $0.rows)
+            $0.isTemplate == entry.isTemplate && rows.starts(with: $0.rows)
         }
         if entries.count == Self.most { entries.removeFirst() }
-        entries.append(Entry(rows: rows, cache: cache, isTemplate: isTemplate))
+        entries.append(entry)
     }
 
     /// Gives back the pages of the sequence that was not used for the longest time; false when there is none.

@@ -142,7 +142,7 @@ extension TensorOps {
             defer { buffers.giveBack(blocks) }
             // Row by row, so that the floats stay in the first cache.
             for (place, row) in outputs.enumerated() {
-                matrix.decode(rows: row..<(row + 1), into: floats)
+                decode(row, of: matrix, into: floats)
                 encoding.encode(
                     floats, count: matrix.inputs, into: blocks.start + place * rowBytes)
             }
@@ -150,6 +150,17 @@ extension TensorOps {
         }
         matrix.releasePages()
         return packed
+    }
+
+    /// Decodes one row; vision towers come in half precision, for which there is a kernel.
+    private func decode(
+        _ row: Int, of matrix: WeightMatrix, into floats: UnsafeMutablePointer<Float>
+    ) {
+        guard matrix.format == .f16 else {
+            return matrix.decode(rows: row..<(row + 1), into: floats)
+        }
+        kernels.floatsFromHalves(
+            matrix.storedRow(row).assumingMemoryBound(to: UInt16.self), floats, matrix.inputs)
     }
 
     /// Calls `fill` for every panel on all threads; it returns the first bad row, counted in the panel.

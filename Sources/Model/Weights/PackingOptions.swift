@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 public import TensorOps
 
-/// How matrices are rounded and cached when they are packed into panels.
+/// How matrices are rounded when they are packed into panels, and what is kept for the next start.
 public struct PackingOptions: Sendable {
-    /// A folder that caches packed matrices between starts; nil to pack at every start.
+    /// A folder that keeps packed matrices and what prompts start with; nil to compute them at every start.
     public var cacheFolder: String?
+    /// Called, on any thread, with what is wrong with that folder after the model was loaded.
+    public var onWarning: @Sendable (String) -> Void
     /// What the text model's float matrices are rounded to; nil to compute with floats.
     public var floatEncoding: BlockEncoding?
 
     /// No cache and no rounding, unless given.
-    public init(cacheFolder: String? = nil, floatEncoding: BlockEncoding? = nil) {
+    public init(
+        cacheFolder: String? = nil, floatEncoding: BlockEncoding? = nil,
+        onWarning: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         self.cacheFolder = cacheFolder
+        self.onWarning = onWarning
         self.floatEncoding = floatEncoding
     }
 }

@@ -46,7 +46,7 @@ struct ModelOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Folder for repacked weights, which make the next start faster.",
+            "Folder for repacked weights and processed prompt templates: the next start is faster.",
             valueName: "folder"),
         completion: .directory)
     var packCache: String?
@@ -93,7 +93,11 @@ struct ModelOptions: ParsableArguments {
             options: LoadOptions(
                 threadCount: threads, context: context, activationMode: numbers.activations,
                 visionPrecision: numbers.visionPrecision, cacheFormat: numbers.kvCache,
-                packCache: packCache, floatEncoding: quantize), onProgress: line.show)
+                packCache: packCache, floatEncoding: quantize), onProgress: line.show,
+            onWarning: { warning in
+                ProgressLine.eraseAny()
+                StandardError.report("warning: \(warning)")
+            })
         line.erase()
         for warning in llava.warnings { StandardError.report("warning: \(warning)") }
         return llava

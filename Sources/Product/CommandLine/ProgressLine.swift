@@ -60,6 +60,11 @@ final class ProgressLine {
         write("\r\u{1B}[K")
     }
 
+    /// Removes the line of any part of the program.
+    static func eraseAny() {
+        if Terminal.takesEscapes { StandardError.write("\r\u{1B}[K") }
+    }
+
     static func text(_ progress: LoadProgress) -> String {
         switch progress {
         case .packing(let done): "repacking the weights: \(Int(done * 100)) %"

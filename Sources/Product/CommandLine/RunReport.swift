@@ -38,6 +38,8 @@ struct RunReport: Encodable {
     let visualTokens: Int
     let keptTokens: Int
     let promptTokens: Int
+    /// The prompt's tokens that were read from `--pack-cache`; nil for none.
+    let storedPromptTokens: Int?
     let generatedTokens: Int
     let cacheRows: Int
     let cacheBytes: Int
@@ -71,6 +73,7 @@ struct RunReport: Encodable {
         visualTokens = statistics.unprunedVisualRows
         keptTokens = statistics.visualRows
         promptTokens = statistics.promptRows
+        storedPromptTokens = statistics.storedRows > 0 ? statistics.storedRows : nil
         generatedTokens = statistics.generatedTokens
         cacheRows = statistics.cacheRows
         cacheBytes = statistics.cacheBytes
@@ -99,7 +102,7 @@ struct RunReport: Encodable {
         \(loadText)picture  \(Self.text(pictureSeconds)), \
         vision tower and projector \(Self.text(visionSeconds))\(pruningText)
         prefill  \(Self.text(prefillSeconds)) for \(promptTokens) tokens, \
-        \(keptTokens) of them visual; first token after \(Self.text(firstTokenSeconds))
+        \(keptTokens) of them visual\(storedText); first token after \(Self.text(firstTokenSeconds))
         decode   \(Self.text(decodeSeconds)) for \(generatedTokens) tokens, \
         \(String(format: "%.2f", decodeTokensPerSecond)) tokens/s; ended by \(stopReason)
         KV cache \(cacheRows) rows, \(byteCountText(cacheBytes))\(savingText)
@@ -108,6 +111,10 @@ struct RunReport: Encodable {
 
     private var loadText: String {
         modelLoadSeconds.map { "load     \(Self.text($0))\n" } ?? ""
+    }
+
+    private var storedText: String {
+        storedPromptTokens.map { ", \($0) read from --pack-cache" } ?? ""
     }
 
     private var isPruned: Bool { keptTokens < visualTokens }

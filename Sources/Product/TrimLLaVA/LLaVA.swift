@@ -51,10 +51,13 @@ public final class LLaVA: Sendable {
     ///   - text: path of the text model.
     ///   - projector: path of the vision tower and projector that belong to it, the mmproj file.
     ///   - onProgress: called, on this thread, as matrices are rearranged and written to a cache.
+    ///   - onWarning: called, on any thread, with what is wrong with `LoadOptions.packCache` after the model was
+    ///     loaded. What was wrong before is in `warnings`.
     /// - Throws: `LLaVAError`.
     public init(
         text: String, projector: String, options: LoadOptions = LoadOptions(),
-        onProgress: @escaping (LoadProgress) -> Void = { _ in }
+        onProgress: @escaping (LoadProgress) -> Void = { _ in },
+        onWarning: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(LLaVAError) {
         let start = ContinuousClock.now
         do {
@@ -69,7 +72,8 @@ public final class LLaVA: Sendable {
                 text: textFile, projector: projectorFile, ops: ops, context: options.context,
                 visionPrecision: options.visionPrecision,
                 packing: PackingOptions(
-                    cacheFolder: options.packCache, floatEncoding: options.floatEncoding),
+                    cacheFolder: options.packCache, floatEncoding: options.floatEncoding,
+                    onWarning: onWarning),
                 onProgress: onProgress)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             try model.check(tokenizer)

@@ -14,7 +14,8 @@ public struct LoadOptions: Sendable {
     public var visionPrecision: VisionPrecision
     /// How the KV cache stores numbers.
     public var cacheFormat: CacheFormat
-    /// A folder where packed weights are kept for the next start; nil to pack them at every start.
+    /// A folder where packed weights, and the rows that prompts start with, are kept for the next start; nil to
+    /// compute them at every start.
     public var packCache: String?
     /// What the text model's float matrices are rounded to; nil to compute with floats.
     ///

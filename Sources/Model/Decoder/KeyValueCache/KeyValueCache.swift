@@ -53,19 +53,25 @@ public final class KeyValueCache {
         }
     }
 
-    /// A copy, in a pool of the same layout, of the first `count` rows of `other`, with room for `rows`.
+    /// A sequence of `rows` rows with the given `contents`, from a pool of the same layout.
     ///
     /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
     public convenience init(
-        copying count: Int, of other: KeyValueCache, to pool: CachePagePool, rows: Int
+        _ pool: CachePagePool, rows: Int, contents: [UnsafeRawBufferPointer]
     ) throws(ModelError) {
-        precondition(count <= other.rowCount && pool.layout == other.pool.layout)
-        try self.init(pool, rows: max(rows, count), continuing: [])
-        reserve(rows: count)
+        try self.init(pool, rows: rows, continuing: [])
+        reserve(rows: rows)
         for page in pages.indices {
-            starts[page].copyMemory(from: other.starts[page], byteCount: pool.layout.byteCount)
+            precondition(contents[page].count == pool.layout.byteCount)
+            UnsafeMutableRawBufferPointer(start: starts[page], count: pool.layout.byteCount)
+                .copyMemory(from: contents[page])
         }
-        rowCount = count
+        rowCount = rows
+    }
+
+    /// The bytes of each of its pages, as long as it lives and does not grow.
+    public var contents: [UnsafeRawBufferPointer] {
+        pages.map { UnsafeRawBufferPointer(start: pool.start($0), count: pool.layout.byteCount) }
     }
 
     private init(

@@ -3,12 +3,6 @@ import GGUF
 import TensorOps
 import WorkerPool
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// The packed matrices of one GGUF file, kept in a cache folder between starts.
 ///
 /// Any fault of the cache is a warning, and the matrices are packed again.
@@ -31,11 +25,8 @@ final class PanelCache {
     init(
         folder: String, of file: GGUFFile, rounding: String, version: String = Release.version
     ) {
-        let name = file.path.split(separator: "/").last ?? "model"
-        let place = fingerprint(of: "\(Self.absolutePath(file.path)) \(rounding)")
-        let digits = String(place, radix: 16)
-        path = "\(folder)/\(name)-\(digits).panels"
-        source = Self.description(of: file, rounding, version)
+        path = "\(folder)/\(file.cacheName(rounding)).panels"
+        source = "\(file.identityText); rounding \(rounding); version \(version)"
         do {
             stored = try StoredPanels(path: path, source: source)
         } catch {
@@ -94,22 +85,5 @@ final class PanelCache {
         } catch {
             warnings.append("\(error); weights are packed at every start")
         }
-    }
-
-    /// What the panels depend on.
-    private static func description(
-        of file: GGUFFile, _ rounding: String, _ version: String
-    ) -> String {
-        let parts = file.identities.map { part in
-            "\(part.byteCount) bytes, changed at \(part.modificationTime), inode \(part.inode), "
-                + "header \(String(part.header, radix: 16))"
-        }
-        return (parts + ["rounding \(rounding)", "version \(version)"]).joined(separator: "; ")
-    }
-
-    private static func absolutePath(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
     }
 }

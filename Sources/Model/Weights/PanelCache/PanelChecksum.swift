@@ -5,11 +5,11 @@ import WorkerPool
 ///
 /// It is Fletcher's ("An arithmetic checksum for serial transmissions", 1982) with words of 64 bits
 /// in eight lanes, over pieces that threads share.
-enum PanelChecksum {
+package enum PanelChecksum {
     private static let pieceBytes = 1 << 20
 
     /// The checksum of bytes, which is the same for any number of threads.
-    static func of(_ bytes: UnsafeRawBufferPointer, _ pool: WorkerPool) -> UInt64 {
+    package static func of(_ bytes: UnsafeRawBufferPointer, _ pool: WorkerPool) -> UInt64 {
         let count = (bytes.count + pieceBytes - 1) / pieceBytes
         let sums = [UInt64](unsafeUninitializedCapacity: count) { sums, initialized in
             nonisolated(unsafe) let sums = sums

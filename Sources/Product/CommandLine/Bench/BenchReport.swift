@@ -12,6 +12,8 @@ struct BenchReport {
         let visualTokens: Int
         let keptTokens: Int
         let promptTokens: Int
+        /// The prompt's tokens that were read from `--pack-cache`.
+        let storedPromptTokens: Int
         let generatedTokens: Int
         let cacheBytes: Int
         let unprunedCacheBytes: Int
@@ -47,6 +49,7 @@ struct BenchReport {
         ("keep", "keep", { $0.keep }),
         ("visual tokens", "visual_tokens", { "\($0.visualTokens)" }),
         ("kept", "kept_tokens", { "\($0.keptTokens)" }),
+        ("stored", "stored_prompt_tokens", { "\($0.storedPromptTokens)" }),
         ("vision s", "vision_seconds", { seconds($0.visionSeconds) }),
         ("select s", "select_seconds", { seconds($0.selectSeconds) }),
         ("prefill s", "prefill_seconds", { seconds($0.prefillSeconds) }),
@@ -100,6 +103,7 @@ extension BenchReport.Row {
         visualTokens = runs[0].unprunedVisualRows
         keptTokens = runs[0].visualRows
         promptTokens = runs[0].promptRows
+        storedPromptTokens = runs[0].storedRows
         generatedTokens = runs[0].generatedTokens
         cacheBytes = runs[0].cacheBytes
         unprunedCacheBytes = runs[0].unprunedCacheBytes
