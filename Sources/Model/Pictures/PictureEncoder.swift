@@ -41,8 +41,7 @@ public protocol PictureEncoder: Sendable {
     func onOtherThreads(count: Int) -> Self
 }
 
-/// A picture on its way through an encoder, in slices of a few milliseconds to a second: what else is to be done can go
-/// between them.
+/// A picture on its way through an encoder, in slices: what else is to be done can go between them.
 ///
 /// It belongs to one thread at a time.
 public protocol PictureEncoding: AnyObject {
