@@ -84,8 +84,8 @@ let package = Package(
         .library(
             name: "TrimLLaVAInternals",
             targets: [
-                "BlockFormats", "Kernels", "WeightPanels", "WorkerPool", "GGUF", "Imaging",
-                "TensorOps", "TokenPruning", "LLaVAModel", "Generation", "Tokenization",
+                "BlockFormats", "KernelInterface", "Kernels", "WeightPanels", "WorkerPool", "GGUF",
+                "Imaging", "TensorOps", "TokenPruning", "LLaVAModel", "Generation", "Tokenization",
             ]),
     ],
     dependencies: [
@@ -127,7 +127,7 @@ let package = Package(
         // Model: layers, weights, and the generation of text.
         module(
             "Model", "TensorOps",
-            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool"]),
+            ["KernelInterface", "WeightPanels", "BlockFormats", "WorkerPool"]),
         module(
             "Model", "LLaVAModel",
             ["TensorOps", "GGUF", "Imaging", "BlockFormats", "FileOutput", "WorkerPool"]),
@@ -135,7 +135,9 @@ let package = Package(
         module("Model", "Generation", ["LLaVAModel", "Tokenization", "TokenPruning"]),
 
         // Product: the library that others import, jobs over many pictures, and the command line.
-        module("Product", "TrimLLaVA", ["Generation", "Imaging", "Tokenization", "GGUF"]),
+        module(
+            "Product", "TrimLLaVA",
+            ["Generation", "Imaging", "KernelInterface", "Kernels", "Tokenization", "GGUF"]),
         module(
             "Product", "Evaluation",
             ["TrimLLaVA", "Generation", "TokenPruning", "Tokenization", "FileOutput", "UserText"]),
@@ -162,7 +164,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["BlockFormats"], path: "Tests/TestSupport",
             resources: [.copy("Fixtures")]),
         tests("BlockFormats"),
-        tests("Kernels"),
+        tests("Kernels", ["KernelInterface"]),
         tests("GGUF"),
         tests("UserText"),
         tests("Tokenization", ["GGUF"]),
@@ -171,16 +173,22 @@ let package = Package(
         tests("WorkerPool", ["CVectorOps"]),
         tests(
             "WeightPanels",
-            ["BlockFormats", "Kernels"] + testedInstructionSets.map { .target(name: $0.name) }),
-        tests("TensorOps", ["BlockFormats", "COpenBLAS", "Kernels", "WorkerPool"]),
+            ["BlockFormats", "KernelInterface", "Kernels"]
+                + testedInstructionSets.map { .target(name: $0.name) }),
         tests(
-            "LLaVAModel", ["BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool"]),
+            "TensorOps", ["BlockFormats", "COpenBLAS", "KernelInterface", "Kernels", "WorkerPool"]),
+        tests(
+            "LLaVAModel",
+            [
+                "BlockFormats", "GGUF", "Imaging", "KernelInterface", "Kernels", "TensorOps",
+                "WorkerPool",
+            ]),
         tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",
             [
-                "GGUF", "Imaging", "Kernels", "LLaVAModel", "TensorOps", "Tokenization",
-                "TokenPruning", "WorkerPool",
+                "GGUF", "Imaging", "KernelInterface", "Kernels", "LLaVAModel", "TensorOps",
+                "Tokenization", "TokenPruning", "WorkerPool",
             ]),
         tests(
             "TrimLLaVA",

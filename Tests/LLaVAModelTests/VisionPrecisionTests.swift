@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
+import KernelInterface
 import Kernels
 import TensorOps
 import TestSupport

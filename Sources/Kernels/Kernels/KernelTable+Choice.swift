@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CVectorOps
-@_exported import KernelInterface
+import KernelInterface
 
 #if arch(x86_64)
     import KernelsAVX2

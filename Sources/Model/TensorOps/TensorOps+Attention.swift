@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// The shape of an attention layer.
 public struct AttentionShape: Sendable, Equatable {

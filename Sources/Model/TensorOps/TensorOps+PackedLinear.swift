@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 extension TensorOps {
     /// The products of packed layers with one input, in one fork-join.

@@ -2,6 +2,7 @@
 import GGUF
 import Generation
 import Imaging
+import KernelInterface
 import Kernels
 import LLaVAModel
 import Synchronization
