@@ -70,7 +70,7 @@ public enum KernelError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownTable(let name, let available):
-            "TRIMLLAVA_KERNELS=\(name): this processor runs \(available.joined(separator: ", "))"
+            "no kernels \(name) on this processor, expected one of \(available.joined(separator: ", "))"
         }
     }
 }
