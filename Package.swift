@@ -140,7 +140,10 @@ let package = Package(
             ["Generation", "Imaging", "KernelInterface", "Kernels", "Tokenization", "GGUF"]),
         module(
             "Product", "Evaluation",
-            ["TrimLLaVA", "Generation", "TokenPruning", "Tokenization", "FileOutput", "UserText"]),
+            [
+                "TrimLLaVA", "Generation", "Imaging", "TokenPruning", "Tokenization", "FileOutput",
+                "UserText",
+            ]),
         module(
             "Product", "Captioning",
             [
@@ -197,7 +200,8 @@ let package = Package(
                 "Tokenization",
             ]),
         tests("Evaluation", ["TrimLLaVA"]),
-        tests("Captioning", ["CArchive", "FileOutput", "TrimLLaVA"]),
+        tests(
+            "Captioning", ["CArchive", "FileOutput", "Generation", "LLaVAModel", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine", ["FileOutput"]),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]

@@ -22,7 +22,7 @@ public struct PictureKey: Hashable, Sendable {
     }
 
     /// A key that no other picture has.
-    static func unique() -> PictureKey {
+    package static func unique() -> PictureKey {
         PictureKey(digest: (0..<32).map { _ in UInt8.random(in: 0...255) })
     }
 }
@@ -36,29 +36,8 @@ public struct EncodedPicture: Sendable {
     let classAttention: [Float]?  // [tiles · patches]
     /// What the picture shows; nil for one that is not known again.
     let key: PictureKey?
-
-    /// Encodes a picture for selectors that look at no more than `needs`.
-    ///
-    /// - Throws: `GenerationError`.
-    public init(
-        _ tiles: TileBatch, needs: Set<SelectionNeed>, _ model: LLaVAModel,
-        cancellation: Cancellation = Cancellation()
-    ) throws(GenerationError) {
-        let encoding = try PictureEncoding(tiles, needs: needs, model)
-        try encoding.finish(cancellation)
-        self = encoding.picture
-    }
-
-    init(
-        layout: VisualTokenLayout, embeddings: Activations, features: Activations?,
-        classAttention: [Float]?, key: PictureKey?
-    ) {
-        self.layout = layout
-        self.embeddings = embeddings
-        self.features = features
-        self.classAttention = classAttention
-        self.key = key
-    }
+    /// Seconds that the vision tower and the projector took.
+    let seconds: Double
 
     /// Whether a selector finds what it looks at.
     func has(_ needs: Set<SelectionNeed>) -> Bool {

@@ -122,7 +122,8 @@ final class PictureEncoding {
         precondition(isDone)
         return EncodedPicture(
             layout: layout, embeddings: embeddings, features: features,
-            classAttention: classAttention, key: key)
+            classAttention: classAttention, key: key,
+            seconds: visionSeconds + projectionSeconds)
     }
 }
 

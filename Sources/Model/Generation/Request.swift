@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Imaging
 import LLaVAModel
+import TokenPruning
 import Tokenization
 
 extension BatchGenerator {
@@ -34,11 +35,14 @@ extension BatchGenerator {
         /// Whether the prompt and its answer are likely to be continued: their rows then stay in the cache as
         /// long as there is room.
         public let isContinued: Bool
+        /// What selectors of later requests will look at of the same pictures.
+        public let pictureNeeds: Set<SelectionNeed>
 
         /// A prompt with its pictures.
         public init(
             id: Int, prompt: [PromptPiece], pictures: [PictureInput], question: [TokenID] = [],
-            options: GenerationOptions, isStreamed: Bool = false, isContinued: Bool = false
+            options: GenerationOptions, isStreamed: Bool = false, isContinued: Bool = false,
+            pictureNeeds: Set<SelectionNeed> = []
         ) {
             self.id = id
             self.prompt = prompt
@@ -47,6 +51,7 @@ extension BatchGenerator {
             self.options = options
             self.isStreamed = isStreamed
             self.isContinued = isContinued
+            self.pictureNeeds = pictureNeeds
         }
 
         /// A prompt with its pictures' tiles.
@@ -56,16 +61,6 @@ extension BatchGenerator {
         ) {
             self.init(
                 id: id, prompt: prompt, pictures: pictures.map { .tiles($0) }, question: question,
-                options: options)
-        }
-
-        /// A prompt with pictures that were encoded for all that its selector looks at.
-        public init(
-            id: Int, prompt: [PromptPiece], encoded: [EncodedPicture], question: [TokenID] = [],
-            options: GenerationOptions
-        ) {
-            self.init(
-                id: id, prompt: prompt, pictures: encoded.map { .encoded($0) }, question: question,
                 options: options)
         }
     }

@@ -55,13 +55,21 @@ final class RequestInEncoding {
     func runSlice() throws(GenerationError) {
         switch request.pictures[pictures.count] {
         case .selected: pictures.append(nil)
-        case .encoded(let picture): pictures.append(picture)
+        case .encoded(let picture): take(picture)
         case .tiles(let tiles, let key):
-            if encoding == nil, let key, let picture = known.picture(key, for: rows.needs) {
-                return pictures.append(picture)
+            if encoding == nil, let key, let picture = known.picture(key, for: needs) {
+                return take(picture)
             }
             try runSlice(of: tiles, key)
         }
+    }
+
+    /// What is computed of the pictures besides the projector's rows.
+    private var needs: Set<SelectionNeed> { rows.needs.union(request.pictureNeeds) }
+
+    private func take(_ picture: EncodedPicture) {
+        statistics.earlierEncodingSeconds += picture.seconds
+        pictures.append(picture)
     }
 
     private func runSlice(of tiles: TileBatch, _ key: PictureKey?) throws(GenerationError) {
@@ -77,7 +85,7 @@ final class RequestInEncoding {
             encoding = begun
         } else {
             encoding = try PictureEncoding(
-                tiles, needs: rows.needs, key: key, model, recorder: observer.recorder)
+                tiles, needs: needs, key: key, model, recorder: observer.recorder)
             self.encoding = encoding
             report(0)
         }

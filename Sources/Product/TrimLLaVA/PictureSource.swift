@@ -42,11 +42,13 @@ public struct PictureSource: Sendable {
     /// What an engine makes tiles of, and knows the picture by.
     ///
     /// - Throws: `ImagingError` when the file cannot be read, or is none of a picture.
-    func engineInput(_ preprocessor: CLIPPreprocessor) throws(ImagingError) -> Engine.Picture {
+    package func engineInput(
+        _ preprocessor: CLIPPreprocessor
+    ) throws(ImagingError) -> Engine.Picture {
         switch content {
         case .decoded(let picture):
             return Engine.Picture { () throws(GenerationError) in
-                try tiles { () throws(ImagingError) in try preprocessor.tiles(of: picture) }
+                try pictured { () throws(ImagingError) in try preprocessor.tiles(of: picture) }
             }
         case .file(let path):
             return input(try PictureDecoder.contents(path: path), name: path, preprocessor)
@@ -59,7 +61,7 @@ public struct PictureSource: Sendable {
         _ bytes: [UInt8], name: String, _ preprocessor: CLIPPreprocessor
     ) -> Engine.Picture {
         Engine.Picture(key: key(of: bytes, preprocessor)) { () throws(GenerationError) in
-            try tiles { () throws(ImagingError) in
+            try pictured { () throws(ImagingError) in
                 try preprocessor.tiles(
                     of: PictureDecoder.decode(bytes, name: name, applyOrientation: isOriented))
             }
@@ -74,8 +76,9 @@ public struct PictureSource: Sendable {
     }
 }
 
-private func tiles(
-    _ body: () throws(ImagingError) -> TileBatch
-) throws(GenerationError) -> TileBatch {
+/// Calls `body` and wraps what a picture's decoder throws.
+package func pictured<Value>(
+    _ body: () throws(ImagingError) -> Value
+) throws(GenerationError) -> Value {
     do { return try body() } catch { throw .picture(error) }
 }

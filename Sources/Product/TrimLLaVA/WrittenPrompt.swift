@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import LLaVAModel
+import TokenPruning
 import Tokenization
 
 /// A question written down for a model: all that its answer is generated from but the pictures.
@@ -46,6 +48,32 @@ package struct WrittenPrompt: Sendable {
         var options = options
         if !options.ignoresEndOfSequence { options.stopStrings += stopStrings }
         return options
+    }
+
+    /// Asks the question about pictures.
+    package func request(
+        about pictures: [Engine.Picture], options: GenerationOptions, isStreamed: Bool = false
+    ) -> Engine.Request {
+        Engine.Request(
+            prompt: pieces, pictures: pictures, question: question, options: stopping(options),
+            isStreamed: isStreamed)
+    }
+
+    /// The most rows of the KV cache that an answer may take, whatever the pictures are.
+    package func mostRows(in model: LLaVAModel, options: GenerationOptions) -> Int {
+        let visual = model.vision.config.largestVisualTokenCount
+        let patches = options.pruning?.budget.mostKept(of: visual) ?? visual
+        // Every kept patch may bring the newline of its row along.
+        let newlines = model.vision.config.pinpoints.isEmpty ? 0 : patches
+        let prompt = pieces.reduce(0) { rows, piece in
+            switch piece {
+            case .tokens(let tokens): rows + tokens.count
+            case .picture: rows + min(visual, patches + newlines)
+            }
+        }
+        return prompt >= model.context
+            ? model.context
+            : prompt + min(options.maxNewTokens, model.context - prompt)
     }
 
     /// The tokens of a question as typed, without the marks for pictures.
