@@ -5,6 +5,14 @@ import TensorOps
 import TokenPruning
 import Tokenization
 
+/// How far a prompt has come on its way through the model; the answer begins after it.
+public enum PromptProgress: Sendable, Equatable {
+    /// A picture, counted from 0, is in the vision tower; `done` goes from 0 to 1.
+    case encoding(picture: Int, of: Int, done: Double)
+    /// The prompt's rows are in the decoder; `done` goes from 0 to 1.
+    case reading(done: Double)
+}
+
 /// One sequence of prompts and answers: a batch of one, over the rows that it keeps in the cache.
 ///
 /// Every question is asked with all that was said before; what the cache has of it is not read again. A session belongs
