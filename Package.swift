@@ -38,7 +38,7 @@ func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target
 
 /// What tests of models need besides.
 let belowModels: [Target.Dependency] = [
-    "BlockFormats", "GGUF", "Imaging", "Kernels", "TensorOps", "WorkerPool",
+    "BlockFormats", "GGUF", "Imaging", "KernelInterface", "Kernels", "TensorOps", "WorkerPool",
 ]
 
 let collections = Target.Dependency.product(
@@ -89,9 +89,9 @@ let package = Package(
         .library(
             name: "TrimLLaVAInternals",
             targets: [
-                "BlockFormats", "Kernels", "WeightPanels", "WorkerPool", "GGUF", "Imaging",
-                "TensorOps", "TokenPruning", "Weights", "Decoder", "Pictures", "Families",
-                "Generation", "Tokenization",
+                "BlockFormats", "KernelInterface", "Kernels", "WeightPanels", "WorkerPool", "GGUF",
+                "Imaging", "TensorOps", "TokenPruning", "Weights", "Decoder", "Pictures",
+                "Families", "Generation", "Tokenization",
             ]),
     ],
     dependencies: [
@@ -133,7 +133,7 @@ let package = Package(
         // Model: layers, weights, and the generation of text.
         module(
             "Model", "TensorOps",
-            ["Kernels", "WeightPanels", "BlockFormats", "WorkerPool"]),
+            ["KernelInterface", "WeightPanels", "BlockFormats", "WorkerPool"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module(
             "Model", "Weights", ["TensorOps", "GGUF", "BlockFormats", "FileOutput", "WorkerPool"]),
@@ -146,11 +146,15 @@ let package = Package(
         // Product: the library that others import, jobs over many pictures, and the command line.
         module(
             "Product", "TrimLLaVA",
-            ["Generation", "Families", "Pictures", "Imaging", "Tokenization", "GGUF"]),
+            [
+                "Generation", "Families", "Pictures", "Imaging", "KernelInterface", "Kernels",
+                "Tokenization", "GGUF",
+            ]),
         module(
             "Product", "Evaluation",
             [
-                "TrimLLaVA", "Generation", "Pictures", "TokenPruning", "Tokenization", "FileOutput",
+                "TrimLLaVA", "Generation", "Imaging", "Pictures", "TokenPruning", "Tokenization",
+                "FileOutput",
                 "UserText",
             ]),
         module(
@@ -184,7 +188,7 @@ let package = Package(
                 + belowModels,
             path: "Tests/ModelTestSupport"),
         tests("BlockFormats"),
-        tests("Kernels"),
+        tests("Kernels", ["KernelInterface"]),
         tests("GGUF"),
         tests("UserText"),
         tests("Tokenization", ["GGUF"]),
@@ -193,8 +197,10 @@ let package = Package(
         tests("WorkerPool", ["CVectorOps"]),
         tests(
             "WeightPanels",
-            ["BlockFormats", "Kernels"] + testedInstructionSets.map { .target(name: $0.name) }),
-        tests("TensorOps", ["BlockFormats", "COpenBLAS", "Kernels", "WorkerPool"]),
+            ["BlockFormats", "KernelInterface", "Kernels"]
+                + testedInstructionSets.map { .target(name: $0.name) }),
+        tests(
+            "TensorOps", ["BlockFormats", "COpenBLAS", "KernelInterface", "Kernels", "WorkerPool"]),
         tests("Weights", ["ModelTestSupport"] + belowModels),
         tests("Decoder", ["ModelTestSupport"] + belowModels),
         tests("Pictures", ["ModelTestSupport"] + belowModels),
@@ -203,8 +209,8 @@ let package = Package(
         tests(
             "Generation",
             [
-                "GGUF", "Imaging", "Kernels", "Families", "TensorOps", "Tokenization",
-                "TokenPruning", "WorkerPool",
+                "GGUF", "Imaging", "KernelInterface", "Kernels", "Families", "TensorOps",
+                "Tokenization", "TokenPruning", "WorkerPool",
             ]),
         tests(
             "TrimLLaVA",
@@ -213,7 +219,8 @@ let package = Package(
                 "Tokenization",
             ]),
         tests("Evaluation", ["TrimLLaVA"]),
-        tests("Captioning", ["CArchive", "FileOutput", "TrimLLaVA"]),
+        tests(
+            "Captioning", ["CArchive", "FileOutput", "Generation", "Families", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine", ["FileOutput"]),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]

@@ -1,5 +1,5 @@
-import CArchive
 // SPDX-License-Identifier: Apache-2.0
+import CArchive
 import FileOutput
 import Foundation
 import TestSupport
@@ -77,7 +77,7 @@ import Testing
 
     /// The content of each picture, or why it cannot be read.
     private func contents(_ pictures: [PictureReference]) -> [String] {
-        let source = PictureSource()
+        let source = PictureFiles()
         return pictures.map { picture in
             do {
                 return try String(decoding: source.read(picture).bytes, as: UTF8.self)

@@ -3,6 +3,7 @@ import FileOutput
 import Foundation
 import TestSupport
 import Testing
+import TrimLLaVA
 
 @testable import Captioning
 
@@ -71,7 +72,7 @@ import Testing
         ("x\"\u{301}", "\"x\"\"\u{301}\""),
     ])
     func fieldsAreQuotedWhereTheyMustBe(field: String, written: String) {
-        #expect(CSVExport.line([field, "z"]) == Array((written + ",z\n").utf8))
+        #expect(CSV.line([field, "z"]) == Array((written + ",z\n").utf8))
     }
 
     @Test func metadataIsRelativeToItsFolder() throws {

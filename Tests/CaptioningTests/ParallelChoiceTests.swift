@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
+import LLaVAModel
 import Testing
+import TrimLLaVA
 
 @testable import Captioning
 
@@ -17,6 +20,36 @@ import Testing
         // A gain of 5 % is within the noise, one of 10 % is not.
         #expect(best([1, 1.2, 1.5, 2, 3.8]) == 6)
         #expect(best([1, 1.2, 1.5, 2, 3.6]) == 12)
+    }
+
+    /// Where the system refuses the memory for a number of captions, `auto` tries fewer.
+    @Test func fewerAreTriedWhereMemoryIsShort() throws {
+        let shortage = LLaVAError.generation(
+            .model(.cacheTooLarge(rows: 9, bytesPerRow: 9)))
+        var tried: [Int] = []
+        func make(_ count: Int, most: Int) throws(LLaVAError) -> String {
+            tried.append(count)
+            guard count <= most else { throw shortage }
+            return "\(count)"
+        }
+        let granted = try ParallelChoice.automatic.granted(24) {
+            (count: Int) throws(LLaVAError) -> String in try make(count, most: 5)
+        }
+        #expect(granted == (4, "4") && tried == [24, 18, 12, 6, 4])
+        // Not even one fits; and a number that the user chose is not changed.
+        for (choice, most) in [(ParallelChoice.automatic, 0), (.count(8), 5)] {
+            #expect(throws: CaptioningError.model(shortage)) {
+                try choice.granted(8) { (count: Int) throws(LLaVAError) -> String in
+                    try make(count, most: most)
+                }
+            }
+        }
+        // Other errors stay.
+        #expect(throws: CaptioningError.model(.other("no"))) {
+            try ParallelChoice.automatic.granted(8) { (_: Int) throws(LLaVAError) -> String in
+                throw LLaVAError.other("no")
+            }
+        }
     }
 
     @Test func textsAreRead() {

@@ -73,6 +73,27 @@ import Testing
         ) { try EvaluationQuestion.read(path: bad) }
     }
 
+    /// Answers are told apart by the questions' ids.
+    @Test func everyQuestionHasItsOwnID() throws {
+        let folder = try TemporaryFolder()
+        func read(_ ids: [String]) throws -> [String] {
+            let lines = ids.map { id in
+                "{\(id)\"question\":\"Who?\",\"answer\":\"a\"}\n"
+            }
+            let path = try folder.write(Array(lines.joined().utf8), to: "q.jsonl")
+            return try EvaluationQuestion.read(path: path).map(\.id)
+        }
+        #expect(try read(["\"id\":\"a\",", "", "\"id\":7,"]) == ["a", "2", "7"])
+        let path = folder.path + "/q.jsonl"
+        #expect(
+            throws: EvaluationError.sameID(path: path, id: "a", line: 3, earlierLine: 1)
+        ) { try read(["\"id\":\"a\",", "", "\"id\":\"a\","]) }
+        // A line without an id has its number.
+        #expect(
+            throws: EvaluationError.sameID(path: path, id: "2", line: 2, earlierLine: 1)
+        ) { try read(["\"id\":2,", ""]) }
+    }
+
     @Test(arguments: ["{\"id\":\"2\",\"sett\n", "\u{0}\u{0}\n"])
     func aBrokenLastAnswerIsDropped(line: String) throws {
         let folder = try TemporaryFolder()

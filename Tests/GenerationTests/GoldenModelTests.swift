@@ -3,6 +3,7 @@ import Decoder
 import Families
 import GGUF
 import Imaging
+import KernelInterface
 import Kernels
 import Pictures
 import TensorOps

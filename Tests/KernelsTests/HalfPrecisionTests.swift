@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelInterface
 import Kernels
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Families
 import GGUF
+import KernelInterface
 import Kernels
 import ModelTestSupport
 import TensorOps

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import KernelInterface
 import Kernels
 import TensorOps
 import Testing

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
+import KernelInterface
 import Kernels
 import TestSupport
 import Testing

@@ -51,6 +51,27 @@ import TrimLLaVA
         }
     }
 
+    /// A picture that cannot be read has one record, however many prompts there are.
+    @Test(arguments: [
+        ["--parallel", "1"], ["--parallel", "8", "--ordered"], ["--encoding-threads", "1"],
+    ])
+    func aBadPictureHasOneRecordForAllPrompts(more: [String]) throws {
+        let folder = try CaptionFolder(pictures: 4)
+        try folder.folder.write(Array("no picture".utf8), to: "pictures/01.png")
+        let outcome = try ToolProcess.run(
+            folder.caption + Self.options + [
+                folder.pictures, "-p", "What?", "-p", "Where?", "-p", "Who?", "-o", folder.records,
+            ] + more)
+        #expect(outcome.code == 1, "\(outcome.errors)")
+        let lines = try folder.lines()
+        #expect(lines.count == 10)
+        #expect(lines.filter { $0.error != nil }.map(\.name) == ["01.png"])
+        if more.contains("--ordered") {
+            let names = [0, 0, 0, 1, 2, 2, 2, 3, 3, 3].map(CaptionFolder.name)
+            #expect(lines.map(\.name) == names)
+        }
+    }
+
     @Test(arguments: [0, 1])
     func whatFailsIsRecordedAndPassedOver(encodingThreads: Int) throws {
         let folder = try CaptionFolder(pictures: 4)
@@ -86,7 +107,9 @@ import TrimLLaVA
 
         let strict = try ToolProcess.run(arguments + ["--max-errors", "1", "-q"])
         #expect(strict.code == 1)
-        #expect(strict.errors == "trimllava: 2 pictures failed, and --max-errors is 1\n")
+        #expect(
+            strict.errors
+                == "trimllava: 2 pictures failed, more than the limit of 1; see --max-errors\n")
     }
 
     @Test func aPromptThatDoesNotFitFailsItsPictureAlone() throws {

@@ -136,7 +136,7 @@ private let huge = "99999999999999999999999999"
             "no room", 1, ["--context", "40"],
             says: "fewer visual tokens make room; see --context and --keep"),
         Refusal(
-            "no such kernels", 1, [], says: "TRIMLLAVA_KERNELS=nonsense",
+            "no such kernels", 1, [], says: "TRIMLLAVA_KERNELS",
             environment: ["TRIMLLAVA_KERNELS": "nonsense"]),
     ]
 

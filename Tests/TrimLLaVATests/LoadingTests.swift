@@ -80,13 +80,20 @@ import TrimLLaVA
                     _ = try llava.complete(
                         "a<image>", pictures: [picture("small")], options: options)
                 } == missing)
-            let tiles = try llava.model.pictureEncoder.tiles(of: picture("small"))
-            let error = #expect(throws: GenerationError.self) {
-                try llava.encode(tiles, options: options, cancellation: Cancellation())
-            }
-            guard case .pruning(.missingInput(_, .classAttention)) = error else {
-                Issue.record("\(String(describing: error))")
-                return
+            // The needs of later requests are those of their selectors.
+            let encoder = llava.model.pictureEncoder
+            var request = try WrittenPrompt(raw: "a<image>", pictures: 1, llava.tokenizer).request(
+                about: [PictureSource.picture(picture("small")).engineInput(encoder)],
+                options: GenerationOptions(maxNewTokens: 1))
+            request.pictureNeeds = [.classAttention]
+            for threads in [0, 1] {
+                let answers = try llava.answers(
+                    parallel: 1, cacheRows: 64, encodingThreads: threads)
+                let error = #expect(throws: GenerationError.self) { try answers.answer(request) }
+                guard case .pruning(.missingInput(_, .classAttention)) = error else {
+                    Issue.record("\(String(describing: error))")
+                    return
+                }
             }
         }
     }

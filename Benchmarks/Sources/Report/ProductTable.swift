@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 import Foundation
+import KernelInterface
 import Kernels
 import MachinePeaks
 import WorkerPool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CVectorOps
-@_exported import KernelInterface
+import KernelInterface
 
 #if arch(x86_64)
     import KernelsAVX2
@@ -70,7 +70,7 @@ public enum KernelError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownTable(let name, let available):
-            "TRIMLLAVA_KERNELS=\(name): this processor runs \(available.joined(separator: ", "))"
+            "no kernels \(name) on this processor, expected one of \(available.joined(separator: ", "))"
         }
     }
 }

@@ -33,6 +33,11 @@ extension BlockPacking {
     static var refusesInfinity: Bool { true }
 
     @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writePairs(group, of: 4, column)
+    }
+
+    @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {}
 
     /// Packs the rows of up to 32 outputs, as `PanelPacker.pack` describes.

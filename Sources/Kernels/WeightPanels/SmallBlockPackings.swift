@@ -16,11 +16,6 @@ enum Q4_0Packing: BlockPacking {
         column.takeBytes(block + 2, at: 16 &* index, count: 16)
         column.setScale(block.half(0), of: index, zero: 0x88, byteCount: 16)
     }
-
-    @inline(__always)
-    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, of: 4, column)
-    }
 }
 
 /// A scale and a minimum; 32 nibbles.
@@ -36,11 +31,6 @@ enum Q4_1Packing: BlockPacking {
         column.takeBytes(block + 4, at: 16 &* index, count: 16)
         column.minimumFactors[index] = block.half(2)
         column.setScale(block.half(0), of: index, zero: 0, byteCount: 16)
-    }
-
-    @inline(__always)
-    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, of: 4, column)
     }
 }
 
@@ -123,11 +113,6 @@ enum IQ4_NLPacking: BlockPacking {
         column.takeBytes(block + 2, at: 16 &* index, count: 16)
         column.factors[index] = block.half(0)
     }
-
-    @inline(__always)
-    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, of: 4, column)
-    }
 }
 
 /// An exponent; 32 nibbles that index a table.
@@ -150,10 +135,5 @@ enum MXFP4Packing: BlockPacking {
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         column.takeBytes(block + 1, at: 16 &* index, count: 16)
         column.factors[index] = bfloatScale(block.byte(0))
-    }
-
-    @inline(__always)
-    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, of: 4, column)
     }
 }

@@ -202,9 +202,4 @@ enum IQ4_XSPacking: BlockPacking {
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
         panel.writeSplitScales(block, column)
     }
-
-    @inline(__always)
-    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
-        panel.writePairs(group, of: 4, column)
-    }
 }

@@ -4,6 +4,7 @@ import Families
 import Imaging
 import Pictures
 import TensorOps
+import TokenPruning
 import Tokenization
 
 /// Answers the requests of many tasks at once, on a thread of its own.
@@ -25,6 +26,11 @@ public final class Engine: Sendable {
         public var longestPause: Double
         /// Bytes of encoded pictures that are kept for further questions.
         public var pictureCacheBytes: Int
+        /// Extra threads that encode pictures while answers are generated.
+        ///
+        /// With 0, pictures are encoded between the decoder's steps, on the same threads. Small models, and machines
+        /// with cores that the model's threads leave free, encode faster beside them.
+        public var encodingThreads = 0
 
         /// Room for `parallel` answers within `cacheRows` rows.
         public init(
@@ -71,6 +77,8 @@ public final class Engine: Sendable {
         public var isStreamed: Bool
         /// Whether the prompt and its answer are likely to be continued.
         public var isContinued: Bool
+        /// What selectors of later requests will look at of the same pictures, so that these are encoded once.
+        public var pictureNeeds: Set<SelectionNeed> = []
 
         /// A request that somebody waits for.
         public init(
@@ -131,7 +139,18 @@ public final class Engine: Sendable {
         public var takenPages = 0
         /// Pages that there are.
         public var allPages = 0
+        /// The most bytes of pages that ever held rows at the same time.
+        public var mostCacheBytes = 0
+        /// Seconds in vision tower, projector and selection.
+        public var encodingSeconds = 0.0
+        /// Seconds in the decoder.
+        public var decoderSeconds = 0.0
+        /// Seconds in which there was nothing to do but to wait for pictures that are being loaded.
+        public var waitingSeconds = 0.0
     }
+
+    /// The most requests that are loaded or in work at the same time; further ones wait.
+    public var mostActive: Int { loop.mostActive }
 
     private let loop: EngineLoop
 
@@ -146,7 +165,10 @@ public final class Engine: Sendable {
             parallel: options.parallel, cacheRows: options.cacheRows,
             longestPause: options.longestPause,
             pictures: EncodedPictureCache(budget: options.pictureCacheBytes))
-        loop = EngineLoop(generator, mostQueued: options.mostQueued)
+        loop = EngineLoop(
+            generator, mostQueued: options.mostQueued,
+            encoder: options.encodingThreads > 0
+                ? model.pictureEncoder.onOtherThreads(count: options.encodingThreads) : nil)
         loop.start()
     }
 
@@ -157,7 +179,28 @@ public final class Engine: Sendable {
     /// - Throws: `GenerationError.queueFull`, `GenerationError.closed`. Whatever else is wrong with a request is
     ///   thrown by its events.
     public func submit(_ request: Request) throws(GenerationError) -> Ticket {
-        try loop.submit(request)
+        let (events, continuation) = AsyncThrowingStream.makeStream(of: Event.self)
+        let id = try submit(request, onEvent: { continuation.yield($0) }) { result in
+            continuation.finish(throwing: result.failure)
+        }
+        continuation.onTermination = { [weak loop = self.loop] reason in
+            if case .cancelled = reason { loop?.cancel(id) }
+        }
+        return Ticket(id: id, events: events)
+    }
+
+    /// Takes a request whose events are told to a closure, in order and without waiting for it.
+    ///
+    /// - Parameters:
+    ///   - onEvent: called on threads of the engine's.
+    ///   - onEnd: called once, after the last event.
+    /// - Returns: what the request is cancelled by.
+    /// - Throws: `GenerationError.queueFull`, `GenerationError.closed`.
+    package func submit(
+        _ request: Request, onEvent: @escaping @Sendable (Event) -> Void,
+        onEnd: @escaping @Sendable (Result<Answer, GenerationError>) -> Void
+    ) throws(GenerationError) -> Int {
+        try loop.submit(request, EngineLoop.Observer(onEvent: onEvent, onEnd: onEnd))
     }
 
     /// Ends a request: one that has begun to answer finishes with what there is, any other fails.
@@ -174,5 +217,17 @@ public final class Engine: Sendable {
         await withCheckedContinuation { continuation in
             loop.ended.notify(queue: .global()) { continuation.resume() }
         }
+    }
+
+    /// Ends all requests, and returns when the engine's thread has ended.
+    package func close() {
+        loop.close(draining: false)
+        loop.ended.wait()
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }

@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Imaging
+import Pictures
 import Synchronization
 import TokenPruning
 import Weights
 
 /// An engine's thread, and the requests on their way to it and back.
 ///
-/// A request waits in order of arrival, is loaded on a second thread shortly before its turn, and then belongs to the
-/// generator. The generator is touched by the loop's thread alone.
+/// A request waits in order of arrival, is loaded on a second thread shortly before its turn, is encoded on a third one
+/// if there are threads for that, and then belongs to the generator. The generator is touched by the loop's thread
+/// alone.
 final class EngineLoop: @unchecked Sendable {
+    /// Who is told what happens to a request.
+    struct Observer: Sendable {
+        let onEvent: @Sendable (Engine.Event) -> Void
+        let onEnd: @Sendable (Result<Answer, GenerationError>) -> Void
+    }
+
     /// A request and who waits for it.
     private struct Entry {
         let id: Int
         let request: Engine.Request
         let cancellation: Cancellation
-        let continuation: AsyncThrowingStream<Engine.Event, any Error>.Continuation
+        let observer: Observer
         /// Seconds for decoding pictures and cutting tiles.
         var loadSeconds = 0.0
     }
@@ -40,13 +49,19 @@ final class EngineLoop: @unchecked Sendable {
     private let generator: BatchGenerator
     private let pictures: EncodedPictureCache
     private let mostQueued: Int
-    private let mostActive: Int
+    let mostActive: Int
     private let state: Mutex<State>
     private let wake = DispatchSemaphore(value: 0)
     private let loading = DispatchQueue(label: "trimllava.loading", qos: .userInitiated)
+    /// Encodes pictures on threads of its own; nil where the generator does, between its steps.
+    private let encoder: (any PictureEncoder)?
+    private let encoding = DispatchQueue(label: "trimllava.encoding", qos: .userInitiated)
+    /// The tiles of the last request that had pictures with keys, which often have more questions asked about them.
+    private let lastTiles = Mutex<[PictureKey: TileBatch]>([:])
 
-    init(_ generator: BatchGenerator, mostQueued: Int) {
+    init(_ generator: BatchGenerator, mostQueued: Int, encoder: (any PictureEncoder)?) {
         self.generator = generator
+        self.encoder = encoder
         self.mostQueued = mostQueued
         pictures = generator.pictures
         mostActive = generator.parallel + Self.loadedAhead
@@ -68,32 +83,29 @@ final class EngineLoop: @unchecked Sendable {
         state.withLock { state in
             var status = state.status
             (status.queued, status.active) = (state.waiting.count, state.active.count)
-            status.takenPages = generator.pool.usage.taken
+            let usage = generator.pool.usage
+            status.takenPages = usage.taken
+            status.mostCacheBytes = generator.pool.byteCount(pages: usage.mostTaken)
             return status
         }
     }
 
-    func submit(_ request: Engine.Request) throws(GenerationError) -> Engine.Ticket {
-        let (events, continuation) = AsyncThrowingStream.makeStream(of: Engine.Event.self)
+    func submit(_ request: Engine.Request, _ observer: Observer) throws(GenerationError) -> Int {
         let limit = mostQueued
         let result = state.withLock { state -> Result<Int, GenerationError> in
             guard !state.isClosed else { return .failure(.closed) }
             guard state.waiting.count < limit else { return .failure(.queueFull(limit: limit)) }
             let id = state.nextID
             state.nextID += 1
-            continuation.yield(.queued(place: state.waiting.count + state.active.count))
+            observer.onEvent(.queued(place: state.waiting.count + state.active.count))
             state.waiting.append(
                 Entry(
-                    id: id, request: request, cancellation: Cancellation(),
-                    continuation: continuation))
+                    id: id, request: request, cancellation: Cancellation(), observer: observer))
             return .success(id)
         }
         let id = try result.get()
-        continuation.onTermination = { [weak self] reason in
-            if case .cancelled = reason { self?.cancel(id) }
-        }
         activate()
-        return Engine.Ticket(id: id, events: events)
+        return id
     }
 
     func cancel(_ id: Int) {
@@ -104,7 +116,7 @@ final class EngineLoop: @unchecked Sendable {
             }
             return state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0) }
         }
-        dropped?.continuation.finish(throwing: GenerationError.model(.cancelled))
+        dropped?.observer.onEnd(.failure(.model(.cancelled)))
         wake.signal()
     }
 
@@ -116,9 +128,7 @@ final class EngineLoop: @unchecked Sendable {
             defer { state.waiting.removeAll() }
             return state.waiting
         }
-        for entry in dropped {
-            entry.continuation.finish(throwing: GenerationError.model(.cancelled))
-        }
+        for entry in dropped { entry.observer.onEnd(.failure(.model(.cancelled))) }
         wake.signal()
     }
 
@@ -144,17 +154,65 @@ final class EngineLoop: @unchecked Sendable {
     private func load(_ entry: Entry) {
         let start = ContinuousClock.now
         do throws(GenerationError) {
-            let needs = try entry.request.options.pruning?.namedSelector().info.needs ?? []
+            let needs = (try entry.request.options.pruning?.namedSelector().info.needs ?? [])
+                .union(entry.request.pictureNeeds)
             var inputs: [BatchGenerator.PictureInput] = []
             for picture in entry.request.pictures {
                 try modelled { () throws(ModelError) in try entry.cancellation.check() }
                 if let known = picture.key.flatMap({ pictures.picture($0, for: needs) }) {
                     inputs.append(.encoded(known))
                 } else {
-                    inputs.append(.tiles(try picture.load(), key: picture.key))
+                    inputs.append(.tiles(try tiles(of: picture), key: picture.key))
                 }
             }
-            pass(entry, inputs, seconds: (ContinuousClock.now - start) / .seconds(1))
+            remember(inputs)
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            guard let encoder else { return pass(entry, inputs, seconds: seconds) }
+            encoding.async { [self, inputs] in
+                encode(entry, inputs, needs, by: encoder, loadSeconds: seconds)
+            }
+        } catch {
+            finish(entry.id, .failure(error))
+            wake.signal()
+        }
+    }
+
+    private func tiles(of picture: Engine.Picture) throws(GenerationError) -> TileBatch {
+        if let key = picture.key, let tiles = lastTiles.withLock({ $0[key] }) { return tiles }
+        return try picture.load()
+    }
+
+    /// Keeps tiles for the next request; those of the one before go.
+    private func remember(_ inputs: [BatchGenerator.PictureInput]) {
+        var tiles: [PictureKey: TileBatch] = [:]
+        for case .tiles(let batch, let key?) in inputs { tiles[key] = batch }
+        lastTiles.withLock { $0 = tiles }
+    }
+
+    private func encode(
+        _ entry: Entry, _ inputs: [BatchGenerator.PictureInput], _ needs: Set<SelectionNeed>,
+        by encoder: any PictureEncoder, loadSeconds: Double
+    ) {
+        do throws(GenerationError) {
+            var encoded: [BatchGenerator.PictureInput] = []
+            for (index, input) in inputs.enumerated() {
+                guard case .tiles(let tiles, let key) = input else {
+                    encoded.append(input)
+                    continue
+                }
+                if let known = key.flatMap({ pictures.picture($0, for: needs) }) {
+                    encoded.append(.encoded(known))
+                    continue
+                }
+                let picture = try encoder.encode(
+                    tiles, needs: needs, key: key, cancellation: entry.cancellation
+                ) { done in
+                    entry.observer.onEvent(.encoding(picture: index, of: inputs.count, done: done))
+                }
+                pictures.insert(picture)
+                encoded.append(.encoded(picture))
+            }
+            pass(entry, encoded, seconds: loadSeconds)
         } catch {
             finish(entry.id, .failure(error))
             wake.signal()
@@ -167,7 +225,8 @@ final class EngineLoop: @unchecked Sendable {
         let request = BatchGenerator.Request(
             id: entry.id, prompt: entry.request.prompt, pictures: inputs,
             question: entry.request.question, options: entry.request.options,
-            isStreamed: entry.request.isStreamed, isContinued: entry.request.isContinued)
+            isStreamed: entry.request.isStreamed, isContinued: entry.request.isContinued,
+            pictureNeeds: entry.request.pictureNeeds)
         state.withLock { state in
             state.active[entry.id]?.loadSeconds = seconds
             state.loaded.append(request)
@@ -183,15 +242,36 @@ final class EngineLoop: @unchecked Sendable {
                     $0.isClosed && $0.waiting.isEmpty && $0.active.isEmpty
                 }
                 if isOver { return }
-                wake.wait()
-                continue
-            }
-            do throws(GenerationError) {
-                for outcome in try generator.step() { finish(outcome.id, outcome.result) }
-            } catch {
-                preconditionFailure("a step that nobody can cancel ended in \(error)")
+                waitForRequests()
+            } else {
+                step()
             }
         }
+    }
+
+    private func waitForRequests() {
+        let start = ContinuousClock.now
+        let isLoading = state.withLock { !$0.active.isEmpty }
+        wake.wait()
+        guard isLoading else { return }
+        state.withLock { $0.status.waitingSeconds += (ContinuousClock.now - start) / .seconds(1) }
+    }
+
+    private func step() {
+        let (start, encodingBefore) = (ContinuousClock.now, generator.encodingSeconds)
+        let outcomes: [BatchGenerator.Outcome]
+        do throws(GenerationError) {
+            outcomes = try generator.step()
+        } catch {
+            preconditionFailure("a step that nobody can cancel ended in \(error)")
+        }
+        let encoding = generator.encodingSeconds - encodingBefore
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        state.withLock { state in
+            state.status.encodingSeconds += encoding
+            state.status.decoderSeconds += seconds - encoding
+        }
+        for outcome in outcomes { finish(outcome.id, outcome.result) }
     }
 
     private func startLoaded() {
@@ -202,10 +282,10 @@ final class EngineLoop: @unchecked Sendable {
             }
         }
         for (request, entry) in entries {
-            let continuation = entry.continuation
+            let observer = entry.observer
             do throws(GenerationError) {
                 try generator.start(request, cancellation: entry.cancellation) { event in
-                    continuation.yield(Engine.Event(event))
+                    observer.onEvent(Engine.Event(event))
                 }
             } catch {
                 finish(entry.id, .failure(error))
@@ -218,9 +298,9 @@ final class EngineLoop: @unchecked Sendable {
         switch result {
         case .success(var answer):
             answer.statistics.tilingSeconds = entry.loadSeconds
-            entry.continuation.yield(.finished(answer))
-            entry.continuation.finish()
-        case .failure(let error): entry.continuation.finish(throwing: error)
+            entry.observer.onEvent(.finished(answer))
+            entry.observer.onEnd(.success(answer))
+        case .failure(let error): entry.observer.onEnd(.failure(error))
         }
         activate()
     }

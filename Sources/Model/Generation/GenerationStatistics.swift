@@ -9,6 +9,8 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var visionSeconds = 0.0
     /// Features through the projector.
     public var projectionSeconds = 0.0
+    /// Both, of pictures that were encoded for an earlier question or beside the decoder.
+    public var earlierEncodingSeconds = 0.0
     /// Visual tokens selected.
     public var selectionSeconds = 0.0
     /// Prompt rows through the decoder, up to the first token's scores.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Pictures
+import TokenPruning
 import Tokenization
 
 extension BatchGenerator {
@@ -33,11 +34,14 @@ extension BatchGenerator {
         /// Whether the prompt and its answer are likely to be continued: their rows then stay in the cache as
         /// long as there is room.
         public let isContinued: Bool
+        /// What selectors of later requests will look at of the same pictures.
+        public let pictureNeeds: Set<SelectionNeed>
 
         /// A prompt with its pictures.
         public init(
             id: Int, prompt: [PromptPiece], pictures: [PictureInput], question: [TokenID] = [],
-            options: GenerationOptions, isStreamed: Bool = false, isContinued: Bool = false
+            options: GenerationOptions, isStreamed: Bool = false, isContinued: Bool = false,
+            pictureNeeds: Set<SelectionNeed> = []
         ) {
             self.id = id
             self.prompt = prompt
@@ -46,6 +50,7 @@ extension BatchGenerator {
             self.options = options
             self.isStreamed = isStreamed
             self.isContinued = isContinued
+            self.pictureNeeds = pictureNeeds
         }
 
         /// A prompt with its pictures' tiles.
@@ -55,16 +60,6 @@ extension BatchGenerator {
         ) {
             self.init(
                 id: id, prompt: prompt, pictures: pictures.map { .tiles($0) }, question: question,
-                options: options)
-        }
-
-        /// A prompt with pictures that were encoded for all that its selector looks at.
-        public init(
-            id: Int, prompt: [PromptPiece], encoded: [EncodedPicture], question: [TokenID] = [],
-            options: GenerationOptions
-        ) {
-            self.init(
-                id: id, prompt: prompt, pictures: encoded.map { .encoded($0) }, question: question,
                 options: options)
         }
     }

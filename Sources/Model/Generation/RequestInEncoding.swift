@@ -56,13 +56,21 @@ final class RequestInEncoding {
     func runSlice() throws(GenerationError) {
         switch request.pictures[pictures.count] {
         case .selected: pictures.append(nil)
-        case .encoded(let picture): pictures.append(picture)
+        case .encoded(let picture): take(picture)
         case .tiles(let tiles, let key):
-            if encoding == nil, let key, let picture = known.picture(key, for: rows.needs) {
-                return pictures.append(picture)
+            if encoding == nil, let key, let picture = known.picture(key, for: needs) {
+                return take(picture)
             }
             try runSlice(of: tiles, key)
         }
+    }
+
+    /// What is computed of the pictures besides the projector's rows.
+    private var needs: Set<SelectionNeed> { rows.needs.union(request.pictureNeeds) }
+
+    private func take(_ picture: EncodedPicture) {
+        statistics.earlierEncodingSeconds += picture.seconds
+        pictures.append(picture)
     }
 
     private func runSlice(of tiles: TileBatch, _ key: PictureKey?) throws(GenerationError) {
@@ -94,7 +102,8 @@ final class RequestInEncoding {
     private func begin(
         _ tiles: TileBatch, _ key: PictureKey?
     ) throws(GenerationError) -> any PictureEncoding {
-        let needs = observer.recorder == nil ? rows.needs : rows.needs.union([.features])
+        let needs = observer.recorder == nil ? needs : needs.union([.features])
+        try model.pictureEncoder.check(needs, of: "that was asked for")
         return try modelled { () throws(ModelError) in
             try model.pictureEncoder.encoding(of: tiles, needs: needs, key: key)
         }

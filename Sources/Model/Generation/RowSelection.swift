@@ -154,33 +154,30 @@ extension PictureSelection {
         cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) {
         let rows = try RowSelection(pruning, question: question, model)
-        let picture = try EncodedPicture(
-            tiles, needs: rows.needs, by: model.pictureEncoder, cancellation: cancellation,
-            onProgress: onProgress)
+        let picture = try model.pictureEncoder.encode(
+            tiles, needs: rows.needs, cancellation: cancellation, onProgress: onProgress)
         var statistics = GenerationStatistics()
         self = try rows.select([picture], &statistics)[0].selection
     }
 }
 
-extension EncodedPicture {
+extension PictureEncoder {
     /// Encodes a picture for selectors that look at no more than `needs`.
     ///
     /// - Throws: `GenerationError`.
-    public init(
-        _ tiles: TileBatch, needs: Set<SelectionNeed>, by encoder: any PictureEncoder,
+    package func encode(
+        _ tiles: TileBatch, needs: Set<SelectionNeed>, key: PictureKey? = nil,
         cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
-    ) throws(GenerationError) {
-        try encoder.check(needs, of: "that was asked for")
-        self = try modelled { () throws(ModelError) in
-            try encoder.encoding(of: tiles, needs: needs, key: nil)
+    ) throws(GenerationError) -> EncodedPicture {
+        try check(needs, of: "that was asked for")
+        return try modelled { () throws(ModelError) in
+            try encoding(of: tiles, needs: needs, key: key)
                 .finish(cancellation, onProgress: onProgress)
         }
     }
-}
 
-extension PictureEncoder {
     /// Checks that it can tell a selector what it looks at.
-    fileprivate func check(
+    func check(
         _ needs: Set<SelectionNeed>, of selector: String
     ) throws(GenerationError) {
         for need in [SelectionNeed.features, .classAttention]

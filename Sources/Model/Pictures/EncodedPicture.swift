@@ -39,10 +39,13 @@ public struct EncodedPicture: Sendable {
     private let newline: [Float]?  // [width]
     /// What the picture shows; nil for one that is not known again.
     package let key: PictureKey?
+    /// Seconds that the vision tower and the projector took.
+    package let seconds: Double
 
     init(
         plan: PicturePlan, embeddings: Activations, features: Activations?,
-        classAttention: [Float]?, newline: [Float]?, key: PictureKey?
+        classAttention: [Float]?, newline: [Float]?, key: PictureKey?,
+        seconds: Double
     ) {
         self.plan = plan
         self.embeddings = embeddings
@@ -50,6 +53,7 @@ public struct EncodedPicture: Sendable {
         self.classAttention = classAttention
         self.newline = newline
         self.key = key
+        self.seconds = seconds
     }
 
     /// Whether a selector finds what it looks at.

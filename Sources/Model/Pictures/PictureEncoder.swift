@@ -12,6 +12,8 @@ public protocol PictureEncoder: Sendable {
     var capabilities: Set<SelectionNeed> { get }
     /// Numbers per row.
     var outputWidth: Int { get }
+    /// Bytes of a cell of an encoded picture, with all that selectors look at.
+    var bytesPerCell: Int { get }
     /// What tiles depend on besides the picture: equal for encoders that cut equal tiles.
     var tilingDescription: String { get }
 

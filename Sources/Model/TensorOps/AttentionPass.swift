@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// The attention of one sequence's queries to its keys and values.
 struct AttentionPass {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// How the KV cache stores numbers.
 public enum CacheFormat: String, CaseIterable, Sendable {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// One input's rows in every form that the layers' kernels read.
 struct PackedInput {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import BlockFormats
-public import Kernels
+public import KernelInterface
 import WeightPanels
 
 /// The size of a packed matrix and the layout of its panels.

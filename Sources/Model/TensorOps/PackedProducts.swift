@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// The products of packed layers with one input, cut into chunks of panels that threads take.
 struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activations>> {

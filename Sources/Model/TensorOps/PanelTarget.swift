@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// Where the products with one panel, or with consecutive full panels, go.
 struct PanelTarget {

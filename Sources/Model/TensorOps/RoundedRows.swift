@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 extension ActivationMode {
     /// How activations are rounded, or nil if they are not.

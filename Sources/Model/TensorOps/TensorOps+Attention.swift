@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 /// Which tokens a query sees.
 ///

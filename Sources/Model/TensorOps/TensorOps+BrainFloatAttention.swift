@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 
 extension TensorOps {
     /// Whether `brainFloatAttention` supports heads of this shape and is faster than `attention`.

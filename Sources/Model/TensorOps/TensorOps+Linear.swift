@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
-import Kernels
+import KernelInterface
 import WeightPanels
 
 extension TensorOps {

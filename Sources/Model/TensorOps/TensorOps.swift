@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Kernels
+import KernelInterface
 import WorkerPool
 
 /// How a matrix product treats its activations.

@@ -66,7 +66,7 @@ extension CaptioningError: CustomStringConvertible {
         case .unwritable(let path, let reason), .outOfSpace(let path, let reason):
             "\(path): cannot be written: \(reason)"
         case .recordsExist(let path):
-            "\(path) has records already; continue it with --resume, or give another file"
+            "\(path) has records already"
         case .inUse(let path): "\(path): another run is writing to it"
         case .notARecord(let path, let line, let reason):
             "\(path): line \(line) is not a caption record: \(reason)"
@@ -83,7 +83,7 @@ extension CaptioningError: CustomStringConvertible {
             "\(first) and \(second) would both go to the shard \(name); caption them one after the other"
         case .model(let error): "\(error)"
         case .tooManyFailures(let count, let limit):
-            "\(count) pictures failed, and --max-errors is \(limit)"
+            "\(count) pictures failed, more than the limit of \(limit)"
         }
     }
 }

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
+import Evaluation
 import TrimLLaVA
 
-/// The line that an error is on a terminal: its own words, and the options that change what it is about.
+/// The line that an error is on a terminal: its own words, and what changes what it is about.
 func errorLine(_ error: any Error) -> String {
-    let options = options(changing: libraryError(error))
-    return options.isEmpty ? "\(error)" : "\(error); see \(options.joined(separator: " and "))"
+    switch error {
+    case CaptioningError.recordsExist:
+        return "\(error); continue it with --resume, or give another file"
+    case CaptioningError.tooManyFailures: return "\(error); see --max-errors"
+    case EvaluationError.otherRun: return "\(error); give another file with --answers"
+    default:
+        let options = options(changing: libraryError(error))
+        return options.isEmpty ? "\(error)" : "\(error); see \(options.joined(separator: " and "))"
+    }
 }
 
 /// The library's error, also inside that of a job.
@@ -21,6 +29,7 @@ private func options(changing error: LLaVAError) -> [String] {
         .model(.outOfCachePages), .generation(.model(.outOfCachePages)):
         ["--context"]
     case .tokenization(.unknownTemplate): ["--template"]
+    case .kernels: ["the environment's TRIMLLAVA_KERNELS"]
     default: []
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import GGUF
+import TrimLLaVA
 
 /// A file's content as one line of JSON with its end.
 ///

@@ -124,7 +124,7 @@ final class InteractiveChat {
         }
         let cancellation = Cancellation()
         let progress = ProgressLine(quiet: quiet)
-        let stream = AnswerStream(cancelling: cancellation, progress)
+        let stream = AnswerPrinter(cancelling: cancellation, progress)
         let answer: Answer
         do {
             answer = try interrupts.cancelling(cancellation) {

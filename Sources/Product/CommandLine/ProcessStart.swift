@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// Prepares the process before anything is opened.
@@ -21,5 +22,40 @@ enum ProcessStart {
             // `open` takes the lowest free descriptor, which is this one.
             _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
+    }
+}
+
+/// Checks that the process may open the files that a run needs.
+///
+/// Dispatch, which waits for signals and child processes, traps if it gets no descriptor.
+enum OpenFileLimit {
+    /// Descriptors for Dispatch, pictures and outputs.
+    private static let needed = 6
+
+    /// - Throws: `OpenFileError` if the process may open fewer.
+    static func check() throws(OpenFileError) {
+        var opened: [Int32] = []
+        defer { for descriptor in opened { close(descriptor) } }
+        while opened.count < needed {
+            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                throw OpenFileError(
+                    needed: needed, granted: opened.count, reason: systemReason())
+            }
+            opened.append(descriptor)
+        }
+    }
+}
+
+/// The process may open too few files.
+struct OpenFileError: Error, Equatable, CustomStringConvertible {
+    let needed: Int
+    let granted: Int
+    let reason: String
+
+    var description: String {
+        """
+        only \(granted) more files can be opened, expected \(needed): \(reason); see ulimit -n
+        """
     }
 }

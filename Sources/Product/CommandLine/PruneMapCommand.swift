@@ -64,8 +64,8 @@ struct PruneMapCommand: ParsableCommand {
         let selection = try llava.selection(
             of: picture, question: prompt, by: options, crop: crop, onProgress: progress.show)
         progress.erase()
-        let map = PruneMapFile(path: output)
-        try map.write(picture, selection, llava.model.pictureEncoder(crop: crop))
-        if !quiet { StandardError.print(map.summary(picture, selection, llava, crop: crop)) }
+        let map = SelectionMap(picture, selection, llava, crop: crop)
+        try map.write(to: output)
+        if !quiet { StandardError.print(map.summary) }
     }
 }

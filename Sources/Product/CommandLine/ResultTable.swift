@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Foundation
+import TrimLLaVA
 
 /// A table of results, for a terminal, a document, a spreadsheet or a script.
 struct ResultTable {
@@ -54,13 +55,7 @@ struct ResultTable {
         let lines = objects.map { object in
             fields.map { field in object[field].map { "\($0)" } ?? "" }
         }
-        return ([fields] + lines).map { line in
-            line.map { cell in
-                let isPlain = !cell.contains { $0 == "," || $0 == "\"" || $0.isNewline }
-                return isPlain
-                    ? cell : "\"\(cell.replacingOccurrences(of: "\"", with: "\"\""))\""
-            }.joined(separator: ",") + "\n"
-        }.joined()
+        return String(decoding: ([fields] + lines).flatMap(CSV.line), as: UTF8.self)
     }
 }
 

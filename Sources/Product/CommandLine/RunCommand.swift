@@ -117,7 +117,7 @@ struct RunCommand: ParsableCommand {
         let recorder = folder.map { _ in StageRecorder() }
         let cancellation = Cancellation()
         let progress = ProgressLine(quiet: quiet)
-        let stream = AnswerStream(cancelling: cancellation, progress)
+        let stream = AnswerPrinter(cancelling: cancellation, progress)
         let interrupts = Interrupts()
         defer { progress.erase() }
         let result = try interrupts.cancelling(cancellation) {
@@ -144,7 +144,7 @@ struct RunCommand: ParsableCommand {
 
     private func writePruneMap(_ llava: LLaVA, _ input: PictureInput, _ answer: Answer) throws {
         guard let pruneMap, let selection = answer.selections.first else { return }
-        try PruneMapFile(path: pruneMap).write(
-            input.pictures[0], selection, llava.model.pictureEncoder(crop: prompt.format.crop))
+        try SelectionMap(input.pictures[0], selection, llava, crop: prompt.format.crop)
+            .write(to: pruneMap)
     }
 }

@@ -7,7 +7,7 @@ import UserText
 /// Writes an answer to standard output, piece by piece.
 ///
 /// If a piece cannot be written, as on a full disk, the answer is cancelled: the rest would be lost, too.
-final class AnswerStream {
+final class AnswerPrinter {
     private let cancellation: Cancellation
     private let progress: ProgressLine
     private var failure: OutputError?

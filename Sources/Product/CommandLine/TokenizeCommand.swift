@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import GGUF
 import Tokenization
+import TrimLLaVA
 import UserText
 
 /// `trimllava tokenize`: the tokens of texts.

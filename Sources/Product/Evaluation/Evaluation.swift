@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import Imaging
 import Pictures
 import TokenPruning
 import Tokenization
@@ -75,14 +76,12 @@ public final class Evaluation {
     private let allJobs: [Job]
     private let options: Options
     private let prompts: PromptBuilder
-    private let generator: BatchGenerator
+    private let answers: AnswerQueue
+    /// What the settings' selectors look at.
     private let needs: Set<SelectionNeed>
     private let file: AnswerFile?
     /// The failures of earlier runs, which are not recorded again if they repeat.
     private let knownFailures: Set<EvaluationRecord>
-    private var jobs: [Int: Job] = [:]
-    private var cached: (paths: [String], pictures: [EncodedPicture])?
-    private var nextID = 0
 
     /// The answers so far, those of earlier runs first, and the failures of this run.
     public private(set) var records: [EvaluationRecord]
@@ -103,9 +102,10 @@ public final class Evaluation {
         prompts = try llava.prompts(options.template, system: options.system)
         do {
             needs = try EvaluationSetting.needs(of: settings)
-            generator = try llava.batch(
+            answers = try llava.answers(
                 parallel: options.parallel,
-                cacheRows: max(llava.model.context, options.parallel * Self.rowsPerAnswer))
+                cacheRows: max(llava.model.context, options.parallel * Self.rowsPerAnswer),
+                sharedPictures: questions.map(\.pictures.count).max() ?? 0)
         } catch {
             throw LLaVAError(error)
         }
@@ -121,17 +121,24 @@ public final class Evaluation {
         onProgress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws {
         let answered = Set(records.compactMap(Self.identity))
+        var left = allJobs.filter { !answered.contains($0.identity) }[...]
         let all = allJobs.count
         onProgress(records.count, all)
-        for job in allJobs where !answered.contains(job.identity) {
-            while !generator.hasRoom { try step(cancellation) }
-            try start(job, cancellation)
-            onProgress(records.count, all)
-        }
-        while generator.count > 0 || !jobs.isEmpty {
-            try step(cancellation)
-            onProgress(records.count, all)
-        }
+        try answers.run(
+            cancellation: cancellation,
+            next: { () throws(EvaluationError) -> (Job, Engine.Request)? in
+                while let job = left.popFirst() {
+                    if let request = try request(job) { return (job, request) }
+                }
+                return nil
+            },
+            onOutcome: { (job: Job, outcome: AnswerQueue.Outcome) throws(EvaluationError) in
+                switch outcome {
+                case .success(let answer): try record(job, answer, nil)
+                case .failure(let error): try record(job, nil, "\(error)")
+                }
+            }, onProgress: { onProgress(records.count, all) })
+        if cancellation.isCancelled { throw LLaVAError.generation(.model(.cancelled)) }
     }
 
     private static func jobs(
@@ -166,75 +173,45 @@ public final class Evaluation {
         record.key.map { Identity(id: record.id, setting: record.setting, key: $0) }
     }
 
-    private func start(_ job: Job, _ cancellation: Cancellation) throws {
-        nextID += 1
-        let request: BatchGenerator.Request
-        do {
-            request = try self.request(job, id: nextID, cancellation)
-        } catch {
-            if case .model(.cancelled)? = error as? GenerationError { throw LLaVAError(error) }
-            return try record(job, nil, "\(error)")
-        }
-        jobs[nextID] = job
-        do {
-            try generator.start(request, cancellation: cancellation)
-        } catch {
-            throw LLaVAError(error)
-        }
-    }
-
-    private func request(
-        _ job: Job, id: Int, _ cancellation: Cancellation
-    ) throws -> BatchGenerator.Request {
-        let pictures = try encoded(job.question.pictures, cancellation)
-        let written = try WrittenPrompt(
-            job.question.question, suffix: options.suffix.isEmpty ? "" : "\n" + options.suffix,
-            pictures: pictures.count, by: prompts, llava.tokenizer)
-        return BatchGenerator.Request(
-            id: id, prompt: written.pieces, encoded: pictures, question: written.question,
-            options: written.stopping(
-                GenerationOptions(
+    /// The request for an answer; nil if it cannot be asked for, which is recorded.
+    private func request(_ job: Job) throws(EvaluationError) -> Engine.Request? {
+        let pictures = job.question.pictures
+        do throws(TokenizationError) {
+            let written = try WrittenPrompt(
+                job.question.question, suffix: options.suffix.isEmpty ? "" : "\n" + options.suffix,
+                pictures: pictures.count, by: prompts, llava.tokenizer)
+            var request = written.request(
+                about: job.identity.key.pictures.map(picture),
+                options: GenerationOptions(
                     maxNewTokens: options.maxNewTokens, sampling: options.sampling,
-                    pruning: job.setting.pruning)))
+                    pruning: job.setting.pruning))
+            request.pictureNeeds = needs
+            return request
+        } catch {
+            try record(job, nil, "\(error)")
+            return nil
+        }
     }
 
-    private func step(_ cancellation: Cancellation) throws {
-        let outcomes: [BatchGenerator.Outcome]
-        do {
-            outcomes = try generator.step(cancellation: cancellation)
-        } catch {
-            throw LLaVAError(error)
-        }
-        for outcome in outcomes {
-            guard let job = jobs.removeValue(forKey: outcome.id) else { continue }
-            switch outcome.result {
-            case .success(let answer): try record(job, answer, nil)
-            case .failure(let error): try record(job, nil, "\(error)")
+    /// A picture, which is decoded and encoded once for neighbouring questions and settings.
+    private func picture(_ file: AnswerKey.PictureFile) -> Engine.Picture {
+        let encoder = llava.model.pictureEncoder
+        return Engine.Picture(key: PictureKey(digest: SHA256.digest(of: Array("\(file)".utf8)))) {
+            () throws(GenerationError) in
+            try pictured { () throws(ImagingError) in
+                try encoder.tiles(of: PictureDecoder.load(path: file.path))
             }
         }
     }
 
-    private func record(_ job: Job, _ answer: Answer?, _ error: String?) throws {
+    private func record(
+        _ job: Job, _ answer: Answer?, _ error: String?
+    ) throws(EvaluationError) {
         let record = EvaluationRecord(
             id: job.question.id, setting: job.setting.name, text: answer?.text, error: error,
             visualTokens: answer?.statistics.unprunedVisualRows ?? 0,
             keptTokens: answer?.statistics.visualRows ?? 0, key: job.identity.key)
         if !knownFailures.contains(record) { try file?.append(record) }
         records.append(record)
-    }
-
-    /// The encoded pictures of a question, which neighbouring questions often share.
-    private func encoded(
-        _ paths: [String], _ cancellation: Cancellation
-    ) throws -> [EncodedPicture] {
-        if let cached, cached.paths == paths { return cached.pictures }
-        let encoder = llava.model.pictureEncoder
-        let pictures = try paths.map { path in
-            try EncodedPicture(
-                try encoder.tiles(of: PictureDecoder.load(path: path)), needs: needs,
-                by: encoder, cancellation: cancellation)
-        }
-        cached = (paths, pictures)
-        return pictures
     }
 }

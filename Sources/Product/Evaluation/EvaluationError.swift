@@ -9,6 +9,8 @@ public enum EvaluationError: Error, Equatable {
     case text(UserTextError)
     /// A line of the questions or the answers is invalid.
     case badLine(path: String, line: Int, problem: String)
+    /// Two questions have the same id.
+    case sameID(path: String, id: String, line: Int, earlierLine: Int)
     /// There are no questions.
     case noQuestions(path: String)
     /// The file has answers of another run.
@@ -22,9 +24,11 @@ extension EvaluationError: CustomStringConvertible {
         case .file(let path, let reason): "\(path): \(reason)"
         case .text(let error): "\(error)"
         case .badLine(let path, let line, let problem): "\(path), line \(line): \(problem)"
+        case .sameID(let path, let id, let line, let earlierLine):
+            "\(path), line \(line): its id is \(id), as that of line \(earlierLine); expected another for every question"
         case .noQuestions(let path): "\(path): holds no questions"
         case .otherRun(let path, let found, let expected):
-            "\(path): holds answers of \(found), not of \(expected); give another --answers file"
+            "\(path): holds answers of \(found), not of \(expected)"
         }
     }
 }

@@ -48,11 +48,22 @@ public struct EvaluationQuestion: Sendable, Equatable {
         }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
         var questions: [EvaluationQuestion] = []
+        var lines: [String: Int] = [:]
         for (index, line) in UserText.lines(of: text).enumerated()
         where !line.allSatisfy(\.isWhitespace) {
             do {
                 let entry = try JSONDecoder().decode(QuestionLine.self, from: Data(line.utf8))
-                questions += try entry.questions(number: index + 1, in: folder, metric: metric)
+                for question in try entry.questions(
+                    number: index + 1, in: folder, metric: metric)
+                {
+                    if let earlier = lines.updateValue(index + 1, forKey: question.id) {
+                        throw EvaluationError.sameID(
+                            path: path, id: question.id, line: index + 1, earlierLine: earlier)
+                    }
+                    questions.append(question)
+                }
+            } catch let error as EvaluationError {
+                throw error
             } catch let problem as QuestionLine.Problem {
                 throw .badLine(path: path, line: index + 1, problem: problem.text)
             } catch {

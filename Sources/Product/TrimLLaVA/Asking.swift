@@ -32,10 +32,9 @@ extension LLaVA {
                         by: self.prompts(template, system: system), self.tokenizer)
                     let options = try self.bounded(options)
                     let encoder = self.model.pictureEncoder(crop: crop)
-                    return Engine.Request(
-                        prompt: written.pieces,
-                        pictures: try pictures.map { try $0.engineInput(encoder) },
-                        question: written.question, options: written.stopping(options))
+                    return written.request(
+                        about: try pictures.map { try $0.engineInput(encoder) },
+                        options: options)
                 },
                 onProgress: onProgress))
     }

@@ -3,6 +3,7 @@ import Families
 import GGUF
 import Generation
 import Imaging
+import KernelInterface
 import Kernels
 import Synchronization
 import TensorOps

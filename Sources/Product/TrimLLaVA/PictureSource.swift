@@ -43,11 +43,11 @@ public struct PictureSource: Sendable {
     /// What an engine makes tiles of, and knows the picture by.
     ///
     /// - Throws: `ImagingError` when the file cannot be read, or is none of a picture.
-    func engineInput(_ encoder: any PictureEncoder) throws(ImagingError) -> Engine.Picture {
+    package func engineInput(_ encoder: any PictureEncoder) throws(ImagingError) -> Engine.Picture {
         switch content {
         case .decoded(let picture):
             return Engine.Picture { () throws(GenerationError) in
-                try tiles { () throws(ImagingError) in try encoder.tiles(of: picture) }
+                try pictured { () throws(ImagingError) in try encoder.tiles(of: picture) }
             }
         case .file(let path):
             return input(try PictureDecoder.contents(path: path), name: path, encoder)
@@ -60,7 +60,7 @@ public struct PictureSource: Sendable {
         _ bytes: [UInt8], name: String, _ encoder: any PictureEncoder
     ) -> Engine.Picture {
         Engine.Picture(key: key(of: bytes, encoder)) { () throws(GenerationError) in
-            try tiles { () throws(ImagingError) in
+            try pictured { () throws(ImagingError) in
                 try encoder.tiles(
                     of: PictureDecoder.decode(bytes, name: name, applyOrientation: isOriented))
             }
@@ -74,8 +74,9 @@ public struct PictureSource: Sendable {
     }
 }
 
-private func tiles(
-    _ body: () throws(ImagingError) -> TileBatch
-) throws(GenerationError) -> TileBatch {
+/// Calls `body` and wraps what a picture's decoder throws.
+package func pictured<Value>(
+    _ body: () throws(ImagingError) -> Value
+) throws(GenerationError) -> Value {
     do { return try body() } catch { throw .picture(error) }
 }

@@ -1,5 +1,7 @@
+import Families
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import TokenPruning
 import Tokenization
 
 /// A question written down for a model: all that its answer is generated from but the pictures.
@@ -46,6 +48,29 @@ package struct WrittenPrompt: Sendable {
         var options = options
         if !options.ignoresEndOfSequence { options.stopStrings += stopStrings }
         return options
+    }
+
+    /// Asks the question about pictures.
+    package func request(
+        about pictures: [Engine.Picture], options: GenerationOptions, isStreamed: Bool = false
+    ) -> Engine.Request {
+        Engine.Request(
+            prompt: pieces, pictures: pictures, question: question, options: stopping(options),
+            isStreamed: isStreamed)
+    }
+
+    /// The most rows of the KV cache that an answer may take, whatever the pictures are.
+    package func mostRows(in model: LLaVAModel, options: GenerationOptions) -> Int {
+        let visual = model.pictureEncoder.largestPlans.mostRows(within: options.pruning?.budget)
+        let prompt = pieces.reduce(0) { rows, piece in
+            switch piece {
+            case .tokens(let tokens): rows + tokens.count
+            case .picture: rows + visual
+            }
+        }
+        return prompt >= model.context
+            ? model.context
+            : prompt + min(options.maxNewTokens, model.context - prompt)
     }
 
     /// The tokens of a question as typed, without the marks for pictures.

@@ -53,6 +53,9 @@ package struct CLIPEncoder: PictureEncoder {
         tower.blockCount > 0 ? [.features, .classAttention] : [.features]
     }
     package var outputWidth: Int { projector.outputWidth }
+    package var bytesPerCell: Int {
+        (outputWidth + tower.config.featureWidth + 1) * MemoryLayout<Float>.size
+    }
     package var tilingDescription: String {
         "\(tiles.layout) \(tiles.tileSide) \(tiles.patchSide)"
     }
@@ -114,7 +117,8 @@ private final class CLIPEncoding: PictureEncoding {
         guard tilesDone == tiles.count else { return nil }
         return EncodedPicture(
             plan: tiles.plan, embeddings: embeddings, features: features,
-            classAttention: classAttention, newline: newline, key: key)
+            classAttention: classAttention, newline: newline, key: key,
+            seconds: visionSeconds + projectionSeconds)
     }
 
     /// A tile's next block of the tower, and its projection after the last.

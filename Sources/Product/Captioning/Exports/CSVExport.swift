@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
+import TrimLLaVA
 
 /// Records as comma-separated values (RFC 4180), with a header line.
 public enum CSVExport {
@@ -24,31 +25,14 @@ public enum CSVExport {
     public static func write(_ table: CaptionTable, to path: FilePath) throws(CaptioningError) {
         try writing { () throws(FileOutputError) in
             let file = try OutputFile(path, makesFolders: true)
-            try file.append(line(columns.map(\.name)))
+            try file.append(CSV.line(columns.map(\.name)))
             for row in table.rows {
                 for record in row.records {
-                    try file.append(line(columns.map { $0.value(record) ?? "" }))
+                    try file.append(CSV.line(columns.map { $0.value(record) ?? "" }))
                 }
             }
             try file.finish()
         }
-    }
-
-    /// A line with its end.
-    static func line(_ fields: [String]) -> [UInt8] {
-        Array(fields.map(quoted).joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "\n")]
-    }
-
-    /// A field, in quotes if it needs them.
-    ///
-    /// Quotation marks are searched as bytes, because a combining mark after one makes it another `Character`.
-    private static func quoted(_ field: String) -> [UInt8] {
-        let quote = UInt8(ascii: "\"")
-        let isPadded = field.first?.isWhitespace == true || field.last?.isWhitespace == true
-        guard isPadded || field.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else {
-            return Array(field.utf8)
-        }
-        return [quote] + field.utf8.flatMap { $0 == quote ? [quote, quote] : [$0] } + [quote]
     }
 
     private static func text(_ number: (some CustomStringConvertible)?) -> String? {

@@ -1,5 +1,5 @@
-import CArchive
 // SPDX-License-Identifier: Apache-2.0
+import CArchive
 import FileOutput
 
 #if canImport(Glibc)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
+import TrimLLaVA
 
 /// A job's progress and cost.
 public struct JobStatistics: Sendable, Equatable {
@@ -28,11 +30,11 @@ public struct JobStatistics: Sendable, Equatable {
 
     /// The most captions at the same time.
     public var parallel = 0
-    /// Seconds since the job began to wait for the first picture.
+    /// Seconds since the first picture was asked for.
     public var seconds = 0.0
     /// Seconds for choosing how many captions run in parallel.
     public var measuringSeconds = 0.0
-    /// Seconds in vision tower, projector and selection, without pictures that were encoded ahead.
+    /// Seconds in vision tower, projector and selection, without pictures that were encoded on extra threads.
     public var visionSeconds = 0.0
     /// Seconds in the decoder, for prompts and answers.
     public var decoderSeconds = 0.0
@@ -49,6 +51,24 @@ public struct JobStatistics: Sendable, Equatable {
         pictures = plan.tasks.count + plan.failures.count + plan.sidecarFailures.count
         finishedBefore = plan.finishedCount
         skipped = plan.skippedCount
+    }
+
+    /// Counts a caption.
+    mutating func add(_ answer: Answer) {
+        captions += 1
+        if [.length, .context].contains(answer.stopReason) { endedByLength += 1 }
+        generatedTokens += answer.statistics.generatedTokens
+        visualTokens += answer.statistics.unprunedVisualRows
+        keptTokens += answer.statistics.visualRows
+    }
+
+    /// Takes over what the engine has spent its time on.
+    mutating func add(_ status: Engine.Status, seconds: Double) {
+        self.seconds = seconds
+        visionSeconds = status.encodingSeconds
+        decoderSeconds = status.decoderSeconds
+        waitingSeconds = status.waitingSeconds
+        cacheBytes = status.mostCacheBytes
     }
 
     /// Pictures that are captioned or failed.

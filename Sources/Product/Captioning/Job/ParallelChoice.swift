@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
-import TensorOps
 import TrimLLaVA
 
 /// How many captions are generated at the same time.
@@ -17,12 +16,6 @@ public enum ParallelChoice: Sendable, Equatable {
     ///
     /// On a shared machine the rates of one number vary more from run to run.
     static let tolerance = 0.06
-
-    /// The steps measured for each number; the fastest counts.
-    private static let measuredSteps = 3
-
-    /// The rows of each measured sequence: a short prompt.
-    private static let rows = 32
 
     /// Reads `auto` or a number from 1.
     public init?(parsing text: String) {
@@ -53,8 +46,33 @@ public enum ParallelChoice: Sendable, Equatable {
             // Below the rows of a tile, one more sequence always helps.
             guard limit > 6 else { return limit }
             let candidates = Self.candidates.filter { $0 <= limit }
-            let seconds = try Self.stepSeconds(llava, candidates, cancellation)
-            return Self.best(of: candidates, stepSeconds: seconds)
+            let measured = try granted(limit) {
+                (most: Int) throws(LLaVAError) -> ([Int], [Double]) in
+                let fitting = candidates.filter { $0 <= most }
+                return (fitting, try Self.stepSeconds(llava, fitting, cancellation))
+            }.value
+            return Self.best(of: measured.0, stepSeconds: measured.1)
+        }
+    }
+
+    /// What `make` returns for a number of captions at the same time.
+    ///
+    /// If the system refuses the memory, `automatic` tries fewer, down to one.
+    ///
+    /// - Throws: `CaptioningError.model`.
+    func granted<Value>(
+        _ count: Int, _ make: (Int) throws(LLaVAError) -> Value
+    ) throws(CaptioningError) -> (count: Int, value: Value) {
+        var count = count
+        while true {
+            do {
+                return (count, try make(count))
+            } catch {
+                guard self == .automatic, error.kind == .outOfMemory,
+                    let fewer = Self.candidates.last(where: { $0 < count })
+                else { throw .model(error) }
+                count = fewer
+            }
         }
     }
 
@@ -65,46 +83,16 @@ public enum ParallelChoice: Sendable, Equatable {
         return zip(candidates, rates).first { $1 >= best * (1 - tolerance) }?.0 ?? 1
     }
 
-    /// The seconds of a step with each number of sequences.
+    /// The seconds of a step with each number of captions.
     private static func stepSeconds(
         _ llava: LLaVA, _ candidates: [Int], _ cancellation: Cancellation
-    ) throws(CaptioningError) -> [Double] {
-        let steps = (measuredSteps + 1) * candidates.count
-        let most = candidates.last ?? 1
-        let rows = min(rows, llava.model.context - steps)
-        guard rows > 0 else { return candidates.map { _ in 1 } }
-        let token = llava.tokenizer.beginOfSequence ?? 0
+    ) throws(LLaVAError) -> [Double] {
         do {
-            let generator = try llava.batch(
-                parallel: most, cacheRows: (most + 1) * (rows + steps + CachePageLayout.tokens))
-            var seconds: [Double] = []
-            for count in candidates {
-                while generator.count < count {
-                    try generator.start(
-                        BatchGenerator.Request(
-                            id: generator.count,
-                            prompt: [.tokens(Array(repeating: token, count: rows))], pictures: [],
-                            options: GenerationOptions(
-                                maxNewTokens: steps, ignoresEndOfSequence: true)),
-                        cancellation: cancellation)
-                }
-                // The first step processes the rest of the prompts.
-                _ = try generator.step(cancellation: cancellation)
-                var fastest = Double.infinity
-                for _ in 0..<measuredSteps {
-                    let start = ContinuousClock.now
-                    _ = try generator.step(cancellation: cancellation)
-                    fastest = min(fastest, (ContinuousClock.now - start) / .seconds(1))
-                }
-                seconds.append(fastest)
-            }
-            return seconds
-        } catch let error as LLaVAError {
-            throw .model(error)
-        } catch let error as GenerationError {
-            throw .model(.generation(error))
+            return try BatchGenerator.stepSeconds(
+                of: candidates, model: llava.model, tokenizer: llava.tokenizer,
+                cacheFormat: llava.cacheFormat, cancellation: cancellation)
         } catch {
-            preconditionFailure("an error of no known part: \(error)")
+            throw .generation(error)
         }
     }
 }

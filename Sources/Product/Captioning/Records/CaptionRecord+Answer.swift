@@ -11,24 +11,24 @@ extension CaptionRecord {
     }
 
     /// Sets the fields of the picture and of the answer's cost.
-    ///
-    /// - Parameter encodingSeconds: the seconds of vision tower and projector if several prompts share them.
-    mutating func describe(
-        _ content: LoadedPicture.Content, _ answer: Answer, encodingSeconds: Double?
-    ) {
-        fileSize = content.version.size
-        fileModifiedNs = content.version.modified
-        width = content.pixels.width
-        height = content.pixels.height
+    mutating func describe(_ picture: LoadedPicture?, _ answer: Answer) {
+        if let picture {
+            fileSize = picture.version.size
+            fileModifiedNs = picture.version.modified
+            width = picture.pixels.width
+            height = picture.pixels.height
+            pictureSeconds = OutputSchema.seconds(picture.decodingSeconds + picture.tilingSeconds)
+        }
         stopReason = answer.stopReason.rawValue
         let statistics = answer.statistics
         visualTokens = statistics.unprunedVisualRows
         keptTokens = statistics.visualRows
         promptTokens = statistics.promptRows
         generatedTokens = statistics.generatedTokens
-        pictureSeconds = OutputSchema.seconds(content.decodingSeconds + content.tilingSeconds)
+        // Prompts about the same picture share what encoding it took.
         visionSeconds = OutputSchema.seconds(
-            encodingSeconds ?? statistics.visionSeconds + statistics.projectionSeconds)
+            statistics.visionSeconds + statistics.projectionSeconds
+                + statistics.earlierEncodingSeconds)
         selectSeconds = OutputSchema.seconds(statistics.selectionSeconds)
         prefillSeconds = OutputSchema.seconds(statistics.prefillSeconds)
         decodeSeconds = OutputSchema.seconds(statistics.decodeSeconds)

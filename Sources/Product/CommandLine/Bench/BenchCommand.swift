@@ -90,7 +90,7 @@ struct BenchCommand: ParsableCommand {
         }
         let report = BenchReport(results)
         try report.table.print(report.rows, as: output)
-        if let plot { try BenchPlot(report.rows).write(to: plot) }
+        if let plot { try BenchPlot(report.rows).svg.write(to: plot) }
     }
 
     /// The unpruned model first, then every selector at every budget.

@@ -39,11 +39,17 @@ struct BenchRunner {
         return results
     }
 
+    /// Answers on an engine that has not answered anything: nothing is shared, and the KV cache takes no memory yet.
     private func answer(_ pruning: PruningOptions?) throws -> GenerationStatistics {
-        try llava.conversation(template: template).ask(
-            question, pictures: pictures,
-            options: GenerationOptions(
-                maxNewTokens: maxTokens, ignoresEndOfSequence: true, pruning: pruning)
+        let written = try WrittenPrompt(
+            question, pictures: pictures.count, by: llava.prompts(template, system: nil),
+            llava.tokenizer)
+        let encoder = llava.model.pictureEncoder
+        return try llava.answers(parallel: 1, cacheRows: llava.context).answer(
+            written.request(
+                about: pictures.map { try PictureSource.picture($0).engineInput(encoder) },
+                options: GenerationOptions(
+                    maxNewTokens: maxTokens, ignoresEndOfSequence: true, pruning: pruning))
         ).statistics
     }
 }

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Captioning
-// SPDX-License-Identifier: Apache-2.0
 import FileOutput
 
 /// The pictures to caption.

@@ -63,9 +63,11 @@ struct CaptionPromptOptions: ParsableArguments {
     }
 
     /// A question, formatted for a model.
-    func question(_ text: String, _ llava: LLaVA) throws -> PictureQuestion {
+    func question(_ text: String, _ llava: LLaVA) throws -> WrittenPrompt {
         try raw
-            ? PictureQuestion(raw: text, for: llava)
-            : PictureQuestion(text, for: llava, template: format.template, system: format.system)
+            ? WrittenPrompt(raw: text, pictures: 1, llava.tokenizer)
+            : WrittenPrompt(
+                text, pictures: 1, by: llava.prompts(format.template, system: format.system),
+                llava.tokenizer)
     }
 }

@@ -1,5 +1,5 @@
-import Captioning
 // SPDX-License-Identifier: Apache-2.0
+import Captioning
 import FileOutput
 import Foundation
 import TrimLLaVA

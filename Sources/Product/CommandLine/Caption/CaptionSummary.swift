@@ -1,7 +1,8 @@
-import Captioning
 // SPDX-License-Identifier: Apache-2.0
+import Captioning
 import FileOutput
 import Foundation
+import TrimLLaVA
 
 /// A job's results and costs, for scripts.
 struct CaptionSummary: Encodable {

@@ -127,7 +127,7 @@ struct EvalCommand: ParsableCommand {
         progress.erase()
         let report = EvalReport(EvaluationSummary(questions, settings, evaluation.records))
         try report.table.print(report.rows, as: output)
-        if let plot { try EvalPlot(report.rows).write(to: plot) }
+        if let plot { try EvalPlot(report.rows).svg.write(to: plot) }
         let failures = EvalFailures(evaluation.records, settings: settings.count)
         failures.messages.forEach(StandardError.report)
         if !failures.messages.isEmpty { throw ExitCode(1) }

@@ -12,7 +12,7 @@ import TrimLLaVA
 /// Reads the bytes of pictures.
 ///
 /// An archive stays open from one member to the next.
-final class PictureSource {
+final class PictureFiles {
     private var archive: (path: FilePath, reader: ArchiveReader, next: Int)?
     /// The last member that was read; links may lead to it.
     private var last: (path: FilePath, position: Int, header: MemberHeader, bytes: [UInt8])?

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import FileOutput
 import Foundation
 
 /// Scores over kept visual tokens, with a line per selector: of the only task or of the mean over tasks.
@@ -38,57 +37,35 @@ struct EvalPlot {
         }
     }
 
-    /// Writes the SVG file.
-    func write(to path: String) throws {
-        try OutputFile.write(svg.utf8, to: FilePath(path))
-    }
-
-    var svg: String {
+    /// The drawing.
+    var svg: SVG {
         let all = lines.flatMap(\.points)
         let mostKept = max(1, all.map(\.kept).max() ?? 1)
         let best = max(unpruned, all.map(\.score).max() ?? 0, 1)
         func x(_ kept: Double) -> Double { Self.left + kept / mostKept * Self.width }
         func y(_ score: Double) -> Double { Self.top + (1 - score / best) * Self.height }
         func format(_ value: Double) -> String { String(format: "%.1f", value) }
-        func text(_ x: Double, _ y: Double, _ anchor: String, _ words: String) -> String {
-            "<text x=\"\(format(x))\" y=\"\(format(y))\" text-anchor=\"\(anchor)\">\(words)</text>\n"
-        }
-        var body = (0...4).map { step in
+        let (left, right, bottom) = (Self.left, Self.left + Self.width, Self.top + Self.height)
+        var svg = SVG(width: 840, height: 410, fontSize: 12)
+        for step in 0...4 {
             let score = best * Double(step) / 4
-            return """
-                <path d="M\(format(Self.left)) \(format(y(score)))h\(format(Self.width))" \
-                stroke="#dddddd"/>
-                """ + text(Self.left - 6, y(score) + 4, "end", format(score))
-        }.joined()
-        body += """
-            <path d="M\(format(Self.left)) \(format(y(unpruned)))h\(format(Self.width))" \
-            stroke="#444444" stroke-dasharray="4 3"/>
-            """
-        body += text(Self.left + 4, y(unpruned) - 4, "start", "unpruned")
+            svg.line([(left, y(score)), (right, y(score))], colour: "#dddddd")
+            svg.text(format(score), left - 6, y(score) + 4, .end)
+        }
+        svg.line([(left, y(unpruned)), (right, y(unpruned))], colour: "#444444", isDashed: true)
+        svg.text("unpruned", left + 4, y(unpruned) - 4)
         for kept in Set(all.map(\.kept)).sorted() {
-            body += text(x(kept), Self.top + Self.height + 18, "middle", format(kept))
+            svg.text(format(kept), x(kept), bottom + 18, .middle)
         }
         for (index, line) in lines.enumerated() {
             let colour = Self.colours[index % Self.colours.count]
-            let path = line.points.map { "\(format(x($0.kept))),\(format(y($0.score)))" }
-            body +=
-                "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" "
-                + "stroke=\"\(colour)\" stroke-width=\"2\"/>\n"
+            svg.line(line.points.map { (x($0.kept), y($0.score)) }, colour: colour, width: 2)
             let place = Self.top + 14 + Double(index) * 18
-            body +=
-                "<rect x=\"\(format(Self.left + Self.width + 16))\" y=\"\(format(place - 9))\" "
-                + "width=\"12\" height=\"12\" fill=\"\(colour)\"/>\n"
-            body += text(Self.left + Self.width + 34, place + 2, "start", line.name)
+            svg.rectangle(right + 16, place - 9, width: 12, height: 12, fill: colour)
+            svg.text(line.name, right + 34, place + 2)
         }
-        body += text(
-            Self.left + Self.width / 2, Self.top + Self.height + 38, "middle",
-            "visual tokens that enter the decoder")
-        return """
-            <svg xmlns="http://www.w3.org/2000/svg" width="840" height="410" \
-            font-family="sans-serif" font-size="12">
-            <rect width="100%" height="100%" fill="white"/>
-            \(body)</svg>
-
-            """
+        svg.text(
+            "visual tokens that enter the decoder", left + Self.width / 2, bottom + 38, .middle)
+        return svg
     }
 }

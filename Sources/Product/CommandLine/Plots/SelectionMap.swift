@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+import Imaging
+import Pictures
+import TrimLLaVA
+
+/// What a selector kept of a picture, as a drawing and as counts.
+struct SelectionMap {
+    private let picture: Picture
+    private let selection: PictureSelection
+    private let regions: PatchRegions
+
+    /// - Parameter crop: whether a LLaVA-1.5 model saw only the middle square of the picture.
+    init(_ picture: Picture, _ selection: PictureSelection, _ llava: LLaVA, crop: Bool) {
+        self.picture = picture
+        self.selection = selection
+        regions = llava.model.pictureEncoder(crop: crop).regions(of: picture.size)
+    }
+
+    /// Draws the map and writes it as a PNG file.
+    func write(to path: String) throws(ImagingError) {
+        let map = try PruneMap.draw(picture, regions: regions, kept: selection.keptPatches)
+        try PNGEncoder.write(map, to: path)
+    }
+
+    /// The counts that are printed with the map.
+    var summary: String {
+        let hidden = selection.keptPatches.count { regions.isPadding($0) }
+        return """
+            kept \(selection.keptPatches.count) of \(selection.candidateCount) patches\
+            \(selection.keptNewlineCount > 0 ? " and \(selection.keptNewlineCount) newlines" : "")\
+            \(hidden > 0 ? ", \(hidden) of them in the padding around the picture" : "")
+            """
+    }
+}
