@@ -1,8 +1,9 @@
+import Families
 // SPDX-License-Identifier: Apache-2.0
 import Generation
-import LLaVAModel
 import Testing
 import TrimLLaVA
+import Weights
 
 @testable import Captioning
 

@@ -13,6 +13,7 @@ import Tokenization
 import WorkerPool
 
 @testable import Generation
+@testable import Weights
 
 /// A golden case's model, ready to answer.
 struct LoadedModel {

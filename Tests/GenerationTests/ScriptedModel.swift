@@ -5,6 +5,7 @@ import TestSupport
 import Tokenization
 
 @testable import Generation
+@testable import Weights
 
 extension LoadedModel {
     /// The model of a tiny pair.

@@ -10,6 +10,7 @@ import Tokenization
 @testable import Families
 @testable import Generation
 @testable import Imaging
+@testable import Pictures
 @testable import Weights
 
 /// Answers whose first rows come from a file: bit for bit those without it.

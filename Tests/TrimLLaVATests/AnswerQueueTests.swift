@@ -1,11 +1,13 @@
+import Families
 // SPDX-License-Identifier: Apache-2.0
 import Generation
 import Imaging
-import LLaVAModel
+import Pictures
 import Synchronization
 import TestSupport
 import Testing
 import Tokenization
+import Weights
 
 @testable import TrimLLaVA
 
@@ -16,11 +18,11 @@ import Tokenization
     private static let names = ["wide", "small", "square", "portrait"]
 
     private let llava: LLaVA
-    private let preprocessor: CLIPPreprocessor
+    private let encoder: any PictureEncoder
 
     init() throws {
         llava = try LLaVA(golden: "llava-1.5-gqa")
-        preprocessor = llava.model.preprocessor(crop: false)
+        encoder = llava.model.pictureEncoder
     }
 
     private func queue(
@@ -42,7 +44,7 @@ import Tokenization
 
     private func request(_ index: Int) throws -> Engine.Request {
         let picture = PictureSource.picture(try picture(Self.names[index % 4]))
-        return try request("Question \(index)", [picture.engineInput(preprocessor)])
+        return try request("Question \(index)", [picture.engineInput(encoder)])
     }
 
     @Test(arguments: [1, 3, 8], [0, 2])
@@ -103,7 +105,7 @@ import Tokenization
     func aSharedPictureIsEncodedOnce(parallel: Int, encodingThreads: Int) throws {
         let queue = try queue(
             parallel: parallel, sharedPictures: 1, encodingThreads: encodingThreads)
-        let tiles = try preprocessor.tiles(of: picture("wide"))
+        let tiles = try encoder.tiles(of: picture("wide"))
         let loads = Mutex(0)
         let shared = Engine.Picture(key: .unique()) { () throws(GenerationError) in
             loads.withLock { $0 += 1 }
