@@ -221,6 +221,7 @@ let package = Package(
                 "Tokenization",
             ]),
         tests("Evaluation", ["TrimLLaVA"]),
+        tests("Serving", ["TrimLLaVA", "Generation", "Imaging", "TokenPruning"] + server),
         tests("Captioning", ["CArchive", "FileOutput", "TrimLLaVA"]),
         tests("TrimLLaVACommandLine", ["FileOutput"]),
     ] + instructionSets + testedInstructionSets,

@@ -7,6 +7,7 @@ import TrimLLaVA
 /// The outermost part of the server: names requests, turns errors into answers, and logs and counts each request when
 /// its answer is written.
 struct AccessLog: RouterMiddleware {
+    let log: Logger
     let metrics: Metrics
     let connections: Connections
     let routes: [Routes.Route]
@@ -71,7 +72,7 @@ struct AccessLog: RouterMiddleware {
             return .invalid("the request cannot be read: \(error.status.reasonPhrase)")
         default:
             // What it says may come from the request.
-            context.logger.error("a request failed", metadata: ["kind": "\(type(of: error))"])
+            log.error("a request failed", metadata: ["kind": "\(type(of: error))"])
             return .server("the request failed")
         }
     }
@@ -86,7 +87,7 @@ struct AccessLog: RouterMiddleware {
         metrics.requestEnded(
             route: route, status: code, seconds: context.exchange.seconds, facts.answers)
         let level: Logger.Level = Self.quietPaths.contains(route) ? .debug : .info
-        context.logger.log(
+        log.log(
             level: level, "request",
             metadata: Self.metadata(request, context.exchange, route: route, status: code))
     }

@@ -100,8 +100,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     // MARK: Answers
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .end = unwrapOutboundIn(data) else {
-            return context.write(data, promise: promise)
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where isReadingBody && head.status.kind != .informational:
+            // The client is not to send another request after a body that nobody reads.
+            head.headerFields[.connection] = "close"
+            return context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .head, .body: return context.write(data, promise: promise)
+        case .end: break
         }
         unanswered -= 1
         let written = promise ?? context.eventLoop.makePromise(of: Void.self)

@@ -98,7 +98,7 @@ public final class LLaVAServer: Sendable {
     /// Hummingbird's own messages matter only where something is wrong.
     private var quietLog: Logger {
         var log = log
-        log.logLevel = max(log.logLevel, .warning)
+        log.logLevel = .warning
         return log
     }
 
@@ -117,8 +117,6 @@ public final class LLaVAServer: Sendable {
         if let certificate = options.certificate {
             builder = try .tls(builder, tlsConfiguration: certificate.configuration())
         }
-        var log = quietLog
-        log.logLevel = self.log.logLevel
         return Application(
             router: router(), server: builder,
             configuration: ApplicationConfiguration(
@@ -127,7 +125,7 @@ public final class LLaVAServer: Sendable {
             onServerRunning: { [self] channel in
                 onListening(ListeningAddress(channel, options))
                 startLoading()
-            }, eventLoopGroupProvider: .shared(loops), logger: log)
+            }, eventLoopGroupProvider: .shared(loops), logger: quietLog)
     }
 
     private func router() -> Router<ServerContext> {
@@ -136,7 +134,7 @@ public final class LLaVAServer: Sendable {
         let routes = Routes.all(server)
         router.add(
             middleware: AccessLog(
-                metrics: server.metrics, connections: server.connections, routes: routes))
+                log: log, metrics: server.metrics, connections: server.connections, routes: routes))
         router.add(
             middleware: HostCheck(
                 isLocal: options.address.isLocal, ownName: options.address.hostName,

@@ -61,13 +61,11 @@ struct ServedModel: Sendable {
 
 /// How many answers a server generates at the same time.
 enum AnswersAtOnce {
-    /// As many as there is memory for besides the weights, up to 16.
+    /// As many as half of the free memory is enough for, up to 16; the other half is for pictures and other programs.
     static func fitting(_ llava: LLaVA) -> Int {
         let rows = min(llava.context, LLaVA.rowsPerAnswer)
-        let bytes = max(
-            1,
-            rows * KeyValueCache.bytesPerRow(llava.model.decoder.config, format: llava.cacheFormat))
-        // The other half is for pictures, and for other programs.
-        return min(16, max(1, Int(ProcessInfo.processInfo.physicalMemory) / 2 / bytes))
+        let bytesPerRow = KeyValueCache.bytesPerRow(
+            llava.model.decoder.config, format: llava.cacheFormat)
+        return min(16, max(1, FreeMemory.byteCount / 2 / max(1, rows * bytesPerRow)))
     }
 }
