@@ -52,7 +52,8 @@ import TrimLLaVA
             #expect(try await kept(["model": "llava-1.5-gqa@3"]) == 3)
             #expect(try await kept(["model": "llava-1.5-gqa@3", "keep": 4]) == 4)
             let all = try await kept(["keep": "all"])
-            #expect(try all == server.llava.run("What?", ["wide"], exactly(1)).statistics.visualRows)
+            #expect(
+                try all == server.llava.run("What?", ["wide"], exactly(1)).statistics.visualRows)
             #expect(try await kept(["keep": nil]) == all)
         }
     }
