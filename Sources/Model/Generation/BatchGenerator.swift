@@ -215,6 +215,7 @@ public final class BatchGenerator {
             var statistics = GenerationStatistics(
                 request.statistics, request.plan, request.selections)
             statistics.storedRows = start.storedRows
+            statistics.sharedRows = start.sharedRows
             let answer = AnswerInProgress(
                 model, tokenizer, start.cache, SequenceState(tokens: layout.tokens), pending,
                 options, request.selections, statistics, recorder: recorder,

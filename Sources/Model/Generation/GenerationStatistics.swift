@@ -23,6 +23,8 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var promptRows = 0
     /// Rows of the prompt that were computed at an earlier start and read from a file.
     public var storedRows = 0
+    /// Rows of the prompt that the KV cache had from earlier requests.
+    public var sharedRows = 0
     /// Rows of the prompt that stand for pictures.
     public var visualRows = 0
     /// The same without pruning.

@@ -15,6 +15,8 @@ final class PromptStarts {
         let cache: KeyValueCache
         /// Where these rows come from; nil where there are none.
         let origin: SharedPrefixes.Origin?
+        /// Rows that the cache had before this prompt came.
+        let sharedRows: Int
 
         /// Rows that were read from a file.
         var storedRows: Int { origin == .storedTemplate ? cache.rowCount : 0 }
@@ -50,6 +52,7 @@ final class PromptStarts {
         of request: SelectedRequest, rows: Int, isAlone: Bool, _ cancellation: Cancellation
     ) throws(ModelError) -> Start? {
         let identities = request.rowIdentities
+        let known = prefixes.longest(of: identities)?.count ?? 0
         let cancellation = Cancellation(cancellation, orAll: [request.cancellation])
         var isTight = false
         while true {
@@ -58,12 +61,13 @@ final class PromptStarts {
                     try keepCommonStart(of: request.plan.layout, identities, cancellation)
                 }
                 guard let shared = prefixes.longest(of: identities) else {
-                    return Start(cache: try KeyValueCache(pool, rows: rows), origin: nil)
+                    return Start(
+                        cache: try KeyValueCache(pool, rows: rows), origin: nil, sharedRows: 0)
                 }
                 return Start(
                     cache: try KeyValueCache(
                         continuing: shared.cache, first: shared.count, rows: rows),
-                    origin: shared.origin)
+                    origin: shared.origin, sharedRows: min(known, shared.count))
             } catch {
                 guard case .outOfCachePages = error else { throw error }
                 isTight = true

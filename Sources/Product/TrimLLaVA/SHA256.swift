@@ -2,8 +2,8 @@
 
 /// The hash function of FIPS 180-4, by which pictures, prompts and settings are told apart.
 ///
-/// swift-crypto (3.12.3) would put 2 MB of BoringSSL into the program, with 62 functions of AVX code, which
-/// `tools/check-instructions` refuses outside the kernels.
+/// swift-crypto (3.12.3) would put 2 MB of BoringSSL into every program that uses the library, with 62 functions of AVX
+/// code.
 package enum SHA256 {
     /// The 32 bytes of a message's hash.
     package static func digest(of message: [UInt8]) -> [UInt8] {

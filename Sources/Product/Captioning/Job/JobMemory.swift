@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Decoder
-import Foundation
 import TensorOps
 import TrimLLaVA
 
@@ -17,10 +16,7 @@ struct JobMemory {
     /// A share of the memory that is free in the system and in the control group.
     ///
     /// On systems that do not say, such as macOS, a share of all memory.
-    init() {
-        let free = Self.free().map(Double.init) ?? Double(ProcessInfo.processInfo.physicalMemory)
-        byteCount = Int(Self.share * free)
-    }
+    init() { byteCount = Int(Self.share * Double(FreeMemory.byteCount)) }
 
     init(byteCount: Int) { self.byteCount = byteCount }
 
@@ -45,22 +41,4 @@ struct JobMemory {
 
     /// The rows of a sequence with those that are wasted in its last page and in a copied one.
     private static func wholePages(_ rows: Int) -> Int { rows + 2 * CachePageLayout.tokens }
-
-    private static func free() -> Int? {
-        let system = number(after: "MemAvailable:", in: "/proc/meminfo").map { $0 * 1024 }
-        let group = "/sys/fs/cgroup/memory."
-        let limit = number(after: "", in: group + "max")
-        let used = number(after: "", in: group + "current")
-        let left = limit.flatMap { limit in used.map { max(0, limit - $0) } }
-        return [system, left].compactMap(\.self).min()
-    }
-
-    /// The number after a word in one of the kernel's files.
-    private static func number(after word: String, in path: String) -> Int? {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
-        for line in text.split(separator: "\n") where line.hasPrefix(word) {
-            return Int(line.dropFirst(word.count).filter(\.isNumber))
-        }
-        return nil
-    }
 }

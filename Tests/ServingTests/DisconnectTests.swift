@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+import TrimLLaVA
+
+@testable import Serving
+
+/// Clients that leave: their places are free, and nobody else notices.
+@Suite struct DisconnectTests {
+    /// So many tokens that the answer does not end by itself while a client leaves.
+    private static let long = 4000
+
+    private static func request(_ body: JSONValue) -> String {
+        let text = text(of: body)
+        return TestServer.head("POST", "/v1/chat/completions", [:], text) + text
+    }
+
+    /// Waits until nothing is in work any more.
+    private static func waitUntilIdle(_ server: TestServer) async throws {
+        try await server.waitUntil {
+            let processing = try await server.metric("requests_processing")
+            let deferred = try await server.metric("requests_deferred")
+            return processing + deferred == 0
+        }
+    }
+
+    private static func tokens(_ server: TestServer) async throws -> Double {
+        try await server.metric("tokens_predicted_total")
+    }
+
+    @Test func whoLeavesAStreamEndsItsAnswer() async throws {
+        try await TestServer.run { server in
+            for _ in 0..<4 {
+                let connection = try await RawConnection.open(server.port)
+                try await connection.send(
+                    Self.request(
+                        exactly(Self.long, [question("Hello", [])], ["stream": true])))
+                let start = await connection.read { $0.contains("\"delta\":{\"content\":") }
+                #expect(start.contains("200 OK"))
+                try await connection.close()
+            }
+            try await Self.waitUntilIdle(server)
+            try await server.waitUntil { try await server.metric("requests_open") == 1 }
+            // All four together have fewer tokens than they asked for.
+            #expect(try await Self.tokens(server) < 4 * Double(Self.long))
+            try await expectService(server)
+        }
+    }
+
+    @Test func whoLeavesBeforeAWholeAnswerEndsIt() async throws {
+        try await TestServer.run { server in
+            var connections: [RawConnection] = []
+            for index in 0..<8 {
+                let connection = try await RawConnection.open(server.port)
+                try await connection.send(
+                    Self.request(
+                        exactly(Self.long, [question("Hello \(index)", [try dataURL("wide")])])))
+                connections.append(connection)
+            }
+            try await server.waitUntil { try await server.metric("requests_open") == 9 }
+            for connection in connections { try await connection.close() }
+            try await Self.waitUntilIdle(server)
+            #expect(try await Self.tokens(server) < 8 * Double(Self.long))
+            try await expectService(server)
+        }
+    }
+
+    /// Ten wait; nine leave; one answer more is generated, and the one in work is as it is alone.
+    @Test func whoLeavesTheQueueChangesNothingForOthers() async throws {
+        try await TestServer.run {
+            $0.parallel = 1
+        } _: { server in
+            let expected = try server.llava.run("First", [], exactly(400))
+            let first = try await RawConnection.open(server.port)
+            try await first.send(
+                Self.request(exactly(400, [question("First", [])], ["stream": true])))
+            let start = await first.read { $0.contains("\"delta\":{\"content\":") }
+            var waiting: [RawConnection] = []
+            for index in 0..<10 {
+                let connection = try await RawConnection.open(server.port)
+                try await connection.send(
+                    Self.request(exactly(3, [question("Other \(index)", [])])))
+                waiting.append(connection)
+            }
+            for connection in waiting.dropLast() { try await connection.close() }
+            let last = try await waiting[9].answer()
+            #expect(last.status == 200)
+            let whole = start + (await first.read { $0.contains("[DONE]") })
+            #expect(try streamedText(whole) == expected.text)
+            try await Self.waitUntilIdle(server)
+        }
+    }
+
+    /// Other answers on the same step are what they are alone.
+    @Test func othersAnswersStayBitForBit() async throws {
+        try await TestServer.run { server in
+            let expected = try server.llava.run("Stay", ["wide"], exactly(300))
+            async let stays = server.chat(
+                exactly(300, [question("Stay", [try dataURL("wide")])]))
+            for index in 0..<5 {
+                let connection = try await RawConnection.open(server.port)
+                try await connection.send(
+                    Self.request(
+                        exactly(
+                            Self.long, [question("Go \(index)", [try dataURL("square")])],
+                            ["stream": true])))
+                _ = await connection.next()
+                try await connection.close()
+            }
+            let answer = try await stays
+            #expect(
+                try answer.value("choices", "0", "message", "content") as? String
+                    == expected.text)
+        }
+    }
+}
