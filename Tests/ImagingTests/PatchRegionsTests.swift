@@ -46,6 +46,24 @@ func smallPreprocessor(
         #expect((0..<16).filter(regions.isPadding) == [0, 1, 2, 3, 12, 13, 14, 15])
     }
 
+    /// A grid reaches beyond the picture where it was padded, and lies within it where it was cropped.
+    @Test func gridsLieOnThePicture() throws {
+        let padded = regions(8, 4, try smallPreprocessor(.padToSquare)).candidateGrids
+        #expect(
+            padded == [CandidateGrid(x: 0, y: -2, width: 8, height: 8, columns: 4, rows: 4)])
+        let cropped = regions(8, 4, try smallPreprocessor(.centerCrop)).candidateGrids
+        #expect(
+            cropped == [CandidateGrid(x: 2, y: 0, width: 4, height: 4, columns: 4, rows: 4)])
+        let tiled = regions(56, 28, try smallPreprocessor(.anyres(pinpoints: Self.square)))
+        // The whole picture, and the grid without its padding.
+        #expect(
+            tiled.candidateGrids == [
+                CandidateGrid(x: 0, y: 0, width: 56, height: 28, columns: 4, rows: 4),
+                CandidateGrid(x: 0, y: 0, width: 56, height: 28, columns: 8, rows: 4),
+            ])
+        #expect(tiled.candidateGrids.reduce(0) { $0 + $1.count } == tiled.count)
+    }
+
     @Test func aPortraitPaddedWithEdgesThroughPixels() throws {
         // Edges are at 0, 1.5, 3, 4.5, 6 of a 6×6 canvas, where the picture is columns 1 to 4.
         let regions = regions(3, 6, try smallPreprocessor(.padToSquare))

@@ -34,6 +34,36 @@ func conversationsAreWrittenAsInTraining(name: String) throws {
     }
 }
 
+/// A whole conversation is its turns with the answers between them.
+@Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
+func aConversationIsItsTurns(name: String) throws {
+    let tokenizer = try GoldenVocabulary.tokenizer(name)
+    for prompt in try GoldenVocabulary.named(name).prompts {
+        let builder = try PromptBuilder(
+            template: ChatTemplate(rawValue: prompt.template), tokenizer: tokenizer,
+            system: prompt.system)
+        let turns = [
+            ChatTurn(question: [.picture(0), .text("One?")], answer: "An answer."),
+            ChatTurn(question: [.text("Two"), .picture(1), .text("and"), .picture(2)]),
+        ]
+        let next = try builder.nextTurn(
+            "Two\n<image>\nand\n<image>", pictures: 2, afterEndOfTurn: false)
+        let expected =
+            try builder.firstTurn("One?", pictures: 1)
+            + [.tokens(tokenizer.encode("An answer."))]
+            + next.map { piece in
+                if case .picture(let index) = piece { .picture(index + 1) } else { piece }
+            }
+        #expect(builder.conversation(turns) == expected, "\(prompt.template)")
+        // Pictures come before the only text; nothing in a text places one.
+        #expect(
+            try builder.conversation([ChatTurn(question: [.text("What?"), .picture(0)])])
+                == builder.firstTurn("What?", pictures: 1))
+        let literal = builder.conversation([ChatTurn(question: [.text("<image>")])])
+        #expect(literal.allSatisfy { if case .tokens = $0 { true } else { false } })
+    }
+}
+
 @Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
 func aQuestionCannotEndItsTurn(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
