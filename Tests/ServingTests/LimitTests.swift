@@ -133,6 +133,21 @@ import TrimLLaVA
         }
     }
 
+    /// A client that asks and asks and takes no answer is cut; others are served meanwhile.
+    @Test func clientsThatTakeNothingAreCut() async throws {
+        try await TestServer.run {
+            $0.limits.stallSeconds = 2
+        } _: { server in
+            let connection = try await RawConnection.open(server.port, reads: false)
+            let requests = String(repeating: TestServer.head("GET", "/"), count: 500)
+            try? await connection.send(requests)
+            try await server.waitUntil { try await server.metric("connections") == 2 }
+            try await expectService(server)
+            try await server.waitUntil { try await server.metric("connections") == 1 }
+            connection.closeQuietly()
+        }
+    }
+
     @Test func headsBeyondTheLimitAreRefused() async throws {
         try await TestServer.run { server in
             for headers in [

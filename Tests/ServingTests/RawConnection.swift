@@ -14,9 +14,12 @@ final class RawConnection: Sendable {
     }
 
     /// Connects to a port of this machine.
-    static func open(_ port: Int) async throws -> RawConnection {
+    ///
+    /// - Parameter reads: whether it takes what the server writes.
+    static func open(_ port: Int, reads: Bool = true) async throws -> RawConnection {
         let (received, passing) = AsyncStream.makeStream(of: ByteBuffer.self)
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.autoRead, value: reads)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Receiver(passing))
