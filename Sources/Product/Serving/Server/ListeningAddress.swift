@@ -31,7 +31,8 @@ public struct ListeningAddress: Sendable, Equatable {
     /// One line for programs that start a server.
     public var line: String {
         var value: JSONValue = [
-            "event": "listening", "version": .string(Release.version),
+            "event": "listening", "schema_version": .integer(OutputSchema.version),
+            "trimllava_version": .string(Release.version),
             "pid": .integer(Int(ProcessInfo.processInfo.processIdentifier)),
         ]
         value["url"] = url.map { .string($0) }
