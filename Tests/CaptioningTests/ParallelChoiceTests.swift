@@ -1,5 +1,5 @@
-import Families
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import Generation
 import Testing
 import TrimLLaVA

@@ -64,7 +64,7 @@ import Tokenization
     @Test func picturesKeepTheirOwnQuestions() async throws {
         let engine = try engine(parallel: 2)
         let tiles = loaded.tiles(width: 30, height: 30)
-        let (first, other): ([TokenID], [TokenID]) = ([270, 271], [300])
+        let (first, other): ([TokenID], [TokenID]) = ([270, 271], [280])
         let alone = try await engine.submit(
             request(Engine.Picture { tiles }, keep: 2, question: first)
         ).answer()

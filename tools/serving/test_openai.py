@@ -4,6 +4,7 @@
 import httpx
 import openai
 import pytest
+
 from conftest import Server, run
 
 QUESTION = "What is at the top left?"

@@ -7,6 +7,7 @@ from pathlib import Path
 import anthropic
 import ollama
 import pytest
+
 from conftest import SAMPLES, Server, run
 
 QUESTION = "What is at the top left?"

@@ -69,6 +69,8 @@ struct ServeCommand: ParsableCommand {
         try waiting(for: {
             try await server.run { address in try? writeOutput(address.line + "\n") }
         })
+        // The clean-up of `exit` would free memory under the threads that load the model or answer.
+        _exit(0)
     }
 
     private func servingOptions() throws -> ServingOptions {

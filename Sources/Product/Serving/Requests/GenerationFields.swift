@@ -30,14 +30,16 @@ struct GenerationFields {
     private func sampling() throws(APIError) -> SamplingOptions {
         var sampling = SamplingOptions()
         if let temperature = try fields.number("temperature") {
-            sampling.temperature = Float(temperature)
+            sampling.temperature = Self.float(temperature)
         }
-        if let topP = try fields.number("top_p") { sampling.topP = Float(topP) }
-        if let minP = try fields.number("min_p") { sampling.minP = Float(minP) }
+        if let topP = try fields.number("top_p") { sampling.topP = Self.float(topP) }
+        if let minP = try fields.number("min_p") { sampling.minP = Self.float(minP) }
         // Some write -1 for all tokens.
         if let topK = try fields.integer("top_k") { sampling.topK = topK == -1 ? 0 : topK }
         for name in ["repetition_penalty", "repeat_penalty"] {
-            if let penalty = try fields.number(name) { sampling.repetitionPenalty = Float(penalty) }
+            if let penalty = try fields.number(name) {
+                sampling.repetitionPenalty = Self.float(penalty)
+            }
         }
         if let seed = try fields.integer("seed"), seed >= 0 { sampling.seed = UInt64(seed) }
         do {
@@ -46,6 +48,11 @@ struct GenerationFields {
             throw APIError(.generation(error))
         }
         return sampling
+    }
+
+    /// The nearest number of single precision; 0 for 0 alone.
+    private static func float(_ number: Double) -> Float {
+        number > 0 ? max(Float(number), .leastNormalMagnitude) : Float(number)
     }
 
     /// The most texts that may end an answer.

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import Decoder
 import Families
-// SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Generation
 import Imaging
