@@ -61,22 +61,8 @@ enum Q5_1Panel: SixBitPanel {
     @inline(__always) static var minima: Minima { .perBlock }
 }
 
-/// Formats whose weights are bytes plus 128.
-protocol BytePanel: PanelFormat {}
-
-extension BytePanel {
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        wide_start(negativeSum)
-    }
-    @inline(__always) static func dot(
-        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
-    ) -> IntVector {
-        dot_bytes_wide(sum, weights, quad)
-    }
-}
-
 /// The bytes of Q8_0, scale · (q − 128).
-enum Q8_0Panel: BytePanel {
+enum Q8_0Panel: PanelFormat {
     typealias Scales = HalfScales
 
     @inline(__always) static var layout: PanelLayout { .q8_0 }
@@ -88,5 +74,13 @@ enum Q8_0Panel: BytePanel {
             integers(column.weightWords(at: offset)),
             integers(column.weightWords(at: offset &+ PanelLayout.line))
         )
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        wide_start(negativeSum)
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        dot_bytes_wide(sum, weights, quad)
     }
 }

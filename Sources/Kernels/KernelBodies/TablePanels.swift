@@ -5,8 +5,8 @@ internal import KernelInterface
 // Panels whose nibbles name one of 16 levels. IQ4's levels are never zero and MXFP4's scales may be
 // tiny, so packing cannot replace a zero scale by zero weights.
 
-/// Formats with tables.
-protocol TablePanel: BytePanel {
+/// Formats with tables, whose weights are bytes plus 128.
+protocol TablePanel: PanelFormat {
     /// The levels that nibbles name, plus 128.
     static func levels(_ nibbles: IntVector) -> IntVector
 }
@@ -22,6 +22,14 @@ extension TablePanel {
         return (levels(integers(low)), levels(integers(high)))
     }
     @inline(__always) static var mayScaleByZero: Bool { true }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        wide_start(negativeSum)
+    }
+    @inline(__always) static func dot(
+        _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
+    ) -> IntVector {
+        dot_bytes_wide(sum, weights, quad)
+    }
 }
 
 /// The nibbles of IQ4_NL, scale · level[q].
