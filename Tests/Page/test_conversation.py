@@ -36,7 +36,7 @@ def test_an_answer_and_its_map_are_those_of_the_server(page: Page, server: Serve
     assert kept == set(picture["tiles"][0]["kept"])
     assert "64 of 576" in page.text("#legend")
     assert "64 of 576 patches" in page["map"].get_attribute("aria-label")
-    assert "first word" in page.text("[data-part=facts]")
+    assert "First word" in page.text("[data-part=facts]")
     # Screen readers hear the same.
     assert "".join(page.texts("#live p")).strip() == answer.strip()
     # The file is sent as it is.
