@@ -90,6 +90,7 @@ def reach(page: Page, name: str) -> None:
         focused, is_seen = page.run(
             """
             const focused = document.activeElement;
+            if (focused === document.body) return ["", true]; // between the end and the beginning
             const shown = focused.closest(".choose") ?? focused;
             const style = getComputedStyle(shown);
             return [focused.id, style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 1];
