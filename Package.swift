@@ -40,6 +40,19 @@ let collections = Target.Dependency.product(
     name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
+/// What the server is made of.
+let server: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HummingbirdTLS", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+]
 
 // `.when` knows no architecture: this is the one that the manifest is evaluated on.
 #if arch(arm64)
@@ -91,6 +104,16 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        // For the server alone: the modules Serving and TrimLLaVACommandLine.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // Kernels: arithmetic on raw memory. Nothing here knows what a model is.
@@ -149,12 +172,21 @@ let package = Package(
             name: "DemoModel", path: "Sources/Product/DemoModel",
             exclude: ["README.md", "training.log"],
             resources: [.copy("Resources")]),
+        .target(
+            name: "Serving",
+            dependencies: [
+                "TrimLLaVA", "Generation", "Imaging", "LLaVAModel", "TokenPruning", "Tokenization",
+            ] + server,
+            path: "Sources/Product/Serving",
+            resources: [
+                .embedInCode("OpenAPI/openapi.json"), .embedInCode("Page/index.html"),
+            ]),
         .executableTarget(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
-                "Imaging", "LLaVAModel", "TokenPruning", "Tokenization", "TrimLLaVA", "UserText",
-                arguments,
+                "Imaging", "LLaVAModel", "Serving", "TokenPruning", "Tokenization", "TrimLLaVA",
+                "UserText", arguments, .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Product/CommandLine"),
 

@@ -12,13 +12,32 @@ enum JPEGDecoder {
     ///
     /// Minor damage is tolerated, as by any viewer; a missing end is not.
     static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
+        try withDecompressor(bytes, name: name) { markers, decompressor throws(ImagingError) in
+            try decode(bytes, markers, by: decompressor, name: name)
+        }
+    }
+
+    /// The size and the orientation of a picture as it is stored.
+    static func header(
+        of bytes: [UInt8], name: String
+    ) throws(ImagingError) -> (PixelSize, Orientation) {
+        try withDecompressor(bytes, name: name) { markers, decompressor throws(ImagingError) in
+            let header = try header(of: bytes, markers, by: decompressor, name: name)
+            return (header.size, markers.orientation)
+        }
+    }
+
+    private static func withDecompressor<Result>(
+        _ bytes: [UInt8], name: String,
+        _ body: (JPEGMarkers, tjhandle) throws(ImagingError) -> Result
+    ) throws(ImagingError) -> Result {
         guard let decompressor = tjInitDecompress() else {
             throw .noMemory(name: name, byteCount: bytes.count)
         }
         defer { tjDestroy(decompressor) }
         let markers = JPEGMarkers(bytes)
         do throws(ImagingError) {
-            return try decode(bytes, markers, by: decompressor, name: name)
+            return try body(markers, decompressor)
         } catch .damaged(let name, let format, let reason) {
             // Kinds of JPEG that the library does not read are not damaged.
             if let kind = markers.unusualKind { throw .unsupported(name: name, kind: kind) }
@@ -26,14 +45,21 @@ enum JPEGDecoder {
         }
     }
 
-    private static func decode(
-        _ bytes: [UInt8], _ markers: JPEGMarkers, by decompressor: tjhandle, name: String
-    ) throws(ImagingError) -> DecodedPicture {
+    private static func header(
+        of bytes: [UInt8], _ markers: JPEGMarkers, by decompressor: tjhandle, name: String
+    ) throws(ImagingError) -> Header {
         guard let header = Header(of: bytes, by: decompressor) else {
             throw markers.hasEnd
                 ? failure(of: decompressor, name: name, byteCount: bytes.count)
                 : .truncated(name: name, format: format)
         }
+        return header
+    }
+
+    private static func decode(
+        _ bytes: [UInt8], _ markers: JPEGMarkers, by decompressor: tjhandle, name: String
+    ) throws(ImagingError) -> DecodedPicture {
+        let header = try header(of: bytes, markers, by: decompressor, name: name)
         try PictureLimits.check(width: header.width, height: header.height, name: name)
         let isPlausible = header.width * header.height / pixelsPerByte <= bytes.count
         guard markers.hasEnd, isPlausible else { throw .truncated(name: name, format: format) }

@@ -31,6 +31,13 @@ enum PNGDecoder {
         return DecodedPicture(picture: picture, orientation: PNGNotes(bytes).orientation)
     }
 
+    /// The size and the orientation of a picture as it is stored.
+    static func header(
+        of bytes: [UInt8], name: String
+    ) throws(ImagingError) -> (PixelSize, Orientation) {
+        (try readHeader(of: bytes, name: name), PNGNotes(bytes).orientation)
+    }
+
     private static func message(of source: CPNGSource) -> String {
         withUnsafeBytes(of: source.message) { message in
             String(decoding: message.prefix { $0 != 0 }, as: UTF8.self)

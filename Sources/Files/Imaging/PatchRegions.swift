@@ -60,6 +60,47 @@ public struct PatchRegions: Sendable, Equatable {
     }
 }
 
+/// Candidates that lie in rows and columns on a picture.
+public struct CandidateGrid: Sendable, Equatable {
+    /// The left edge of the first column in pixels of the picture; negative where it begins with padding.
+    public let x: Double
+    /// The upper edge of the first row in pixels of the picture; negative where it begins with padding.
+    public let y: Double
+    /// From the left edge to the right one, in pixels of the picture.
+    public let width: Double
+    /// From the upper edge to the lower one, in pixels of the picture.
+    public let height: Double
+    /// Candidates of each row.
+    public let columns: Int
+    /// Rows of candidates.
+    public let rows: Int
+
+    /// The number of candidates.
+    public var count: Int { columns * rows }
+}
+
+extension PatchRegions {
+    /// The grids that the candidates are in, in their order: the base tile's, then that of the other tiles together.
+    public var candidateGrids: [CandidateGrid] {
+        grids.map { grid in
+            let horizontal = grid.placement.horizontal.extent(grid.columns, side: grid.patchSide)
+            let vertical = grid.placement.vertical.extent(grid.rows, side: grid.patchSide)
+            return CandidateGrid(
+                x: horizontal.start, y: vertical.start, width: horizontal.length,
+                height: vertical.length, columns: grid.columns.count, rows: grid.rows.count)
+        }
+    }
+}
+
+extension TileAxis {
+    /// Where patches that begin at these pixels of the window lie on the picture, in its pixels.
+    fileprivate func extent(_ starts: [Int], side: Int) -> (start: Double, length: Double) {
+        guard let first = starts.first, let last = starts.last else { return (0, 0) }
+        let start = Double(window.lowerBound + first) * scale - Double(source.lowerBound)
+        return (start, Double(last + side - first) * scale)
+    }
+}
+
 /// A rectangle of pixels; no pixel when one of the ranges is empty.
 public struct PixelRectangle: Sendable, Hashable {
     /// Pixels of each row, from the left.

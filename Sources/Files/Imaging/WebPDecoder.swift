@@ -12,18 +12,35 @@ enum WebPDecoder {
         try bytes.withUnsafeBufferPointer { buffer throws(ImagingError) in
             let demuxer = try open(buffer, name: name)
             defer { WebPDemuxDelete(demuxer) }
-            let width = Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH))
-            let height = Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT))
-            try PictureLimits.check(width: width, height: height, name: name)
-            let size = PixelSize(width: width, height: height)
+            let size = size(of: demuxer)
+            try PictureLimits.check(width: size.width, height: size.height, name: name)
             let picture = try Picture(size, name: name) {
                 canvas throws(ImagingError) in
-                try decodeFirstFrame(of: demuxer, into: canvas, width: width, name: name)
+                try decodeFirstFrame(of: demuxer, into: canvas, width: size.width, name: name)
             }
-            let orientation = Orientation(
-                exif: chunk("EXIF", of: demuxer), xmp: chunk("XMP ", of: demuxer))
-            return DecodedPicture(picture: picture, orientation: orientation)
+            return DecodedPicture(picture: picture, orientation: orientation(of: demuxer))
         }
+    }
+
+    /// The size and the orientation of a picture as it is stored.
+    static func header(
+        of bytes: [UInt8], name: String
+    ) throws(ImagingError) -> (PixelSize, Orientation) {
+        try bytes.withUnsafeBufferPointer { buffer throws(ImagingError) in
+            let demuxer = try open(buffer, name: name)
+            defer { WebPDemuxDelete(demuxer) }
+            return (size(of: demuxer), orientation(of: demuxer))
+        }
+    }
+
+    private static func size(of demuxer: OpaquePointer) -> PixelSize {
+        PixelSize(
+            width: Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH)),
+            height: Int(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT)))
+    }
+
+    private static func orientation(of demuxer: OpaquePointer) -> Orientation {
+        Orientation(exif: chunk("EXIF", of: demuxer), xmp: chunk("XMP ", of: demuxer))
     }
 
     private static func open(

@@ -23,8 +23,8 @@ public struct PromptBuilder: Sendable {
     /// The token that ends an answer.
     public let endOfTurn: TokenID
 
-    private let tokenizer: Tokenizer
-    private let format: TurnFormat
+    let tokenizer: Tokenizer
+    let format: TurnFormat
     private let system: String
 
     /// A builder for conversations.
@@ -61,16 +61,18 @@ public struct PromptBuilder: Sendable {
     public func firstTurn(
         _ question: String, pictures: Int
     ) throws(TokenizationError) -> [PromptPiece] {
-        var opening: [PromptPart] = []
-        if !system.isEmpty {
-            opening = [
-                .template(format.systemPrefix), .user(system), .template(format.systemSuffix),
-            ]
-        }
+        tokenizer.pieces(
+            opening + (try turn(question, pictures)), beginning: tokenizer.beginning)
+    }
+
+    /// What comes before the first question.
+    var opening: [PromptPart] {
         let prefix = [PromptPart.template(format.userPrefix)]
-        let parts = format.systemIsPartOfQuestion ? prefix + opening : opening + prefix
-        return tokenizer.pieces(
-            parts + (try turn(question, pictures)), beginning: tokenizer.beginning)
+        guard !system.isEmpty else { return prefix }
+        let system: [PromptPart] = [
+            .template(format.systemPrefix), .user(system), .template(format.systemSuffix),
+        ]
+        return format.systemIsPartOfQuestion ? prefix + system : system + prefix
     }
 
     /// The end of an answer, and the next question up to the start of its answer.
@@ -129,12 +131,12 @@ extension Tokenizer {
     }
 
     /// The tokens that the model's input begins with.
-    fileprivate var beginning: [TokenID] {
+    var beginning: [TokenID] {
         addsBeginOfSequence ? [beginOfSequence].compactMap { $0 } : []
     }
 
     /// Encodes each text between pictures on its own.
-    fileprivate func pieces(_ parts: [PromptPart], beginning: [TokenID]) -> [PromptPiece] {
+    func pieces(_ parts: [PromptPart], beginning: [TokenID]) -> [PromptPiece] {
         var pieces: [PromptPiece] = []
         var stretch: [TextSegment] = []
         var tokens = beginning
@@ -158,7 +160,7 @@ extension Tokenizer {
 }
 
 /// A part of a prompt before it is encoded.
-private enum PromptPart {
+enum PromptPart {
     case template(String)
     case user(String)
     case picture(Int)

@@ -202,6 +202,7 @@ public final class BatchGenerator {
         // A plan leaves room in the context.
         let rows = layout.rowCount + min(options.maxNewTokens, model.context - layout.rowCount)
         do {
+            let known = prefixes.longest(of: request.rowIdentities)?.count ?? 0
             guard let cache = try cache(for: request, rows: rows, cancellation) else {
                 return false
             }
@@ -211,11 +212,12 @@ public final class BatchGenerator {
             let (onEvent, recorder) = (request.observer.onEvent, request.observer.recorder)
             onEvent(.reading(done: 0))
             pending.record(recorder)
+            var statistics = GenerationStatistics(
+                request.statistics, request.plan, request.selections)
+            statistics.sharedRows = min(known, cache.rowCount)
             let answer = AnswerInProgress(
                 model, tokenizer, cache, SequenceState(tokens: layout.tokens), pending, options,
-                request.selections,
-                GenerationStatistics(request.statistics, request.plan, request.selections),
-                recorder: recorder, onText: { onEvent(.text($0)) })
+                request.selections, statistics, recorder: recorder, onText: { onEvent(.text($0)) })
             live.append(
                 Live(
                     selected: request, answer: answer, start: .now, rows: pending.count))

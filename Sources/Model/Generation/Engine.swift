@@ -43,15 +43,18 @@ public final class Engine: Sendable {
     public struct Picture: Sendable {
         /// What the picture shows; nil for a picture that is not known again.
         public let key: PictureKey?
+        /// The question that it came with, by which its visual tokens are selected; nil for the request's.
+        public var question: [TokenID]?
         /// Decodes the picture and cuts its tiles, on a thread of the engine's.
         public let load: @Sendable () throws(GenerationError) -> TileBatch
 
         /// A picture that is loaded when its turn comes, unless it is known by its key.
         public init(
-            key: PictureKey? = nil,
+            key: PictureKey? = nil, question: [TokenID]? = nil,
             load: @escaping @Sendable () throws(GenerationError) -> TileBatch
         ) {
             self.key = key
+            self.question = question
             self.load = load
         }
     }
@@ -88,7 +91,7 @@ public final class Engine: Sendable {
 
     /// What happens to a request, in this order.
     public enum Event: Sendable, Equatable {
-        /// It waits; `place` requests were there before it.
+        /// It waits; `place` requests are there before it.
         case queued(place: Int)
         /// A picture, counted from 0, is in the vision tower; `done` goes from 0 to 1.
         case encoding(picture: Int, of: Int, done: Double)

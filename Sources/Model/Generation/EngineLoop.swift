@@ -29,6 +29,13 @@ final class EngineLoop: @unchecked Sendable {
         var loaded: [BatchGenerator.Request] = []
         var isClosed = false
         var status = Engine.Status()
+
+        /// Tells those who wait how many are before them.
+        func tellPlaces() {
+            for (place, entry) in waiting.enumerated() {
+                entry.continuation.yield(.queued(place: active.count + place))
+            }
+        }
     }
 
     /// Requests that are loaded before there is room for them.
@@ -102,7 +109,11 @@ final class EngineLoop: @unchecked Sendable {
                 entry.cancellation.cancel()
                 return nil
             }
-            return state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0) }
+            let dropped = state.waiting.firstIndex { $0.id == id }.map {
+                state.waiting.remove(at: $0)
+            }
+            if dropped != nil { state.tellPlaces() }
+            return dropped
         }
         dropped?.continuation.finish(throwing: GenerationError.model(.cancelled))
         wake.signal()
@@ -129,6 +140,7 @@ final class EngineLoop: @unchecked Sendable {
             let next = Array(state.waiting.prefix(room))
             state.waiting.removeFirst(next.count)
             for entry in next { state.active[entry.id] = entry }
+            if !next.isEmpty { state.tellPlaces() }
             return next
         }
         for entry in next {
@@ -164,10 +176,12 @@ final class EngineLoop: @unchecked Sendable {
     private func pass(
         _ entry: Entry, _ inputs: [BatchGenerator.PictureInput], seconds: Double
     ) {
+        let asked = entry.request
         let request = BatchGenerator.Request(
-            id: entry.id, prompt: entry.request.prompt, pictures: inputs,
-            question: entry.request.question, options: entry.request.options,
-            isStreamed: entry.request.isStreamed, isContinued: entry.request.isContinued)
+            id: entry.id, prompt: asked.prompt, pictures: inputs, question: asked.question,
+            pictureQuestions: asked.pictures.map { $0.question ?? asked.question },
+            options: asked.options, isStreamed: asked.isStreamed,
+            isContinued: asked.isContinued)
         state.withLock { state in
             state.active[entry.id]?.loadSeconds = seconds
             state.loaded.append(request)

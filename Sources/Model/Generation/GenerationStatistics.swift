@@ -18,6 +18,8 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var outputSeconds = 0.0
     /// Rows of the prompt, visual tokens included.
     public var promptRows = 0
+    /// Rows of the prompt that the KV cache had from earlier requests.
+    public var sharedRows = 0
     /// Rows of the prompt that stand for pictures.
     public var visualRows = 0
     /// The same without pruning.

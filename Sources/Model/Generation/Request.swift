@@ -27,6 +27,9 @@ extension BatchGenerator {
         public let pictures: [PictureInput]
         /// The question as typed, for selectors of visual tokens that look at it.
         public let question: [TokenID]
+        /// For each picture the question that it came with, by which its visual tokens are selected; nil where all came
+        /// with `question`.
+        public let pictureQuestions: [[TokenID]]?
         /// How its answer is generated.
         public let options: GenerationOptions
         /// Whether somebody reads the answer while it is generated, and must not wait long between two tokens.
@@ -38,12 +41,15 @@ extension BatchGenerator {
         /// A prompt with its pictures.
         public init(
             id: Int, prompt: [PromptPiece], pictures: [PictureInput], question: [TokenID] = [],
-            options: GenerationOptions, isStreamed: Bool = false, isContinued: Bool = false
+            pictureQuestions: [[TokenID]]? = nil, options: GenerationOptions,
+            isStreamed: Bool = false, isContinued: Bool = false
         ) {
+            precondition(pictureQuestions.map { $0.count == pictures.count } ?? true)
             self.id = id
             self.prompt = prompt
             self.pictures = pictures
             self.question = question
+            self.pictureQuestions = pictureQuestions
             self.options = options
             self.isStreamed = isStreamed
             self.isContinued = isContinued

@@ -38,7 +38,9 @@ final class RequestInEncoding {
             request.prompt,
             request.pictures.map { $0.largestSelection(request.options, model) },
             request.options, model)
-        rows = try RowSelection(request.options.pruning, question: request.question, model)
+        rows = try RowSelection(
+            request.options.pruning, question: request.question,
+            earlier: request.pictureQuestions ?? [], model)
         self.request = request
         self.model = model
         self.known = known
@@ -95,7 +97,11 @@ final class RequestInEncoding {
     /// - Throws: `GenerationError`.
     func selected() throws(GenerationError) -> SelectedRequest {
         let encoded = pictures.compactMap(\.self)
-        var chosen = try rows.select(encoded, &statistics, recorder: observer.recorder)[...]
+        let questions = request.pictureQuestions.map { questions in
+            zip(questions, pictures).compactMap { $1 == nil ? nil : $0 }
+        }
+        var chosen = try rows.select(
+            encoded, questions: questions, &statistics, recorder: observer.recorder)[...]
         let visual = request.pictures.compactMap { picture in
             if case .selected(let earlier) = picture { earlier } else { chosen.popFirst() }
         }

@@ -19,23 +19,28 @@ struct RowSelection {
     let model: LLaVAModel
     let pruning: PruningOptions?
     private let selector: (any TokenSelector)?
-    private let question: Activations  // [tokens, width]
+    private let question: [TokenID]
 
     /// The selection that `pruning` asks for; nil keeps all rows.
     ///
-    /// - Parameter question: the question as typed.
+    /// - Parameters:
+    ///   - question: the question as typed.
+    ///   - earlier: other questions that pictures came with.
     /// - Throws: `GenerationError.pruning` for no such selector, or one that looks at what the model does not
     ///   compute; `GenerationError.vocabularyMismatch` when there is no embedding for a token of the question.
     init(
-        _ pruning: PruningOptions?, question: [TokenID], _ model: LLaVAModel
+        _ pruning: PruningOptions?, question: [TokenID], earlier: [[TokenID]] = [],
+        _ model: LLaVAModel
     ) throws(GenerationError) {
         let embeddings = model.decoder.vocabularySize
-        if let token = question.first(where: { !(0..<embeddings).contains(Int($0)) }) {
-            throw .vocabularyMismatch(tokenizer: Int(token) + 1, embeddings: embeddings)
+        for tokens in [question] + earlier {
+            if let token = tokens.first(where: { !(0..<embeddings).contains(Int($0)) }) {
+                throw .vocabularyMismatch(tokenizer: Int(token) + 1, embeddings: embeddings)
+            }
         }
         self.model = model
         self.pruning = pruning
-        self.question = model.decoder.embed(question)
+        self.question = question
         selector = try pruning?.namedSelector()
         if let info = selector?.info, info.needs.contains(.classAttention),
             model.vision.blockCount == 0
@@ -47,22 +52,32 @@ struct RowSelection {
     /// What it looks at besides the projector's rows.
     var needs: Set<SelectionNeed> { selector?.info.needs ?? [] }
 
-    /// Selects among the visual tokens of each picture, or of all together.
+    /// Selects among the visual tokens of each picture, or of all together that came with a question.
+    ///
+    /// - Parameter questions: those that the pictures came with; nil where all came with this one.
     func select(
-        _ pictures: [EncodedPicture], _ statistics: inout GenerationStatistics,
-        recorder: StageRecorder? = nil
+        _ pictures: [EncodedPicture], questions: [[TokenID]]? = nil,
+        _ statistics: inout GenerationStatistics, recorder: StageRecorder? = nil
     ) throws(GenerationError) -> [SelectedPicture] {
         let selections = try measure(&statistics.selectionSeconds) {
             () throws(GenerationError) -> [PictureSelection] in
             guard let pruning, let selector else {
                 return pictures.map { PictureSelection(all: $0.layout) }
             }
-            if pruning.sharesBudget, pictures.count > 1 {
-                return try selectTogether(pictures, pruning)
-            }
             var selections: [PictureSelection] = []
-            for picture in pictures {
-                selections.append(try select(selector, from: picture, pruning))
+            while selections.count < pictures.count {
+                let first = selections.count
+                let question = questions?[first] ?? question
+                let end =
+                    questions?[first...].firstIndex { $0 != question } ?? pictures.endIndex
+                let text = model.decoder.embed(question)
+                if pruning.sharesBudget, end - first > 1 {
+                    selections += try selectTogether(pictures[first..<end], text, pruning)
+                } else {
+                    for picture in pictures[first..<end] {
+                        selections.append(try select(selector, from: picture, text, pruning))
+                    }
+                }
             }
             return selections
         }
@@ -77,7 +92,8 @@ struct RowSelection {
     }
 
     private func select(
-        _ selector: any TokenSelector, from picture: EncodedPicture, _ pruning: PruningOptions
+        _ selector: any TokenSelector, from picture: EncodedPicture, _ question: Activations,
+        _ pruning: PruningOptions
     ) throws(GenerationError) -> PictureSelection {
         let patches = picture.candidatePatches
         var features: Activations?
@@ -106,7 +122,7 @@ struct RowSelection {
 
     /// Shares the pictures' budgets between them.
     private func selectTogether(
-        _ pictures: [EncodedPicture], _ pruning: PruningOptions
+        _ pictures: ArraySlice<EncodedPicture>, _ question: Activations, _ pruning: PruningOptions
     ) throws(GenerationError) -> [PictureSelection] {
         var candidates: [Activations] = []
         for picture in pictures {

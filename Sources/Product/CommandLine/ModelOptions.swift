@@ -89,14 +89,20 @@ struct ModelOptions: ParsableArguments {
         let line = ProgressLine(quiet: quiet, patience: .seconds(1))
         defer { line.erase() }
         let llava = try LLaVA(
-            text: model, projector: mmproj,
-            options: LoadOptions(
-                threadCount: threads, context: context, activationMode: numbers.activations,
-                visionPrecision: numbers.visionPrecision, cacheFormat: numbers.kvCache,
-                packCache: packCache, floatEncoding: quantize), onProgress: line.show)
+            text: model, projector: mmproj, options: loadOptions, onProgress: line.show)
         line.erase()
         for warning in llava.warnings { StandardError.report("warning: \(warning)") }
         return llava
+    }
+}
+
+extension ModelOptions {
+    /// How the model is loaded and run.
+    var loadOptions: LoadOptions {
+        LoadOptions(
+            threadCount: threads, context: context, activationMode: numbers.activations,
+            visionPrecision: numbers.visionPrecision, cacheFormat: numbers.kvCache,
+            packCache: packCache, floatEncoding: quantize)
     }
 }
 

@@ -9,6 +9,19 @@ enum OpenFileLimit {
     /// Descriptors for Dispatch, pictures and outputs.
     private static let needed = 6
 
+    /// Raises the limit as far as the process may, for the connections of a server.
+    static func raise() {
+        var limits = rlimit()
+        #if canImport(Glibc)
+            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+            let resource = RLIMIT_NOFILE
+        #endif
+        guard getrlimit(resource, &limits) == 0 else { return }
+        limits.rlim_cur = limits.rlim_max
+        _ = setrlimit(resource, &limits)
+    }
+
     /// - Throws: `OpenFileError` if the process may open fewer.
     static func check() throws(OpenFileError) {
         var opened: [Int32] = []

@@ -56,12 +56,13 @@ struct PruningArguments: ParsableArguments {
     }
 
     /// The options; nil without pruning.
-    var options: PruningOptions? {
-        keep.map { budget in
-            PruningOptions(
-                budget: budget, selector: selector, selectorOptions: selectorOptions,
-                positions: positions, sharesBudget: shareBudget)
-        }
+    var options: PruningOptions? { keep.map(options(keeping:)) }
+
+    /// The options with another budget.
+    func options(keeping budget: KeepBudget) -> PruningOptions {
+        PruningOptions(
+            budget: budget, selector: selector, selectorOptions: selectorOptions,
+            positions: positions, sharesBudget: shareBudget)
     }
 
     private var selectorOptions: SelectorOptions {

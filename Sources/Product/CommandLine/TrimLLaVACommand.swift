@@ -11,8 +11,8 @@ struct TrimLLaVACommand: ParsableCommand {
         abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
         version: Release.version,
         subcommands: [
-            RunCommand.self, CaptionCommand.self, BenchCommand.self, EvalCommand.self,
-            PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
+            RunCommand.self, CaptionCommand.self, ServeCommand.self, BenchCommand.self,
+            EvalCommand.self, PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
         ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).

@@ -56,8 +56,7 @@ extension LLaVA {
     }
 
     /// The same options for an answer that is no longer than the context, as none can be.
-    private func bounded(_ options: GenerationOptions) throws(GenerationError) -> GenerationOptions
-    {
+    func bounded(_ options: GenerationOptions) throws(GenerationError) -> GenerationOptions {
         try options.validate()
         var options = options
         options.maxNewTokens = min(options.maxNewTokens, context)
@@ -68,7 +67,7 @@ extension LLaVA {
     /// Rows of the KV cache for each of several answers: an unpruned picture of LLaVA-1.5, a question and an answer.
     ///
     /// Longer ones wait until there are pages.
-    private static let rowsPerAnswer = 1280
+    package static let rowsPerAnswer = 1280
 
     /// The engine that all questions share, which is made for the first of them.
     private func engine() throws -> Engine {

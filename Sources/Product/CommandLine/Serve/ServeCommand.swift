@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import FileOutput
+import Foundation
+import Logging
+import Serving
+import TrimLLaVA
+
+/// `trimllava serve`: answers over HTTP.
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Answers over HTTP, as OpenAI's and ollama's APIs do, with a page for browsers.",
+        discussion: """
+            The server listens at once and loads the model then. The address is printed on standard output, as one \
+            line of JSON. The log goes to standard error. SIGTERM or Ctrl-C ends it once the answers on their way \
+            are complete; a second signal ends it at once.
+            """)
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Pruning") var pruning: PruningArguments
+    @OptionGroup(title: "Address") var address: ServeAddressOptions
+    @OptionGroup(title: "Access") var access: ServeAccessOptions
+    @OptionGroup(title: "Limits") var limits: ServeLimitOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "What clients call the model. (default: the name of its file)", valueName: "name"))
+    var name: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Prompt template. (default: the one that the model's file asks for)",
+            valueName: "name"))
+    var template: ChatTemplate?
+
+    @Flag(help: "End when the process that started this one ends.")
+    var exitWithParent = false
+
+    @Flag(name: [.short, .long], help: "Log warnings and errors only.")
+    var quiet = false
+
+    func validate() throws {
+        if name?.isEmpty == true { throw ValidationError("--name is empty") }
+    }
+
+    func run() throws {
+        try TextInput.checkArguments()
+        try checkingFiles { files in try files.reads(model) }
+        try OpenFileLimit.check()
+        OpenFileLimit.raise()
+        if model.textFile == nil, !quiet {
+            StandardError.report(
+                "no --model given: using the demonstration model, which knows only drawn scenes")
+        }
+        var log = Logger(label: "trimllava") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = quiet ? .warning : .info
+        let (text, projector, loadOptions) = (model.model, model.mmproj, model.loadOptions)
+        let server = LLaVAServer(try servingOptions(), log: log) {
+            onProgress throws(LLaVAError) in
+            try LLaVA(text: text, projector: projector, options: loadOptions) { progress in
+                if case .packing(let done) = progress { onProgress(done) }
+            }
+        }
+        let signals = ServeSignals(server, log)
+        defer { signals.stop() }
+        let parent = exitWithParent ? ParentWatch { server.stop() } : nil
+        defer { parent?.stop() }
+        try waiting(for: {
+            try await server.run { address in try? writeOutput(address.line + "\n") }
+        })
+    }
+
+    private func servingOptions() throws -> ServingOptions {
+        var options = ServingOptions()
+        options.address = try address.address()
+        options.certificate = address.certificate
+        options.keys = try access.keys()
+        options.origins = access.cors
+        options.mediaFolder = try access.mediaFolder()
+        options.modelName = name ?? modelName
+        options.modelBytes = [model.model, model.mmproj].reduce(0) {
+            $0 + (FileStatus(FilePath($1))?.version.size ?? 0)
+        }
+        options.isDemonstration = model.textFile == nil
+        options.parallel = limits.parallel.count
+        options.pruning = pruning.options
+        options.defaults = pruning.options(keeping: .automatic)
+        options.template = template
+        options.limits = limits.limits
+        return options
+    }
+
+    /// The name of the model's file, without what says its format.
+    private var modelName: String {
+        guard let textFile = model.textFile else { return "trimllava-demo" }
+        let name = URL(fileURLWithPath: textFile).lastPathComponent
+        return name.lowercased().hasSuffix(".gguf") ? String(name.dropLast(5)) : name
+    }
+}

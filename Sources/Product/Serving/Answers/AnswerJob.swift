@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import Generation
+import Hummingbird
+import Imaging
+import TrimLLaVA
+
+/// A request that was read and checked, whatever API it came by.
+struct AnswerJob: Sendable {
+    let model: ServedModel
+    let chat: ChatRequest
+    /// How many answers are wanted.
+    var choices = 1
+    var isStreamed = false
+    /// Whether the places of the kept visual tokens are told.
+    var drawsMap = false
+
+    /// What the pictures are selected by; nil for all visual tokens.
+    var pruning: PruningOptions? { chat.request.options.pruning }
+
+    /// Puts the request into the engine's queue.
+    ///
+    /// - Throws: `APIError` when too many requests wait.
+    func start(_ exchange: Exchange, _ server: ServerState) throws(APIError) -> AnswerTask {
+        var request = chat.request
+        request.isStreamed = isStreamed
+        let answers = try RunningAnswers(
+            request, choices: choices, by: model.engine, pings: isStreamed)
+        return AnswerTask(self, answers, exchange, server)
+    }
+}
+
+/// The answers of a job, for whoever waits for them on a connection.
+struct AnswerTask: Sendable {
+    let job: AnswerJob
+    let answers: RunningAnswers
+    private let exchange: Exchange
+    private let server: ServerState
+
+    fileprivate init(
+        _ job: AnswerJob, _ answers: RunningAnswers, _ exchange: Exchange, _ server: ServerState
+    ) {
+        (self.job, self.answers, self.exchange, self.server) = (job, answers, exchange, server)
+    }
+
+    /// Waits for all that happens; the answers are cancelled when the client leaves or the time is up.
+    ///
+    /// - Parameter onItem: called for each event, with all that is known by then.
+    /// - Returns: what is known at the end; every choice has an answer.
+    /// - Throws: `APIError`, and whatever `onItem` throws.
+    func follow(
+        onItem: (RunningAnswers.Item, AnswerProgress) async throws -> Void = { _, _ in }
+    ) async throws -> AnswerProgress {
+        var progress = AnswerProgress(choices: job.choices, arrived: exchange.start)
+        let connection = server.connections.connection(on: exchange.channel)
+        let watcher = connection?.onGone { [weak answers] in answers?.cancel() }
+        let deadline = server.options.limits.requestSeconds.map { seconds in
+            Task { [weak answers] in
+                guard (try? await Task.sleep(for: .seconds(seconds))) != nil else { return }
+                answers?.cancel(.timeOut(seconds))
+            }
+        }
+        defer {
+            deadline?.cancel()
+            answers.cancel()
+            if let watcher { connection?.forget(watcher) }
+            let facts = progress.facts(pictures: job.chat.sizes.count)
+            exchange.update { $0.answers = facts }
+        }
+        if connection == nil { answers.cancel() }
+        for await item in answers.items {
+            switch item {
+            case .event(let choice, let event): progress.note(event, choice: choice)
+            case .failed(_, let error):
+                throw error.kind == .cancelled
+                    ? answers.cancellationReason ?? APIError(error) : APIError(error)
+            case .silence: break
+            }
+            try await onItem(item, progress)
+        }
+        guard progress.answers.count == job.choices else {
+            throw APIError.unavailable("the request was cancelled")
+        }
+        return progress
+    }
+
+    /// The object `trimllava` of the answer.
+    func report(_ progress: AnswerProgress) -> JSONValue {
+        AnswerReport(
+            progress: progress, sizes: job.chat.sizes, model: job.model, pruning: job.pruning,
+            drawsMap: job.drawsMap
+        ).json
+    }
+
+    /// Notes an error that comes after the answer's head.
+    func noteLate(_ error: APIError) { exchange.update { $0.lateError = error } }
+
+    /// Counts bytes of the answer's body.
+    func noteWritten(_ bytes: Int) { exchange.update { $0.bytes += bytes } }
+}
+
+extension APIError {
+    /// The time of a request is up.
+    ///
+    /// Made again, it would take as long.
+    static func timeOut(_ seconds: Int) -> APIError {
+        APIError(
+            status: .requestTimeout, type: "timeout_error", code: "request_timeout",
+            message: "the answer did not begin within \(seconds) seconds, the server's limit",
+            headers: [.shouldRetry: "false"])
+    }
+}

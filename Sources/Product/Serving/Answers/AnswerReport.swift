@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import Generation
+import Imaging
+import TrimLLaVA
+
+/// The object `trimllava` of an answer: what was kept of the pictures, and what it cost.
+struct AnswerReport {
+    let progress: AnswerProgress
+    let sizes: [PixelSize]
+    let model: ServedModel
+    /// What the pictures were selected by; nil for all of them.
+    let pruning: PruningOptions?
+    /// Whether the places of the kept tokens are told.
+    let drawsMap: Bool
+
+    var json: JSONValue {
+        guard let answer = progress.answers.first else { return .null }
+        let statistics = answer.statistics
+        return [
+            "version": .string(Release.version),
+            "selector": .optional(pruning?.selector),
+            "keep": .optional(pruning.map { "\($0.budget)" }),
+            "positions": statistics.usesCompactPositions ? "compact" : "original",
+            "visual_tokens": .integer(statistics.unprunedVisualRows),
+            "kept_tokens": .integer(statistics.visualRows),
+            "kv_cache_bytes": .integer(statistics.cacheBytes),
+            "unpruned_kv_cache_bytes": .integer(statistics.unprunedCacheBytes),
+            "seconds": seconds(statistics),
+            "pictures": .array(zip(sizes, answer.selections).map { picture($0, $1) }),
+        ]
+    }
+
+    private func seconds(_ statistics: GenerationStatistics) -> JSONValue {
+        [
+            "queued": .seconds(progress.queuedSeconds),
+            "vision": .seconds(
+                statistics.tilingSeconds + statistics.visionSeconds
+                    + statistics.projectionSeconds),
+            "selection": .seconds(statistics.selectionSeconds),
+            "prefill": .seconds(statistics.prefillSeconds),
+            "first_token": .seconds(progress.firstTextSeconds ?? progress.totalSeconds),
+            "decode": .seconds(statistics.decodeSeconds),
+            "total": .seconds(progress.totalSeconds),
+        ]
+    }
+
+    private func picture(_ size: PixelSize, _ selection: PictureSelection) -> JSONValue {
+        var picture: JSONValue = [
+            "width": .integer(size.width), "height": .integer(size.height),
+            "visual_tokens": .integer(selection.unprunedRowCount),
+            "kept_tokens": .integer(selection.keptRows.count),
+        ]
+        if drawsMap { picture["tiles"] = .array(tiles(size, selection.keptPatches)) }
+        return picture
+    }
+
+    /// The grids of the picture's candidates, each with the cells that were kept.
+    private func tiles(_ size: PixelSize, _ kept: [Int]) -> [JSONValue] {
+        let regions = PatchRegions(
+            of: size, preprocessor: model.llava.model.preprocessor(crop: false))
+        var first = 0
+        return regions.candidateGrids.map { grid in
+            defer { first += grid.count }
+            let cells = kept.filter { (first..<first + grid.count).contains($0) }
+            return [
+                "x": .seconds(grid.x), "y": .seconds(grid.y),
+                "width": .seconds(grid.width), "height": .seconds(grid.height),
+                "columns": .integer(grid.columns), "rows": .integer(grid.rows),
+                "kept": .array(cells.map { .integer($0 - first) }),
+            ]
+        }
+    }
+}
+
+extension AnswerProgress {
+    /// OpenAI's `usage` of all choices together.
+    var usage: JSONValue {
+        guard let first = answers.first?.statistics else { return .null }
+        let generated = answers.reduce(0) { $0 + $1.statistics.generatedTokens }
+        return [
+            "prompt_tokens": .integer(first.promptRows),
+            "completion_tokens": .integer(generated),
+            "total_tokens": .integer(first.promptRows + generated),
+            "prompt_tokens_details": [
+                "cached_tokens": .integer(first.sharedRows),
+                "image_tokens": .integer(first.visualRows),
+                "text_tokens": .integer(first.promptRows - first.visualRows),
+            ],
+        ]
+    }
+
+    /// The times as llama.cpp's server names them.
+    var timings: JSONValue {
+        guard let first = answers.first?.statistics else { return .null }
+        let promptRows = first.promptRows - first.sharedRows
+        let prefill = max(first.prefillSeconds, 1e-9)
+        let decode = max(first.decodeSeconds, 1e-9)
+        let generated = first.generatedTokens
+        return [
+            "cache_n": .integer(first.sharedRows),
+            "prompt_n": .integer(promptRows),
+            "prompt_ms": .milliseconds(first.prefillSeconds),
+            "prompt_per_token_ms": .milliseconds(first.prefillSeconds / Double(max(1, promptRows))),
+            "prompt_per_second": .seconds(Double(promptRows) / prefill),
+            "predicted_n": .integer(generated),
+            "predicted_ms": .milliseconds(first.decodeSeconds),
+            "predicted_per_token_ms": .milliseconds(
+                first.decodeSeconds / Double(max(1, generated))),
+            "predicted_per_second": .seconds(Double(max(0, generated - 1)) / decode),
+        ]
+    }
+}
+
+extension Answer.StopReason {
+    /// OpenAI's word for it.
+    var finishReason: String {
+        switch self {
+        case .endOfSequence, .stopString: "stop"
+        // An answer that was cut short otherwise would look whole.
+        case .length, .context, .cancelled: "length"
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Hummingbird
+import TrimLLaVA
+
+/// What ollama's API tells about models.
+struct OllamaModels {
+    let server: ServerState
+
+    /// A version of ollama whose API this one is like; clients compare it with what they need.
+    private static let version = "0.12.0"
+
+    func version(_ request: Request, _ context: ServerContext) -> Response {
+        .json(["version": .string(Self.version), "trimllava": .string(Release.version)])
+    }
+
+    func tags(_ request: Request, _ context: ServerContext) throws -> Response {
+        .json(["models": [Self.entry(try server.model())]])
+    }
+
+    func running(_ request: Request, _ context: ServerContext) throws -> Response {
+        let model = try server.model()
+        var entry = Self.entry(model)
+        entry["size_vram"] = 0
+        // It stays as long as the server.
+        entry["expires_at"] = "2318-01-01T00:00:00Z"
+        entry["context_length"] = .integer(model.llava.context)
+        return .json(["models": [entry]])
+    }
+
+    func show(_ request: Request, _ context: ServerContext) async throws -> Response {
+        let model = try server.model()
+        let fields = try await server.fields(of: request, context)
+        let asked = try fields.string("model") ?? fields.string("name")
+        guard let asked else { throw APIError.invalid("model is missing", param: "model") }
+        guard asked == model.id || asked == "\(model.id):latest" || model.name(for: asked) == asked
+        else {
+            throw APIError.notFound("there is no such model here; there is \(model.id)")
+        }
+        let config = model.llava.model.decoder.config
+        return .json([
+            "modelfile": .string("FROM \(model.id)\n"), "parameters": "", "template": "",
+            "license": "", "details": Self.details(model),
+            "modified_at": .string(Self.date(model.created)),
+            "model_info": [
+                "general.architecture": "llama",
+                "llama.context_length": .integer(config.contextLength),
+                "llama.block_count": .integer(config.layerCount),
+                "llama.embedding_length": .integer(config.width),
+            ],
+            "capabilities": ["completion", "vision"],
+        ])
+    }
+
+    private static func entry(_ model: ServedModel) -> JSONValue {
+        [
+            "name": .string("\(model.id):latest"), "model": .string("\(model.id):latest"),
+            "modified_at": .string(date(model.created)),
+            "size": .integer(model.options.modelBytes),
+            "digest": .string(SHA256.text(of: "\(model.id) \(model.options.modelBytes)")),
+            "details": details(model),
+        ]
+    }
+
+    private static func details(_ model: ServedModel) -> JSONValue {
+        [
+            "parent_model": "", "format": "gguf", "family": "llama",
+            "families": ["llama", "clip"], "parameter_size": "", "quantization_level": "",
+        ]
+    }
+
+    private static func date(_ date: Date) -> String { date.formatted(.iso8601) }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import Generation
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import ServiceLifecycle
+import Synchronization
+import TrimLLaVA
+
+/// An HTTP server for one model.
+///
+/// It listens at once and loads the model then. It ends when `stop` is called, or when the model cannot be loaded.
+public final class LLaVAServer: Sendable {
+    private struct State {
+        var group: ServiceGroup?
+        var isStopping = false
+        var failure: LLaVAError?
+    }
+
+    private let server: ServerState
+    private let log: Logger
+    private let load: @Sendable (@escaping @Sendable (Double) -> Void) throws(LLaVAError) -> LLaVA
+    private let state = Mutex(State())
+
+    /// A server that is not running.
+    ///
+    /// - Parameter load: loads the model, on a thread of its own; tells the part that is done.
+    public init(
+        _ options: ServingOptions, log: Logger,
+        load: @escaping @Sendable (@escaping @Sendable (Double) -> Void) throws(LLaVAError) -> LLaVA
+    ) {
+        server = ServerState(options)
+        self.log = log
+        self.load = load
+    }
+
+    /// Serves until `stop` is called.
+    ///
+    /// - Parameter onListening: called with the bound address.
+    /// - Throws: `ServingError`, `LLaVAError` when the model cannot be loaded.
+    public func run(onListening: @escaping @Sendable (ListeningAddress) -> Void) async throws {
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            let app = try application(loops, onListening)
+            let group = ServiceGroup(
+                configuration: ServiceGroupConfiguration(services: [app], logger: quietLog))
+            let isStopping = state.withLock { state in
+                state.group = group
+                return state.isStopping
+            }
+            if !isStopping { try await run(group) }
+        } catch {
+            try? await loops.shutdownGracefully()
+            throw ServingError(error, server.options.address)
+        }
+        try? await loops.shutdownGracefully()
+        if let failure = state.withLock(\.failure) { throw failure }
+    }
+
+    /// Takes no more requests, and ends when those that were taken are answered, or after the grace period.
+    public func stop() {
+        let group = state.withLock { state -> ServiceGroup? in
+            guard !state.isStopping else { return nil }
+            state.isStopping = true
+            return state.group
+        }
+        let model = server.noteDraining()
+        guard let group else { return }
+        let grace = Duration.seconds(server.options.limits.graceSeconds)
+        Task {
+            await group.triggerGracefulShutdown()
+            try? await Task.sleep(for: grace)
+            // Answers end with what there is of them.
+            await model?.engine.shutDown(draining: false)
+        }
+    }
+
+    /// Seconds after the grace period in which clients take the ends of their answers.
+    private static let lastSeconds = 5
+
+    private func run(_ group: ServiceGroup) async throws {
+        let running = Task { try await group.run() }
+        let overtime = Task { [self] in
+            while !state.withLock(\.isStopping) { try await Task.sleep(for: .milliseconds(200)) }
+            try await Task.sleep(
+                for: .seconds(server.options.limits.graceSeconds + Self.lastSeconds))
+            running.cancel()
+        }
+        defer { overtime.cancel() }
+        try await running.value
+    }
+
+    /// Hummingbird's own messages matter only where something is wrong.
+    private var quietLog: Logger {
+        var log = log
+        log.logLevel = max(log.logLevel, .warning)
+        return log
+    }
+
+    private func application(
+        _ loops: MultiThreadedEventLoopGroup,
+        _ onListening: @escaping @Sendable (ListeningAddress) -> Void
+    ) throws -> some ApplicationProtocol {
+        let (options, limits) = (server.options, server.options.limits)
+        let connections = server.connections
+        var builder = HTTPServerBuilder.http1(
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [ConnectionGuard(limits, connections)],
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.headBytes, maxHeaderListSize: limits.headBytes,
+                    maxHeaderFieldCount: limits.headFields)))
+        if let certificate = options.certificate {
+            builder = try .tls(builder, tlsConfiguration: certificate.configuration())
+        }
+        var log = quietLog
+        log.logLevel = self.log.logLevel
+        return Application(
+            router: router(), server: builder,
+            configuration: ApplicationConfiguration(
+                address: options.address.bindAddress, serverName: nil, backlog: 512,
+                availableConnectionsDelegate: .maximum(limits.connections, logger: quietLog)),
+            onServerRunning: { [self] channel in
+                onListening(ListeningAddress(channel, options))
+                startLoading()
+            }, eventLoopGroupProvider: .shared(loops), logger: log)
+    }
+
+    private func router() -> Router<ServerContext> {
+        let options = server.options
+        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
+        let routes = Routes.all(server)
+        router.add(
+            middleware: AccessLog(
+                metrics: server.metrics, connections: server.connections, routes: routes))
+        router.add(
+            middleware: HostCheck(
+                isLocal: options.address.isLocal, ownName: options.address.hostName,
+                origins: options.origins))
+        router.add(middleware: CrossOrigin(origins: options.origins))
+        router.add(middleware: KeyCheck(keys: options.keys))
+        for route in routes {
+            router.on(RouterPath(route.path), method: route.method, use: route.handler)
+        }
+        return router
+    }
+
+    private func startLoading() {
+        DispatchQueue(label: "trimllava.serve.loading", qos: .userInitiated).async { [self] in
+            do throws(LLaVAError) {
+                let llava = try load { [server] done in server.note(loaded: done) }
+                for warning in llava.warnings { log.warning("\(warning)") }
+                let model = try ServedModel(llava, server.options)
+                guard server.note(ready: model) else { return }
+                log.info(
+                    "ready",
+                    metadata: [
+                        "model": "\(model.id)", "parallel": "\(model.parallel)",
+                        "context": "\(llava.context)",
+                        "seconds": "\(OutputSchema.seconds(llava.loadSeconds))",
+                    ])
+            } catch {
+                state.withLock { $0.failure = error }
+                stop()
+            }
+        }
+    }
+}
