@@ -42,7 +42,7 @@ def test_a_question_waits_for_a_server_that_comes_back(
 ) -> None:
     with Server(program, tmp_path) as server:
         page = open_page(server.url)
-        page.expected_failures = {0}
+        page.expected_failures = {0, 503}
         page.wait_until_ready()
         page.choose(SCENE)
         server.kill()

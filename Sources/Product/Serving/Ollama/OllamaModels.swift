@@ -29,16 +29,26 @@ struct OllamaModels {
     }
 
     func show(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let model = try server.model()
         let fields = try await server.fields(of: request, context)
-        let asked = try fields.string("model") ?? fields.string("name")
+        return .json(try description(of: server.model(), fields))
+    }
+
+    /// What `show` tells of the model that a request names.
+    ///
+    /// It is apart, and `show` asks for the model last, because the optimiser of Swift 6.3.1 crashes otherwise.
+    @inline(never)
+    private func description(
+        of model: ServedModel, _ fields: JSONFields
+    ) throws(APIError) -> JSONValue {
+        var asked = try fields.string("model")
+        if asked == nil { asked = try fields.string("name") }
         guard let asked else { throw APIError.invalid("model is missing", param: "model") }
         guard asked == model.id || asked == "\(model.id):latest" || model.name(for: asked) == asked
         else {
             throw APIError.notFound("there is no such model here; there is \(model.id)")
         }
         let config = model.llava.model.decoder.config
-        return .json([
+        return [
             "modelfile": .string("FROM \(model.id)\n"), "parameters": "", "template": "",
             "license": "", "details": Self.details(model),
             "modified_at": .string(Self.date(model.created)),
@@ -49,7 +59,7 @@ struct OllamaModels {
                 "llama.embedding_length": .integer(config.width),
             ],
             "capabilities": ["completion", "vision"],
-        ])
+        ]
     }
 
     private static func entry(_ model: ServedModel) -> JSONValue {
