@@ -115,9 +115,17 @@ def test_a_comparison_shows_both_answers_and_what_they_cost(page: Page, server: 
     assert measures["Visual tokens"] == ["64", "576"]
     assert len(measures["First word"]) == len(measures["Whole answer"]) == 4  # two numbers with units
     assert float(measures["KV cache"][0]) < float(measures["KV cache"][2])
-    assert "×" in page.text(".verdict")
+    assert "to the first word" in page.text(".verdict")
     page.wait_for_map()
     assert len(page.kept_cells(24, 24)) == 64
+    # Times of prompts that the decoder knows already are no measure.
+    again = page.all(".tools button")[3]
+    assert again.text == "Ask again"
+    again.click()
+    page.wait(lambda: len(page.bodies()) == 4, "the second comparison")
+    page.wait_for_answer()
+    assert "Tokens read before" in page.text("[data-part=comparison]")
+    assert "×" not in page.text(".verdict")
 
 
 def test_stop_keeps_the_text_so_far(page: Page) -> None:

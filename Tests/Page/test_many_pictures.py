@@ -106,7 +106,7 @@ def test_a_folder_keeps_its_paths(table: Page, tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("no picture", encoding="utf-8")
     table["folder"].send_keys(str(folder))
     table.wait(lambda: len(states(table)) == 4, "the rows")
-    assert "1 file without a picture" in table.text("#many-status")
+    assert "1 file is no picture" in table.text("#many-status")
     caption_all(table)
     names = set(captions(table))
     assert names == {
