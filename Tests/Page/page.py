@@ -83,6 +83,7 @@ class Page:
             ("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER}),
             ("Emulation.setDeviceMetricsOverride",
              {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}),
+            ("Emulation.setTouchEmulationEnabled", {"enabled": width < 600}),
             ("Emulation.setEmulatedMedia",
              {"features": [{"name": name.replace("_", "-"), "value": value}
                            for name, value in media.items()]}),

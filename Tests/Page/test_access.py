@@ -162,6 +162,8 @@ def test_it_fits_every_screen(
 
     page.wait_until_ready()
     look("empty")
+    # Phones have a button for their camera.
+    assert page.all(".camera")[0].is_displayed() == (width < 600)
     page.choose(SAMPLES / "chelsea.png", SCENE)
     page.switch("compare")
     page.ask("Describe the picture.")
