@@ -164,6 +164,7 @@ def test_it_fits_every_screen(
     look("empty")
     # Phones have a button for their camera.
     assert page.all(".camera")[0].is_displayed() == (width < 600)
+    assert page.run("const mat = document.getElementById('mat'); return mat.scrollHeight <= mat.clientHeight")
     page.choose(SAMPLES / "chelsea.png", SCENE)
     page.switch("compare")
     page.ask("Describe the picture.")
