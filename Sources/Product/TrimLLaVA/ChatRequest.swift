@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Families
 import Generation
 import Imaging
-import Families
 import Pictures
 import Tokenization
 
