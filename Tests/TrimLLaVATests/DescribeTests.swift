@@ -80,7 +80,7 @@ import TrimLLaVA
         do {
             let llava = try LLaVA.llama3()
             model = llava.model
-            var reasons: [StopReason] = []
+            var reasons: [Answer.StopReason] = []
             while reasons.last != .cancelled && reasons.count < 50 {
                 let stream = llava.describe(.picture(try picture("wide")), options: exactly(.max))
                 for try await _ in stream { break }

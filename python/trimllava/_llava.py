@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -241,17 +242,18 @@ class LLaVA:
     def _answer(
         self, messages: Sequence[dict[str, Any]], options: Options, **more: Any
     ) -> tuple[Answer, list[PruneMap]]:
-        """A whole answer; asked anew where the connection broke."""
-        for attempts_left in (2, 1, 0):
+        """A whole answer; asked anew, after these seconds, where the connection broke."""
+        pauses = [0.2, 1.0]
+        while True:
             try:
                 events = self._events(messages, options, **more)
                 for _ in events.pieces():
                     pass
                 return events.answer(), events.prune_maps() if more else []
             except ConnectionLost:
-                if attempts_left == 0:
+                if not pauses:
                     raise
-        raise AssertionError
+                time.sleep(pauses.pop(0))
 
 
 def _pictures(picture: Picture | Sequence[Picture]) -> list[Picture]:
