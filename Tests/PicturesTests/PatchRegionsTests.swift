@@ -49,13 +49,13 @@ func smallTiles(
 
     /// A grid reaches beyond the picture where it was padded, and lies within it where it was cropped.
     @Test func gridsLieOnThePicture() throws {
-        let padded = regions(8, 4, try smallPreprocessor(.padToSquare)).candidateGrids
+        let padded = regions(8, 4, try smallTiles(.padToSquare)).candidateGrids
         #expect(
             padded == [CandidateGrid(x: 0, y: -2, width: 8, height: 8, columns: 4, rows: 4)])
-        let cropped = regions(8, 4, try smallPreprocessor(.centerCrop)).candidateGrids
+        let cropped = regions(8, 4, try smallTiles(.centerCrop)).candidateGrids
         #expect(
             cropped == [CandidateGrid(x: 2, y: 0, width: 4, height: 4, columns: 4, rows: 4)])
-        let tiled = regions(56, 28, try smallPreprocessor(.anyres(pinpoints: Self.square)))
+        let tiled = regions(56, 28, try smallTiles(.anyres(pinpoints: Self.square)))
         // The whole picture, and the grid without its padding.
         #expect(
             tiled.candidateGrids == [
