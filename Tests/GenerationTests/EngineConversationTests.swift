@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
 import Dispatch
 import TestSupport
 import Testing
@@ -91,17 +92,18 @@ import Tokenization
     /// A prompt is checked without its pictures as it is with them.
     @Test func promptsAreCheckedBeforeTheirPictures() async throws {
         let tiles = loaded.tiles(width: 30, height: 30)
+        let size = PixelSize(width: 30, height: 30)
         let engine = try engine(parallel: 1)
         let asked = request(Engine.Picture { tiles })
         let rows = try loaded.model.check(
-            asked.prompt, pictures: [tiles.geometry], options: asked.options)
+            asked.prompt, pictures: [size], options: asked.options)
         let answer = try await engine.submit(asked).answer()
         #expect(rows.all == answer.statistics.promptRows)
         #expect(rows.visual == answer.statistics.visualRows)
         #expect(rows.withAnswer == rows.all + 8)
         let long = asked.prompt + [.tokens(Array(repeating: 266, count: 120))]
         #expect(throws: GenerationError.self) {
-            try loaded.model.check(long, pictures: [tiles.geometry], options: asked.options)
+            try loaded.model.check(long, pictures: [size], options: asked.options)
         }
     }
 }
