@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Imaging
 import Dispatch
 import TestSupport
 import Testing
@@ -8,7 +7,7 @@ import Tokenization
 
 @testable import Generation
 @testable import Imaging
-@testable import LLaVAModel
+@testable import Pictures
 
 /// What servers ask of an engine: places in the queue, and conversations that come again.
 @Suite struct EngineConversationTests {

@@ -93,7 +93,7 @@ enum PlainPicture {
         let path = FileManager.default.temporaryDirectory
             .appendingPathComponent("trimllava-\(UUID().uuidString).png").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try PictureEncoder.write(Picture(width: width, height: height, pixels: pixels), to: path)
+        try PNGEncoder.write(Picture(width: width, height: height, pixels: pixels), to: path)
         return try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
     }
 }
