@@ -128,7 +128,11 @@ final class TestServer: Sendable {
 
     /// Waits until a condition holds; the test's own time limit is the end.
     func waitUntil(_ condition: () async throws -> Bool) async throws {
-        while !(try await condition()) { try await Task.sleep(for: .milliseconds(5)) }
+        let end = ContinuousClock.now + .seconds(120)
+        while !(try await condition()) {
+            try #require(ContinuousClock.now < end, "what is waited for does not happen")
+            try await Task.sleep(for: .milliseconds(5))
+        }
     }
 }
 
