@@ -50,7 +50,7 @@ class ServerProcess:
         socket = os.path.join(self._folder.name, "socket")
         command = [
             program or program_path(), "serve", "--unix-socket", socket, "--exit-with-parent",
-            *arguments,
+            "--quiet", *arguments,
         ]  # fmt: skip
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         try:
@@ -58,6 +58,7 @@ class ServerProcess:
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
             )
         except OSError as error:
+            self._log.close()
             self._folder.cleanup()
             raise ProgramError(f"{command[0]}: {error.strerror}") from error
         self.url = f"unix:{socket}"
