@@ -110,6 +110,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         // For the server alone: the modules Serving and TrimLLaVACommandLine.
         .package(
             url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
@@ -163,7 +164,9 @@ let package = Package(
         module(
             "Model", "Decoder", ["TensorOps", "Weights", "GGUF", "FileOutput", "WorkerPool"]),
         module("Model", "Pictures", ["TensorOps", "TokenPruning", "Weights", "GGUF", "Imaging"]),
-        module("Model", "Families", ["Decoder", "Pictures", "Weights", "GGUF", "Imaging"]),
+        module(
+            "Model", "Families",
+            ["Decoder", "Pictures", "Weights", "GGUF", "Imaging", "Tokenization"]),
         module("Model", "Generation", ["Families", "Tokenization", "TokenPruning"]),
 
         // Product: the library that others import, jobs over many pictures, and the command line.
@@ -171,7 +174,7 @@ let package = Package(
             "Product", "TrimLLaVA",
             [
                 "Generation", "Families", "Pictures", "Imaging", "KernelInterface", "Kernels",
-                "Tokenization", "GGUF",
+                "Tokenization", "GGUF", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         module(
             "Product", "Evaluation",
@@ -236,7 +239,7 @@ let package = Package(
         tests("Weights", ["ModelTestSupport"] + belowModels),
         tests("Decoder", ["ModelTestSupport"] + belowModels),
         tests("Pictures", ["ModelTestSupport"] + belowModels),
-        tests("Families", ["ModelTestSupport"] + belowModels),
+        tests("Families", ["ModelTestSupport", "Tokenization"] + belowModels),
         tests("TokenPruning", ["Kernels", "TensorOps", "WorkerPool"]),
         tests(
             "Generation",

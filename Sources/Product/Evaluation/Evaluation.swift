@@ -196,7 +196,8 @@ public final class Evaluation {
     /// A picture, which is decoded and encoded once for neighbouring questions and settings.
     private func picture(_ file: AnswerKey.PictureFile) -> Engine.Picture {
         let encoder = llava.model.pictureEncoder
-        return Engine.Picture(key: PictureKey(digest: SHA256.digest(of: Array("\(file)".utf8)))) {
+        return Engine.Picture(key: PictureKey(digest: ContentHash.bytes(of: Array("\(file)".utf8))))
+        {
             () throws(GenerationError) in
             try pictured { () throws(ImagingError) in
                 try encoder.tiles(of: PictureDecoder.load(path: file.path))

@@ -70,7 +70,8 @@ public struct PictureSource: Sendable {
     /// A digest of a file and of what its tiles depend on besides; an engine has one model.
     private func key(of bytes: [UInt8], _ encoder: any PictureEncoder) -> PictureKey {
         let settings = "\(encoder.tilingDescription) \(isOriented)"
-        return PictureKey(digest: SHA256.digest(of: SHA256.digest(of: bytes) + settings.utf8))
+        return PictureKey(
+            digest: ContentHash.bytes(of: ContentHash.bytes(of: bytes) + settings.utf8))
     }
 }
 

@@ -35,7 +35,7 @@ public struct ShardExport {
         self.folder = folder
         self.part = part
         self.joint = joint
-        self.job = SHA256.text(of: ([job.settings] + job.promptHashes).joined(separator: " "))
+        self.job = ContentHash.text(of: ([job.settings] + job.promptHashes).joined(separator: " "))
         self.records = records
     }
 

@@ -99,7 +99,7 @@ public struct Shard: Sendable, Equatable {
 
     /// Whether a picture is in this part.
     public func contains(_ path: FilePath) -> Bool {
-        let hash = SHA256.digest(of: path.bytes).prefix(8).reduce(UInt64(0)) {
+        let hash = ContentHash.bytes(of: path.bytes).prefix(8).reduce(UInt64(0)) {
             $0 << 8 | UInt64($1)
         }
         return hash % UInt64(count) == UInt64(index)

@@ -97,8 +97,8 @@ public struct RecordIdentity: Sendable {
     public init(model: String, prompts: [String], settings: [String]) {
         self.model = model
         self.prompts = prompts
-        promptHashes = prompts.map { SHA256.text(of: $0) }
+        promptHashes = prompts.map { ContentHash.text(of: $0) }
         self.settings = String(
-            SHA256.text(of: settings.joined(separator: "\n")).prefix(Self.settingsDigits))
+            ContentHash.text(of: settings.joined(separator: "\n")).prefix(Self.settingsDigits))
     }
 }

@@ -12,7 +12,7 @@ struct KeyCheck: RouterMiddleware {
         "/", "/index.html", "/favicon.ico", "/health", "/v1/health", "/livez",
     ]
 
-    init(keys: [String]) { digests = keys.map { SHA256.digest(of: Array($0.utf8)) } }
+    init(keys: [String]) { digests = keys.map { ContentHash.bytes(of: Array($0.utf8)) } }
 
     func handle(
         _ request: Request, context: ServerContext,
@@ -40,7 +40,7 @@ struct KeyCheck: RouterMiddleware {
 
     /// Whether it is one of the keys; the time that it takes tells nothing about them.
     private func isKnown(_ key: String) -> Bool {
-        let digest = SHA256.digest(of: Array(key.utf8))
+        let digest = ContentHash.bytes(of: Array(key.utf8))
         var isKnown = false
         for known in digests {
             let difference = zip(known, digest).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }

@@ -67,7 +67,7 @@ struct OllamaModels {
             "name": .string("\(model.id):latest"), "model": .string("\(model.id):latest"),
             "modified_at": .string(date(model.created)),
             "size": .integer(model.options.modelBytes),
-            "digest": .string(SHA256.text(of: "\(model.id) \(model.options.modelBytes)")),
+            "digest": .string(ContentHash.text(of: "\(model.id) \(model.options.modelBytes)")),
             "details": details(model),
         ]
     }

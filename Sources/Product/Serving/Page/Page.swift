@@ -12,7 +12,7 @@ struct Page: Sendable {
 
     init(_ html: [UInt8] = PackageResources.index_html) {
         content = ByteBuffer(bytes: html)
-        tag = "\"\(SHA256.text(of: String(decoding: html, as: UTF8.self)).prefix(32))\""
+        tag = "\"\(ContentHash.text(of: String(decoding: html, as: UTF8.self)).prefix(32))\""
         policy = Self.policy(String(decoding: html, as: UTF8.self))
     }
 
@@ -31,7 +31,7 @@ struct Page: Sendable {
     static func policy(_ html: String) -> String {
         func sources(_ element: String) -> String {
             let hashes = blocks(element, in: html).map { block in
-                "'sha256-\(Data(SHA256.digest(of: Array(block.utf8))).base64EncodedString())'"
+                "'sha256-\(Data(ContentHash.bytes(of: Array(block.utf8))).base64EncodedString())'"
             }
             return hashes.isEmpty ? "'none'" : hashes.joined(separator: " ")
         }
