@@ -189,7 +189,7 @@ import UserText
         }
         #expect(
             reasons("", recursive: false) == [
-                "has no pictures itself; --recursive searches its subfolders"
+                "has no pictures itself, and its subfolders were not searched"
             ])
         #expect(reasons("", recursive: true) == [])
         #expect(reasons("empty", recursive: false) == ["has no pictures"])

@@ -189,7 +189,9 @@ import TrimLLaVA
         #expect(above.code == 1)
         #expect(
             above.errors.contains(
-                "\(folder.folder.path): has no pictures itself; --recursive searches"))
+                "\(folder.folder.path): has no pictures itself, and its subfolders were not searched"
+            ))
+        #expect(above.errors.contains("subfolders: 1 not searched; --recursive searches them"))
         let list = try folder.folder.write([], to: "list")
         let listed = try ToolProcess.run(folder.caption + ["--filelist", list])
         #expect(listed.code == 1)

@@ -26,8 +26,8 @@ public struct PictureInputs {
     private var seenFolders: Set<FileIdentity> = []
     /// The pictures and failures found so far, including repeated ones and those of other parts.
     private var foundCount = 0
-    /// Subfolders that were not searched.
-    private var unsearchedCount = 0
+    /// Subfolders that were not searched, of folders whose pictures were asked for.
+    public private(set) var unsearchedCount = 0
 
     /// No pictures yet.
     ///
@@ -85,7 +85,7 @@ public struct PictureInputs {
             folder,
             unsearchedCount == unsearched
                 ? "has no pictures"
-                : "has no pictures itself; --recursive searches its subfolders")
+                : "has no pictures itself, and its subfolders were not searched")
     }
 
     /// Adds the failure of an empty list.

@@ -94,7 +94,7 @@ struct CaptionCommand: ParsableCommand {
         let report = CaptionReport(quiet: quiet)
         var statistics = JobStatistics(plan)
         statistics.duplicates = found.duplicateCount
-        report.begin(plan, statistics)
+        report.begin(plan, statistics, unsearchedFolders: found.unsearchedCount)
         let control = JobControl()
         let ending: Result<Void, any Error>
         if plan.tasks.isEmpty {

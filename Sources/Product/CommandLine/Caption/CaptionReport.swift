@@ -22,7 +22,9 @@ final class CaptionReport {
     }
 
     /// Reports the plan.
-    func begin(_ plan: JobPlan, _ statistics: JobStatistics) {
+    ///
+    /// - Parameter unsearchedFolders: subfolders that were not searched for pictures.
+    func begin(_ plan: JobPlan, _ statistics: JobStatistics, unsearchedFolders: Int) {
         guard !quiet else { return }
         var text = "pictures: \(plan.tasks.count) to caption"
         let others = [
@@ -32,6 +34,10 @@ final class CaptionReport {
         ]
         for (count, what) in others where count > 0 { text += ", \(count) \(what)" }
         StandardError.print(text)
+        if unsearchedFolders > 0 {
+            StandardError.print(
+                "subfolders: \(unsearchedFolders) not searched; --recursive searches them")
+        }
         if let text = Self.otherVersions(plan.otherVersionCount) { StandardError.print(text) }
     }
 
