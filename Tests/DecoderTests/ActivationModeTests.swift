@@ -128,7 +128,7 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
         }
         let cache = try KeyValueCache(
             CachePagePool(decoder.config, rows: tokens.count, format: .f32), rows: tokens.count)
-        let logits = try decoder.logits(hidden, at: tokens.indices.map(Int32.init), cache)
+        let logits = try decoder.logits(hidden, at: tokens.indices.map { Position($0) }, cache)
         return Activations(
             logits[(prompt.count - 1)...].flatMap(\.self), width: decoder.vocabularySize)
     }

@@ -120,7 +120,7 @@ import Testing
         let batch = DecoderBatch(model.decoder)
         batch.restart(rows: prompts.reduce(0) { $0 + $1.count })
         for (prompt, cache) in zip(prompts, caches) {
-            let rows = batch.append(positions: prompt.indices.map(Int32.init)[...], to: cache)
+            let rows = batch.append(positions: prompt.indices.map { Position($0) }[...], to: cache)
             for (row, token) in zip(rows, prompt) {
                 model.decoder.embed(token, into: batch.hidden.row(row))
             }

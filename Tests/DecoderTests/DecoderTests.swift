@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import ModelTestSupport
+import TensorOps
 import TestSupport
 import Testing
 
@@ -167,7 +168,7 @@ import Testing
         }
         // Without rotation, which depends on the head's width, all agree.
         func unrotated(_ pair: TinyPair) throws -> [Float] {
-            let positions = [Int32](repeating: 0, count: someTokens.count)
+            let positions = [Position](repeating: 0, count: someTokens.count)
             return try pair.load().logits(someTokens, at: positions)
         }
         #expect(

@@ -12,7 +12,7 @@ import Testing
 @Suite struct KeptRowKeyTests {
     /// The keys of the first layer, row after row: `[rows][heads · headWidth]`.
     private func firstKeys(
-        _ model: LLaVAModel, _ rows: Activations, at positions: [Int32], _ format: CacheFormat
+        _ model: LLaVAModel, _ rows: Activations, at positions: [Position], _ format: CacheFormat
     ) throws -> [[Float]] {
         let pool = try CachePagePool(model.decoder.config, rows: rows.rows, format: format)
         let cache = try KeyValueCache(pool, rows: rows.rows)
@@ -44,13 +44,14 @@ import Testing
         let model = try TinyPair(tiny).load()
         let width = model.decoder.config.width
         let rows = Activations(gaussians("rows", 60 * width, 1), width: width)
-        let all = try firstKeys(model, rows, at: (0..<60).map { Int32($0) }, format)
+        let all = try firstKeys(model, rows, at: (0..<60).map { Position($0) }, format)
         let kept = [0, 1, 5, 6, 17, 30, 31, 32, 47, 58, 59]
         let original = try firstKeys(
-            model, try model.ops.gather(kept, of: rows), at: kept.map { Int32($0) }, format)
+            model, try model.ops.gather(kept, of: rows), at: kept.map { Position($0) }, format)
         #expect(original == kept.map { all[$0] })
         let compact = try firstKeys(
-            model, try model.ops.gather(kept, of: rows), at: kept.indices.map { Int32($0) }, format)
+            model, try model.ops.gather(kept, of: rows), at: kept.indices.map { Position($0) },
+            format)
         #expect(compact[..<2] == original[..<2] && compact[2...] != original[2...])
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import ModelTestSupport
+import TensorOps
 import TestSupport
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 
 /// Changes of the rotary embedding's frequencies, compared with equal changes of positions.
 @Suite struct RotaryScalingTests {
-    private let positions: [Int32] = [0, 2, 4, 6, 8, 10]
+    private let positions: [Position] = [0, 2, 4, 6, 8, 10]
 
     private func pair(_ architecture: String = "llama") -> TinyPair {
         var model = TinyModel()
@@ -18,7 +19,7 @@ import Testing
     }
 
     private func logits(
-        _ pair: TinyPair, at positions: [Int32]? = nil, context: Int? = nil
+        _ pair: TinyPair, at positions: [Position]? = nil, context: Int? = nil
     ) throws -> [Float] {
         try pair.load(context: context).logits(someTokens, at: positions)
     }
@@ -50,6 +51,26 @@ import Testing
         }
     }
 
+    /// A head of four numbers has two pairs.
+    @Test func sectionsTurnPairsByTheirAxes() throws {
+        func sectioned(_ sections: [Int32]) -> TinyPair {
+            pair("qwen2").changed { $0.text["qwen2.rope.dimension_sections"] = .int32s(sections) }
+        }
+        let text = pair("qwen2")
+        let expected = try logits(text, at: positions)
+        // Text is at the same place along all axes.
+        for sections in [[1, 1, 0, 0], [0, 0, 2], [0, 0, 0, 0]] as [[Int32]] {
+            #expect(try logits(sectioned(sections), at: positions) == expected)
+        }
+        let elsewhere = positions.map { Position(time: 7 * $0.time, row: 5, column: $0.column) }
+        #expect(try logits(sectioned([0, 0, 2, 0]), at: elsewhere) == expected)
+        #expect(try logits(sectioned([1, 0, 1, 0]), at: elsewhere) != expected)
+        for sections in [[1, 1], [1, 1, 1], [3, -1, 0], [1, 0, 0, 1]] as [[Int32]] {
+            let refusal = try #require(try sectioned(sections).refusal())
+            #expect(refusal.contains("rope.dimension_sections"), "\(refusal)")
+        }
+    }
+
     @Test func storedFactorsDivideFrequenciesOnTopOfTheScaling() throws {
         let halved = pair().changed {
             $0.text.set("rope_freqs.weight", shape: [2], floats: [2, 2])
@@ -58,7 +79,8 @@ import Testing
         #expect(try halved.load().warnings.isEmpty)
         let quartered = halved.changed { $0.text["llama.rope.scaling.factor"] = .float32(2) }
         #expect(
-            try logits(quartered, at: positions.map { 2 * $0 }) == (try logits(pair())))
+            try logits(quartered, at: positions.map { Position(2 * $0.time) })
+                == (try logits(pair())))
     }
 
     /// Factors that make the frequencies of one base those of another: each pair has its own.

@@ -24,14 +24,14 @@ import Testing
         for range in [0..<23, 0..<5] {
             batch.restart(rows: range.count)
             let cache = try newCache(range.count)
-            batch.append(positions: range.map(Int32.init)[...], to: cache)
+            batch.append(positions: range.map { Position($0) }[...], to: cache)
             for row in range { model.decoder.embed(tokens[22 - row], into: batch.hidden.row(row)) }
             try model.decoder.run(batch, cancellation: Cancellation())
         }
         let caches = try [newCache(5), newCache(18)]
         batch.restart(rows: 23)
-        batch.append(positions: (0..<5).map(Int32.init)[...], to: caches[0])
-        batch.append(positions: (0..<18).map(Int32.init)[...], to: caches[1])
+        batch.append(positions: (0..<5).map { Position($0) }[...], to: caches[0])
+        batch.append(positions: (0..<18).map { Position($0) }[...], to: caches[1])
         for (row, token) in tokens.enumerated() {
             model.decoder.embed(token, into: batch.hidden.row(row))
         }
@@ -67,8 +67,8 @@ import Testing
         let batch = DecoderBatch(model.decoder)
         batch.restart(rows: 23)
         let caches = try [newCache(5), newCache(18)]
-        batch.append(positions: (0..<5).map(Int32.init)[...], to: caches[0])
-        batch.append(positions: (0..<18).map(Int32.init)[...], to: caches[1])
+        batch.append(positions: (0..<5).map { Position($0) }[...], to: caches[0])
+        batch.append(positions: (0..<18).map { Position($0) }[...], to: caches[1])
         for row in 0..<23 { model.decoder.embed(row == 2 ? 270 : 265, into: batch.hidden.row(row)) }
         batch.wanted = wanted
         try model.decoder.run(batch, cancellation: Cancellation())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ModelTestSupport
 import Pictures
+import TensorOps
 import TestSupport
 import Testing
 
@@ -25,7 +26,6 @@ import Testing
         ("attention.max_alibi_bias", .float32(8), "8.0", "0.0"),
         ("attention.clamp_kqv", .float32(8), "8.0", "0.0"),
         ("use_parallel_residual", .bool(true), "1.0", "0.0"),
-        ("rope.dimension_sections", .int32s([16, 24, 24, 0]), "16.0, 24.0, 24.0, 0.0", "0.0"),
         ("nextn_predict_layers", .uint32(1), "1.0", "0.0"),
         ("embedding_length_out", .uint32(8), "8.0", "0.0, 16.0"),
         ("logit_scale", .string("half"), "of type str", "0.0, 1.0"),
@@ -107,7 +107,7 @@ import Testing
         let shallow = try TinyPair(tiny).changed {
             $0.text["llama.attention.sliding_window"] = .uint32(2)
         }.load()
-        let positions = (0..<Int32(rows)).map { $0 }
+        let positions = (0..<rows).map { Position($0) }
         let whole = try shallow.logits(tokens)
         let end = try shallow.logits(
             Array(tokens[(rows - 2)...]), at: Array(positions[(rows - 2)...]))

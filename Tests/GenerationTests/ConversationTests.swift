@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Pictures
+import TensorOps
 import TestSupport
 import Testing
 import Tokenization
@@ -46,7 +47,7 @@ import Tokenization
         #expect(read + secondRecorder.tokens == together.tokens)
         #expect(
             secondRecorder.positions
-                == (read.count..<together.tokens.count).map { Int32($0) })
+                == (read.count..<together.tokens.count).map { Position($0) })
         #expect(second.statistics.cacheRows == answer.statistics.cacheRows)
         #expect(
             firstRecorder.projected.values + secondRecorder.projected.values
@@ -90,7 +91,7 @@ import Tokenization
         }
         let rows = visual.reduce(2, +)
         #expect(recorder.tokens == [1] + .init(repeating: -1, count: rows - 2) + [263])
-        #expect(recorder.positions == (0..<rows).map { Int32($0) })
+        #expect(recorder.positions == (0..<rows).map { Position($0) })
         #expect(recorder.generated == answer.tokens && answer.tokens.count == 6)
         #expect(answer.statistics.promptRows == rows)
         #expect(answer.statistics.visualRows == rows - 2)

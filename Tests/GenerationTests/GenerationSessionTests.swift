@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Pictures
+import TensorOps
 import TestSupport
 import Testing
 import Tokenization

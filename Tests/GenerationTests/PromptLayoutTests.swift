@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TensorOps
 import Testing
 import Tokenization
 
@@ -10,7 +11,8 @@ import Tokenization
 
     private static func picture(patchesPerSide: Int) -> PromptLayout.Picture {
         let rows = patchesPerSide * patchesPerSide
-        return PromptLayout.Picture(keptRows: Array(0..<rows), positionSpan: rows)
+        return PromptLayout.Picture(
+            positions: (0..<rows).map { Position($0) }, positionSpan: rows)
     }
 
     @Test func picturesTakeTheirRowsWhereTheyStand() throws {
@@ -45,10 +47,22 @@ import Tokenization
     }
 
     @Test func prunedPicturesLeaveGapsInThePositions() throws {
-        let pruned = PromptLayout.Picture(keptRows: [1, 3], positionSpan: 4)
+        let pruned = PromptLayout.Picture(positions: [1, 3], positionSpan: 4)
         let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6, 7])], [pruned])
         #expect(prompt.tokens == [1, -1, -1, 6, 7])
         #expect(prompt.originalPositions == [0, 2, 4, 5, 6])
         #expect(prompt.originalPositionCount == 7)
+    }
+
+    /// A grid takes as many positions as its longer side is long, wherever it stands.
+    @Test func rowsOfAGridKeepTheirPlaces() throws {
+        let cells = (0..<2).flatMap { row in
+            (0..<3).map { Position(time: 0, row: row, column: $0) }
+        }
+        let grid = PromptLayout.Picture(positions: cells, positionSpan: 3)
+        let prompt = try PromptLayout([.tokens([1, 5]), .picture(0), .tokens([6])], [grid])
+        #expect(prompt.originalPositions[2] == 2)
+        #expect(prompt.originalPositions[7] == Position(time: 2, row: 3, column: 4))
+        #expect(prompt.originalPositions[8] == 5 && prompt.originalPositionCount == 6)
     }
 }

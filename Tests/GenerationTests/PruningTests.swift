@@ -71,7 +71,7 @@ import Weights
             }
             #expect(run.recorder.tokens == rows.map { unpruned[$0] })
             let expected = positions == .original ? rows : Array(rows.indices)
-            #expect(run.recorder.positions == expected.map { Int32($0) })
+            #expect(run.recorder.positions == expected.map { Position($0) })
 
             // Its scores by the decoder alone.
             let model = run.loaded.model
@@ -88,7 +88,7 @@ import Weights
                 rows: rows.count)
             let batch = DecoderBatch(model.decoder)
             batch.restart(rows: rows.count)
-            batch.append(positions: expected.map { Int32($0) }[...], to: cache)
+            batch.append(positions: expected.map { Position($0) }[...], to: cache)
             batch.hidden.row(0).update(from: hidden.values, count: rows.count * hidden.width)
             try model.decoder.run(batch, cancellation: Cancellation())
             let logits = Array(

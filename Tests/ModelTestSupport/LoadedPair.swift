@@ -103,7 +103,7 @@ extension LLaVAModel {
     }
 
     /// The scores after each of the tokens, run in one batch.
-    package func logits(_ tokens: [Int32], at positions: [Int32]? = nil) throws -> [Float] {
+    package func logits(_ tokens: [Int32], at positions: [Position]? = nil) throws -> [Float] {
         let cache = try KeyValueCache(
             CachePagePool(decoder.config, rows: tokens.count, format: .f32), rows: tokens.count)
         return try logits(tokens, at: positions, cache)
@@ -111,9 +111,9 @@ extension LLaVAModel {
 
     /// The scores after each of the tokens, which continue what is in the cache.
     package func logits(
-        _ tokens: [Int32], at positions: [Int32]? = nil, _ cache: KeyValueCache
+        _ tokens: [Int32], at positions: [Position]? = nil, _ cache: KeyValueCache
     ) throws -> [Float] {
-        let following = tokens.indices.map { Int32(cache.rowCount + $0) }
+        let following = tokens.indices.map { Position(cache.rowCount + $0) }
         return try decoder.logits(
             decoder.embed(tokens), at: positions ?? following, cache
         ).flatMap(\.self)
@@ -123,7 +123,7 @@ extension LLaVAModel {
 extension Decoder {
     /// The scores after each of some rows, which continue what is in the cache.
     package func logits(
-        _ rows: Activations, at positions: [Int32], _ cache: KeyValueCache,
+        _ rows: Activations, at positions: [Position], _ cache: KeyValueCache,
         cancellation: Cancellation = Cancellation()
     ) throws -> [[Float]] {
         let batch = DecoderBatch(self)

@@ -67,11 +67,15 @@ import Testing
     @Test(arguments: [RotaryEmbedding.Pairing.adjacent, .halves])
     func rotationMatchesTheDefinition(pairing: RotaryEmbedding.Pairing) {
         let (headWidth, heads, rotated) = (8, 3, pairing == .adjacent ? 8 : 6)
-        let positions: [Int32] = [0, 1, 17, 4095]
+        let positions: [Position] = [
+            0, 1, Position(time: 3, row: 17, column: 9), 4095,
+        ]
+        let axes: [Position.Axis] = [.time, .row, .column, .row]
         let input = gaussians(positions.count * heads * headWidth, seed: 4)
         let rotary = RotaryEmbedding(
             pairing: pairing, rotatedWidth: rotated, base: 10_000,
-            divisors: (0..<(rotated / 2)).map { 1 + Float($0) }, magnitude: 1.25)
+            divisors: (0..<(rotated / 2)).map { 1 + Float($0) }, magnitude: 1.25,
+            axes: Array(axes.prefix(rotated / 2)))
         let angles = rotary.angles(at: positions)
         let result = Activations(input, width: heads * headWidth)
         testOps.rotate(
@@ -81,7 +85,8 @@ import Testing
                 let start = row * heads * headWidth + head * headWidth
                 for pair in 0..<(rotated / 2) {
                     let frequency = pow(10_000, -2 * Double(pair) / Double(rotated))
-                    let angle = Double(position) * frequency / Double(pair + 1)
+                    let place = [position.time, position.row, position.column, position.row][pair]
+                    let angle = Double(place) * frequency / Double(pair + 1)
                     let (first, second) =
                         pairing == .adjacent
                         ? (2 * pair, 2 * pair + 1) : (pair, pair + rotated / 2)

@@ -92,7 +92,7 @@ private final class DecoderSample {
     private let decoder: Decoder
     private let batch: DecoderBatch
     private let caches: [KeyValueCache]
-    private let positions: [Int32]
+    private let positions: [Position]
 
     /// - Parameter rows: the rows of each sequence.
     init(_ model: LLaVAModel, sequences: Int, rows: Int) throws {
@@ -102,7 +102,7 @@ private final class DecoderSample {
         let room = (rows + 255) / 256 * 256
         let pool = try CachePagePool(decoder.config, rows: sequences * room, format: .f16)
         caches = try (0..<sequences).map { _ in try KeyValueCache(pool, rows: room) }
-        positions = (0..<Int32(rows)).map { $0 }
+        positions = (0..<rows).map { Position($0) }
     }
 
     /// Runs `tokens` tokens of every sequence, after its first `start`.

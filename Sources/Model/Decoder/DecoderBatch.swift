@@ -24,7 +24,7 @@ public final class DecoderBatch {
     /// The last layer takes from the others only what goes to the cache.
     public var wanted: [Int]?
     /// The rotary embedding's position of each row.
-    public private(set) var positions: [Int32] = []  // [rows]
+    public private(set) var positions: [Position] = []  // [rows]
     /// Rows that were added.
     public var rowCount: Int { positions.count }
     /// The sequences, one after the other.
@@ -53,7 +53,7 @@ public final class DecoderBatch {
     /// - Returns: the batch's rows.
     @discardableResult
     public func append(
-        positions more: ArraySlice<Int32>, to cache: KeyValueCache
+        positions more: ArraySlice<Position>, to cache: KeyValueCache
     ) -> Range<Int> {
         let rows = positions.count..<(positions.count + more.count)
         precondition(rows.upperBound <= hidden.rows)

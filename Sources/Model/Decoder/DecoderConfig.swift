@@ -30,18 +30,8 @@ public struct DecoderConfig: Sendable, Equatable {
     public let layers: [LayerConfig]
     /// Positions that the model was trained for.
     public let contextLength: Int
-    /// Numbers of a head that the rotary embedding rotates.
-    public let rotatedWidth: Int
-    /// Base of the rotary embedding's frequencies.
-    public let rotaryBase: Float
-    /// The divisor of all of the rotary embedding's frequencies, besides factors that a file may
-    /// store as tensors.
-    public let rotaryDivisor: Float
-    /// Positions that the model was first trained for: longer contexts take the long factors of
-    /// longrope, where the file stores them (arXiv 2402.13753).
-    public let originalContextLength: Int
-    /// Factor on the rotary embedding's cosines and sines.
-    public let rotaryMagnitude: Float
+    /// How positions turn the heads.
+    public let rotary: RotaryConfig
     /// Warnings about metadata that nothing here reads.
     public let warnings: [String]
 
@@ -86,13 +76,7 @@ public struct DecoderConfig: Sendable, Equatable {
             repeating: LayerConfig(
                 attention: attention, mask: mask, feedForwardWidth: feedForwardWidth,
                 epsilon: epsilon), count: layerCount)
-        rotatedWidth = try Self.rotatedWidth(parameters, attention, architecture)
-        rotaryBase = try parameters.positive(ifPresent: "rope.freq_base") ?? 10_000
-        rotaryDivisor = try Self.rotaryDivisor(parameters)
-        originalContextLength =
-            try parameters.count(ifPresent: "rope.scaling.original_context_length", upTo: 1 << 30)
-            ?? contextLength
-        rotaryMagnitude = try parameters.positive(ifPresent: "rope.scaling.attn_factor") ?? 1
+        rotary = try RotaryConfig(parameters, attention, architecture, context: contextLength)
         if let experts = try parameters.integer(ifPresent: "expert_count"), experts != 0 {
             throw parameters.unsupported("expert_count", "\(experts)", supported: "0")
         }
@@ -142,42 +126,5 @@ public struct DecoderConfig: Sendable, Equatable {
         }
         guard window > 0 else { throw parameters.invalid(key, "\(window)", "0 or more") }
         return window < context ? .window(window) : .causal
-    }
-
-    private static func rotatedWidth(
-        _ parameters: Hyperparameters, _ attention: AttentionShape, _ architecture: Architecture
-    ) throws(ModelError) -> Int {
-        let key = "rope.dimension_count"
-        let rotated =
-            try parameters.count(ifPresent: key, upTo: attention.headWidth) ?? attention.headWidth
-        guard rotated % 2 == 0 else {
-            throw parameters.invalid(key, "\(rotated)", "an even number")
-        }
-        guard architecture != .llama || rotated == attention.headWidth else {
-            throw parameters.invalid(
-                key, "\(rotated)", "the head's width, \(attention.headWidth)")
-        }
-        return rotated
-    }
-
-    private static func rotaryDivisor(_ parameters: Hyperparameters) throws(ModelError) -> Float {
-        let type = try parameters.string(ifPresent: "rope.scaling.type") ?? "linear"
-        switch type {
-        case "linear":
-            let key = "rope.scaling.factor"
-            let olderFactor = try parameters.number(ifPresent: "rope.scale_linear") ?? 0
-            let factor = try parameters.number(ifPresent: key) ?? olderFactor
-            guard factor >= 0, factor.isFinite else {
-                throw parameters.invalid(key, "\(factor)", "0 or more")
-            }
-            return factor == 0 ? 1 : factor
-        case "none", "longrope":
-            return 1
-        case "yarn" where try parameters.number(ifPresent: "rope.scaling.factor") == 1:
-            return 1
-        default:
-            throw parameters.unsupported(
-                "rope.scaling.type", type, supported: "none, linear, longrope")
-        }
     }
 }

@@ -33,20 +33,20 @@ extension TensorLoader {
     ) throws(ModelError) -> DecoderWeights {
         let width = config.width
         let vocabulary = try outputs(
-            of: TensorNames.tokenEmbedding, inputs: width, upTo: Self.vocabularyLimit)
+            of: DecoderTensors.tokenEmbedding, inputs: width, upTo: Self.vocabularyLimit)
         let embedding = try matrix(
-            TensorNames.tokenEmbedding, inputs: width, outputs: vocabulary)
+            DecoderTensors.tokenEmbedding, inputs: width, outputs: vocabulary)
         var layers: [DecoderLayer] = []
         for index in config.layers.indices {
             layers.append(try decoderLayer(index, config, ops))
         }
         let output =
-            contains("\(TensorNames.output).weight")
-            ? try linear(TensorNames.output, inputs: width, outputs: vocabulary)
+            contains("\(DecoderTensors.output).weight")
+            ? try linear(DecoderTensors.output, inputs: width, outputs: vocabulary)
             : LinearLayer(weight: embedding)
         return DecoderWeights(
             tokenEmbedding: embedding, layers: layers,
-            outputNorm: try vector("\(TensorNames.outputNorm).weight", count: width),
+            outputNorm: try vector("\(DecoderTensors.outputNorm).weight", count: width),
             output: try packed(output, ops), rotary: try rotaryEmbedding(config, context: context))
     }
 
@@ -54,26 +54,26 @@ extension TensorLoader {
         _ index: Int, _ config: DecoderConfig, _ ops: TensorOps
     ) throws(ModelError) -> DecoderLayer {
         let (width, layer) = (config.width, config.layers[index])
-        func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
+        func name(_ part: String) -> String { DecoderTensors.layer(index, part) }
         let (query, key, value) = try queryKeyValue(index, config)
         let (gate, up) = try gateAndUp(index, config)
         return DecoderLayer(
             config: layer,
             attentionNorm: try vector(
-                "\(name(TensorNames.Decoder.attentionNorm)).weight", count: width),
+                "\(name(DecoderTensors.attentionNorm)).weight", count: width),
             queryKeyValue: [
                 try packed(query, ops), try packed(key, ops), try packed(value, ops),
             ],
             attentionOutput: try packed(
                 linear(
-                    name(TensorNames.Decoder.attentionOutput),
+                    name(DecoderTensors.attentionOutput),
                     inputs: layer.attention.queryWidth, outputs: width), ops),
             feedForwardNorm: try vector(
-                "\(name(TensorNames.Decoder.feedForwardNorm)).weight", count: width),
+                "\(name(DecoderTensors.feedForwardNorm)).weight", count: width),
             gateAndUp: [try packed(gate, ops), try packed(up, ops)],
             down: try packed(
                 linear(
-                    name(TensorNames.Decoder.down), inputs: layer.feedForwardWidth,
+                    name(DecoderTensors.down), inputs: layer.feedForwardWidth,
                     outputs: width), ops))
     }
 
@@ -81,10 +81,10 @@ extension TensorLoader {
     private func queryKeyValue(
         _ index: Int, _ config: DecoderConfig
     ) throws(ModelError) -> (query: LinearLayer, key: LinearLayer, value: LinearLayer) {
-        func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
+        func name(_ part: String) -> String { DecoderTensors.layer(index, part) }
         let shape = config.layers[index].attention
         let (queries, keys) = (shape.queryWidth, shape.keyValueWidth)
-        let fusedName = name(TensorNames.Decoder.fusedQueryKeyValue)
+        let fusedName = name(DecoderTensors.fusedQueryKeyValue)
         guard !contains("\(fusedName).weight") else {
             let fused = try linear(fusedName, inputs: config.width, outputs: queries + 2 * keys)
             return (
@@ -100,9 +100,9 @@ extension TensorLoader {
             return layer
         }
         return (
-            try part(TensorNames.Decoder.query, queries),
-            try part(TensorNames.Decoder.key, keys),
-            try part(TensorNames.Decoder.value, keys)
+            try part(DecoderTensors.query, queries),
+            try part(DecoderTensors.key, keys),
+            try part(DecoderTensors.value, keys)
         )
     }
 
@@ -110,15 +110,15 @@ extension TensorLoader {
     private func gateAndUp(
         _ index: Int, _ config: DecoderConfig
     ) throws(ModelError) -> (gate: LinearLayer, up: LinearLayer) {
-        func name(_ part: String) -> String { TensorNames.Decoder.layer(index, part) }
+        func name(_ part: String) -> String { DecoderTensors.layer(index, part) }
         let (width, inner) = (config.width, config.layers[index].feedForwardWidth)
-        let upName = name(TensorNames.Decoder.up)
+        let upName = name(DecoderTensors.up)
         if config.architecture == .phi3 {
             let fused = try linear(upName, inputs: width, outputs: 2 * inner)
             return (fused.rows(0..<inner), fused.rows(inner..<(2 * inner)))
         }
         return (
-            try linear(name(TensorNames.Decoder.gate), inputs: width, outputs: inner),
+            try linear(name(DecoderTensors.gate), inputs: width, outputs: inner),
             try linear(upName, inputs: width, outputs: inner)
         )
     }
@@ -126,25 +126,25 @@ extension TensorLoader {
     private func rotaryEmbedding(
         _ config: DecoderConfig, context: Int
     ) throws(ModelError) -> RotaryEmbedding {
-        let pairs = config.rotatedWidth / 2
-        let factors = "\(TensorNames.rotaryFactors).weight"
+        let pairs = config.rotary.rotatedWidth / 2
+        let factors = "\(DecoderTensors.rotaryFactors).weight"
         var stored =
             try vector(ifPresent: factors, count: pairs) ?? Array(repeating: 1, count: pairs)
-        let longFactors = "\(TensorNames.longRotaryFactors).weight"
-        let shortFactors = "\(TensorNames.shortRotaryFactors).weight"
+        let longFactors = "\(DecoderTensors.longRotaryFactors).weight"
+        let shortFactors = "\(DecoderTensors.shortRotaryFactors).weight"
         if let long = try vector(ifPresent: longFactors, count: pairs),
             let short = try vector(ifPresent: shortFactors, count: pairs)
         {
-            stored = context > config.originalContextLength ? long : short
+            stored = context > config.rotary.originalContextLength ? long : short
         }
-        let divisors = stored.map { $0 * config.rotaryDivisor }
+        let divisors = stored.map { $0 * config.rotary.divisor }
         guard divisors.allSatisfy({ $0.isFinite && $0 != 0 }) else {
             throw .invalidValue(
                 file: file.path, key: factors, value: "\(divisors)", expected: "finite divisors")
         }
         return RotaryEmbedding(
             pairing: config.architecture == .llama ? .adjacent : .halves,
-            rotatedWidth: config.rotatedWidth, base: config.rotaryBase, divisors: divisors,
-            magnitude: config.rotaryMagnitude)
+            rotatedWidth: config.rotary.rotatedWidth, base: config.rotary.base, divisors: divisors,
+            magnitude: config.rotary.magnitude, axes: config.rotary.axes)
     }
 }

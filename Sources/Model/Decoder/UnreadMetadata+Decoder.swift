@@ -37,7 +37,8 @@ extension UnreadMetadata {
             "attention.value_length", "attention.layer_norm_rms_epsilon",
             "attention.sliding_window", "rope.dimension_count", "rope.freq_base",
             "rope.scale_linear", "rope.scaling.type", "rope.scaling.factor",
-            "rope.scaling.original_context_length", "rope.scaling.attn_factor", "expert_count",
+            "rope.scaling.original_context_length", "rope.scaling.attn_factor",
+            "rope.dimension_sections", "expert_count",
         ] { rules[key] = .read }
         // Keys of experts have no effect without experts, and yarn's none with another scaling.
         for key in [
@@ -58,7 +59,7 @@ extension UnreadMetadata {
             "attention.temperature_scale", "attention.relative_buckets_count",
             "attention.q_lora_rank", "attention.kv_lora_rank", "attention.gate_lora_rank",
             "attention.key_length_mla", "attention.value_length_mla",
-            "attention.shared_kv_layers", "attention.indexer.", "rope.dimension_sections",
+            "attention.shared_kv_layers", "attention.indexer.",
             "nextn_predict_layers", "n_deepstack_layers", "activation_sparsity_scale",
             "embedding_length_per_layer_input", "swiglu_clamp_exp", "swiglu_clamp_shexp",
             "swin_norm", "rescale_every_n_layers", "altup.", "ssm.",

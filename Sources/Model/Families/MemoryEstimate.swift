@@ -47,7 +47,7 @@ public struct MemoryEstimate: Sendable, Equatable {
         let config = try text.decoderConfig()
         let family = try projector?.family()
         let pictures = family?.tiles(crop: false).largestPlans ?? []
-        let embedding = "\(TensorNames.tokenEmbedding).weight"
+        let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
             pictureBytes: family?.vision.activationBytes ?? 0,

@@ -289,7 +289,7 @@ public final class BatchGenerator {
         let prompt = plan.layout.rowCount
         guard cache.rowCount >= prompt else { return }
         let answered = entry.answer.sequence.tokens[prompt..<cache.rowCount].enumerated().map {
-            RowIdentity(content: .token($1), position: Int32(plan.placed.count + $0))
+            RowIdentity(content: .token($1), position: Position(plan.placed.count + $0))
         }
         cache.endGrowth()
         starts.keep(entry.selected.rowIdentities + answered, cache)

@@ -6,7 +6,7 @@ import Tokenization
 /// Rows of a sequence on their way to the decoder.
 struct PendingRows {
     private var tokens: [TokenID] = []  // [rows], PromptLayout.visualToken on visual rows
-    private var positions: [Int32] = []  // [rows]
+    private var positions: [Position] = []  // [rows]
     private var pictures: [(rows: Range<Int>, embeddings: Activations)] = []
     /// Rows that have gone.
     private var done = 0
@@ -16,7 +16,7 @@ struct PendingRows {
     /// Rows that are left.
     var count: Int { tokens.count - done }
     /// Adds one row of text; memory is kept from token to token.
-    mutating func append(_ token: TokenID, at position: Int) {
+    mutating func append(_ token: TokenID, at index: Int) {
         if count == 0 {
             tokens.removeAll(keepingCapacity: true)
             positions.removeAll(keepingCapacity: true)
@@ -24,8 +24,8 @@ struct PendingRows {
             done = 0
         }
         tokens.append(token)
-        positions.append(Int32(position))
-        endPosition = position + 1
+        positions.append(Position(index))
+        endPosition = index + 1
     }
 
     /// Adds a prompt, its pictures' rows included.
@@ -38,7 +38,7 @@ struct PendingRows {
             pictures.append((range, picture.rows))
         }
         tokens += layout.tokens
-        positions += placed.offsets.map { Int32($0) }
+        positions += placed.positions
         endPosition = placed.count
     }
 

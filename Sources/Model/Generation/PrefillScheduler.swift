@@ -74,7 +74,7 @@ final class PrefillScheduler {
         for start in stride(from: cache.rowCount, to: tokens.count, by: Self.rowsPerBatch) {
             let range = start..<min(start + Self.rowsPerBatch, tokens.count)
             batch.restart(rows: range.count)
-            batch.append(positions: range.map { Int32($0) }[...], to: cache)
+            batch.append(positions: range.map { Position($0) }[...], to: cache)
             for (row, index) in range.enumerated() {
                 decoder.embed(tokens[index], into: batch.hidden.row(row))
             }

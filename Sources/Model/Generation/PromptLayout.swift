@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Families
 import Pictures
+import TensorOps
 import Tokenization
 
 /// The rows that a prompt becomes.
 struct PromptLayout {
     /// A picture of a prompt.
     struct Picture {
-        /// The rows that enter the decoder: ascending indices into the picture's plan.
-        let keptRows: [Int]
+        /// The places of the rows that enter the decoder, for a picture at the prompt's start.
+        let positions: [Position]  // [kept rows]
         /// How far the positions of what follows move on.
         let positionSpan: Int
     }
@@ -19,7 +20,7 @@ struct PromptLayout {
     /// The token of each row.
     let tokens: [TokenID]  // [rows]
     /// Where each row would be without pruning.
-    let originalPositions: [Int]  // [rows]
+    let originalPositions: [Position]  // [rows]
     /// Positions that the prompt takes up without pruning.
     let originalPositionCount: Int
     /// Rows of each picture, in the order of the pictures.
@@ -33,7 +34,7 @@ struct PromptLayout {
     /// - Throws: `GenerationError.pictureMismatch`, `GenerationError.emptyPrompt`.
     init(_ prompt: [PromptPiece], _ pictures: [Picture]) throws(GenerationError) {
         var tokens: [TokenID] = []
-        var positions: [Int] = []
+        var positions: [Position] = []
         var nextPosition = 0
         var rows = [Range<Int>?](repeating: nil, count: pictures.count)
         let references = prompt.count { if case .picture = $0 { true } else { false } }
@@ -43,14 +44,14 @@ struct PromptLayout {
             switch piece {
             case .tokens(let more):
                 tokens += more
-                positions += nextPosition..<(nextPosition + more.count)
+                positions += (nextPosition..<(nextPosition + more.count)).map { Position($0) }
                 nextPosition += more.count
             case .picture(let index):
                 guard rows.indices.contains(index), rows[index] == nil else { throw mismatch }
                 let picture = pictures[index]
-                rows[index] = tokens.count..<(tokens.count + picture.keptRows.count)
-                tokens += picture.keptRows.map { _ in Self.visualToken }
-                positions += picture.keptRows.map { nextPosition + $0 }
+                rows[index] = tokens.count..<(tokens.count + picture.positions.count)
+                tokens += picture.positions.map { _ in Self.visualToken }
+                positions += picture.positions.map { $0 + nextPosition }
                 nextPosition += picture.positionSpan
             }
         }
@@ -66,7 +67,8 @@ struct PromptLayout {
 extension PromptLayout.Picture {
     /// A picture that takes the most rows that the options allow, for checks before it is encoded.
     init(largest plan: PicturePlan, _ options: GenerationOptions) {
-        keptRows = Array(0..<plan.mostRows(within: options.pruning?.budget))
+        positions = plan.positions(
+            ofRows: Array(0..<plan.mostRows(within: options.pruning?.budget)))
         positionSpan = plan.positionSpan
     }
 }

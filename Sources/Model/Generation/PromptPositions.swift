@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import TensorOps
 
 /// Where the rotary embedding places the rows of one prompt.
 struct PromptPositions {
-    /// Relative to the prompt's first row.
-    let offsets: [Int]  // [rows]
+    /// The place of each row.
+    let positions: [Position]  // [rows]
     /// Positions that the prompt takes up.
     let count: Int
     /// Whether rows are placed one after the other although some were pruned.
@@ -23,7 +24,9 @@ struct PromptPositions {
         let originalEnd = layout.originalPositionCount + answer
         isCompact =
             isPruned && (mode == .compact || mode == .automatic && originalEnd > contextLength)
-        offsets = isCompact ? Array(0..<layout.rowCount) : layout.originalPositions
+        positions =
+            isCompact
+            ? (0..<layout.rowCount).map { Position($0) } : layout.originalPositions
         count = isCompact ? layout.rowCount : layout.originalPositionCount
         let needed = count + answer
         guard needed <= contextLength || !isPruned else {

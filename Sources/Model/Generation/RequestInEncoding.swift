@@ -154,8 +154,8 @@ struct SelectedRequest {
                 rows[row] = picture.key.map { .visual($0, row: Int32(kept)) } ?? .unknown
             }
         }
-        return zip(rows, plan.placed.offsets).map {
-            RowIdentity(content: $0, position: Int32($1))
+        return zip(rows, plan.placed.positions).map {
+            RowIdentity(content: $0, position: $1)
         }
     }
 }

@@ -16,7 +16,8 @@ public struct SelectedPicture: Sendable {
 
     /// The picture's place in a prompt.
     var inPrompt: PromptLayout.Picture {
-        PromptLayout.Picture(keptRows: selection.keptRows, positionSpan: plan.positionSpan)
+        PromptLayout.Picture(
+            positions: plan.positions(ofRows: selection.keptRows), positionSpan: plan.positionSpan)
     }
 }
 

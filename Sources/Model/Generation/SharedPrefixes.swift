@@ -15,7 +15,7 @@ struct RowIdentity: Equatable {
     }
 
     let content: Content
-    let position: Int32
+    let position: Position
 
     /// Two rows of pictures that are not known again differ.
     static func == (left: RowIdentity, right: RowIdentity) -> Bool {

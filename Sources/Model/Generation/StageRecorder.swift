@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Pictures
+import TensorOps
 import Tokenization
 
 /// Keeps what every stage of a run computed, so that it can be held against the original model.
@@ -35,7 +36,7 @@ public final class StageRecorder {
     /// The prompt's tokens, −1 on visual rows: `[rows]`.
     public private(set) var tokens: [TokenID] = []
     /// The position of each row: `[rows]`.
-    public private(set) var positions: [Int32] = []
+    public private(set) var positions: [Position] = []
     /// The scores before each generated token: `[steps, vocabulary]`.
     public private(set) var logits = Tensor<Float>(shape: [0], values: [])
     /// The generated tokens: `[steps]`.
@@ -60,7 +61,7 @@ public final class StageRecorder {
         kept += selection.keptRows.map { Int32($0) }
     }
 
-    func recordRows(tokens: [TokenID], positions: [Int32]) {
+    func recordRows(tokens: [TokenID], positions: [Position]) {
         self.tokens += tokens
         self.positions += positions
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TensorOps
 import TokenPruning
 
 /// What a picture becomes in a prompt, known from its size alone.
@@ -55,6 +56,11 @@ public struct PicturePlan: Sendable, Equatable {
 
     /// How far the positions of what follows move on, pruned or not.
     public var positionSpan: Int { rows.count }
+
+    /// The places of some rows, for a picture at a prompt's start: one after the other, as text.
+    ///
+    /// - Parameter chosen: indices into `rows`.
+    package func positions(ofRows chosen: [Int]) -> [Position] { chosen.map { Position($0) } }
 
     /// The cell of each candidate, counted over all tiles.
     package var candidateCells: [Int] {

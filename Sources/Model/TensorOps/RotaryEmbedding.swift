@@ -5,7 +5,7 @@
     import Darwin
 #endif
 
-/// Rotary position embedding (arXiv 2104.09864).
+/// Rotary position embedding (arXiv 2104.09864), also by the axes of a grid (M-RoPE, arXiv 2409.12191).
 public struct RotaryEmbedding: Sendable {
     /// Which numbers of a head form a pair.
     public enum Pairing: Sendable {
@@ -19,20 +19,27 @@ public struct RotaryEmbedding: Sendable {
     public let pairing: Pairing
     /// Radians per position of each pair.
     public let frequencies: [Float]  // [rotatedWidth / 2]
+    /// The axis of a position that turns each pair.
+    public let axes: [Position.Axis]  // [rotatedWidth / 2]
     /// Factor on cosines and sines (longrope's attention factor).
     public let magnitude: Float
 
     /// The angles `position · base^(−2i/rotatedWidth) / divisor`.
     ///
-    /// - Parameter divisors: one for each pair (Llama 3's and longrope's factors); nil where all are 1.
+    /// - Parameters:
+    ///   - divisors: one for each pair (Llama 3's and longrope's factors); nil where all are 1.
+    ///   - axes: one for each pair; nil where time turns all of them.
     public init(
         pairing: Pairing, rotatedWidth: Int, base: Float, divisors: [Float]? = nil,
-        magnitude: Float = 1
+        magnitude: Float = 1, axes: [Position.Axis]? = nil
     ) {
-        precondition(divisors.map { $0.count == rotatedWidth / 2 } ?? true)
+        let pairs = rotatedWidth / 2
+        precondition(divisors.map { $0.count == pairs } ?? true)
+        precondition(axes.map { $0.count == pairs } ?? true)
         self.pairing = pairing
+        self.axes = axes ?? Array(repeating: .time, count: pairs)
         self.magnitude = magnitude
-        frequencies = (0..<(rotatedWidth / 2)).map { pair in
+        frequencies = (0..<pairs).map { pair in
             let exponent = Double(2 * pair) / Double(rotatedWidth)
             return Float(1 / pow(Double(base), exponent)) / (divisors?[pair] ?? 1)
         }
@@ -53,7 +60,7 @@ public struct RotaryEmbedding: Sendable {
     }
 
     /// The cosines and sines of some positions.
-    public func angles(at positions: [Int32]) -> Angles {
+    public func angles(at positions: [Position]) -> Angles {
         let angles = Angles(self)
         compute(angles, at: positions)
         return angles
@@ -62,12 +69,12 @@ public struct RotaryEmbedding: Sendable {
     /// Computes the cosines and sines of some positions.
     ///
     /// The angle is rounded to 32 bits before its cosine is taken, as the models were trained.
-    public func compute(_ angles: Angles, at positions: [Int32]) {
+    public func compute(_ angles: Angles, at positions: [Position]) {
         angles.cosines.resize(rows: positions.count)
         angles.sines.resize(rows: positions.count)
         for (row, position) in positions.enumerated() {
             for (pair, frequency) in frequencies.enumerated() {
-                let angle = Double(Float(position) * frequency)
+                let angle = Double(Float(position[axes[pair]]) * frequency)
                 angles.cosines.row(row)[pair] = Float(cos(angle)) * magnitude
                 angles.sines.row(row)[pair] = Float(sin(angle)) * magnitude
             }

@@ -39,7 +39,7 @@ public enum VisionPrecision: String, CaseIterable, Sendable {
     case float
 
     /// What weights are rounded to where their shape allows it, or nil for no rounding.
-    var encoding: BlockEncoding? {
+    package var encoding: BlockEncoding? {
         switch self {
         case .int8: .q8_0
         case .bf16: .bf16

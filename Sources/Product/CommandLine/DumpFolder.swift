@@ -33,7 +33,7 @@ struct DumpFolder {
         try write("logits", recorder.logits)
         try write("kept", recorder.kept)
         try write("tokens", recorder.tokens)
-        try write("positions", recorder.positions)
+        try write("positions", recorder.positions.map(\.time))
         try write("generated", recorder.generated)
     }
 

@@ -15,6 +15,7 @@
 @_exported import enum TensorOps.ActivationMode
 @_exported import enum TensorOps.BlockEncoding
 @_exported import enum TensorOps.CacheFormat
+@_exported import struct TensorOps.Position
 @_exported import enum TokenPruning.AlignmentMetric
 @_exported import enum TokenPruning.KeepBudget
 @_exported import struct TokenPruning.SelectorOptions

@@ -95,7 +95,7 @@ package struct CLIPConfig: Sendable, Equatable {
     package init(_ file: GGUFFile) throws(ModelError) {
         let loader = TensorLoader(file)
         let projectorLayers = (0..<8).filter {
-            loader.contains("\(TensorNames.Projector.layer($0)).weight")
+            loader.contains("\(CLIPTensors.projectorLayer($0)).weight")
         }
         try self.init(
             file.metadata, storedBlocks: loader.storedCLIPBlocks,
@@ -159,8 +159,8 @@ package struct CLIPConfig: Sendable, Equatable {
         if kind == .mlp, layers.contains(3) { kind = .mlpNorm }
         if kind == .mlp, !layers.contains(2) { kind = .linear }
         guard layers.isSubset(of: kind.layers) else {
-            let found = layers.sorted().map(TensorNames.Projector.layer).joined(separator: ", ")
-            let known = kind.layers.map(TensorNames.Projector.layer).joined(separator: ", ")
+            let found = layers.sorted().map(CLIPTensors.projectorLayer).joined(separator: ", ")
+            let known = kind.layers.map(CLIPTensors.projectorLayer).joined(separator: ", ")
             throw clip.unsupported(
                 "projector_type", "\(kind.rawValue) of \(found)", supported: known)
         }

@@ -166,9 +166,9 @@ private func measure<Result>(
 extension TensorLoader {
     /// The newline row of an anyres model, under any of the names that published files use.
     fileprivate func newline(width: Int) throws(ModelError) -> [Float] {
-        for name in TensorNames.Projector.newline where contains(name) {
+        for name in CLIPTensors.newline where contains(name) {
             return try vector(name, count: width)
         }
-        throw .missingTensor(file: file.path, name: TensorNames.Projector.newline[0])
+        throw .missingTensor(file: file.path, name: CLIPTensors.newline[0])
     }
 }

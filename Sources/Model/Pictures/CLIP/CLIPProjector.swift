@@ -27,7 +27,7 @@ final class CLIPProjector: Sendable {
     ) throws(ModelError) {
         self.ops = ops
         epsilon = config.epsilon
-        let first = TensorNames.Projector.layer(0)
+        let first = CLIPTensors.projectorLayer(0)
         let limit = Self.widthLimit
         let inner = try loader.outputs(of: first, inputs: config.featureWidth, upTo: limit)
         func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws(ModelError) -> LinearLayer
@@ -37,7 +37,7 @@ final class CLIPProjector: Sendable {
         }
         let entry = Step.linear(try linear(first, config.featureWidth, inner))
         func second(_ index: Int) throws(ModelError) -> LinearLayer {
-            let name = TensorNames.Projector.layer(index)
+            let name = CLIPTensors.projectorLayer(index)
             let outputs = try loader.outputs(of: name, inputs: inner, upTo: limit)
             return try linear(name, inner, outputs)
         }
@@ -53,9 +53,9 @@ final class CLIPProjector: Sendable {
             let exit = try second(3)
             outputWidth = exit.weight.outputs
             steps = [
-                entry, .norm(try loader.layerNorm(TensorNames.Projector.layer(1), width: inner)),
+                entry, .norm(try loader.layerNorm(CLIPTensors.projectorLayer(1), width: inner)),
                 .gelu, .linear(exit),
-                .norm(try loader.layerNorm(TensorNames.Projector.layer(4), width: outputWidth)),
+                .norm(try loader.layerNorm(CLIPTensors.projectorLayer(4), width: outputWidth)),
             ]
         }
     }

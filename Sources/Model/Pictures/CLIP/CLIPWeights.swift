@@ -43,7 +43,7 @@ extension TensorLoader {
     /// How many blocks of the vision tower the file stores, from block 0 on.
     var storedCLIPBlocks: Int {
         var count = 0
-        while contains("\(TensorNames.Vision.block(count, TensorNames.Vision.query)).weight") {
+        while contains("\(CLIPTensors.block(count, CLIPTensors.query)).weight") {
             count += 1
         }
         return count
@@ -58,21 +58,21 @@ extension TensorLoader {
             let block = try clipBlock(index, config)
             blocks.append(try block.prepared(for: precision, by: self, ops))
         }
-        skip { $0.hasPrefix("\(TensorNames.Vision.postNorm).") || $0.hasPrefix("v.blk.") }
+        skip { $0.hasPrefix("\(CLIPTensors.postNorm).") || $0.hasPrefix(CLIPTensors.blocks) }
         return CLIPWeights(
-            classEmbedding: try vector(TensorNames.Vision.classEmbedding, count: width),
+            classEmbedding: try vector(CLIPTensors.classEmbedding, count: width),
             patchEmbedding: try patchEmbedding(config),
             positionEmbedding: try tensor(
-                "\(TensorNames.Vision.positionEmbedding).weight",
+                "\(CLIPTensors.positionEmbedding).weight",
                 shape: [width, config.patchCount + 1]
             ).floats(),
-            preNorm: try layerNorm(TensorNames.Vision.preNorm, width: width),
+            preNorm: try layerNorm(CLIPTensors.preNorm, width: width),
             blocks: blocks)
     }
 
     /// The convolution's kernel `[width, 3, side, side]`, as a matrix on flattened patches.
     private func patchEmbedding(_ config: CLIPConfig) throws(ModelError) -> LinearLayer {
-        let name = TensorNames.Vision.patchEmbedding
+        let name = CLIPTensors.patchEmbedding
         let side = config.patchSide
         let kernel = try tensor("\(name).weight", shape: [side, side, 3, config.width])
         return LinearLayer(
@@ -85,18 +85,18 @@ extension TensorLoader {
         _ index: Int, _ config: CLIPConfig
     ) throws(ModelError) -> CLIPBlock {
         let width = config.width
-        func name(_ part: String) -> String { TensorNames.Vision.block(index, part) }
+        func name(_ part: String) -> String { CLIPTensors.block(index, part) }
         func square(_ part: String) throws(ModelError) -> LinearLayer {
             try linear(name(part), inputs: width, outputs: width)
         }
         let (expand, contract) = try feedForward(index, config)
         return CLIPBlock(
-            attentionNorm: try layerNorm(name(TensorNames.Vision.attentionNorm), width: width),
-            query: try square(TensorNames.Vision.query),
-            key: try square(TensorNames.Vision.key),
-            value: try square(TensorNames.Vision.value),
-            attentionOutput: try square(TensorNames.Vision.attentionOutput),
-            feedForwardNorm: try layerNorm(name(TensorNames.Vision.feedForwardNorm), width: width),
+            attentionNorm: try layerNorm(name(CLIPTensors.attentionNorm), width: width),
+            query: try square(CLIPTensors.query),
+            key: try square(CLIPTensors.key),
+            value: try square(CLIPTensors.value),
+            attentionOutput: try square(CLIPTensors.attentionOutput),
+            feedForwardNorm: try layerNorm(name(CLIPTensors.feedForwardNorm), width: width),
             expand: expand, contract: contract)
     }
 
@@ -107,8 +107,8 @@ extension TensorLoader {
     private func feedForward(
         _ index: Int, _ config: CLIPConfig
     ) throws(ModelError) -> (expand: LinearLayer, contract: LinearLayer) {
-        let down = TensorNames.Vision.block(index, TensorNames.Vision.feedForwardDown)
-        let up = TensorNames.Vision.block(index, TensorNames.Vision.feedForwardUp)
+        let down = CLIPTensors.block(index, CLIPTensors.feedForwardDown)
+        let up = CLIPTensors.block(index, CLIPTensors.feedForwardUp)
         let isSwapped = try inputs(of: down) == config.width
         let (first, second) = isSwapped ? (down, up) : (up, down)
         return (

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
-public import GGUF
-public import TensorOps
+import Decoder
+import GGUF
+import Pictures
+import TensorOps
+import Weights
 
 /// The memory of a pair's weights once a model is loaded.
 public struct WeightMemory: Sendable, Equatable {
@@ -30,8 +33,8 @@ public struct WeightMemory: Sendable, Equatable {
         activationMode: ActivationMode = .pow2, visionPrecision: VisionPrecision = .int8,
         floatEncoding: BlockEncoding? = nil
     ) {
-        let embedding = "\(TensorNames.tokenEmbedding).weight"
-        let isTied = text.tensor("\(TensorNames.output).weight") == nil
+        let embedding = "\(DecoderTensors.tokenEmbedding).weight"
+        let isTied = text.tensor("\(DecoderTensors.output).weight") == nil
         for tensor in text.tensors {
             let isEmbedding = tensor.name == embedding
             let isFloat = tensor.format.blockLength == 1
@@ -42,7 +45,9 @@ public struct WeightMemory: Sendable, Equatable {
                 isRead: isEmbedding)
         }
         for tensor in projector?.tensors ?? [] where tensor.isRead(visionBlocks: visionBlocks) {
-            let isLayer = tensor.name.hasPrefix("v.blk.") || tensor.name.hasPrefix("mm.")
+            let isLayer =
+                tensor.name.hasPrefix(CLIPTensors.blocks)
+                || tensor.name.hasPrefix(CLIPTensors.projector)
             let isPacked = visionPrecision != .float || tensor.format.blockLength == 1
             add(
                 tensor, packedAs: isLayer && isPacked ? tensor.format : nil,
@@ -73,8 +78,8 @@ public struct WeightMemory: Sendable, Equatable {
 extension GGUFTensor {
     /// Whether it belongs to one of the first blocks of the vision tower, or to no block.
     fileprivate func isRead(visionBlocks: Int) -> Bool {
-        let parts = name.split(separator: ".")
-        guard parts.count > 2, parts[0] == "v", parts[1] == "blk" else { return true }
-        return Int(parts[2]).map { $0 < visionBlocks } ?? true
+        guard name.hasPrefix(CLIPTensors.blocks) else { return true }
+        let index = name.dropFirst(CLIPTensors.blocks.count).prefix { $0 != "." }
+        return Int(index).map { $0 < visionBlocks } ?? true
     }
 }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The names of the tensors of CLIP's tower and of LLaVA's projectors, without `.weight` and `.bias`: those of llama.cpp's
+/// converter, which all published files share.
+package enum CLIPTensors {
+    static let classEmbedding = "v.class_embd"
+    static let patchEmbedding = "v.patch_embd"
+    static let positionEmbedding = "v.position_embd"
+    static let preNorm = "v.pre_ln"
+    static let postNorm = "v.post_ln"
+
+    /// What the names of all blocks begin with.
+    package static let blocks = "v.blk."
+    static let attentionNorm = "ln1"
+    static let query = "attn_q"
+    static let key = "attn_k"
+    static let value = "attn_v"
+    static let attentionOutput = "attn_out"
+    static let feedForwardNorm = "ln2"
+    static let feedForwardDown = "ffn_down"
+    static let feedForwardUp = "ffn_up"
+
+    /// The name of a block's part.
+    static func block(_ index: Int, _ part: String) -> String { "\(blocks)\(index).\(part)" }
+
+    /// What the names of the projector's layers begin with.
+    package static let projector = "mm."
+    static let newline = ["model.image_newline", "v.image_newline", "image_newline"]
+
+    /// The name of a layer of the projector.
+    static func projectorLayer(_ index: Int) -> String { "\(projector)\(index)" }
+}
