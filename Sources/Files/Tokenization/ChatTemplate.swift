@@ -84,6 +84,13 @@ extension ChatTemplate {
         }
     }
 
+    /// Whether a vocabulary has all tokens of this template.
+    package func hasTokens(in tokenizer: Tokenizer) -> Bool {
+        (try? format(for: tokenizer))?.tokens.allSatisfy {
+            tokenizer.specialToken($0) != nil
+        } ?? false
+    }
+
     private static func chatml(system: String, separator: String) -> TurnFormat {
         TurnFormat(
             defaultSystem: system, systemPrefix: "<|im_start|>system\n",

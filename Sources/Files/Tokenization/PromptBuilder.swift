@@ -30,7 +30,7 @@ public struct PromptBuilder: Sendable {
     /// A builder for conversations.
     ///
     /// - Parameters:
-    ///   - template: What `ChatTemplate.detect` found, or the user's choice.
+    ///   - template: the model's own, or the user's choice.
     ///   - system: The system prompt; nil for the template's own, empty for none.
     /// - Throws: `TokenizationError.unknownTemplate` if `template` is nil, and
     ///   `TokenizationError.templateNeedsToken` if the vocabulary lacks one of its tokens.

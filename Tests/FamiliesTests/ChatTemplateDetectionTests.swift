@@ -3,13 +3,16 @@ import GGUF
 import TestSupport
 import Testing
 
+@testable import Families
 @testable import Tokenization
 
 /// The template of a file with such a vocabulary and these keys beside it.
 private func detected(
     _ vocabulary: String, padded: Int = 0, _ pairs: [(String, GGUFWriterValue)] = []
 ) throws -> ChatTemplate? {
-    var stored = try VocabularyReader(GoldenVocabulary.file(vocabulary).metadata).read()
+    var stored = try VocabularyReader(
+        GGUFFile(path: Fixture.path("tokenizers/\(vocabulary).gguf")).metadata
+    ).read()
     if case .sentencePiece(var scores, let addsSpacePrefix) = stored.algorithm, padded > 0 {
         for token in stored.pieces.count..<padded {
             stored.pieces.append("[PAD\(token)]".utf8)
@@ -18,7 +21,11 @@ private func detected(
         }
         stored.algorithm = .sentencePiece(scores: scores, addsSpacePrefix: addsSpacePrefix)
     }
-    return ChatTemplate.detect(metadata: try metadata(pairs), tokenizer: try Tokenizer(stored))
+    var writer = GGUFWriter()
+    for (key, value) in pairs { writer.set(key, value) }
+    let folder = try TemporaryFolder()
+    let file = try GGUFFile(path: folder.write(writer.bytes(), to: "text.gguf"))
+    return ChatTemplate.detect(metadata: file.metadata, tokenizer: try Tokenizer(stored))
 }
 
 @Test(arguments: [

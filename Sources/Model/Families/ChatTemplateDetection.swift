@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
+import Tokenization
 
 extension ChatTemplate {
-    /// The template that a text model was trained with; nil if its file does not say.
+    /// The template that a text model was trained with; nil if neither its file nor what is known of LLaVA's families says.
     ///
     /// A chat template in the file decides. LLaVA files usually have none. Then these decide, in this order: the
     /// architecture, tokens that only one template uses, the name, and the features that distinguish Mistral from
     /// Vicuna.
-    public static func detect(metadata: GGUFMetadata, tokenizer: Tokenizer) -> ChatTemplate? {
+    package static func detect(metadata: GGUFMetadata, tokenizer: Tokenizer) -> ChatTemplate? {
         if let written = (try? metadata.string("tokenizer.chat_template")) ?? nil,
             let template = recognise(written)
         {
@@ -15,11 +16,10 @@ extension ChatTemplate {
         }
         let architecture = ((try? metadata.string("general.architecture")) ?? nil) ?? ""
         if architecture == "phi3" { return .phi3 }
-        for template in [ChatTemplate.phi3, .llama3, .chatml] {
-            let format = try? template.format(for: tokenizer)
-            if format?.tokens.allSatisfy({ tokenizer.specialToken($0) != nil }) == true {
-                return template
-            }
+        if let template = [ChatTemplate.phi3, .llama3, .chatml].first(where: {
+            $0.hasTokens(in: tokenizer)
+        }) {
+            return template
         }
         let name = (((try? metadata.string("general.name")) ?? nil) ?? "").lowercased()
         if name.contains("bakllava") || name.contains("vicuna") { return .vicuna }
