@@ -21,8 +21,8 @@ from ._pictures import Picture, name_of
 from ._program import ServerProcess
 from ._requests import AnswerEvents, Options, body, user_message
 
-QUESTION = "Describe this picture in one sentence."
-"""What is asked where no question is given."""
+QUESTION = "Describe this picture."
+"""What is asked where no question is given, as by `trimllava caption`."""
 
 
 class LLaVA:
