@@ -86,13 +86,14 @@ def _run(options: argparse.Namespace, job: Job) -> None:
     from ray.exceptions import RayError
 
     ray.init(address=options.address, ignore_reinit_error=True, log_to_driver=False)
-    pictures = read_pictures(options.input)
-    job.claim()
+    # A dataset keeps the context that it was made in, so this comes first.
     context = DataContext.get_current()
     context.target_max_block_size = _LARGEST_BLOCK
     context.checkpoint_config = CheckpointConfig(
         id_column="id", checkpoint_path=job.done, delete_checkpoint_on_success=False
     )
+    pictures = read_pictures(options.input, batch_size=options.batch)
+    job.claim()
     given: dict[str, Any] = {}
     if options.pack_cache is not None:
         given["arguments"] = ["--pack-cache", options.pack_cache]

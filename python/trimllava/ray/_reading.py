@@ -30,14 +30,17 @@ _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 Row = dict[str, Any]
 
 
-def read_pictures(source: str | os.PathLike[str]) -> ray.data.Dataset:
+def read_pictures(
+    source: str | os.PathLike[str], *, batch_size: int = BATCH_SIZE
+) -> ray.data.Dataset:
     """A dataset of the pictures in a folder, in webdataset tars, or in parquet files.
 
     Columns: `id`, different for every picture and the same in every run; `path`, the picture's name; `bytes`;
     `error`, for what cannot be read. Pictures in files have no bytes: the node that captions them reads them.
 
     Parquet files have a column `bytes` or `image` (bytes, or the structure {bytes, path} that Hugging Face
-    writes); a column `path` or `id` names their pictures.
+    writes); a column `path` or `id` names their pictures. A block has `batch_size` pictures of a
+    folder, or an archive's or parquet file's.
 
     Raises TrimLLaVAError if the source holds none of these, or pictures beside archives.
     """
@@ -45,11 +48,14 @@ def read_pictures(source: str | os.PathLike[str]) -> ray.data.Dataset:
 
     from ._datasource import PictureSource
 
-    dataset: ray.data.Dataset = ray.data.read_datasource(PictureSource(parts_of(os.path.abspath(source))))
+    parts = parts_of(os.path.abspath(source), batch_size)
+    dataset: ray.data.Dataset = ray.data.read_datasource(
+        PictureSource(parts), override_num_blocks=len(parts)
+    )
     return dataset
 
 
-def parts_of(source: str) -> list[Callable[[], Iterable[Row]]]:
+def parts_of(source: str, batch_size: int = BATCH_SIZE) -> list[Callable[[], Iterable[Row]]]:
     """Functions that give the rows of one part each: a batch of files, an archive, a parquet file."""
     if not os.path.exists(source):
         raise TrimLLaVAError(f"{source}: no such file or folder")
@@ -63,7 +69,7 @@ def parts_of(source: str) -> list[Callable[[], Iterable[Row]]]:
             "name a folder of one kind"
         )
     if pictures:
-        batches = (pictures[start : start + BATCH_SIZE] for start in range(0, len(pictures), BATCH_SIZE))
+        batches = (pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size))
         return [functools.partial(_file_rows, batch) for batch in batches]
     if archives:
         return [functools.partial(_archive_rows, archive) for archive in archives]
