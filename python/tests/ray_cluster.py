@@ -17,7 +17,7 @@ COUNTING_PROGRAM = """#!/bin/bash
 # Keeps the server's log, in which every answer is a line.
 arguments=()
 for argument in "$@"; do [[ $argument == --quiet ]] || arguments+=("$argument"); done
-exec "{program}" "${{arguments[@]}}" 2>>"{logs}/$$"
+exec "{program}" "${{arguments[@]}}" 2> >(exec tee -a "{logs}/$$" >&2)
 """
 
 

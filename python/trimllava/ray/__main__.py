@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -124,14 +125,16 @@ def _budget(keep: str | None) -> int | str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The message of this package's error in a chain of Ray's, or Ray's own."""
+    """The message of this package's error in a chain of Ray's or in Ray's text, or else that text."""
     cause: BaseException | None = error
     while cause is not None:
         inner = getattr(cause, "cause", None)
         if isinstance(cause, TrimLLaVAError):
             return str(cause)
         cause = inner if isinstance(inner, BaseException) else cause.__cause__
-    return str(error)
+    # Of an actor that died at its start, Ray keeps the trace's text alone.
+    named = re.search(rf"^{re.escape(TrimLLaVAError.__module__)}\.\w+: (.*)", str(error), re.M | re.S)
+    return named[1].strip() if named else str(error)
 
 
 def _report(job: Job) -> int:
