@@ -88,6 +88,24 @@ def test_tables(tmp_path: Path) -> None:
     assert len({row["id"] for row in found}) == len(found)
 
 
+def test_what_is_done_is_left_out(tmp_path: Path) -> None:
+    write_tar(tmp_path / "0.tar", {"1.jpg": b"one", "2.jpg": b"two"})
+    write_tar(tmp_path / "0.tar.tar", {"1.jpg": b"three"})
+    done = [f"{tmp_path}/0.tar/1.jpg", f"{tmp_path}/0.tar/0.jpg"]
+    left = [row["bytes"] for part in parts_of(str(tmp_path), done=done) for row in part()]
+    assert left == [b"two", b"three"]
+    pq.write_table(pa.table({"bytes": [b"one", b"two"]}), tmp_path / "a.parquet")
+    [part] = parts_of(str(tmp_path / "a.parquet"), done=[f"{tmp_path}/a.parquet#0"])
+    assert [row["bytes"] for row in part()] == [b"two"]
+    (tmp_path / "pictures").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / "pictures" / name).write_bytes(b"x")
+    done = [f"{tmp_path}/pictures/{name}" for name in ("a.png", "c.png")]
+    [part] = parts_of(str(tmp_path / "pictures"), done=done)
+    assert [row["path"] for row in part()] == [f"{tmp_path}/pictures/b.png"]
+    assert parts_of(str(tmp_path / "pictures"), done=[*done, f"{tmp_path}/pictures/b.png"]) == []
+
+
 def test_sources_that_hold_nothing_or_two_kinds(tmp_path: Path) -> None:
     with pytest.raises(TrimLLaVAError, match="no such file or folder"):
         parts_of(str(tmp_path / "absent"))

@@ -15,7 +15,7 @@ from .._llava import QUESTION
 from .._requests import Options
 from ._captioner import BATCH_SIZE, caption_dataset
 from ._job import Job
-from ._reading import read_pictures
+from ._reading import dataset_of, parts_of
 
 _SHOWN_FAILURES = 20
 _LARGEST_BLOCK = 32 << 20  # bytes of pictures, which bounds what is done again with an archive's
@@ -86,20 +86,25 @@ def _run(options: argparse.Namespace, job: Job) -> None:
     from ray.data.checkpoint import CheckpointConfig
     from ray.exceptions import RayError
 
+    from ._datasource import CleaningManager
+
     ray.init(address=options.address, ignore_reinit_error=True, log_to_driver=False)
+    job.claim()
+    parts = parts_of(os.path.abspath(options.input), options.batch, job.finished())
+    if not parts:
+        return
     # A dataset keeps the context that it was made in, so this comes first.
     context = DataContext.get_current()
     context.target_max_block_size = _LARGEST_BLOCK
     context.checkpoint_config = CheckpointConfig(
-        id_column="id", checkpoint_path=job.done, delete_checkpoint_on_success=False
-    )
-    pictures = read_pictures(options.input, batch_size=options.batch)
-    job.claim()
+        id_column="id", checkpoint_path=job.done, delete_checkpoint_on_success=False,
+        checkpoint_manager_cls=CleaningManager,
+    )  # fmt: skip
     given: dict[str, Any] = {}
     if options.pack_cache is not None:
         given["arguments"] = ["--pack-cache", options.pack_cache]
     captions = caption_dataset(
-        pictures,
+        dataset_of(parts),
         question=options.prompt,
         actors=options.actors,
         cpus=options.cpus,

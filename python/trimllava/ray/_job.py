@@ -76,14 +76,23 @@ class Job:
         except OSError as error:
             raise TrimLLaVAError(f"{error.filename}: {error.strerror}") from error
 
+    def finished(self) -> Iterator[str]:
+        """The ids of the pictures that are written."""
+        import pyarrow.parquet as pq
+
+        for name in glob.glob(os.path.join(glob.escape(self.done), "*.parquet")):
+            if not name.endswith(".pending.parquet"):
+                yield from pq.read_table(name, columns=["id"])["id"].to_pylist()
+
     def write(self, captions: ray.data.Dataset) -> None:
-        """Runs the job: writes what no earlier run has."""
+        """Runs the job. Writing waits for disks, and so takes no core."""
+        light = {"num_cpus": 0}
         if self._settings["format"] == "parquet":
-            captions.write_parquet(self.output)
+            captions.write_parquet(self.output, ray_remote_args=light)
         elif self._settings["format"] == "jsonl":
-            captions.write_json(self.output, force_ascii=False)
+            captions.write_json(self.output, ray_remote_args=light, force_ascii=False)
         else:
-            captions.write_webdataset(self.output, encoder=_sample)
+            captions.write_webdataset(self.output, ray_remote_args=light, encoder=_sample)
 
     def report(self) -> Report:
         """Reads all records, those of earlier runs too."""

@@ -7,10 +7,11 @@ restart; these give a row with `error` and an id for every picture.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._errors import TrimLLaVAError
@@ -28,6 +29,7 @@ PICTURE_SUFFIXES = (
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 Row = dict[str, Any]
+Part = Callable[[], Iterable[Row]]
 
 
 def read_pictures(
@@ -44,19 +46,27 @@ def read_pictures(
 
     Raises TrimLLaVAError if the source holds none of these, or pictures beside archives.
     """
+    return dataset_of(parts_of(os.path.abspath(source), batch_size))
+
+
+def dataset_of(parts: Sequence[Part]) -> ray.data.Dataset:
+    """A dataset of these parts, one read by each task. Reading waits for disks, and so takes no core."""
     import ray.data
 
     from ._datasource import PictureSource
 
-    parts = parts_of(os.path.abspath(source), batch_size)
+    source = PictureSource(parts)
     dataset: ray.data.Dataset = ray.data.read_datasource(
-        PictureSource(parts), override_num_blocks=len(parts)
+        source, override_num_blocks=len(parts), num_cpus=0
     )
     return dataset
 
 
-def parts_of(source: str, batch_size: int = BATCH_SIZE) -> list[Callable[[], Iterable[Row]]]:
-    """Functions that give the rows of one part each: a batch of files, an archive, a parquet file."""
+def parts_of(source: str, batch_size: int = BATCH_SIZE, done: Iterable[str] = ()) -> list[Part]:
+    """Functions that give the rows of one part each: a batch of files, an archive, a parquet file.
+
+    Rows with the ids `done` are left out.
+    """
     if not os.path.exists(source):
         raise TrimLLaVAError(f"{source}: no such file or folder")
     files = sorted(_files(source))
@@ -68,14 +78,28 @@ def parts_of(source: str, batch_size: int = BATCH_SIZE) -> list[Callable[[], Ite
             f"{source}: holds pictures ({pictures[0]}) and archives ({archives[0]}): "
             "name a folder of one kind"
         )
+    finished = sorted(done)
     if pictures:
+        known = set(finished)
+        pictures = [name for name in pictures if _text(name) not in known]
         batches = (pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size))
         return [functools.partial(_file_rows, batch) for batch in batches]
     if archives:
-        return [functools.partial(_archive_rows, archive) for archive in archives]
+        return [_rest(_archive_rows, archive, finished) for archive in archives]
     if tables:
-        return [functools.partial(_table_rows, table) for table in tables]
+        return [_rest(_table_rows, table, finished) for table in tables]
     raise TrimLLaVAError(f"{source}: no pictures, no .tar and no .parquet files")
+
+
+def _rest(rows: Callable[[str], Iterable[Row]], file: str, finished: Sequence[str]) -> Part:
+    """The rows of a file whose ids, which begin with its name, are not among the sorted ones."""
+    name = _text(file)
+    ids = finished[bisect.bisect_left(finished, name) : bisect.bisect_left(finished, name + "\U0010ffff")]
+    return functools.partial(_rows_without, rows, file, frozenset(ids))
+
+
+def _rows_without(rows: Callable[[str], Iterable[Row]], file: str, ids: frozenset[str]) -> Iterator[Row]:
+    return (row for row in rows(file) if row["id"] not in ids)
 
 
 def _files(source: str) -> Iterator[str]:
