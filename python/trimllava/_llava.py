@@ -216,7 +216,7 @@ class LLaVA:
 
         def work(index: int, picture: Picture) -> Caption:
             try:
-                answer = self._answer([user_message(question, [picture])], wanted)[0]
+                answer = self._answer([user_message(question, [picture])], wanted, is_streamed=False)[0]
                 return Caption(index, name_of(picture), answer, None)
             except ProgramError:
                 raise
@@ -249,7 +249,7 @@ class LLaVA:
                 events = self._events(messages, options, **more)
                 for _ in events.pieces():
                     pass
-                return events.answer(), events.prune_maps() if more else []
+                return events.answer(), events.prune_maps() if "prune_map" in more else []
             except ConnectionLost:
                 if not pauses:
                     raise
