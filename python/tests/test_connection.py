@@ -119,6 +119,31 @@ def test_a_caption_that_fails_ends_no_other() -> None:
     assert captions[2].error == "absent.png: No such file or directory"
 
 
+def test_captions_come_whole() -> None:
+    def whole(handler: BaseHTTPRequestHandler) -> None:
+        message = {"message": {"role": "assistant", "content": "A cat."}, "finish_reason": "stop", "index": 0}
+        usage = {"prompt_tokens": 5, "completion_tokens": 2}
+        content = json.dumps({"choices": [message], "usage": usage, "model": "m"}).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json; charset=utf-8")
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    def cut(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b'{"choices": [')
+
+    with serving(cut, whole) as (url, seen):
+        [caption] = LLaVA(url=url).caption([b"picture"])
+    assert caption.answer is not None
+    assert (caption.text, caption.answer.stop_reason, caption.answer.prompt_tokens) == ("A cat.", "stop", 5)
+    assert len(seen) == 2
+
+
 def test_captions_take_pictures_as_they_are_needed() -> None:
     taken: list[int] = []
 

@@ -23,7 +23,7 @@ _LONGEST_WAIT = 60.0
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, timeout: float | None) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
@@ -52,17 +52,17 @@ class Address:
         if parts.scheme != "unix" and not parts.hostname:
             raise ValueError(f"{url}: the address names no host")
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, silence: float | None) -> http.client.HTTPConnection:
         parts = self._parts
         if parts.scheme == "unix":
-            return _UnixConnection(parts.path, self._silence)
+            return _UnixConnection(parts.path, silence)
         assert parts.hostname is not None
         if parts.scheme == "https":
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=self._silence, context=context
+                parts.hostname, parts.port, timeout=silence, context=context
             )
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=self._silence)
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=silence)
 
     def _send(
         self, connection: http.client.HTTPConnection, path: str, body: dict[str, Any] | None
@@ -83,7 +83,7 @@ class Address:
 
         Raises RequestError, ConnectionLost.
         """
-        with _closing(self._connection()) as connection, _lost(self.url):
+        with _closing(self._connection(self._silence)) as connection, _lost(self.url):
             response = self._send(connection, path, None)
             content = response.read()
             if response.status != 200:
@@ -93,19 +93,27 @@ class Address:
     def events(
         self, path: str, body: dict[str, Any], *, patience: float
     ) -> Generator[dict[str, Any], None, None]:
-        """The events of a streamed answer. Closing the iterator ends the server's work.
+        """The events of a streamed answer, or one for an answer that comes whole.
 
-        A server that is full, loads or drains is asked again for `patience` seconds.
+        Closing the iterator ends the server's work on a streamed answer. A server that is full, loads or
+        drains is asked again for `patience` seconds.
 
         Raises RequestError, ConnectionLost.
         """
         deadline = time.monotonic() + patience
         attempt = 0
         while True:
-            with _closing(self._connection()) as connection, _lost(self.url):
+            is_streamed = body.get("stream", False)
+            silence = self._silence if is_streamed else None
+            with _closing(self._connection(silence)) as connection, _lost(self.url):
+                if not is_streamed:
+                    _keep_alive(connection)
                 response = self._send(connection, path, body)
                 if response.status == 200:
-                    yield from _server_sent_events(response)
+                    if (response.getheader("Content-Type") or "").startswith("application/json"):
+                        yield _whole_event(json.loads(response.read()))
+                    else:
+                        yield from _server_sent_events(response)
                     return
                 refusal = _refusal(response.status, response.read())
                 wait = _wait(response.getheader("Retry-After"), attempt)
@@ -113,6 +121,22 @@ class Address:
                 raise refusal
             attempt += 1
             time.sleep(wait)
+
+
+def _keep_alive(connection: http.client.HTTPConnection) -> None:
+    """Notices by TCP that a server is gone, where it is silent until the whole answer comes."""
+    connection.connect()
+    if connection.sock.family != socket.AF_UNIX:
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                connection.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _whole_event(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer that came whole, in the form of a stream's events."""
+    choices = [{**choice, "delta": choice["message"]} for choice in answer["choices"]]
+    return {**answer, "choices": choices}
 
 
 def _wait(retry_after: str | None, attempt: int) -> float:

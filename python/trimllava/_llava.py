@@ -21,8 +21,8 @@ from ._pictures import Picture, name_of
 from ._program import ServerProcess
 from ._requests import AnswerEvents, Options, body, user_message
 
-QUESTION = "Describe this picture in one sentence."
-"""What is asked where no question is given."""
+QUESTION = "Describe this picture."
+"""What is asked where no question is given, as by `trimllava caption`."""
 
 
 class LLaVA:
@@ -216,7 +216,7 @@ class LLaVA:
 
         def work(index: int, picture: Picture) -> Caption:
             try:
-                answer = self._answer([user_message(question, [picture])], wanted)[0]
+                answer = self._answer([user_message(question, [picture])], wanted, is_streamed=False)[0]
                 return Caption(index, name_of(picture), answer, None)
             except ProgramError:
                 raise
@@ -249,7 +249,7 @@ class LLaVA:
                 events = self._events(messages, options, **more)
                 for _ in events.pieces():
                     pass
-                return events.answer(), events.prune_maps() if more else []
+                return events.answer(), events.prune_maps() if "prune_map" in more else []
             except ConnectionLost:
                 if not pauses:
                     raise

@@ -51,15 +51,12 @@ def user_message(question: str, pictures: Iterable[Picture]) -> dict[str, Any]:
     return {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
 
 
-def body(messages: Sequence[Mapping[str, Any]], options: Options, **more: Any) -> dict[str, Any]:
-    """A streamed request."""
-    return {
-        "messages": list(messages),
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **options.fields(),
-        **more,
-    }
+def body(
+    messages: Sequence[Mapping[str, Any]], options: Options, *, is_streamed: bool = True, **more: Any
+) -> dict[str, Any]:
+    """A request. While somebody reads a streamed answer, the server works in smaller steps."""
+    streaming = {"stream": True, "stream_options": {"include_usage": True}} if is_streamed else {}
+    return {"messages": list(messages), **streaming, **options.fields(), **more}
 
 
 class AnswerEvents:
