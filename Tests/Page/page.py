@@ -132,6 +132,14 @@ class Page:
     def choose(self, *pictures: Path, field: str = "choose") -> None:
         self[field].send_keys("\n".join(map(str, pictures)))
 
+    def drop(self, *paths: Path) -> None:
+        """Drags files and folders over the middle of the page and drops them, as a file manager does."""
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        x, y = self.run("return [innerWidth / 2, innerHeight / 2]")
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, "x": x, "y": y, "data": data}
+            self.driver.execute_cdp_cmd("Input.dispatchDragEvent", event)
+
     def type_question(self, question: str) -> None:
         self["question"].send_keys(question, Keys.ENTER)
 

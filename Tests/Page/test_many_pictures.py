@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def test_a_bad_picture_is_a_row_and_the_others_go_on(table: Page, bad: Path, ser
 
     lines = records(table.download("jsonl", "captions.jsonl"))
     assert set(lines) == set(edited)
+    # The fields that every record of `trimllava caption` has.
+    version = subprocess.run([server.command[0], "--version"], capture_output=True, text=True, check=True)
+    for line in lines.values():
+        assert line["schema_version"] == 1
+        assert line["trimllava_version"] == version.stdout.split()[-1]
     assert lines["bad.jpg"]["error"] == problem[0]
     assert "text" not in lines["bad.jpg"]
     for path in GOOD:
@@ -116,6 +122,25 @@ def test_a_folder_keeps_its_paths(table: Page, tmp_path: Path) -> None:
     # The texts of two pictures never have one name.
     assert len(archive.namelist()) == len(set(archive.namelist())) == 4
     assert "Bilder ü/a/scene.txt" in archive.namelist()
+
+
+def test_a_dropped_folder_keeps_its_paths(table: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "drop"
+    (folder / "inner" / "deep").mkdir(parents=True)
+    (folder / "empty").mkdir()
+    shutil.copy(GOOD[0], folder / "scene.png")
+    shutil.copy(GOOD[1], folder / "inner" / "scene.png")
+    (folder / "inner" / "notes.txt").write_text("no picture", encoding="utf-8")
+    # A browser gives the entries of a folder in parts of at most 100.
+    for number in range(120):
+        shutil.copy(GOOD[0], folder / "inner" / "deep" / f"{number:03}.png")
+    table.drop(folder, GOOD[2])
+    table.wait(lambda: len(states(table)) == 123, "the rows")
+    names = table.texts("#row-body .cell-name")
+    expected = {f"drop/inner/deep/{number:03}.png" for number in range(120)}
+    assert set(names) == expected | {"drop/scene.png", "drop/inner/scene.png", GOOD[2].name}
+    assert "1 file is no picture" in table.text("#many-status")
+    assert not table.run("return document.body.classList.contains('dragging')")
 
 
 def test_equal_names_stay_apart(table: Page) -> None:

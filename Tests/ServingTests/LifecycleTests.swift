@@ -22,6 +22,16 @@ import TrimLLaVA
             #expect(answer.text.contains("Loading model"))
             #expect(answer.headers["retry-after"] != nil)
         }
+        // Nobody has to send a body for that.
+        for path in [
+            "/v1/chat/completions", "/v1/chat/completions/input_tokens", "/v1/completions",
+            "/v1/messages", "/v1/messages/count_tokens", "/api/chat", "/api/generate", "/api/show",
+        ] {
+            let connection = try await RawConnection.open(port)
+            try await connection.send(TestServer.head("POST", path, ["Content-Length": "1000000"]))
+            #expect(try await connection.answer().status == 503, "\(path)")
+            connection.closeQuietly()
+        }
         gate.signal()
         while try await Self.get(port, "/health").status != 200 {
             try await Task.sleep(for: .milliseconds(5))
@@ -49,6 +59,20 @@ import TrimLLaVA
         #expect("\(try #require(refusal))".contains("127.0.0.1:\(port)"))
         server.stop()
         try await running.value
+    }
+
+    @Test func aHostWithoutAnAddressIsAnError() async throws {
+        var options = ServingOptions()
+        options.address = .host("no-such-host.invalid", port: 0)
+        let server = LLaVAServer(options, log: LogLines().logger) { _ throws(LLaVAError) in
+            throw .other("not reached")
+        }
+        let refusal = await #expect(throws: ServingError.self) { try await server.run { _ in } }
+        guard case .unknownHost("no-such-host.invalid", let reason) = refusal else {
+            Issue.record("\(String(describing: refusal))")
+            return
+        }
+        #expect(!reason.isEmpty && !reason.contains("UnknownHost"))
     }
 
     /// Answers on their way are finished; what comes later is refused.

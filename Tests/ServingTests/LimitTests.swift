@@ -183,8 +183,16 @@ import TrimLLaVA
         } _: { server in
             let waiting = try await RawConnection.open(server.port)
             try await waiting.send(
-                TestServer.head("POST", "/v1/chat/completions", ["Content-Length": "2000"]) + "{")
+                TestServer.head("POST", "/v1/chat/completions", ["Content-Length": "2500"])
+                    + String(repeating: " ", count: 2000))
             try await server.waitUntil { try await server.metric("bytes_in_flight") == 2000 }
+            // What is announced and has not come takes no room.
+            let announced = try await RawConnection.open(server.port)
+            try await announced.send(
+                TestServer.head("POST", "/v1/chat/completions", ["Content-Length": "900"]))
+            try await server.waitUntil { try await server.metric("requests_open") == 3 }
+            #expect(try await server.metric("bytes_in_flight") == 2000)
+            try await announced.close()
             let body = text(of: ["messages": .string(String(repeating: "x", count: 1500))])
             let refused = try await server.request("POST", "/v1/chat/completions", body: body)
             #expect(refused.status == 429)

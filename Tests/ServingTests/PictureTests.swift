@@ -54,6 +54,42 @@ import TrimLLaVA
         }
     }
 
+    /// The content decides what a picture is, whatever the address or the name of the file claims.
+    @Test func typesThatLieDoNoHarm() async throws {
+        let names = ["444.jpg", "grey-alpha.png", "lossy.webp", "animated.webp"]
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("trimllava-types-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let media = try #require(realpath(folder.path, nil).map { String(cString: $0) })
+        try await TestServer.run {
+            $0.mediaFolder = media
+        } _: { server in
+            for name in names {
+                let file = try Fixture.bytes("pictures/decode/\(name)")
+                let expected = try Self.expected(server, file)
+                var addresses = [
+                    "image/png", "image/jpeg", "image/webp", "IMAGE/JPG", "text/plain", "",
+                    "image/png;name=a.gif;charset=utf-8",
+                ].map { dataURL(file, type: $0) }
+                for suffix in ["png", "jpg", "webp", "txt"] {
+                    try Data(file).write(to: folder.appendingPathComponent("\(name).\(suffix)"))
+                    addresses.append("file://\(name).\(suffix)")
+                }
+                for address in addresses {
+                    let answer = try await server.chat(exactly(8, [question("What?", [address])]))
+                    let text = try answer.value("choices", "0", "message", "content") as? String
+                    #expect(text == expected, "\(name) as \(address.prefix(40))")
+                }
+                // Half of it is refused, and does not leave anything behind.
+                let half = dataURL(Array(file.prefix(file.count / 2)), type: "image/png")
+                let cut = try await server.chat(exactly(8, [question("What?", [half])]))
+                #expect(cut.status == 400 || cut.status == 200, "\(name) \(cut.text)")
+                try await expectService(server)
+            }
+        }
+    }
+
     /// The header tells the size that the decoded picture has.
     @Test func headersTellTheSize() throws {
         let folder = Fixture.path("pictures/decode")

@@ -93,6 +93,40 @@ import TrimLLaVA
         }
     }
 
+    /// A conversation with a picture in each of its turns goes on until the context is full; then it is refused with
+    /// the numbers, and what was said before can be asked again.
+    @Test func manyTurnsWithPicturesEndInTheContext() async throws {
+        try await TestServer.run("demonstration", context: 1300) {
+            $0.limits.pictures = 64
+        } _: { server in
+            var messages: [JSONValue] = []
+            var texts: [String] = []
+            let keep: JSONValue = ["keep": 32]
+            var refused: RawAnswer?
+            while refused == nil, texts.count < 60 {
+                let name = pictureNames[texts.count % pictureNames.count]
+                messages.append(question("Turn \(texts.count)", [try dataURL(name)]))
+                let answer = try await server.chat(exactly(8, messages, keep))
+                guard answer.status == 200 else {
+                    refused = answer
+                    break
+                }
+                let text = try #require(
+                    try answer.value("choices", "0", "message", "content") as? String)
+                messages.append(["role": "assistant", "content": .string(text)])
+                texts.append(text)
+            }
+            let answer = try #require(refused)
+            #expect(texts.count >= 12)
+            #expect(answer.status == 400)
+            #expect(try answer.value("error", "code") as? String == "context_length_exceeded")
+            #expect(try answer.value("error", "n_ctx") as? Int == 1300)
+            #expect(try answer.value("error", "n_prompt_tokens") as? Int ?? 0 > 1200)
+            var again = Array(messages.prefix(23))
+            #expect(try await Self.turn(server, &again, keep).text == texts[11])
+        }
+    }
+
     @Test func picturesAndTextsInAnyOrderAreAnswered() async throws {
         try await TestServer.run { server in
             for contents in [["wide", "", "small"], ["", "wide", ""], ["small", "small", ""]] {

@@ -3,6 +3,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
@@ -11,10 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from conftest import PROGRAM, post, start, stop
+from conftest import PROGRAM, SAMPLES, post, start, stop
 
 
 def chat(picture: str, **more: object) -> dict:
@@ -89,6 +91,71 @@ def test_https(tmp_path: Path) -> None:
     assert refused.returncode == 1 and str(key) in refused.stderr
 
 
+@pytest.mark.parametrize("kind", ["full disk", "pipe that nobody reads"])
+def test_a_log_that_cannot_be_written_holds_up_nobody(kind: str) -> None:
+    reads, writes = os.pipe()
+    with open(reads, "rb"), open(writes, "wb") as pipe, open("/dev/full", "wb") as full:
+        log: IO[bytes] = full if kind == "full disk" else pipe
+        command = [PROGRAM, "serve", "--port", "0"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        # More lines than a pipe holds.
+        for _ in range(1500):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"{url}v1/nothing", timeout=60)
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+
+
+def test_an_address_that_nobody_can_be_told_is_no_end() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [PROGRAM, "serve", "--port", "0", "--grace", "0"]
+        process = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert any("nobody is told the address" in line for line in process.stderr)
+    assert process.poll() is None
+    process.terminate()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+
+
+def test_a_host_without_an_address() -> None:
+    command = [PROGRAM, "serve", "--host", "no-such-host.invalid", "--port", "0"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "no-such-host.invalid" in refused.stderr and "--host" in refused.stderr
+    assert "UnknownHost" not in refused.stderr
+
+
+def test_a_server_always_has_a_projector(tmp_path: Path) -> None:
+    """A picture sent to a text-only server has crashed others; here there is no such server."""
+    text = SAMPLES.parent.parent / "Sources/Product/DemoModel/Resources/scenes-q8_0.gguf"
+    command = [PROGRAM, "serve", "--port", "0", "--model", str(text)]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2 and "--mmproj" in refused.stderr
+    refused = subprocess.run([*command, "--mmproj", str(text)], capture_output=True, text=True)
+    assert refused.returncode == 1 and str(text) in refused.stderr
+
+
+def test_few_descriptors_are_few_connections() -> None:
+    script = f'ulimit -n 100; exec "{PROGRAM}" serve --port 0'
+    process = subprocess.Popen(
+        ["sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    place = json.loads(process.stdout.readline())
+    assert any("ulimit -n" in line for line in process.stderr)
+    idle = [socket.create_connection((place["host"], place["port"])) for _ in range(200)]
+    with urllib.request.urlopen(f"{place['url']}livez", timeout=60) as answer:
+        assert answer.status == 200
+    for connection in idle:
+        connection.close()
+    process.terminate()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+
+
 class SocketConnection(http.client.HTTPConnection):
     """A connection over a socket in the file system."""
 
@@ -127,6 +194,7 @@ def test_sockets_in_the_file_system(tmp_path: Path) -> None:
         ["--tls-cert", "x"],
         ["--max-queue", "0"],
         ["--max-body", "0"],
+        ["--max-connections", "0"],
         ["--parallel", "none"],
         ["--cors", "example.org"],
         ["--selector", "best"],

@@ -7,8 +7,10 @@ import io
 import json
 import random
 import re
+import struct
 import threading
 import urllib.request
+import zlib
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from conftest import Server, start, stop
+from conftest import SAMPLES, Server, post, start, stop
 
 CLIENTS = 16
 # Bytes that the server may grow by between two rounds of the same load.
@@ -117,4 +119,69 @@ def test_a_crowd_is_served_and_leaves_nothing(pictures: list[str]) -> None:
         pass
     assert metric(server, "bytes_in_flight") == 0
     assert resident_bytes(server) < before + TOLERANCE
+    assert stop(server) == 0
+
+
+MODEL = SAMPLES.parent.parent / "Tests/TestSupport/Fixtures/models/llava-1.5-gqa"
+
+
+def question(file: bytes, **more: object) -> dict:
+    address = f"data:image/png;base64,{base64.b64encode(file).decode()}"
+    content = [
+        {"type": "image_url", "image_url": {"url": address}},
+        {"type": "text", "text": "What?"},
+    ]
+    return {"messages": [{"role": "user", "content": content}], "max_tokens": 1, **more}
+
+
+def plain(number: int, size: tuple[int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, (number % 256, number // 256, 99)).save(file, "PNG")
+    return file.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """A black PNG of very many pixels in very few bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(bytes((1 + (side + 7) // 8) * side), 9)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def test_bombs_are_refused_by_their_header() -> None:
+    server = start("--parallel", "2")
+    assert post(server, question(plain(1, (64, 64)))).status == 200
+    file = bomb(19_000)
+    assert len(file) < 60_000
+    before = resident_bytes(server)
+    for _ in range(20):
+        response = post(server, question(file))
+        assert response.status == 400
+        assert "19000" in json.loads(response.read())["error"]["message"]
+    # One of them would take a gigabyte.
+    assert resident_bytes(server) < before + TOLERANCE
+    assert post(server, question(plain(2, (64, 64)))).status == 200
+    assert stop(server) == 0
+
+
+def test_many_pictures_leave_no_memory_behind() -> None:
+    files = [f"{MODEL}/llava-1.5-gqa{name}-f32.gguf" for name in ("", "-mmproj")]
+    server = start("--parallel", "2", "--model", files[0], "--mmproj", files[1])
+
+    def ask(numbers: range) -> None:
+        for number in numbers:
+            response = post(server, question(plain(number, (200 + number % 50, 300))))
+            assert response.status == 200
+            response.read()
+
+    ask(range(100))
+    before = resident_bytes(server)
+    ask(range(100, 600))
+    # Each of them is 180 kB of pixels, and some kilobytes in the cache of pictures.
+    assert resident_bytes(server) < before + TOLERANCE
+    assert metric(server, "bytes_in_flight") == 0
     assert stop(server) == 0

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Captioning
 import Evaluation
+import Serving
 import TrimLLaVA
 
 /// The line that an error is on a terminal: its own words, and what changes what it is about.
@@ -9,6 +10,7 @@ func errorLine(_ error: any Error) -> String {
     case CaptioningError.recordsExist:
         return "\(error); continue it with --resume, or give another file"
     case CaptioningError.tooManyFailures: return "\(error); see --max-errors"
+    case ServingError.unknownHost: return "\(error); see --host"
     case EvaluationError.otherRun: return "\(error); give another file with --answers"
     default:
         let options = options(changing: libraryError(error))

@@ -31,18 +31,24 @@ enum ProcessStart {
 enum OpenFileLimit {
     /// Descriptors for Dispatch, pictures and outputs.
     private static let needed = 6
+    /// Descriptors of a process whose limit is not known (POSIX, `_POSIX_OPEN_MAX`).
+    private static let fewest = 20
 
     /// Raises the limit as far as the process may, for the connections of a server.
-    static func raise() {
+    ///
+    /// - Returns: the descriptors that the process may have.
+    static func raise() -> Int {
         var limits = rlimit()
         #if canImport(Glibc)
             let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         #else
             let resource = RLIMIT_NOFILE
         #endif
-        guard getrlimit(resource, &limits) == 0 else { return }
+        guard getrlimit(resource, &limits) == 0 else { return fewest }
+        let soft = limits.rlim_cur
         limits.rlim_cur = limits.rlim_max
-        _ = setrlimit(resource, &limits)
+        let granted = setrlimit(resource, &limits) == 0 ? limits.rlim_max : soft
+        return Int(clamping: granted)
     }
 
     /// - Throws: `OpenFileError` if the process may open fewer.

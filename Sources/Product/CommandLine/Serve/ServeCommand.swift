@@ -48,15 +48,20 @@ struct ServeCommand: ParsableCommand {
         try TextInput.checkArguments()
         try checkingFiles { files in try files.reads(model) }
         try OpenFileLimit.check()
-        OpenFileLimit.raise()
+        let descriptors = OpenFileLimit.raise()
         if model.textFile == nil, !quiet {
             StandardError.report(
                 "no --model given: using the demonstration model, which knows only drawn scenes")
         }
-        var log = Logger(label: "trimllava") { StreamLogHandler.standardError(label: $0) }
+        let stream = LogStream(descriptor: STDERR_FILENO)
+        defer { stream.finish(within: Self.lastSeconds) }
+        var log = Logger(label: "trimllava") {
+            StreamLogHandler(label: $0, stream: stream, metadataProvider: nil)
+        }
         log.logLevel = quiet ? .warning : .info
+        let options = try servingOptions(descriptors, log)
         let (text, projector, loadOptions) = (model.model, model.mmproj, model.loadOptions)
-        let server = LLaVAServer(try servingOptions(), log: log) {
+        let server = LLaVAServer(options, log: log) {
             onProgress throws(LLaVAError) in
             try LLaVA(text: text, projector: projector, options: loadOptions) { progress in
                 if case .packing(let done) = progress { onProgress(done) }
@@ -66,14 +71,22 @@ struct ServeCommand: ParsableCommand {
         defer { signals.stop() }
         let parent = exitWithParent ? ParentWatch { server.stop() } : nil
         defer { parent?.stop() }
-        try waiting(for: {
-            try await server.run { address in try? writeOutput(address.line + "\n") }
+        try waiting(for: { [log] in
+            try await server.run { address in
+                do { try writeOutput(address.line + "\n") } catch {
+                    log.error("\(error); nobody is told the address")
+                }
+            }
         })
+        stream.finish(within: Self.lastSeconds)
         // The clean-up of `exit` would free memory under the threads that load the model or answer.
         _exit(0)
     }
 
-    private func servingOptions() throws -> ServingOptions {
+    /// Seconds in which the last lines of the log are written.
+    private static let lastSeconds = 2.0
+
+    private func servingOptions(_ descriptors: Int, _ log: Logger) throws -> ServingOptions {
         var options = ServingOptions()
         options.address = try address.address()
         options.certificate = address.certificate
@@ -90,6 +103,14 @@ struct ServeCommand: ParsableCommand {
         options.defaults = pruning.options(keeping: .automatic)
         options.template = template
         options.limits = limits.limits
+        options.limits.fit(descriptors: descriptors)
+        if options.limits.connections < limits.maxConnections {
+            log.warning(
+                """
+                only \(options.limits.connections) connections at a time: the process may have \(descriptors) \
+                descriptors; see ulimit -n
+                """)
+        }
         return options
     }
 

@@ -39,6 +39,12 @@ struct ServeLimitOptions: ParsableArguments {
             valueName: "count"))
     var maxQueue: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Most connections. Beyond them, those that wait for a request make room for new ones.",
+            valueName: "count"))
+    var maxConnections = 1024
+
     @Option(help: ArgumentHelp("Largest body of a request in MB.", valueName: "MB"))
     var maxBody = 64
 
@@ -64,6 +70,7 @@ struct ServeLimitOptions: ParsableArguments {
     func validate() throws {
         let checks: [(name: String, value: Int?, range: ClosedRange<Int>)] = [
             ("--max-queue", maxQueue, 1...1_000_000), ("--max-body", maxBody, 1...4096),
+            ("--max-connections", maxConnections, 1...1_000_000),
             ("--max-pictures", maxPictures, 0...1024), ("--max-tokens", maxTokens, 1...1_000_000),
             ("--request-timeout", requestTimeout, 1...1_000_000), ("--grace", grace, 0...86_400),
         ]
@@ -80,6 +87,7 @@ struct ServeLimitOptions: ParsableArguments {
     var limits: ServingLimits {
         var limits = ServingLimits()
         limits.queued = maxQueue
+        limits.connections = maxConnections
         limits.bodyBytes = maxBody * 1_000_000
         limits.bytesInFlight = max(limits.bytesInFlight, 4 * limits.bodyBytes)
         limits.pictures = maxPictures

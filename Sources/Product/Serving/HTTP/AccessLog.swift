@@ -12,9 +12,6 @@ struct AccessLog: RouterMiddleware {
     let connections: Connections
     let routes: [Routes.Route]
 
-    /// Asked for every few seconds by programs; of no interest in a log.
-    private static let quietPaths: Set<String> = ["/health", "/v1/health", "/livez", "/metrics"]
-
     func handle(
         _ request: Request, context: ServerContext,
         next: (Request, ServerContext) async throws -> Response
@@ -86,7 +83,7 @@ struct AccessLog: RouterMiddleware {
         let code = isGone ? 499 : facts.lateError?.status.code ?? status.code
         metrics.requestEnded(
             route: route, status: code, seconds: context.exchange.seconds, facts.answers)
-        let level: Logger.Level = Self.quietPaths.contains(route) ? .debug : .info
+        let level: Logger.Level = Routes.ofSupervisors.contains(route) ? .debug : .info
         log.log(
             level: level, "request",
             metadata: Self.metadata(request, context.exchange, route: route, status: code))

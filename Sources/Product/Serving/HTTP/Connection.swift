@@ -44,27 +44,81 @@ final class Connection: Sendable {
     }
 }
 
-/// The connections that are open.
+/// The connections that are open, and which of them wait for a request.
 final class Connections: Sendable {
-    private let open = Mutex<[ObjectIdentifier: Connection]>([:])
+    private struct State {
+        var open: [ObjectIdentifier: Connection] = [:]
+        var idle = IdleChannels()
+    }
+
+    private let state = Mutex(State())
 
     /// How many there are.
-    var count: Int { open.withLock(\.count) }
+    var count: Int { state.withLock(\.open.count) }
 
-    /// A new connection on a channel.
+    /// A new connection on a channel; it waits for its first request.
     func add(_ channel: any Channel) -> Connection {
         let connection = Connection()
-        open.withLock { $0[ObjectIdentifier(channel)] = connection }
+        state.withLock { state in
+            state.open[ObjectIdentifier(channel)] = connection
+            state.idle.append(channel)
+        }
         return connection
     }
 
     /// The connection on a channel; nil once it is closed.
     func connection(on channel: any Channel) -> Connection? {
-        open.withLock { $0[ObjectIdentifier(channel)] }
+        state.withLock { $0.open[ObjectIdentifier(channel)] }
     }
+
+    /// A request has come on a channel.
+    func noteRequest(on channel: any Channel) { state.withLock { $0.idle.remove(channel) } }
+
+    /// All requests on a channel are answered.
+    func noteAnswered(_ channel: any Channel) { state.withLock { $0.idle.append(channel) } }
+
+    /// The channel that has waited for a request for the longest time; it counts as idle no more.
+    func takeLongestIdle() -> (any Channel)? { state.withLock { $0.idle.removeFirst() } }
 
     /// A channel is closed.
     func remove(_ channel: any Channel) {
-        open.withLock { $0[ObjectIdentifier(channel)] = nil }
+        state.withLock { state in
+            state.open[ObjectIdentifier(channel)] = nil
+            state.idle.remove(channel)
+        }
+    }
+}
+
+/// Channels without a request, in the order in which they became so.
+private struct IdleChannels {
+    private var turns: [ObjectIdentifier: Int] = [:]
+    /// Channels by turn; an entry whose turn is not the channel's own is out of date.
+    private var queue: [(turn: Int, channel: any Channel)] = []
+    private var first = 0
+    private var nextTurn = 0
+
+    mutating func append(_ channel: any Channel) {
+        turns[ObjectIdentifier(channel)] = nextTurn
+        queue.append((nextTurn, channel))
+        nextTurn += 1
+        if queue.count > 2 * turns.count + 64 { dropOutdated() }
+    }
+
+    mutating func remove(_ channel: any Channel) { turns[ObjectIdentifier(channel)] = nil }
+
+    mutating func removeFirst() -> (any Channel)? {
+        while first < queue.count {
+            let entry = queue[first]
+            first += 1
+            guard turns[ObjectIdentifier(entry.channel)] == entry.turn else { continue }
+            remove(entry.channel)
+            return entry.channel
+        }
+        return nil
+    }
+
+    private mutating func dropOutdated() {
+        queue = queue[first...].filter { turns[ObjectIdentifier($0.channel)] == $0.turn }
+        first = 0
     }
 }

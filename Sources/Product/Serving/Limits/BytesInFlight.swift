@@ -28,6 +28,9 @@ final class BytesInFlight: Sendable {
     /// Bytes that are taken.
     var count: Int { taken.withLock { $0 } }
 
+    /// Whether there is room for more bytes at present.
+    func hasRoom(for more: Int) -> Bool { taken.withLock { $0 + more <= limit } }
+
     /// A share without bytes.
     func share() -> Share { Share(self) }
 

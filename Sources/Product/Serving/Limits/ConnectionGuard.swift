@@ -3,8 +3,8 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Watches one connection: cuts clients that are too slow, tells requests that theirs has left, and answers
-/// `Expect: 100-continue`.
+/// Watches one connection: makes room for it, cuts clients that are too slow, tells requests that theirs has left,
+/// and answers `Expect: 100-continue`.
 ///
 /// It belongs to the channel's event loop.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unchecked Sendable {
@@ -23,11 +23,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     /// Requests whose answers are not written.
     private var unanswered = 0
     private var isReadingBody = false
+    private var bodyBytes = 0
+    /// Whether there were too many connections when this one came.
+    private var isBeyondLimit = false
+    /// Whether the rest of what comes is read by nobody.
+    private var isRefused = false
     /// Whether the request was answered before its body had come.
     private var endsAfterBody = false
 
     /// Seconds in which a client may go on with a body that nobody reads; it would not see the answer otherwise.
     private static let lingerSeconds = 5
+    /// Seconds that a client beyond the limit has for its head.
+    private static let secondsBeyondLimit = 2
 
     init(_ limits: ServingLimits, _ connections: Connections) {
         self.limits = limits
@@ -37,8 +44,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     // MARK: The connection
 
     func handlerAdded(context: ChannelHandlerContext) {
+        makeRoom(context)
         connection = connections.add(context.channel)
-        schedule(context, within: limits.headSeconds)
+        schedule(context, within: isBeyondLimit ? Self.secondsBeyondLimit : limits.headSeconds)
+    }
+
+    /// Ends the connection that has waited for a request for the longest time, where there are as many as may be.
+    ///
+    /// Where none waits, this one is beyond the limit.
+    private func makeRoom(_ context: ChannelHandlerContext) {
+        guard connections.count >= limits.connections else { return }
+        if let idle = connections.takeLongestIdle() {
+            idle.close(promise: nil)
+        } else {
+            isBeyondLimit = true
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { end(context) }
@@ -71,25 +91,45 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            unanswered += 1
-            let length = head.headerFields[.contentLength].flatMap { Int($0) } ?? 0
-            schedule(
-                context, within: limits.bodySeconds + length / limits.slowestBytesPerSecond)
+            connections.noteRequest(on: context.channel)
             isReadingBody = true
-            answerExpectation(of: head, length: length, context)
-        case .body: break
+            expectBody(context)
+            if isBeyondLimit, !Routes.ofSupervisors.contains(head.path ?? "") {
+                return refuse(head, context)
+            }
+            unanswered += 1
+            answerExpectation(of: head, context)
+        case .body(let part): bodyBytes += part.readableBytes
         case .end:
             isReadingBody = false
             deadline?.cancel()
             if endsAfterBody { context.close(promise: nil) }
         }
-        context.fireChannelRead(data)
+        if !isRefused { context.fireChannelRead(data) }
+    }
+
+    /// Tells a client that there are too many connections.
+    private func refuse(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+        isRefused = true
+        let error = APIError.unavailable(
+            "there are too many connections, \(limits.connections) with requests in work")
+        var response = error.response(Dialect(path: head.path ?? "/")).head
+        response.headerFields[.connection] = "close"
+        let body = ByteBuffer(bytes: error.body(Dialect(path: head.path ?? "/")).line)
+        response.headerFields[.contentLength] = "\(body.readableBytes)"
+        context.write(wrapOutboundOut(.head(response)), promise: nil)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        // It sees the answer only if all is read that it sends.
+        endsAfterBody = true
+        schedule(context, within: Self.lingerSeconds)
     }
 
     /// Asks a client that waits for leave to send a body for it, unless the body is too large.
     private func answerExpectation(
-        of head: HTTPRequest, length: Int, _ context: ChannelHandlerContext
+        of head: HTTPRequest, _ context: ChannelHandlerContext
     ) {
+        let length = head.headerFields[.contentLength].flatMap { Int($0) } ?? 0
         guard head.headerFields[.expect]?.lowercased() == "100-continue",
             length <= limits.bodyBytes
         else { return }
@@ -101,8 +141,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(var head) where isReadingBody && head.status.kind != .informational:
-            // The client is not to send another request after a body that nobody reads.
+        case .head(var head)
+        where (isReadingBody || isBeyondLimit) && head.status.kind != .informational:
+            // The client is not to send another request after a body that nobody reads, or where there is no room.
             head.headerFields[.connection] = "close"
             return context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .head, .body: return context.write(data, promise: promise)
@@ -117,6 +158,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
             handler.stall?.cancel()
             guard handler.unanswered == 0, context.channel.isActive else { return }
             handler.endsAfterBody = handler.isReadingBody
+            if handler.isBeyondLimit, !handler.isReadingBody {
+                return context.close(promise: nil)
+            }
+            handler.connections.noteAnswered(context.channel)
             handler.schedule(
                 context,
                 within: handler.isReadingBody
@@ -139,6 +184,28 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     private func schedule(_ context: ChannelHandlerContext, within seconds: Int) {
         deadline?.cancel()
         deadline = close(context, after: seconds)
+    }
+
+    /// Gives the client time for a body by what has come of it.
+    private func expectBody(_ context: ChannelHandlerContext) {
+        bodyBytes = 0
+        checkBody(context, begun: .now(), after: limits.bodySeconds)
+    }
+
+    private func checkBody(
+        _ context: ChannelHandlerContext, begun: NIODeadline, after seconds: Int
+    ) {
+        deadline?.cancel()
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: .seconds(Int64(seconds))) {
+            let (handler, context) = bound.value
+            let granted =
+                handler.limits.bodySeconds + handler.bodyBytes
+                / handler.limits.slowestBytesPerSecond
+            let left = granted - Int((NIODeadline.now() - begun).nanoseconds / 1_000_000_000)
+            guard left > 0 else { return context.close(promise: nil) }
+            handler.checkBody(context, begun: begun, after: left)
+        }
     }
 
     private func expectProgress(_ context: ChannelHandlerContext) {

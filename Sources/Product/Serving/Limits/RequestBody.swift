@@ -6,12 +6,17 @@ import Hummingbird
 extension ServerState {
     /// Reads the JSON document that a request carries.
     ///
-    /// Its bytes count as in flight until the request is over.
+    /// Its bytes count as in flight from when they come until the request is over: what a client only announces
+    /// takes no room from others.
     ///
-    /// - Throws: `APIError`.
+    /// - Throws: `APIError`; of status 503, before the body is read, where there is no model to answer.
     func fields(of request: Request, _ context: ServerContext) async throws -> JSONFields {
-        try JSONDocument.fields(try await body(of: request, context))
+        _ = try model()
+        return try JSONDocument.fields(try await body(of: request, context))
     }
+
+    /// Memory that is taken for a body before it comes.
+    private static let reservedBytes = 1 << 20
 
     private func body(of request: Request, _ context: ServerContext) async throws -> Data {
         let limit = options.limits.bodyBytes
@@ -24,19 +29,15 @@ extension ServerState {
         let share = bytesInFlight.share()
         context.exchange.hold(share)
         let busy = APIError.busy("the server has too many bytes in work", retryAfter: 5)
-        var announced = 0
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }) {
-            guard length <= limit else { throw tooLarge }
-            guard share.grow(by: length) else { throw busy }
-            announced = length
-        }
+        let announced = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+        guard announced <= limit else { throw tooLarge }
+        guard bytesInFlight.hasRoom(for: announced) else { throw busy }
         var body = Data()
-        body.reserveCapacity(announced)
+        body.reserveCapacity(min(announced, Self.reservedBytes))
         do {
             for try await part in request.body {
-                let more = body.count + part.readableBytes
-                guard more <= limit else { throw tooLarge }
-                if more > announced, !share.grow(by: part.readableBytes) { throw busy }
+                guard body.count + part.readableBytes <= limit else { throw tooLarge }
+                guard share.grow(by: part.readableBytes) else { throw busy }
                 body.append(contentsOf: part.readableBytesView)
             }
         } catch let error as APIError {

@@ -18,11 +18,11 @@ public struct ServingLimits: Sendable {
     public var queued: Int?
     /// Bytes of all bodies and pictures that are on their way.
     public var bytesInFlight = 512 << 20
-    /// Connections.
+    /// Connections; beyond them, those that wait for a request make room for new ones.
     public var connections = 1024
     /// Seconds for the first head of a connection.
     public var headSeconds = 10
-    /// Seconds for a body, besides those that `slowestBytesPerSecond` grants.
+    /// Seconds for a body, besides those that its bytes grant by `slowestBytesPerSecond`.
     public var bodySeconds = 30
     /// The slowest that a body may come.
     public var slowestBytesPerSecond = 32 << 10
@@ -36,6 +36,18 @@ public struct ServingLimits: Sendable {
     public var graceSeconds = 30
     /// Tokens of an answer where the request does not say.
     public var answerTokens = 512
+
+    /// Connections beyond the limit, on which clients are told that there are too many.
+    var spareConnections: Int { max(1, min(256, connections / 4)) }
+
+    /// Lowers the number of connections to what so many descriptors are enough for.
+    public mutating func fit(descriptors: Int) {
+        let available = descriptors - Self.otherDescriptors
+        connections = min(connections, max(1, max(available - 256, available * 4 / 5)))
+    }
+
+    /// Descriptors of event loops, signals, files and so on.
+    private static let otherDescriptors = 64
 
     /// The usual limits.
     public init() {}

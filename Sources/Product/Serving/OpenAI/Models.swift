@@ -33,6 +33,8 @@ struct Models {
             "created": .integer(Int(model.created.timeIntervalSince1970)),
             "context": .integer(model.llava.context),
             "max_model_len": .integer(model.llava.context),
+            "schema_version": .integer(OutputSchema.version),
+            "trimllava_version": .string(Release.version),
             "capabilities": ["completion", "multimodal"],
             "selectors": .array(TokenSelectors.names.map { .string($0) }),
             "default_selector": .string((options.pruning ?? options.defaults).selector),

@@ -121,7 +121,8 @@ public final class LLaVAServer: Sendable {
             router: router(), server: builder,
             configuration: ApplicationConfiguration(
                 address: options.address.bindAddress, serverName: nil, backlog: 512,
-                availableConnectionsDelegate: .maximum(limits.connections, logger: quietLog)),
+                availableConnectionsDelegate: .maximum(
+                    limits.connections + limits.spareConnections, logger: quietLog)),
             onServerRunning: { [self] channel in
                 onListening(ListeningAddress(channel, options))
                 startLoading()

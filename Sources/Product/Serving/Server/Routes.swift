@@ -26,6 +26,9 @@ enum Routes {
         }
     }
 
+    /// What supervisors and scrapers ask for every few seconds.
+    static let ofSupervisors: Set<String> = ["/health", "/v1/health", "/livez", "/metrics"]
+
     /// Everything that a server answers.
     static func all(_ server: ServerState) -> [Route] {
         let (health, models) = (Health(server: server), Models(server: server))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server under load: started, watched, killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from .client import Place, get
+
+READY_SECONDS = 600.0  # that loading a model may take
+
+
+class LoadError(Exception):
+    """The load cannot be measured; the message says why."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program and the options of every server that is started."""
+
+    path: Path
+    options: list[str]
+
+    def command(self, *options: str) -> list[str]:
+        return [str(self.path), "serve", "--exit-with-parent", *self.options, *options]
+
+
+class Server:
+    """A running `trimllava serve`, ready to answer."""
+
+    def __init__(self, process: subprocess.Popen, place: Place, listening_seconds: float) -> None:
+        self.process, self.place = process, place
+        self.listening_seconds = listening_seconds
+        self.ready_seconds = 0.0
+
+    @staticmethod
+    async def start(
+        program: Program, *options: str, log: int | IO[bytes] = subprocess.DEVNULL, port: int = 0
+    ) -> Server:
+        """Starts a server and waits until its model is loaded."""
+        started = time.monotonic()
+        place_options = () if "--unix-socket" in options else ("--port", str(port))
+        command = program.command(*options, *place_options)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        assert process.stdout is not None
+        line = await asyncio.to_thread(process.stdout.readline)
+        if not line:
+            raise LoadError(f"`{' '.join(command)}` ended with {process.wait()}")
+        listening = json.loads(line)
+        place = Place(listening.get("port"), listening.get("unix_socket"))
+        server = Server(process, place, time.monotonic() - started)
+        while (await get(place, "/health"))[0] != 200:
+            if process.poll() is not None or time.monotonic() - started > READY_SECONDS:
+                raise LoadError("the server did not load its model")
+            await asyncio.sleep(0.05)
+        server.ready_seconds = time.monotonic() - started
+        return server
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ends it as a supervisor does."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def memory(self, name: str = "VmRSS") -> int:
+        """Bytes of resident memory (VmRSS), or the most there ever were (VmHWM)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(rf"^{name}:\s*(\d+) kB", status, re.MULTILINE)
+        if found is None:
+            raise LoadError(f"the system does not report {name}")
+        return int(found[1]) << 10
+
+    async def metric(self, name: str) -> float:
+        _, text = await get(self.place, "/metrics")
+        found = re.search(rf"^trimllava_{name} (\S+)$", text, re.MULTILINE)
+        if found is None:
+            raise LoadError(f"the server has no metric {name}")
+        return float(found[1])
+
+    async def wait_until_idle(self) -> float:
+        """Seconds until no answer is in work."""
+        started = time.monotonic()
+        while await self.metric("requests_processing") + await self.metric("requests_deferred") > 0:
+            await asyncio.sleep(0.02)
+        return time.monotonic() - started
+
+
+@contextlib.asynccontextmanager
+async def running(program: Program, *options: str, **more: object) -> AsyncIterator[Server]:
+    server = await Server.start(program, *options, **more)  # type: ignore[arg-type]
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass
+class Memory:
+    """Samples of a server's resident memory, one a second."""
+
+    server: Server
+    samples: list[int] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def sampled(self) -> Iterator[Memory]:
+        task = asyncio.ensure_future(self._sample())
+        try:
+            yield self
+        finally:
+            task.cancel()
+
+    async def _sample(self) -> None:
+        while self.server.is_alive:
+            self.samples.append(self.server.memory())
+            await asyncio.sleep(1)
+
+    def slope(self) -> float:
+        """Bytes a minute by which it grew in the second half, by least squares."""
+        half = self.samples[len(self.samples) // 2 :]
+        if len(half) < 2:
+            return 0.0
+        middle = (len(half) - 1) / 2
+        mean = sum(half) / len(half)
+        over = sum((place - middle) * (value - mean) for place, value in enumerate(half))
+        return 60 * over / sum((place - middle) ** 2 for place in range(len(half)))
