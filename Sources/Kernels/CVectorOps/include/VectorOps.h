@@ -353,6 +353,21 @@ VECTOR_OP HalfVector brain_floats_from_floats(FloatVector values) {
     return low_halves((is_nan & ((bits >> 16) | 0x40)) | (~is_nan & rounded));
 }
 
+/// `brain_floats_from_floats` for `dot_brain_floats`, in which subnormal numbers may count as zero.
+VECTOR_OP HalfVector brain_floats_for_dot(FloatVector values) {
+#if defined(__AVX512BF16__) && LANE_COUNT == 16
+    return (HalfVector)_mm512_cvtneps_pbh((__m512)values);
+#else
+    return brain_floats_from_floats(values);
+#endif
+}
+
+/// Words of two such numbers, the first in the low halves.
+VECTOR_OP WordVector brain_float_pairs(FloatVector low, FloatVector high) {
+    return words_from_halves(brain_floats_for_dot(low))
+        | words_from_halves(brain_floats_for_dot(high)) << 16;
+}
+
 /// Replaces every byte, 0 to 15, by the byte of a table of 16 that it names.
 VECTOR_OP IntVector lookup_bytes(IntVector indices, const uint8_t *table) {
 #if LANE_COUNT == 16
