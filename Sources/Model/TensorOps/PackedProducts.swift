@@ -53,8 +53,8 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
             guard let matrix = layer.packed else { continue }
             let count = chunkCount(matrix)
             guard chunk >= count else {
-                let size = panelsPerChunk(matrix)
-                let panels = (chunk * size)..<min((chunk + 1) * size, matrix.panelCount)
+                let all = matrix.panelCount
+                let panels = (chunk * all / count)..<((chunk + 1) * all / count)
                 // The last panel is stored apart if it is not full.
                 let full = panels.clamped(to: 0..<matrix.fullPanelCount)
                 multiply(layer, matrix, full, into: result, thread)
@@ -65,12 +65,17 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         }
     }
 
+    /// Chunks of a matrix, as many for each thread, which differ by a panel at most: none waits long for the
+    /// last.
     private func chunkCount(_ matrix: PackedMatrix) -> Int {
-        let panels = panelsPerChunk(matrix)
-        return (matrix.panelCount + panels - 1) / panels
+        let panels = mostPanelsPerChunk(matrix)
+        let (count, threads) = (
+            (matrix.panelCount + panels - 1) / panels, ops.pool.threadCount
+        )
+        return min((count + threads - 1) / threads * threads, matrix.panelCount)
     }
 
-    private func panelsPerChunk(_ matrix: PackedMatrix) -> Int {
+    private func mostPanelsPerChunk(_ matrix: PackedMatrix) -> Int {
         let byWork = share / (PanelKind.columns * matrix.inputs * rows.floats.rows)
         guard let values = quantisedRows(matrix), values.tiles.count > 1 else {
             return max(1, byWork)
