@@ -6,6 +6,7 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     private let layers: Layers
     private let rows: PackedInput
     private let results: Results
+    private let end: ProductEnd
     private let ops: TensorOps
     /// Multiplications that a chunk should have.
     private let share: Int
@@ -24,10 +25,14 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     /// cache of 1 MB, so that the rows come from the third level once for all of these panels.
     private static var panelBytesPerChunk: Int { 1 << 19 }
 
-    init(_ layers: Layers, _ rows: PackedInput, into results: Results, _ ops: TensorOps) {
+    init(
+        _ layers: Layers, _ rows: PackedInput, into results: Results, _ end: ProductEnd,
+        _ ops: TensorOps
+    ) {
         self.layers = layers
         self.rows = rows
         self.results = results
+        self.end = end
         self.ops = ops
         fewestChunks = Self.chunksPerThread * ops.pool.threadCount
         var multiplications = 0
@@ -113,12 +118,13 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         let (panels, superblocks) = (matrix.panel(run.lowerBound), matrix.superblocks)
         let expansion = expansion(matrix, values)
         let expandedBytes = superblocks * (expansion?.superblockBytes ?? 0)
-        let memory = ops.scratch.floats(
-            PanelTarget.edgeCount + run.count * expandedBytes / 4, thread: thread)
+        let tileCount = PanelTarget.tileCount(panels: run.count)
+        let memory = ops.scratch.floats(tileCount + run.count * expandedBytes / 4, thread: thread)
         let target = PanelTarget(
-            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, ops.kernels.add)
+            result, matrix.outputs(ofPanels: run), bias: layer.bias, end, tile: memory,
+            ops.kernels.add)
         if let expansion {
-            let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
+            let expanded = UnsafeMutableRawPointer(memory + tileCount)
             for (place, panel) in run.enumerated() {
                 expansion.expand(
                     matrix.panel(panel), superblocks, expanded + place * expandedBytes)
@@ -142,8 +148,9 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     ) {
         let (panel, inputs) = (matrix.panel(index), matrix.inputs)
         let target = PanelTarget(
-            result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias,
-            edge: ops.scratch.floats(PanelTarget.edgeCount, thread: thread), ops.kernels.add)
+            result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias, end,
+            tile: ops.scratch.floats(PanelTarget.tileCount(panels: 1), thread: thread),
+            ops.kernels.add)
         if layer.roundsInputs, let values = rows.brainFloats {
             let product = ops.kernels.floatPanels.brainFloatProduct
             target.store(rows.floatTiles) { _, range, out, stride in
