@@ -124,6 +124,33 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
         }
     }
 
+    /// Layers of bytes, of floats, of rounded floats, and one that is not packed.
+    @Test(arguments: [1, 31, 64, 20 * 32 + 5], [0, 1, 7, 50])
+    func functionsAndSumsHaveTheBitsOfOnesAfterwards(outputs: Int, rows: Int) throws {
+        for table in KernelTable.available {
+            let ops = TensorOps(
+                kernels: table, pool: WorkerPool(threadCount: 2), activationMode: .pow2)
+            let input = Activations(gaussians(rows * 256, seed: 1), width: 256)
+            var layers = try [BlockFormat.q8_0, .q6_K, .f16, .bf16].map {
+                try layer($0, outputs: outputs, inputs: 256, roundsInputs: $0 == .bf16, ops)
+            }
+            layers.append(LinearLayer(weight: layers[2].weight, bias: layers[2].bias))
+            for layer in layers {
+                let products = ops.linear(layer, input)
+                let before = gaussians(rows * outputs, seed: 4)
+                let sum = Activations(before, width: outputs)
+                ops.addLinear(layer, input, to: sum)
+                #expect(sum.array == zip(before, products.array).map { $0 + $1 })
+                for function in [FeedForwardActivation.quickGELU, .gelu] {
+                    let found = ops.linear(layer, input, then: function)
+                    let expected = products.copy(rows: 0..<rows)
+                    ops.apply(function, to: expected)
+                    #expect(found.array == expected.array)
+                }
+            }
+        }
+    }
+
     @Test func layersOfFloatsAndBytesShareAnInput() throws {
         let ops = TensorOps(
             kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: 2),

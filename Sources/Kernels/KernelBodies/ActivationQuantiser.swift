@@ -70,30 +70,24 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
     private func reach(_ largest: Int32, _ row: Int, blocks: Int) -> Int32 {
         // Twice a number of the largest exponent would be infinite.
         guard Scaling.isPowerOfTwo, largest < Self.infinity &- (1 &<< 23) else { return largest }
-        let factors = quarter_powers()
-        let rowLargest = Float(bitPattern: UInt32(bitPattern: largest))
-        let candidates = unsafeBitCast(
-            FloatVector(repeating: rowLargest) * factors, to: IntVector.self)
-        var squares = FloatVector(repeating: 0)
+        let reaches = quarter_powers(Float(bitPattern: UInt32(bitPattern: largest)))
+        var squares = quarter_powers(0)
         for block in 0..<blocks {
             let magnitude = scale(block, row).load(as: Int32.self)
-            let exponents = Self.exponents(candidates, magnitude)
-            let square = (IntVector(repeating: 127) &- exponents &- exponents) &<< 23
-            squares += unsafeBitCast(square, to: FloatVector.self)
+            squares = add_squared_units(squares, reaches, magnitude, Self.largestExponent)
         }
+        let factors = quarter_powers(1)
         squares *= factors * factors
         var best = 0
         for candidate in 1..<4 where squares[candidate] < squares[best] { best = candidate }
-        return candidates[best]
+        return Int32(bitPattern: reaches[best].bitPattern)
     }
 
-    /// How often a block's magnitude may be doubled without exceeding each reach: the difference of two
+    /// How often a block's magnitude may be doubled without exceeding the reach: the difference of two
     /// floats' bits counts that.
     @inline(__always)
-    private static func exponents(_ reaches: IntVector, _ magnitude: Int32) -> IntVector {
-        smaller_int(
-            (reaches &- IntVector(repeating: magnitude)) &>> 23,
-            IntVector(repeating: largestExponent))
+    private static func exponent(_ reach: Int32, _ magnitude: Int32) -> Int32 {
+        min((reach &- magnitude) &>> 23, largestExponent)
     }
 
     /// Where a block's scale is stored.
@@ -135,7 +129,8 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
             let (low, high) = roundBlock(values + 32 &* block, factor, target)
             let sum = low &+ high
             func word(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
-            word(ActivationTile.negativeSum(block, rows)).storeBytes(of: 0 &- sum, as: Int32.self)
+            word(ActivationTile.negativeSum(block, rows))
+                .storeBytes(of: -128 &* sum, as: Int32.self)
             word(ActivationTile.negativeHalfSum(2 &* block, rows))
                 .storeBytes(of: -32 &* low, as: Int32.self)
             word(ActivationTile.negativeHalfSum(2 &* block &+ 1, rows))
@@ -154,9 +149,10 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         guard rowMagnitude != 0 else { return (0, 0, 0) }
         let rowLargest = Float(bitPattern: UInt32(bitPattern: rowMagnitude))
         if Scaling.isPowerOfTwo {
-            let exponent = exponents(IntVector(repeating: rowMagnitude), magnitude)[0]
+            let exponent = exponent(rowMagnitude, magnitude)
             let power = Float(bitPattern: UInt32(bitPattern: (127 &+ exponent) &<< 23))
-            return (127 / rowLargest * power, exponent &<< 23, 1 / power)
+            let unit = Float(bitPattern: UInt32(bitPattern: (127 &- exponent) &<< 23))
+            return (127 / rowLargest * power, exponent &<< 23, unit)
         }
         guard magnitude >= smallest else { return (0, 0, 0) }
         let blockLargest = Float(bitPattern: UInt32(bitPattern: magnitude))

@@ -31,7 +31,7 @@ enum Q4_0Panel: NibblePanel {
 
     @inline(__always) static var layout: PanelLayout { .nibbles }
     @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
-        negativeSum &<< IntVector(repeating: 3)
+        negativeSum &>> IntVector(repeating: 4)
     }
 }
 
@@ -49,7 +49,7 @@ enum Q5_0Panel: SixBitPanel {
 
     @inline(__always) static var layout: PanelLayout { .q5_0 }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        negativeSum &<< IntVector(repeating: 4)
+        negativeSum &>> IntVector(repeating: 3)
     }
 }
 

@@ -73,5 +73,6 @@ func floatPanelKernels() -> FloatPanelKernels {
             forEachVector(count) { first, lanes in
                 brain_floats_from_floats(.load(source + first, lanes)).store(out + first, lanes)
             }
-        })
+        },
+        brainFloatAttention: brainFloatAttentionKernels())
 }

@@ -39,8 +39,8 @@ protocol PanelFormat: SendableMetatype {
     static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector)
-    /// Where a block's sum of products starts, given minus the sum of its activations, or minus 32
-    /// times that where blocks have 16.
+    /// Where a block's sum of products starts, given minus 128 times the sum of its activations, or
+    /// minus 32 times that where blocks have 16.
     static func start(_ negativeSum: IntVector) -> IntVector
     static func dot(_ sum: IntVector, _ weights: IntVector, _ quad: IntVector) -> IntVector
     /// Whether the products of a pair are added before they are added to the sum.

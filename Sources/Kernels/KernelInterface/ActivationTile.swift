@@ -16,7 +16,7 @@ public enum ActivationTile {
     @inline(__always)
     public static func part(_ rows: Int) -> Int { 26 &* rows }
 
-    /// In a part: minus the sum of a block of 32 bytes, Int32.
+    /// In a part: minus 128 times the sum of a block of 32 bytes, Int32.
     @inlinable
     @inline(__always)
     public static func negativeSum(_ block: Int, _ rows: Int) -> Int { block &* rows }

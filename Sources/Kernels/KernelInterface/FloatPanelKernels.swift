@@ -41,18 +41,22 @@ public struct FloatPanelKernels: Sendable {
     public var hasBrainFloatDot = false
     /// Rounds activations for `brainFloatProduct`.
     public let brainFloatsFromFloats: BrainFloatRounding
+    /// Prepares `brainFloatProduct`'s operands in attention.
+    public var brainFloatAttention: BrainFloatAttentionKernels
 
     /// Kernels for each kind of panel.
     public init(
         f32: @escaping Product, f16: @escaping Product, bf16: @escaping Product,
         brainFloatProduct: @escaping BrainFloatProduct,
-        brainFloatsFromFloats: @escaping BrainFloatRounding
+        brainFloatsFromFloats: @escaping BrainFloatRounding,
+        brainFloatAttention: BrainFloatAttentionKernels
     ) {
         self.f32 = f32
         self.f16 = f16
         self.bf16 = bf16
         self.brainFloatProduct = brainFloatProduct
         self.brainFloatsFromFloats = brainFloatsFromFloats
+        self.brainFloatAttention = brainFloatAttention
     }
 
     /// The kernel that multiplies by panels of a kind of floats.

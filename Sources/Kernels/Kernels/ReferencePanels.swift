@@ -103,7 +103,7 @@ private struct ReferenceTile {
         let low = quantised[..<16].reduce(0, +)
         let sum = quantised.reduce(0, +)
         let (part, inPart) = (block / 2, block % 2)
-        store(Int32(-sum), part, ActivationTile.negativeSum(inPart, rows), row)
+        store(Int32(-128 * sum), part, ActivationTile.negativeSum(inPart, rows), row)
         store(Int32(-32 * low), part, ActivationTile.negativeHalfSum(2 * inPart, rows), row)
         store(
             Int32(32 * (low - sum)), part, ActivationTile.negativeHalfSum(2 * inPart + 1, rows), row

@@ -106,15 +106,13 @@ public final class Decoder: Sendable {
 
     /// Adds to the rows what the layer computes from the result of its attention.
     private func finish(_ layer: DecoderLayer, _ rows: Activations, _ space: DecoderWorkspace) {
-        ops.linear(layer.attentionOutput, space.attended, into: space.change)
-        ops.add(space.change, to: rows)
+        ops.addLinear(layer.attentionOutput, space.attended, to: rows)
         ops.rmsNorm(
             rows, weight: layer.feedForwardNorm, epsilon: layer.config.epsilon,
             into: space.normed)
         ops.linear(layer.gateAndUp, space.normed, into: space.gateAndUp)
         ops.multiplySiLU(space.gateAndUp[0], by: space.gateAndUp[1])
-        ops.linear(layer.down, space.gateAndUp[0], into: space.change)
-        ops.add(space.change, to: rows)
+        ops.addLinear(layer.down, space.gateAndUp[0], to: rows)
     }
 
     /// The same for some of the rows alone.

@@ -72,8 +72,6 @@ final class DecoderWorkspace {
     let queryKeyValue: [Activations]  // [rows, heads · headWidth], [rows, keyValueWidth] twice
     let attended: Activations  // [rows, heads · headWidth]
     let gateAndUp: [Activations]  // each [rows, feedForwardWidth]
-    /// What a block adds to the rows.
-    let change: Activations  // [rows, width]
     let angles: RotaryEmbedding.Angles
     /// Rows that the last layer and the output layer are computed of, and the logits.
     let last: Activations  // [sequences, width]
@@ -89,7 +87,6 @@ final class DecoderWorkspace {
         ]
         attended = rows(config.attention.queryWidth)
         gateAndUp = [rows(config.feedForwardWidth), rows(config.feedForwardWidth)]
-        change = rows(config.width)
         angles = decoder.roomForAngles()
         last = rows(config.width)
         logits = rows(decoder.vocabularySize)
@@ -120,6 +117,5 @@ final class DecoderWorkspace {
         for activations in gateAndUp { activations.resize(rows: rows) }
         normed.resize(rows: rows)
         attended.resize(rows: rows)
-        change.resize(rows: rows)
     }
 }

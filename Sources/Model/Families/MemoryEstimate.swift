@@ -86,11 +86,11 @@ public struct MemoryEstimate: Sendable, Equatable {
         activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, pictureBytes)
     }
 
-    /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy and
-    /// its change, queries, keys, values, attention, gate and up.
+    /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy,
+    /// queries, keys, values, attention, gate and up.
     private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
         let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
-        return boundedProduct(rows, 3 * config.width + attention + 2 * config.feedForwardWidth)
+        return boundedProduct(rows, 2 * config.width + attention + 2 * config.feedForwardWidth)
     }
 }
 

@@ -30,12 +30,12 @@ extension TensorOps {
     /// The products of packed layers with one input, in one fork-join.
     func packedLinear(
         _ layers: some Collection<LinearLayer>, _ input: Activations, _ scaling: ActivationScaling,
-        into results: some Collection<Activations>
+        into results: some Collection<Activations>, _ end: ProductEnd
     ) {
         guard input.rows > 0 else { return }
         let rows = PackedInput(input, for: layers, scaling, self)
         defer { rows.giveBack(to: buffers) }
-        let products = PackedProducts(layers, rows, into: results, self)
+        let products = PackedProducts(layers, rows, into: results, end, self)
         pool.forEach(products.chunkCount) { products.multiply(chunk: $0, thread: $1) }
     }
 }

@@ -6,6 +6,7 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     private let layers: Layers
     private let rows: PackedInput
     private let results: Results
+    private let end: ProductEnd
     private let ops: TensorOps
     /// Multiplications that a chunk should have.
     private let share: Int
@@ -24,10 +25,14 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     /// cache of 1 MB, which rows on their way from the third level leave in place.
     private static var panelBytesPerChunk: Int { 1 << 18 }
 
-    init(_ layers: Layers, _ rows: PackedInput, into results: Results, _ ops: TensorOps) {
+    init(
+        _ layers: Layers, _ rows: PackedInput, into results: Results, _ end: ProductEnd,
+        _ ops: TensorOps
+    ) {
         self.layers = layers
         self.rows = rows
         self.results = results
+        self.end = end
         self.ops = ops
         fewestChunks = Self.chunksPerThread * ops.pool.threadCount
         var multiplications = 0
@@ -53,8 +58,8 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
             guard let matrix = layer.packed else { continue }
             let count = chunkCount(matrix)
             guard chunk >= count else {
-                let size = panelsPerChunk(matrix)
-                let panels = (chunk * size)..<min((chunk + 1) * size, matrix.panelCount)
+                let all = matrix.panelCount
+                let panels = (chunk * all / count)..<((chunk + 1) * all / count)
                 // The last panel is stored apart if it is not full.
                 let full = panels.clamped(to: 0..<matrix.fullPanelCount)
                 multiply(layer, matrix, full, into: result, thread)
@@ -65,12 +70,17 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         }
     }
 
+    /// Chunks of a matrix, as many for each thread, which differ by a panel at most: none waits long for the
+    /// last.
     private func chunkCount(_ matrix: PackedMatrix) -> Int {
-        let panels = panelsPerChunk(matrix)
-        return (matrix.panelCount + panels - 1) / panels
+        let panels = mostPanelsPerChunk(matrix)
+        let (count, threads) = (
+            (matrix.panelCount + panels - 1) / panels, ops.pool.threadCount
+        )
+        return min((count + threads - 1) / threads * threads, matrix.panelCount)
     }
 
-    private func panelsPerChunk(_ matrix: PackedMatrix) -> Int {
+    private func mostPanelsPerChunk(_ matrix: PackedMatrix) -> Int {
         let byWork = share / (PanelKind.columns * matrix.inputs * rows.floats.rows)
         guard let values = quantisedRows(matrix), values.tiles.count > 1 else {
             return max(1, byWork)
@@ -108,12 +118,13 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         let (panels, superblocks) = (matrix.panel(run.lowerBound), matrix.superblocks)
         let expansion = expansion(matrix, values)
         let expandedBytes = superblocks * (expansion?.superblockBytes ?? 0)
-        let memory = ops.scratch.floats(
-            PanelTarget.edgeCount + run.count * expandedBytes / 4, thread: thread)
+        let tileCount = PanelTarget.tileCount(panels: run.count)
+        let memory = ops.scratch.floats(tileCount + run.count * expandedBytes / 4, thread: thread)
         let target = PanelTarget(
-            result, matrix.outputs(ofPanels: run), bias: layer.bias, edge: memory, ops.kernels.add)
+            result, matrix.outputs(ofPanels: run), bias: layer.bias, end, tile: memory,
+            ops.kernels.add)
         if let expansion {
-            let expanded = UnsafeMutableRawPointer(memory + PanelTarget.edgeCount)
+            let expanded = UnsafeMutableRawPointer(memory + tileCount)
             for (place, panel) in run.enumerated() {
                 expansion.expand(
                     matrix.panel(panel), superblocks, expanded + place * expandedBytes)
@@ -137,8 +148,9 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     ) {
         let (panel, inputs) = (matrix.panel(index), matrix.inputs)
         let target = PanelTarget(
-            result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias,
-            edge: ops.scratch.floats(PanelTarget.edgeCount, thread: thread), ops.kernels.add)
+            result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias, end,
+            tile: ops.scratch.floats(PanelTarget.tileCount(panels: 1), thread: thread),
+            ops.kernels.add)
         if layer.roundsInputs, let values = rows.brainFloats {
             let product = ops.kernels.floatPanels.brainFloatProduct
             target.store(rows.floatTiles) { _, range, out, stride in

@@ -1,30 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 import KernelInterface
 
+/// What becomes of a layer's outputs while they are in the first cache.
+enum ProductEnd: Sendable {
+    /// They are the result.
+    case stored
+    /// A function of them is the result.
+    case activated(KernelTable.InPlace)
+    /// They are added to what the result holds.
+    case added
+}
+
 /// Where the products with one panel, or with consecutive full panels, go.
 struct PanelTarget {
     private let result: Activations
     private let outputs: Range<Int>
     private let bias: [Float]?
-    private let edge: UnsafeMutablePointer<Float>?
+    private let end: ProductEnd
+    /// Where a tile's products are computed that are no result yet; nil where they are computed in their place.
+    private let tile: UnsafeMutablePointer<Float>?  // [rows, stride]
+    private let stride: Int
     private let add: KernelTable.Addition
 
-    /// Numbers of extra memory that a tile needs for a panel that is not full.
-    static let edgeCount = 8 * PanelKind.columns
+    /// Numbers of memory for a tile's products with that many panels.
+    static func tileCount(panels: Int) -> Int { 8 * panels * PanelKind.columns }
 
-    /// - Parameter edge: room for `edgeCount` numbers.
+    /// - Parameter tile: room for the products of a tile with all panels.
     init(
-        _ result: Activations, _ outputs: Range<Int>, bias: [Float]?,
-        edge: UnsafeMutablePointer<Float>, _ add: @escaping KernelTable.Addition
+        _ result: Activations, _ outputs: Range<Int>, bias: [Float]?, _ end: ProductEnd,
+        tile: UnsafeMutablePointer<Float>, _ add: @escaping KernelTable.Addition
     ) {
         self.result = result
         self.outputs = outputs
         self.bias = bias
-        self.edge = outputs.count < PanelKind.columns ? edge : nil
+        self.end = end
         self.add = add
+        var isInPlace = outputs.count % PanelKind.columns == 0
+        if case .added = end { isInPlace = false }
+        self.tile = isInPlace ? nil : tile
+        stride =
+            isInPlace
+            ? result.width
+            : (outputs.count + PanelKind.columns - 1) / PanelKind.columns * PanelKind.columns
     }
 
-    /// Stores what `multiply` writes for each tile of rows, and adds the bias.
+    /// Finishes what `multiply` writes for each tile of rows.
     @inline(__always)
     func store(
         _ tiles: RowTiles,
@@ -32,22 +52,30 @@ struct PanelTarget {
             _ tile: Int, _ rows: Range<Int>, _ out: UnsafeMutablePointer<Float>, _ stride: Int
         ) -> Void
     ) {
-        for tile in 0..<tiles.count {
-            let rows = tiles[tile]
+        for index in 0..<tiles.count {
+            let rows = tiles[index]
             let target = result.row(rows.lowerBound) + outputs.lowerBound
-            multiply(tile, rows, edge ?? target, edge == nil ? result.width : PanelKind.columns)
-            if let edge {
-                for row in 0..<rows.count {
-                    (target + row * result.width).update(
-                        from: edge + row * PanelKind.columns, count: outputs.count)
-                }
-            }
-            bias?.withUnsafeBufferPointer { bias in
-                guard let bias = bias.baseAddress else { return }
-                for row in 0..<rows.count {
-                    add(target + row * result.width, bias + outputs.lowerBound, outputs.count)
-                }
+            let products = tile ?? target
+            multiply(index, rows, products, stride)
+            for row in 0..<rows.count {
+                finish(products + row * stride, target + row * result.width)
             }
         }
+    }
+
+    /// Adds the bias to a row of products and takes them to their place.
+    private func finish(
+        _ products: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>
+    ) {
+        bias?.withUnsafeBufferPointer { bias in
+            guard let bias = bias.baseAddress else { return }
+            add(products, bias + outputs.lowerBound, outputs.count)
+        }
+        switch end {
+        case .stored: break
+        case .activated(let function): function(products, outputs.count)
+        case .added: return add(target, products, outputs.count)
+        }
+        if tile != nil { target.update(from: products, count: outputs.count) }
     }
 }

@@ -17,20 +17,15 @@ extension TensorOps {
         precondition(keys.rows == values.rows && keys.rows > 0)
         precondition(shape.group == 1 && shape.headWidth % 2 == 0)
         let result = activations(rows: queries.rows, width: queries.width)
-        let (roundedKeys, roundedValues) = (brainFloats(keys), brainFloats(values))
-        defer {
-            buffers.giveBack(roundedKeys.buffer)
-            buffers.giveBack(roundedValues.buffer)
-        }
         // Tasks of half a head's queries balance a number of threads that does not divide the
         // heads.
         let parts = shape.heads % pool.threadCount == 0 ? 1 : 2
         pool.forEach(shape.heads * parts) { task, thread in
             let part = task % parts
             let head = AttentionHead(
-                queries: queries, keys: roundedKeys, values: roundedValues, result: result,
+                queries: queries, keys: keys, values: values, result: result,
                 column: task / parts * shape.headWidth, width: shape.headWidth, scale: shape.scale,
-                tokens: keys.rows, kernels: kernels)
+                kernels: kernels.floatPanels)
             head.attend(
                 (part * queries.rows / parts)..<((part + 1) * queries.rows / parts), scratch, thread
             )
@@ -42,20 +37,19 @@ extension TensorOps {
 /// The attention of one head.
 private struct AttentionHead {
     let queries: Activations  // [rows, heads · width]
-    let keys: BrainFloatRows  // [rows, heads · width]
-    let values: BrainFloatRows  // [rows, heads · width]
+    let keys: Activations  // [tokens, heads · width]
+    let values: Activations  // [tokens, heads · width]
     let result: Activations  // [rows, heads · width]
     /// The head's first column.
     let column: Int
     let width: Int
     /// Factor on the scores.
     let scale: Float
-    /// Rows of keys and values.
-    let tokens: Int
-    let kernels: KernelTable
+    let kernels: FloatPanelKernels
 
     private static let rowsPerTile = FloatPanelKernels.rowsPerTile
 
+    private var tokens: Int { keys.rows }
     private var keyPanels: Int { (tokens + PanelKind.columns - 1) / PanelKind.columns }
     private var valuePanels: Int { (width + PanelKind.columns - 1) / PanelKind.columns }
     private var tokenPairs: Int { (tokens + 1) / 2 }
@@ -63,8 +57,9 @@ private struct AttentionHead {
     /// Computes the results of some rows.
     func attend(_ rows: Range<Int>, _ scratch: ThreadScratch, _ thread: Int) {
         let memory = memory(scratch, thread)
-        packKeys(memory.keys)
-        packValues(memory.values)
+        let packing = kernels.brainFloatAttention
+        packing.packColumns(keys.row(0) + column, keys.width, tokens, width, memory.keys)
+        packing.packRows(values.row(0) + column, values.width, tokens, width, memory.values)
         for start in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.rowsPerTile) {
             attend(start..<min(start + Self.rowsPerTile, rows.upperBound), memory)
         }
@@ -98,46 +93,10 @@ private struct AttentionHead {
                 .assumingMemoryBound(to: UInt16.self))
     }
 
-    /// Keys as columns; the two numbers of a pair are neighbours in a row already.
-    private func packKeys(_ panels: UnsafeMutablePointer<UInt32>) {
-        let (columns, pairs) = (PanelKind.columns, width / 2)
-        (panels + (keyPanels - 1) * columns * pairs).update(repeating: 0, count: columns * pairs)
-        for token in 0..<tokens {
-            let row = UnsafeRawPointer(keys.row(token) + column)
-            let target = panels + (token / columns * columns * pairs + token % columns)
-            for pair in 0..<pairs {
-                target[pair &* columns] = row.loadUnaligned(
-                    fromByteOffset: 4 &* pair, as: UInt32.self)
-            }
-        }
-    }
-
-    /// Values unchanged, two rows zipped.
-    private func packValues(_ panels: UnsafeMutablePointer<UInt32>) {
-        let columns = PanelKind.columns
-        panels.update(repeating: 0, count: valuePanels * columns * tokenPairs)
-        for pair in 0..<tokenPairs {
-            let even = values.row(2 * pair) + column
-            // The last of an odd number of rows is zipped with zeros.
-            let hasOdd = 2 * pair + 1 < tokens
-            let odd = hasOdd ? values.row(2 * pair + 1) + column : even
-            let mask: UInt32 = hasOdd ? 0xFFFF_0000 : 0
-            for panel in 0..<valuePanels {
-                let line = panels + (panel * tokenPairs + pair) * columns
-                let start = panel * columns
-                for column in 0..<min(columns, width - start) {
-                    line[column] =
-                        UInt32(even[start &+ column])
-                        | UInt32(odd[start &+ column]) &<< 16 & mask
-                }
-            }
-        }
-    }
-
     /// The results of up to six rows.
     private func attend(_ rows: Range<Int>, _ memory: Memory) {
         roundQueries(rows, memory)
-        let product = kernels.floatPanels.brainFloatProduct
+        let product = kernels.brainFloatProduct
         let columns = PanelKind.columns
         let scoreStride = keyPanels * columns
         for panel in 0..<keyPanels {
@@ -147,10 +106,9 @@ private struct AttentionHead {
         }
         for row in 0..<rows.count {
             let scores = memory.scores + row * scoreStride
-            kernels.softmax(scores, tokens)
             let weights = memory.rounded + row * 2 * tokenPairs
             weights[2 * tokenPairs - 1] = 0
-            kernels.floatPanels.brainFloatsFromFloats(scores, weights, tokens)
+            kernels.brainFloatAttention.softmax(scores, weights, tokens)
         }
         let stride = valuePanels * columns
         for panel in 0..<valuePanels {
@@ -170,7 +128,7 @@ private struct AttentionHead {
         for (index, row) in rows.enumerated() {
             let source = queries.row(row) + self.column
             for column in 0..<width { memory.numbers[column] = source[column] * scale }
-            kernels.floatPanels.brainFloatsFromFloats(
+            kernels.brainFloatsFromFloats(
                 memory.numbers, memory.rounded + index * width, width)
         }
     }

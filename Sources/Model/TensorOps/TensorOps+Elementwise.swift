@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelInterface
 
 /// The weights of a layer normalisation.
 public struct LayerNorm: Sendable {
@@ -53,12 +54,6 @@ extension TensorOps {
         return result
     }
 
-    /// `sum += addend`.
-    public func add(_ addend: Activations, to sum: Activations) {
-        precondition(addend.rows == sum.rows && addend.width == sum.width)
-        forEachRow(of: sum) { row, index in kernels.add(row, addend.row(index), sum.width) }
-    }
-
     /// `gate = silu(gate) · up`.
     public func multiplySiLU(_ gate: Activations, by up: Activations) {
         precondition(gate.rows == up.rows && gate.width == up.width)
@@ -67,11 +62,15 @@ extension TensorOps {
 
     /// Applies an activation function in place.
     public func apply(_ function: FeedForwardActivation, to activations: Activations) {
-        let kernel =
-            switch function {
-            case .quickGELU: kernels.quickGELU
-            case .gelu: kernels.gelu
-            }
+        let kernel = kernel(of: function)
         forEachRow(of: activations) { row, _ in kernel(row, activations.width) }
+    }
+
+    /// The function on some numbers.
+    func kernel(of function: FeedForwardActivation) -> KernelTable.InPlace {
+        switch function {
+        case .quickGELU: kernels.quickGELU
+        case .gelu: kernels.gelu
+        }
     }
 }

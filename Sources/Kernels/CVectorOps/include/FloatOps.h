@@ -80,7 +80,6 @@ VECTOR_OP FloatVector larger_float(FloatVector a, FloatVector b) { return choose
 /// The smaller of each pair of numbers; `a` where one of them is NaN.
 VECTOR_OP FloatVector smaller_float(FloatVector a, FloatVector b) { return choose(b < a, b, a); }
 
-typedef float FourFloats __attribute__((vector_size(16)));
 typedef float EightFloats __attribute__((vector_size(32)));
 
 #if LANE_COUNT == 16

@@ -95,3 +95,28 @@ VECTOR_OP void transpose_halves(const uint16_t *source, long source_stride, long
     }
     store_transposed(loaded, target, target_stride);
 }
+
+/// Rounds pairs of neighbouring floats to bf16 and stores their words, `pairs` of them, at most a vector's, of
+/// as many rows as lanes, turned.
+///
+/// - `rows`: the words of missing rows are zeros.
+VECTOR_OP void transpose_brain_floats(const float *source, long source_stride, long rows, long pairs,
+    uint32_t *target, long target_stride) {
+    long low = 2 * pairs < LANE_COUNT ? 2 * pairs : LANE_COUNT, high = 2 * pairs - low;
+    FloatVector words[LANE_COUNT];
+#pragma clang loop unroll(full)
+    for (int row = 0; row < LANE_COUNT; row++) {
+        const float *start = source + row * source_stride;
+        HalfVector halves[2] = {{0}, {0}};
+        if (row < rows) {
+            halves[0] = brain_floats_for_dot(load_first(start, low));
+            halves[1] = brain_floats_for_dot(load_first(start + low, high));
+        }
+        __builtin_memcpy(&words[row], halves, sizeof words[row]);
+    }
+    transpose(words);
+#pragma clang loop unroll(full)
+    for (int row = 0; row < LANE_COUNT; row++)
+        if (row < pairs)
+            __builtin_memcpy(target + row * target_stride, &words[row], sizeof words[row]);
+}

@@ -46,12 +46,21 @@ VECTOR_OP FloatVector multiply_add(FloatVector sum, FloatVector a, FloatVector b
 /// The larger of each pair of numbers.
 VECTOR_OP IntVector larger_int(IntVector a, IntVector b) { return __builtin_elementwise_max(a, b); }
 
-/// The smaller of each two lanes.
-VECTOR_OP IntVector smaller_int(IntVector a, IntVector b) { return __builtin_elementwise_min(a, b); }
+typedef float FourFloats __attribute__((vector_size(16)));
 
-/// 1, 2^¼, 2^½ and 2^¾ in the first four lanes.
-VECTOR_OP FloatVector quarter_powers(void) {
-    return (FloatVector){1, 1.189207115f, 1.414213562f, 1.681792831f};
+/// A number times 1, 2^¼, 2^½ and 2^¾.
+VECTOR_OP FourFloats quarter_powers(float number) {
+    return (FourFloats){1, 1.189207115f, 1.414213562f, 1.681792831f} * number;
+}
+
+/// Adds 4⁻ᵉ to each sum: e, at most `most`, is how often a magnitude may be doubled without exceeding the reach.
+///
+/// The difference of two floats' bits counts that. In registers of more lanes LLVM takes the vectors apart.
+VECTOR_OP FourFloats add_squared_units(FourFloats sums, FourFloats reaches, int32_t magnitude, int32_t most) {
+    typedef int32_t FourInts __attribute__((vector_size(16)));
+    FourInts doublings = ((FourInts)reaches - magnitude) >> 23;
+    doublings = __builtin_elementwise_min(doublings, (FourInts){0} + most);
+    return sums + (FourFloats)((127 - 2 * doublings) << 23);
 }
 
 /// The sum of all lanes, always in the same order.
@@ -267,10 +276,10 @@ VECTOR_OP IntVector dot_bytes_wide(IntVector sum, IntVector weights, IntVector s
 #endif
 }
 
-/// Where sums of `dot_bytes_wide` start, given minus the sum of the signed bytes.
+/// Where sums of `dot_bytes_wide` start, given minus 128 times the sum of the signed bytes.
 VECTOR_OP IntVector wide_start(IntVector negative_sum) {
 #if defined(BYTES_MAY_EXCEED_127)
-    return negative_sum << 7;
+    return negative_sum;
 #else
     return (IntVector){0};
 #endif
@@ -342,6 +351,21 @@ VECTOR_OP HalfVector brain_floats_from_floats(FloatVector values) {
     WordVector rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     WordVector is_nan = (WordVector)((IntVector)(bits & 0x7fffffff) > 0x7f800000);
     return low_halves((is_nan & ((bits >> 16) | 0x40)) | (~is_nan & rounded));
+}
+
+/// `brain_floats_from_floats` for `dot_brain_floats`, in which subnormal numbers may count as zero.
+VECTOR_OP HalfVector brain_floats_for_dot(FloatVector values) {
+#if defined(__AVX512BF16__) && LANE_COUNT == 16
+    return (HalfVector)_mm512_cvtneps_pbh((__m512)values);
+#else
+    return brain_floats_from_floats(values);
+#endif
+}
+
+/// Words of two such numbers, the first in the low halves.
+VECTOR_OP WordVector brain_float_pairs(FloatVector low, FloatVector high) {
+    return words_from_halves(brain_floats_for_dot(low))
+        | words_from_halves(brain_floats_for_dot(high)) << 16;
 }
 
 /// Replaces every byte, 0 to 15, by the byte of a table of 16 that it names.

@@ -113,8 +113,10 @@ final class CLIPTower: Sendable {
         _ block: CLIPBlock, on hidden: Activations, _ onClassAttention: (([Float]) -> Void)?
     ) {
         let attended = attention(block, normed(hidden, block.attentionNorm), onClassAttention)
-        ops.add(attended, to: hidden)
-        ops.add(feedForward(block, normed(hidden, block.feedForwardNorm)), to: hidden)
+        ops.addLinear(block.attentionOutput, attended, to: hidden)
+        let inner = ops.linear(
+            block.expand, normed(hidden, block.feedForwardNorm), then: config.activation)
+        ops.addLinear(block.contract, inner, to: hidden)
     }
 
     private func normed(_ hidden: Activations, _ norm: LayerNorm) -> Activations {
@@ -131,17 +133,9 @@ final class CLIPTower: Sendable {
             onClassAttention(Array(weights.dropFirst()))
         }
         let (query, key, value) = (projected[0], projected[1], projected[2])
-        let attended =
-            roundsAttention
+        return roundsAttention
             ? ops.brainFloatAttention(query, keys: key, values: value, config.attention)
             : ops.attention(query, keys: key, values: value, config.attention)
-        return ops.linear(block.attentionOutput, attended)
-    }
-
-    private func feedForward(_ block: CLIPBlock, _ input: Activations) -> Activations {
-        let inner = ops.linear(block.expand, input)
-        ops.apply(config.activation, to: inner)
-        return ops.linear(block.contract, inner)
     }
 
     /// Copies the patches' hidden states to the feature columns of `layer`.

@@ -1,0 +1,1 @@
+../KernelBodies/Exponential.swift

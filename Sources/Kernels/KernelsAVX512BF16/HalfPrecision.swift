@@ -1,0 +1,1 @@
+../KernelBodies/HalfPrecision.swift

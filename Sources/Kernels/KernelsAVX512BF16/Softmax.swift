@@ -1,0 +1,1 @@
+../KernelBodies/Softmax.swift
