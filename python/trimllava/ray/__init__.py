@@ -6,7 +6,7 @@
     captions = caption_dataset(read_pictures("photos/"), model="llava.gguf", mmproj="mmproj.gguf", keep=64)
     captions.write_parquet("captions/")
 
-Needs `pip install "trimllava[ray]"`.
+Needs the extra `ray`: `ray[data]`, 2.60 or later.
 """
 
 from ._captioner import Captioner, caption_dataset
