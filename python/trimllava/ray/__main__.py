@@ -25,20 +25,23 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trimllava.ray",
         description="Captions the pictures of a folder, of webdataset tars or of parquet files on a Ray "
-        "cluster. Started again with the same OUTPUT, it goes on where it was. The exit code is 0 if all "
-        "pictures have captions, 1 if some failed, 2 for wrong usage.",
+        "cluster. Started again with the same OUTPUT, it continues where it stopped. The exit code is 0 if "
+        "all pictures have captions, 1 if some failed, 2 for wrong usage.",
     )
-    parser.add_argument("input", metavar="INPUT")
+    parser.add_argument(
+        "input", metavar="INPUT",
+        help="a folder of pictures, of webdataset tars or of parquet files, or one such file",
+    )  # fmt: skip
     parser.add_argument("output", metavar="OUTPUT", help="a folder that all nodes see")
     parser.add_argument("--format", choices=Job.FORMATS, default="parquet", help="default: %(default)s")
     parser.add_argument("--model", "-m", help="the text model's GGUF file; default: the demonstration model")
     parser.add_argument("--mmproj", help="the vision tower's GGUF file")
     parser.add_argument("--prompt", "-p", default=QUESTION, help="default: %(default)s")
     parser.add_argument("--keep", help='visual tokens kept of a picture: a number, "25%%" or "auto"')
-    parser.add_argument("--selector", help="the rule that chooses them")
-    parser.add_argument("--max-tokens", type=int, help="the longest caption")
-    parser.add_argument("--pack-cache", metavar="FOLDER", help="of repacked weights, on every node")
-    parser.add_argument("--actors", type=int, help="models in the cluster; default: one for each node")
+    parser.add_argument("--selector", help="the method that selects them")
+    parser.add_argument("--max-tokens", type=int, help="the most tokens of a caption")
+    parser.add_argument("--pack-cache", metavar="FOLDER", help="folder for repacked weights, on every node")
+    parser.add_argument("--actors", type=int, help="models in the cluster; default: one per node")
     parser.add_argument("--cpus", type=int, help="cores of an actor; default: those of the smallest node")
     parser.add_argument("--memory", type=int, help="bytes that Ray reserves for an actor")
     parser.add_argument(
@@ -46,10 +49,10 @@ def _arguments() -> argparse.ArgumentParser:
         help="a custom resource of which an actor takes one",
     )  # fmt: skip
     parser.add_argument(
-        "--batch", type=int, default=BATCH_SIZE, help="pictures of a call; default: %(default)s"
+        "--batch", type=int, default=BATCH_SIZE, help="pictures per call; default: %(default)s"
     )
     parser.add_argument(
-        "--in-flight", type=int, default=16, help="of a call at the server at once; default: %(default)s"
+        "--in-flight", type=int, default=16, help="pictures of a call at a time; default: %(default)s"
     )
     parser.add_argument("--checkpoint", metavar="FOLDER", help="default: OUTPUT.checkpoint")
     parser.add_argument("--address", help="the cluster's address; default: RAY_ADDRESS, or a local cluster")
