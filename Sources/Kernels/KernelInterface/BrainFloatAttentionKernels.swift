@@ -22,7 +22,7 @@ public struct BrainFloatAttentionKernels: Sendable {
     ///
     /// The width is even. Columns after the last row are zeros.
     public let packColumns: Packing
-    /// Leaves columns the columns of panels, `[⌈width / 32⌉, ⌈rows / 2⌉, 32]` pairs of neighbours in a column.
+    /// Keeps columns as the columns of panels, `[⌈width / 32⌉, ⌈rows / 2⌉, 32]` pairs of neighbours in a column.
     ///
     /// A missing row and columns after the last are zeros.
     public let packRows: Packing

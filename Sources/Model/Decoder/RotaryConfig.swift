@@ -16,7 +16,7 @@ public struct RotaryConfig: Sendable, Equatable {
     public let originalContextLength: Int
     /// Factor on its cosines and sines.
     public let magnitude: Float
-    /// The axis that turns each pair of numbers; nil where time turns all of them.
+    /// The axis that rotates each pair of numbers; nil if time rotates all of them.
     public let axes: [Position.Axis]?  // [rotatedWidth / 2]
 
     init(

@@ -3,7 +3,7 @@ import GGUF
 import Tokenization
 
 extension ChatTemplate {
-    /// The template that a text model was trained with; nil if neither its file nor what is known of LLaVA's families says.
+    /// The template that a text model was trained with; nil if neither its file nor its family tells.
     ///
     /// A chat template in the file decides. LLaVA files usually have none. Then these decide, in this order: the
     /// architecture, tokens that only one template uses, the name, and the features that distinguish Mistral from

@@ -70,8 +70,9 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         }
     }
 
-    /// Chunks of a matrix, as many for each thread, which differ by a panel at most: none waits long for the
-    /// last.
+    /// Chunks of a matrix, equally many for each thread.
+    ///
+    /// They differ by at most one panel, so no thread waits long for the last chunk.
     private func chunkCount(_ matrix: PackedMatrix) -> Int {
         let panels = mostPanelsPerChunk(matrix)
         let (count, threads) = (

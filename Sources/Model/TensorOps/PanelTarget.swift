@@ -17,7 +17,7 @@ struct PanelTarget {
     private let outputs: Range<Int>
     private let bias: [Float]?
     private let end: ProductEnd
-    /// Where a tile's products are computed that are no result yet; nil where they are computed in their place.
+    /// Where a tile's products are computed; nil if they are computed in the result itself.
     private let tile: UnsafeMutablePointer<Float>?  // [rows, stride]
     private let stride: Int
     private let add: KernelTable.Addition

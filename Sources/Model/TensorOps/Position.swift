@@ -28,7 +28,7 @@ public struct Position: Sendable, Equatable {
         self.init(time: index, row: index, column: index)
     }
 
-    /// The place that is further on by some places of text.
+    /// The place that comes some places of text later.
     public static func + (position: Position, distance: Int) -> Position {
         let distance = Int32(distance)
         return Position(

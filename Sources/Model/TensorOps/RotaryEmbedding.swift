@@ -19,7 +19,7 @@ public struct RotaryEmbedding: Sendable {
     public let pairing: Pairing
     /// Radians per position of each pair.
     public let frequencies: [Float]  // [rotatedWidth / 2]
-    /// The axis of a position that turns each pair.
+    /// The axis of a position that rotates each pair.
     public let axes: [Position.Axis]  // [rotatedWidth / 2]
     /// Factor on cosines and sines (longrope's attention factor).
     public let magnitude: Float

@@ -29,7 +29,7 @@ VECTOR_OP void store_transposed(FloatVector *rows, float *target, long stride) {
         __builtin_memcpy(target + row * stride, &rows[row], sizeof rows[row]);
 }
 
-/// A square of words, at any addresses `stride` bytes apart, turned.
+/// A square of words, at any addresses `stride` bytes apart, transposed.
 VECTOR_OP void load_transposed(FloatVector *rows, const void *source, long stride) {
 #pragma clang loop unroll(full)
     for (int row = 0; row < LANE_COUNT; row++)
@@ -62,7 +62,7 @@ VECTOR_OP void transpose_pairs(const void *source, long source_stride, void *tar
     }
 }
 
-/// Stores `columns` numbers, at most a vector's, of as many rows as lanes, turned.
+/// Stores `columns` numbers, at most a vector's, of as many rows as lanes, transposed.
 ///
 /// - `rows`: the last of them replaces missing ones; missing columns are zeros.
 VECTOR_OP void transpose_floats(const float *source, long source_stride, long rows, long columns,
@@ -97,7 +97,7 @@ VECTOR_OP void transpose_halves(const uint16_t *source, long source_stride, long
 }
 
 /// Rounds pairs of neighbouring floats to bf16 and stores their words, `pairs` of them, at most a vector's, of
-/// as many rows as lanes, turned.
+/// as many rows as lanes, transposed.
 ///
 /// - `rows`: the words of missing rows are zeros.
 VECTOR_OP void transpose_brain_floats(const float *source, long source_stride, long rows, long pairs,

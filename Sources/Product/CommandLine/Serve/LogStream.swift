@@ -5,8 +5,8 @@ import Synchronization
 
 /// A descriptor to which a log is written, by a thread of its own.
 ///
-/// Whoever logs never waits: neither for a disk that is full nor for a pipe that nobody reads. Lines that cannot be
-/// written are counted, and the next line that can be written says how many they were.
+/// Logging never waits, neither for a full disk nor for a pipe that nobody reads. Lines that cannot be written are
+/// counted, and their number comes before the next line that can be written.
 final class LogStream: TextOutputStream, Sendable {
     private struct State {
         var lines: [String] = []
@@ -26,7 +26,7 @@ final class LogStream: TextOutputStream, Sendable {
         (self.descriptor, self.mostBytes) = (descriptor, mostBytes)
     }
 
-    /// Has a line written soon, or counts it as lost where too many wait.
+    /// Queues a line to be written, or counts it as lost if too many bytes wait.
     func write(_ line: String) {
         let startsDraining = state.withLock { state in
             guard state.byteCount + line.utf8.count <= mostBytes else {

@@ -10,11 +10,12 @@ import TrimLLaVA
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Answers over HTTP, as OpenAI's and ollama's APIs do, with a page for browsers.",
+        abstract:
+            "Answers over HTTP with the APIs of OpenAI, ollama and Anthropic, and a page for browsers.",
         discussion: """
-            The server listens at once and loads the model then. The address is printed on standard output, as one \
-            line of JSON. The log goes to standard error. SIGTERM or Ctrl-C ends it once the answers on their way \
-            are complete; a second signal ends it at once.
+            The server listens first and then loads the model. It prints its address on standard output, as one line \
+            of JSON. The log goes to standard error. After SIGTERM or Ctrl-C it finishes the answers in progress and \
+            ends; a second signal ends it at once.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -74,7 +75,7 @@ struct ServeCommand: ParsableCommand {
         try waiting(for: { [log] in
             try await server.run { address in
                 do { try writeOutput(address.line + "\n") } catch {
-                    log.error("\(error); nobody is told the address")
+                    log.error("\(error); the address is not printed")
                 }
             }
         })
@@ -108,7 +109,7 @@ struct ServeCommand: ParsableCommand {
             log.warning(
                 """
                 only \(options.limits.connections) connections at a time: the process may have \(descriptors) \
-                descriptors; see ulimit -n
+                file descriptors; see ulimit -n
                 """)
         }
         return options

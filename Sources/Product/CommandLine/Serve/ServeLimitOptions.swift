@@ -41,14 +41,14 @@ struct ServeLimitOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Most connections. Beyond them, those that wait for a request make room for new ones.",
+            "Most connections. Beyond this number, those that wait for a request make room for new ones.",
             valueName: "count"))
     var maxConnections = 1024
 
     @Option(help: ArgumentHelp("Largest body of a request in MB.", valueName: "MB"))
     var maxBody = 64
 
-    @Option(help: ArgumentHelp("Most pictures of a request.", valueName: "count"))
+    @Option(help: ArgumentHelp("Most pictures in a request.", valueName: "count"))
     var maxPictures = 8
 
     @Option(
@@ -58,13 +58,13 @@ struct ServeLimitOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Seconds that a request may take; its answer is then cut. (default: any number)",
+            "Seconds that a request may take; its answer is then cut. (default: no limit)",
             valueName: "seconds"))
     var requestTimeout: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Seconds that answers get to end when the server is stopped.", valueName: "seconds"))
+            "Seconds to finish answers in when the server is stopped.", valueName: "seconds"))
     var grace = 30
 
     func validate() throws {

@@ -77,7 +77,7 @@ final class Connections: Sendable {
     /// All requests on a channel are answered.
     func noteAnswered(_ channel: any Channel) { state.withLock { $0.idle.append(channel) } }
 
-    /// The channel that has waited for a request for the longest time; it counts as idle no more.
+    /// Takes out the channel that has waited longest for a request.
     func takeLongestIdle() -> (any Channel)? { state.withLock { $0.idle.removeFirst() } }
 
     /// A channel is closed.

@@ -3,8 +3,8 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Watches one connection: makes room for it, cuts clients that are too slow, tells requests that theirs has left,
-/// and answers `Expect: 100-continue`.
+/// Watches one connection: makes room for it, cuts clients that are too slow, tells requests that their client has
+/// left, and answers `Expect: 100-continue`.
 ///
 /// It belongs to the channel's event loop.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unchecked Sendable {
@@ -26,7 +26,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     private var bodyBytes = 0
     /// Whether there were too many connections when this one came.
     private var isBeyondLimit = false
-    /// Whether the rest of what comes is read by nobody.
+    /// Whether the rest of what arrives is dropped.
     private var isRefused = false
     /// Whether the request was answered before its body had come.
     private var endsAfterBody = false
@@ -49,9 +49,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
         schedule(context, within: isBeyondLimit ? Self.secondsBeyondLimit : limits.headSeconds)
     }
 
-    /// Ends the connection that has waited for a request for the longest time, where there are as many as may be.
+    /// Closes the connection that has waited longest for a request, if the limit is reached.
     ///
-    /// Where none waits, this one is beyond the limit.
+    /// If none waits, this one is beyond the limit.
     private func makeRoom(_ context: ChannelHandlerContext) {
         guard connections.count >= limits.connections else { return }
         if let idle = connections.takeLongestIdle() {
@@ -112,7 +112,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     private func refuse(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         isRefused = true
         let error = APIError.unavailable(
-            "there are too many connections, \(limits.connections) with requests in work")
+            "there are too many connections: \(limits.connections) have requests in progress")
         var response = error.response(Dialect(path: head.path ?? "/")).head
         response.headerFields[.connection] = "close"
         let body = ByteBuffer(bytes: error.body(Dialect(path: head.path ?? "/")).line)
@@ -120,7 +120,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
         context.write(wrapOutboundOut(.head(response)), promise: nil)
         context.write(wrapOutboundOut(.body(body)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        // It sees the answer only if all is read that it sends.
+        // The client sees the answer only if everything that it sends is read.
         endsAfterBody = true
         schedule(context, within: Self.lingerSeconds)
     }
@@ -186,7 +186,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
         deadline = close(context, after: seconds)
     }
 
-    /// Gives the client time for a body by what has come of it.
+    /// Gives the client time for a body, and more time for what has arrived of it.
     private func expectBody(_ context: ChannelHandlerContext) {
         bodyBytes = 0
         checkBody(context, begun: .now(), after: limits.bodySeconds)

@@ -6,10 +6,10 @@ import Hummingbird
 extension ServerState {
     /// Reads the JSON document that a request carries.
     ///
-    /// Its bytes count as in flight from when they come until the request is over: what a client only announces
+    /// Its bytes count as in flight from their arrival until the request is over. What a client only announces
     /// takes no room from others.
     ///
-    /// - Throws: `APIError`; of status 503, before the body is read, where there is no model to answer.
+    /// - Throws: `APIError`; with status 503, before the body is read, if no model is loaded.
     func fields(of request: Request, _ context: ServerContext) async throws -> JSONFields {
         _ = try model()
         return try JSONDocument.fields(try await body(of: request, context))
@@ -28,7 +28,7 @@ extension ServerState {
         }
         let share = bytesInFlight.share()
         context.exchange.hold(share)
-        let busy = APIError.busy("the server has too many bytes in work", retryAfter: 5)
+        let busy = APIError.busy("too many bytes of requests are in progress", retryAfter: 5)
         let announced = request.headers[.contentLength].flatMap { Int($0) } ?? 0
         guard announced <= limit else { throw tooLarge }
         guard bytesInFlight.hasRoom(for: announced) else { throw busy }

@@ -18,11 +18,11 @@ public struct ServingLimits: Sendable {
     public var queued: Int?
     /// Bytes of all bodies and pictures that are on their way.
     public var bytesInFlight = 512 << 20
-    /// Connections; beyond them, those that wait for a request make room for new ones.
+    /// Connections; beyond this number, those that wait for a request make room for new ones.
     public var connections = 1024
     /// Seconds for the first head of a connection.
     public var headSeconds = 10
-    /// Seconds for a body, besides those that its bytes grant by `slowestBytesPerSecond`.
+    /// Seconds for a body, and one more for each `slowestBytesPerSecond` that have arrived.
     public var bodySeconds = 30
     /// The slowest that a body may come.
     public var slowestBytesPerSecond = 32 << 10
@@ -40,7 +40,7 @@ public struct ServingLimits: Sendable {
     /// Connections beyond the limit, on which clients are told that there are too many.
     var spareConnections: Int { max(1, min(256, connections / 4)) }
 
-    /// Lowers the number of connections to what so many descriptors are enough for.
+    /// Lowers the number of connections to what this many file descriptors allow.
     public mutating func fit(descriptors: Int) {
         let available = descriptors - Self.otherDescriptors
         connections = min(connections, max(1, max(available - 256, available * 4 / 5)))

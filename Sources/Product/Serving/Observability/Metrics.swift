@@ -118,7 +118,7 @@ struct ServerStatus: Sendable {
     /// All of it, with names and meanings.
     var numbers: [(String, Double, String)] {
         [
-            ("requests_processing", Double(active), "Requests in work."),
+            ("requests_processing", Double(active), "Requests in progress."),
             ("requests_deferred", Double(queued), "Requests that wait for their turn."),
             ("kv_cache_pages", Double(takenPages), "Pages of the KV cache that hold rows."),
             ("kv_cache_pages_limit", Double(allPages), "Pages of the KV cache."),
