@@ -118,7 +118,7 @@ class ServerProcess:
         return ProgramError(message or f"trimllava serve ended with status {code}")
 
     def close(self) -> None:
-        """Ends the child; what is in work is cut off after two seconds."""
+        """Ends the child; answers in progress are cut off after two seconds."""
         with self._ended:
             for end in (self._process.terminate, self._process.terminate, self._process.kill):
                 if self._process.poll() is None:

@@ -33,7 +33,7 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Served:
-    """What some clients got of a server."""
+    """What some clients got from a server."""
 
     setting: str
     answers: list[Streamed]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads `trimllava serve` as many, slow and hostile clients do, and measures what becomes of everybody."""
+"""Loads `trimllava serve` with many, slow and hostile clients, and measures what each of them gets."""

@@ -35,7 +35,7 @@ def allow_descriptors(count: int) -> None:
 
 @dataclass
 class Probe:
-    """Asks a real question after the other, and takes the time."""
+    """Asks one real question after another, and measures the time."""
 
     place: Place
     first_tokens: list[float] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Probe:
 
 @dataclass
 class Guests:
-    """Connections, and how long the server bore them."""
+    """Connections, and how long the server kept them."""
 
     place: Place
     lifetimes: list[float] = field(default_factory=list)

@@ -37,7 +37,7 @@ while connection.recv(65536):
 
 
 async def killed_clients(program: Program, count: int) -> dict:
-    """Kills processes whose answers are on their way, or whose requests wait."""
+    """Kills clients whose answers are in progress, or whose requests wait."""
     options = ("--max-queue", str(count), "--quiet")
     async with running(program, *options) as server:
         request = chat(body([user("Describe the picture.", drawn(1, (336, 336), "PNG"))], **LONG))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many clients that ask, leave, stall and send nonsense, for a while."""
+"""Many clients that ask, leave, stall and send malformed requests, for a while."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Shares:
 
 @dataclass
 class Outcomes:
-    """What became of the requests."""
+    """The outcomes of the requests."""
 
     expected: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
@@ -133,7 +133,7 @@ class Mix:
 
 
 async def measure(program: Program, clients: int, minutes: float, shares: Shares) -> dict:
-    """Runs the mix, and says what became of it."""
+    """Runs the mix, and reports its outcome."""
     files = await asyncio.to_thread(pictures, PICTURES)
     async with running(program, "--max-queue", str(2 * clients), "--quiet") as server:
         mix = Mix(server.place, shares, files)

@@ -101,7 +101,7 @@ class Server:
         return float(found[1])
 
     async def wait_until_idle(self) -> float:
-        """Seconds until no answer is in work."""
+        """Seconds until no answer is in progress."""
         started = time.monotonic()
         while await self.metric("requests_processing") + await self.metric("requests_deferred") > 0:
             await asyncio.sleep(0.02)

@@ -51,7 +51,7 @@ async def serve(place: Place, requests: list[bytes], clients: int) -> tuple[floa
 
 
 async def measure(program: Program, count: int, rounds: int, keep: str, tokens: int, clients: int) -> dict:
-    """Both in turn, with equal pictures, questions and numbers of answers at a time."""
+    """Measures both in turn, with equal pictures, questions and numbers of answers at a time."""
     with tempfile.TemporaryDirectory() as work:
         sets = [pictures(count, first=count * number) for number in range(2 * rounds + 1)]
         folders = [written(files, Path(work) / str(number)) for number, files in enumerate(sets)]

@@ -18,7 +18,7 @@ from ._job import Job
 from ._reading import dataset_of, parts_of
 
 _SHOWN_FAILURES = 20
-_LARGEST_BLOCK = 32 << 20  # bytes of pictures, which bounds what is done again with an archive's
+_LARGEST_BLOCK = 32 << 20  # bytes of pictures, which bounds how much of an archive is captioned again
 
 
 def _arguments() -> argparse.ArgumentParser:

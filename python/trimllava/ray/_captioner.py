@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import ray.data
 
 BATCH_SIZE = 64
-"""Pictures per call, and at most as many are done again where a worker dies."""
+"""Pictures per call. Where a worker dies, those of at most `CALLS` calls are captioned again."""
 
 CALLS = 2
-"""Batches in work at the same time, so that one fills the places that the other's end leaves empty."""
+"""Calls at the same time: one keeps the server busy while the other ends."""
 
 
 class Captioner:
@@ -132,8 +132,8 @@ def caption_dataset(
         actors: how many models are loaded in the cluster, or the fewest and the most of them; by default
             one for each node.
         cpus: threads of an actor's server; by default the cores of the smallest node. Ray reserves one core
-            less, which is left for reading and writing.
-        memory: bytes that Ray reserves for an actor: what `trimllava inspect --memory` says.
+            less; that core is left for reading and writing.
+        memory: bytes that Ray reserves for an actor; `trimllava inspect --memory` estimates them.
         resources: further resources of an actor, such as {"trimllava": 1}.
         batch_size: pictures per call. Two calls of an actor run at the same time.
         in_flight: pictures of a call at the server at the same time.
