@@ -99,7 +99,7 @@ final class ProductSample: @unchecked Sendable {
     private func panelsPerChunk(_ panelBytes: Int) -> Int {
         let share = 4 * pool.threadCount
         let work = min(max(rows * inputs * outputs / share, 1 << 17), 1 << 21)
-        let byCache = starts.count > 2 ? min((1 << 18) / panelBytes, outputs / 32 / share) : 1
+        let byCache = starts.count > 2 ? min((1 << 19) / panelBytes, outputs / 32 / share) : 1
         return max(1, work / (32 * inputs * rows), byCache)
     }
 

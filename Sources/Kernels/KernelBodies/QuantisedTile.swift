@@ -23,14 +23,6 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
     @inline(__always) static var columns: Int { pairs &* 2 &* lane_count }
     /// With few rows a product is bound by reading weights, with more by multiplying.
     @inline(__always) private static var isStreamed: Bool { rows <= 2 }
-    /// How far ahead activations are prefetched, in bytes; 0 where they are not.
-    ///
-    /// Tiles of many rows come from the third-level cache. On two threads of Zen 4, a C loop of the products of
-    /// 576 rows with a Q4_0 matrix of 11008 inputs reaches 71 to 76 % of the peak without prefetching, and 79 to
-    /// 83 % with it.
-    @inline(__always) private static var activationDistance: Int {
-        lane_count == 16 && rows >= 4 ? 1920 : 0
-    }
 
     /// - Parameters:
     ///   - panel: 32 columns of weights.
@@ -92,10 +84,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         var part = activations
         for index in 0..<Format.parts {
             for block in 0..<Format.blocksPerPart {
-                if asksAhead {
-                    prefetch(panel, block: index &* Format.blocksPerPart &+ block)
-                    prefetchActivations(part, block: block)
-                }
+                if asksAhead { prefetch(panel, block: index &* Format.blocksPerPart &+ block) }
                 let (leftProducts, rightProducts) = products(first, second, index, block, part)
                 let scale = index &* Format.blocksPerPart &+ block
                 let block32 = block &* Format.blockLength / 32
@@ -111,7 +100,7 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         subtractMinima(secondScales, minima, from: &right)
     }
 
-    /// Prefetches as many lines of weights as a block of the superblock takes.
+    /// Prefetches as many lines as a block of the superblock takes.
     @inline(__always)
     private static func prefetch(_ panel: UnsafeRawPointer, block: Int) {
         let distance = Format.prefetchDistance(rows: rows)
@@ -119,16 +108,6 @@ struct QuantisedTile<Format: PanelFormat, Scaling: BlockScaling, let rows: Int, 
         let blockBytes = Format.superblockBytes / (Format.blocksPerPart &* Format.parts)
         for line in 0..<((blockBytes &+ 63) / 64) {
             prefetch_line(panel + (distance &+ block &* blockBytes &+ 64 &* line))
-        }
-    }
-
-    /// Prefetches as many lines of activations as a block of the part takes.
-    @inline(__always)
-    private static func prefetchActivations(_ part: UnsafeRawPointer, block: Int) {
-        guard activationDistance > 0 else { return }
-        let blockBytes = 4 &* ActivationTile.part(rows) / Format.blocksPerPart
-        for line in 0..<((blockBytes &+ 63) / 64) {
-            prefetch_line(part + (activationDistance &+ block &* blockBytes &+ 64 &* line))
         }
     }
 

@@ -21,9 +21,9 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     /// Chunks of each thread where there is enough to do, so that a slow chunk delays the end
     /// little.
     private static var chunksPerThread: Int { 4 }
-    /// Bytes of panels that several tiles of rows are multiplied by in turn: a quarter of a second-level
-    /// cache of 1 MB, which rows on their way from the third level leave in place.
-    private static var panelBytesPerChunk: Int { 1 << 18 }
+    /// Bytes of panels that several tiles of rows are multiplied by in turn: half of a second-level
+    /// cache of 1 MB, so that the rows come from the third level once for all of these panels.
+    private static var panelBytesPerChunk: Int { 1 << 19 }
 
     init(
         _ layers: Layers, _ rows: PackedInput, into results: Results, _ end: ProductEnd,
