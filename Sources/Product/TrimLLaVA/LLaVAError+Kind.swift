@@ -12,17 +12,17 @@ extension LLaVAError {
     public enum Kind: String, Sendable, CaseIterable {
         /// A file, a picture, a prompt or an option is wrong: give another one.
         case badInput
-        /// A prompt, or a picture, is larger than may be: give a smaller one, or allow more.
+        /// A prompt or a picture is too large: give a smaller one, or allow more.
         case tooLong
-        /// It is right, but nothing that is computed here.
+        /// It is valid, but the library does not compute it.
         case unsupported
         /// The system does not grant the memory.
         case outOfMemory
         /// It was stopped.
         case cancelled
-        /// Too much else is to be done: ask again later.
+        /// The queue is full: ask again later.
         case busy
-        /// A fault of the library's.
+        /// The library has a fault.
         case `internal`
     }
 
