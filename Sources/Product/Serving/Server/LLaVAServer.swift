@@ -39,14 +39,18 @@ public final class LLaVAServer: Sendable {
         self.load = load
     }
 
+    /// The one thread of all servers in a process.
+    ///
+    /// It never ends: what a connection leaves behind may still be handed to it when the server has stopped.
+    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
     /// Serves until `stop` is called.
     ///
     /// - Parameter onListening: called with the bound address.
     /// - Throws: `ServingError`, `LLaVAError` when the model cannot be loaded.
     public func run(onListening: @escaping @Sendable (ListeningAddress) -> Void) async throws {
-        let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
-            let app = try application(loops, onListening)
+            let app = try application(onListening)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(services: [app], logger: quietLog))
             let isStopping = state.withLock { state in
@@ -55,10 +59,8 @@ public final class LLaVAServer: Sendable {
             }
             if !isStopping { try await run(group) }
         } catch {
-            try? await loops.shutdownGracefully()
             throw ServingError(error, server.options.address)
         }
-        try? await loops.shutdownGracefully()
         if let failure = state.withLock(\.failure) { throw failure }
     }
 
@@ -103,7 +105,6 @@ public final class LLaVAServer: Sendable {
     }
 
     private func application(
-        _ loops: MultiThreadedEventLoopGroup,
         _ onListening: @escaping @Sendable (ListeningAddress) -> Void
     ) throws -> some ApplicationProtocol {
         let (options, limits) = (server.options, server.options.limits)
@@ -126,7 +127,7 @@ public final class LLaVAServer: Sendable {
             onServerRunning: { [self] channel in
                 onListening(ListeningAddress(channel, options))
                 startLoading()
-            }, eventLoopGroupProvider: .shared(loops), logger: quietLog)
+            }, eventLoopGroupProvider: .shared(Self.loops), logger: quietLog)
     }
 
     private func router() -> Router<ServerContext> {
