@@ -65,9 +65,17 @@ final class ToolProcess {
     }
 
     /// Runs a shell script in which `"$@"` is the tool with its arguments.
+    ///
+    /// SIGPIPE has its default effect: on Linux, SwiftNIO ignores it in the tests' process, and no shell can undo that.
     static func shell(_ script: String, _ arguments: [String]) throws -> Outcome {
+        #if os(Linux)
+            let before = ["--default-signal=PIPE"]
+        #else
+            let before: [String] = []
+        #endif
         let tool = try ToolProcess(
-            ["-c", script, "sh", path] + arguments, executable: "/bin/sh")
+            before + ["/bin/sh", "-c", script, "sh", path] + arguments,
+            executable: "/usr/bin/env")
         return try tool.finish()
     }
 
