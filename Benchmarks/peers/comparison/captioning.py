@@ -19,6 +19,7 @@ from . import processes
 from .errors import ComparisonError
 from .llama_cpp import LlamaCpp
 from .models import ModelFiles, model_files, virtual_environment
+from .server_process import ServerProcess
 from .trimllava import TrimLLaVA
 from .workload import CONTEXT, KEPT_TOKENS, Folders, MeasuringOptions, Workload
 
@@ -27,7 +28,6 @@ PHOTOGRAPH_PACKAGES = ("scikit-image==0.26.0",)
 PROMPT = "Describe this picture."
 ANSWER_TOKENS = 64
 MOST_PHOTOGRAPHS = 128
-START_SECONDS = 600.0  # that a server may take until it answers
 GIBIBYTE = 2**30
 
 
@@ -108,39 +108,24 @@ def caption_with_llama_cpp(
     return Captioned(f"llama.cpp's server, {slots} slots", len(pictures), seconds, peak)
 
 
-class Server:
+class Server(ServerProcess):
     """A running llama-server, ready to answer."""
 
     def __init__(self, runtime: LlamaCpp, files: ModelFiles, slots: int) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen(
+            port = free.getsockname()[1]
+        process = subprocess.Popen(
             [
                 *(runtime.build.programs / "llama-server", "-m", files.text),
                 *("--mmproj", files.mmproj, "--chat-template", "vicuna", "--no-jinja"),
                 *("-t", str(runtime.options.threads), "-c", str(CONTEXT * slots)),
-                *("-np", str(slots), "--host", "127.0.0.1", "--port", str(self.port)),
+                *("-np", str(slots), "--host", "127.0.0.1", "--port", str(port)),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-
-    def __enter__(self) -> Server:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health"):
-                    return self
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.5)
-        self.process.kill()
-        self.process.wait()
-        raise ComparisonError("llama-server did not start")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
+        super().__init__("llama-server", process, port)
 
     def caption(self, picture: Path) -> int:
         """The number of tokens of a picture's caption."""
@@ -162,12 +147,6 @@ class Server:
                 return json.load(response)["usage"]["completion_tokens"]
         except urllib.error.HTTPError as error:
             raise ComparisonError(f"llama-server: {error.read().decode()}") from error
-
-    def peak_bytes(self) -> int:
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        raise ComparisonError("the system does not report llama-server's peak memory")
 
 
 def caption_table(rows: list[Captioned], options: MeasuringOptions, machine: str) -> str:

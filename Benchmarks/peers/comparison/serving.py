@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .captioning import ANSWER_TOKENS, GIBIBYTE, PROMPT, START_SECONDS, Server
+from .captioning import ANSWER_TOKENS, GIBIBYTE, PROMPT, Server
 from .errors import ComparisonError
 from .llama_cpp import LlamaCpp
 from .models import model_files
+from .server_process import ServerProcess
 from .trimllava import TrimLLaVA
 from .workload import CONTEXT, MeasuringOptions, Workload
 
@@ -53,12 +54,12 @@ class Served:
         return max(answer.first_token_seconds for answer in self.answers)
 
 
-class TrimLLaVAServer:
+class TrimLLaVAServer(ServerProcess):
     """A running `trimllava serve`, ready to answer."""
 
     def __init__(self, runtime: TrimLLaVA, workload: Workload, slots: int, keep: str) -> None:
         files = model_files(runtime.folders, workload)
-        self.process = subprocess.Popen(
+        process = subprocess.Popen(
             [
                 *(runtime.program, "serve", "--port", "0", "--quiet"),
                 *("--model", files.text, "--mmproj", files.mmproj),
@@ -68,30 +69,12 @@ class TrimLLaVAServer:
             ],
             stdout=subprocess.PIPE,
         )
-
-    def __enter__(self) -> TrimLLaVAServer:
-        line = self.process.stdout.readline()
+        assert process.stdout is not None
+        with process.stdout as output:
+            line = output.readline()
         if not line:
-            raise ComparisonError(f"trimllava serve ended with {self.process.wait()}")
-        self.port = json.loads(line)["port"]
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port)
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return self
-            time.sleep(0.2)
-        self.process.kill()
-        self.process.wait()
-        raise ComparisonError("trimllava serve did not load its model")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def peak_bytes(self) -> int:
-        return Server.peak_bytes(self)  # type: ignore[arg-type]  # of its process
+            raise ComparisonError(f"trimllava serve ended with {process.wait()}")
+        super().__init__("trimllava serve", process, json.loads(line)["port"])
 
 
 def stream_figures(lines: Iterable[bytes], clock: Callable[[], float]) -> Streamed:
