@@ -97,7 +97,8 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
         }
         let layers = try weights.layers.map { layer in
             DecoderLayer(
-                config: layer.config, attentionNorm: layer.attentionNorm,
+                config: layer.config, rotary: layer.rotary,
+                attentionNorm: layer.attentionNorm,
                 queryKeyValue: try layer.queryKeyValue.map(rounded),
                 attentionOutput: try rounded(layer.attentionOutput),
                 feedForwardNorm: layer.feedForwardNorm,
@@ -108,7 +109,7 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
             DecoderWeights(
                 tokenEmbedding: weights.tokenEmbedding, layers: layers,
                 outputNorm: weights.outputNorm, output: try rounded(weights.output),
-                rotary: weights.rotary),
+                rotaries: weights.rotaries),
             ops)
     }
 

@@ -39,7 +39,9 @@ public final class Decoder: Sendable {
         weights.tokenEmbedding.decode(rows: Int(token)..<(Int(token) + 1), into: row)
     }
 
-    func roomForAngles() -> RotaryEmbedding.Angles { RotaryEmbedding.Angles(weights.rotary) }
+    func roomForAngles() -> [RotaryEmbedding.Angles] {
+        weights.rotaries.map(RotaryEmbedding.Angles.init)
+    }
 
     /// Runs a batch's rows through all layers and appends their keys and values to their sequences.
     ///
@@ -55,7 +57,9 @@ public final class Decoder: Sendable {
         precondition(batch.hidden.rows == batch.positions.count)
         let (hidden, space) = (batch.hidden, batch.workspace)
         space.resize(rows: hidden.rows)
-        weights.rotary.compute(space.angles, at: batch.positions)
+        for (rotary, angles) in zip(weights.rotaries, space.angles) {
+            rotary.compute(angles, at: batch.positions)
+        }
         for (index, layer) in weights.layers.enumerated() {
             try cancellation.check()
             ops.rmsNorm(
@@ -94,7 +98,8 @@ public final class Decoder: Sendable {
         ops.linear(layer.queryKeyValue, space.normed, into: space.queryKeyValue)
         for heads in space.queryKeyValue.prefix(2) {
             ops.rotate(
-                heads, headWidth: shape.headWidth, weights.rotary.pairing, space.angles)
+                heads, headWidth: shape.headWidth, weights.rotaries[layer.rotary].pairing,
+                space.angles[layer.rotary])
         }
         ops.store(
             keys: space.queryKeyValue[1], values: space.queryKeyValue[2], of: batch.sequences,

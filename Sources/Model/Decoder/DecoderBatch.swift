@@ -72,7 +72,7 @@ final class DecoderWorkspace {
     let queryKeyValue: [Activations]  // [rows, heads · headWidth], [rows, keyValueWidth] twice
     let attended: Activations  // [rows, heads · headWidth]
     let gateAndUp: [Activations]  // each [rows, feedForwardWidth]
-    let angles: RotaryEmbedding.Angles
+    let angles: [RotaryEmbedding.Angles]  // as `DecoderWeights.rotaries`
     /// Rows that the last layer and the output layer are computed of, and the logits.
     let last: Activations  // [sequences, width]
     let logits: Activations  // [sequences, vocabulary]

@@ -9,6 +9,8 @@ public struct LayerConfig: Sendable, Equatable {
     public let attention: AttentionShape
     /// The tokens that a token sees.
     public let mask: AttentionMask
+    /// How positions turn the heads.
+    public let rotary: RotaryConfig
     /// Numbers per token inside the feed-forward block.
     public let feedForwardWidth: Int
     /// ε of the normalisations.
@@ -30,8 +32,6 @@ public struct DecoderConfig: Sendable, Equatable {
     public let layers: [LayerConfig]
     /// Positions that the model was trained for.
     public let contextLength: Int
-    /// How positions turn the heads.
-    public let rotary: RotaryConfig
     /// Warnings about metadata that nothing here reads.
     public let warnings: [String]
 
@@ -72,11 +72,12 @@ public struct DecoderConfig: Sendable, Equatable {
         }
         let attention = try Self.attention(parameters, width: width)
         let mask = try Self.mask(parameters, context: contextLength)
+        let rotary = try RotaryConfig(
+            parameters, attention, architecture, context: contextLength)
         layers = Array(
             repeating: LayerConfig(
-                attention: attention, mask: mask, feedForwardWidth: feedForwardWidth,
-                epsilon: epsilon), count: layerCount)
-        rotary = try RotaryConfig(parameters, attention, architecture, context: contextLength)
+                attention: attention, mask: mask, rotary: rotary,
+                feedForwardWidth: feedForwardWidth, epsilon: epsilon), count: layerCount)
         if let experts = try parameters.integer(ifPresent: "expert_count"), experts != 0 {
             throw parameters.unsupported("expert_count", "\(experts)", supported: "0")
         }

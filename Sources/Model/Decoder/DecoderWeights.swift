@@ -5,6 +5,8 @@ import Weights
 /// The weights of one decoder layer.
 struct DecoderLayer: Sendable {
     let config: LayerConfig
+    /// The rotary embedding, one of `DecoderWeights.rotaries`.
+    let rotary: Int
     let attentionNorm: [Float]  // [width]
     /// Queries `[heads · headWidth, width]`, keys and values `[keyValueHeads · headWidth, width]`.
     let queryKeyValue: [LinearLayer]
@@ -21,7 +23,8 @@ struct DecoderWeights: Sendable {
     let outputNorm: [Float]  // [width]
     /// The LM head; the token embedding itself if the file has no separate matrix.
     let output: LinearLayer  // [vocabulary, width]
-    let rotary: RotaryEmbedding
+    /// The rotary embeddings in which layers differ.
+    let rotaries: [RotaryEmbedding]
 }
 
 extension TensorLoader {
@@ -36,9 +39,16 @@ extension TensorLoader {
             of: DecoderTensors.tokenEmbedding, inputs: width, upTo: Self.vocabularyLimit)
         let embedding = try matrix(
             DecoderTensors.tokenEmbedding, inputs: width, outputs: vocabulary)
-        var layers: [DecoderLayer] = []
-        for index in config.layers.indices {
-            layers.append(try decoderLayer(index, config, ops))
+        var (layers, rotaries): ([DecoderLayer], [RotaryConfig]) = ([], [])
+        for (index, layer) in config.layers.enumerated() {
+            let rotary = rotaries.firstIndex(of: layer.rotary) ?? rotaries.count
+            if rotary == rotaries.count { rotaries.append(layer.rotary) }
+            layers.append(try decoderLayer(index, rotary: rotary, config, ops))
+        }
+        var embeddings: [RotaryEmbedding] = []
+        for rotary in rotaries {
+            embeddings.append(
+                try rotaryEmbedding(rotary, config.architecture, context: context))
         }
         let output =
             contains("\(DecoderTensors.output).weight")
@@ -47,18 +57,18 @@ extension TensorLoader {
         return DecoderWeights(
             tokenEmbedding: embedding, layers: layers,
             outputNorm: try vector("\(DecoderTensors.outputNorm).weight", count: width),
-            output: try packed(output, ops), rotary: try rotaryEmbedding(config, context: context))
+            output: try packed(output, ops), rotaries: embeddings)
     }
 
     private func decoderLayer(
-        _ index: Int, _ config: DecoderConfig, _ ops: TensorOps
+        _ index: Int, rotary: Int, _ config: DecoderConfig, _ ops: TensorOps
     ) throws(ModelError) -> DecoderLayer {
         let (width, layer) = (config.width, config.layers[index])
         func name(_ part: String) -> String { DecoderTensors.layer(index, part) }
         let (query, key, value) = try queryKeyValue(index, config)
         let (gate, up) = try gateAndUp(index, config)
         return DecoderLayer(
-            config: layer,
+            config: layer, rotary: rotary,
             attentionNorm: try vector(
                 "\(name(DecoderTensors.attentionNorm)).weight", count: width),
             queryKeyValue: [
@@ -124,9 +134,9 @@ extension TensorLoader {
     }
 
     private func rotaryEmbedding(
-        _ config: DecoderConfig, context: Int
+        _ config: RotaryConfig, _ architecture: DecoderConfig.Architecture, context: Int
     ) throws(ModelError) -> RotaryEmbedding {
-        let pairs = config.rotary.rotatedWidth / 2
+        let pairs = config.rotatedWidth / 2
         let factors = "\(DecoderTensors.rotaryFactors).weight"
         var stored =
             try vector(ifPresent: factors, count: pairs) ?? Array(repeating: 1, count: pairs)
@@ -135,16 +145,16 @@ extension TensorLoader {
         if let long = try vector(ifPresent: longFactors, count: pairs),
             let short = try vector(ifPresent: shortFactors, count: pairs)
         {
-            stored = context > config.rotary.originalContextLength ? long : short
+            stored = context > config.originalContextLength ? long : short
         }
-        let divisors = stored.map { $0 * config.rotary.divisor }
+        let divisors = stored.map { $0 * config.divisor }
         guard divisors.allSatisfy({ $0.isFinite && $0 != 0 }) else {
             throw .invalidValue(
                 file: file.path, key: factors, value: "\(divisors)", expected: "finite divisors")
         }
         return RotaryEmbedding(
-            pairing: config.architecture == .llama ? .adjacent : .halves,
-            rotatedWidth: config.rotary.rotatedWidth, base: config.rotary.base, divisors: divisors,
-            magnitude: config.rotary.magnitude, axes: config.rotary.axes)
+            pairing: architecture == .llama ? .adjacent : .halves,
+            rotatedWidth: config.rotatedWidth, base: config.base, divisors: divisors,
+            magnitude: config.magnitude, axes: config.axes)
     }
 }
