@@ -29,14 +29,17 @@ extension ProcessorReport {
 
     /// One line of JSON.
     func json() throws -> String {
-        try jsonOutput(Fields(self))
+        try jsonOutput(fields)
     }
+
+    /// The choices and their reasons, for a script.
+    var fields: Fields { Fields(self) }
 
     private static func list(_ names: [String]) -> String {
         names.isEmpty ? "none" : names.joined(separator: ", ")
     }
 
-    private struct Fields: Encodable {
+    struct Fields: Encodable {
         let kernels: String
         let requestedKernels: String?
         let availableKernels: [String]
@@ -46,7 +49,7 @@ extension ProcessorReport {
         let quota: Int?
         let threads: Int
 
-        init(_ report: ProcessorReport) {
+        fileprivate init(_ report: ProcessorReport) {
             kernels = report.kernels
             requestedKernels = report.requestedKernels
             availableKernels = report.availableKernels

@@ -13,6 +13,7 @@ struct TrimLLaVACommand: ParsableCommand {
         subcommands: [
             RunCommand.self, CaptionCommand.self, ServeCommand.self, BenchCommand.self,
             EvalCommand.self, PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
+            DoctorCommand.self,
         ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).

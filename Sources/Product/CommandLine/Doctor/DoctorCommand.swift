@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import DemoModel
+import TrimLLaVA
+
+/// `trimllava doctor`: what a report of a problem should say about the machine, and whether the kernels compute
+/// right on it.
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Describes the program and this machine, and tests the kernels on it.",
+        discussion: """
+            Paste its output into a report of a problem. It names no files but the program's own. \
+            The exit code is 1 if a test fails.
+            """)
+
+    @Flag(help: "Also test the reference kernels, which are plain loops: this takes a minute.")
+    var reference = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let (machine, processor) = (MachineReport(), try ProcessorReport())
+        if !json {
+            try writeOutput(machine.text + "\n" + processor.text + "\n")
+        }
+        let progress = ProgressLine(quiet: json)
+        defer { progress.erase() }
+        let tables = processor.availableKernels.filter {
+            reference || $0 != "reference" || processor.availableKernels.count == 1
+        }
+        let results = tables.map { table in
+            progress.show("testing the kernels \(table)")
+            return SelfTest.run(on: DemoModel.files, kernels: table)
+        }
+        progress.erase()
+        if json {
+            try writeOutput(
+                jsonOutput(
+                    Report(
+                        machine: machine, processor: processor.fields, selfTest: results)))
+        } else {
+            try writeOutput(SelfTest.text(results))
+        }
+        if results.contains(where: { $0.failure != nil }) { throw ExitCode(1) }
+    }
+
+    private struct Report: Encodable {
+        let machine: MachineReport
+        let processor: ProcessorReport.Fields
+        let selfTest: [SelfTest.Result]
+    }
+}
