@@ -257,6 +257,7 @@ def test_mixtures_of_k_quants_are_written(tmp_path: Path) -> None:
     specification = next(model for model in MODELS if model.name == "llava-1.5-mha")
     text = specification.text | {"hidden_size": 256, "intermediate_size": 288, "num_hidden_layers": 2}
     folder = tmp_path / "model"
+    folder.mkdir()
     build(replace(specification, text=text), folder, seed=3)
     exact, rounded = (
         run(folder, tmp_path / "out", "--outtype", kind).stdout.split()[0] for kind in ("f32", "q4_k_m")
