@@ -17,6 +17,18 @@ import Testing
         #expect(decoded.count == expected.count)
     }
 
+    /// Blocks that name every entry of their grid once, under a scale of one.
+    @Test(arguments: [
+        (BlockFormat.iq1_s, Float(0.125)), (.iq2_xxs, 0.125), (.iq2_xs, 0.125), (.iq2_s, 0.125),
+        (.iq3_xxs, 0.25), (.iq3_s, 1),
+    ])
+    func gridsAreThoseOfTheIndependentDecoder(format: BlockFormat, unit: Float) throws {
+        let blocks = try NPYArray(fixture: "blocks/\(format.name).entries.npy").uint8s
+        let levels = try NPYArray(fixture: "blocks/\(format.name).levels.npy").uint8s
+        let decoded = decode(format, blocks, count: levels.count)
+        #expect(decoded == levels.map { unit * (Float($0) - 64) })
+    }
+
     @Test(arguments: BlockFormat.allCases)
     func decodesAtAnyAlignment(format: BlockFormat) throws {
         let blocks = try NPYArray(fixture: "blocks/\(format.name).blocks.npy").uint8s
@@ -48,11 +60,14 @@ import Testing
     }
 
     @Test func blockSizesAreThoseOfGGML() {
-        // Type number, elements and bytes of a block, as gguf-py 0.19's GGML_QUANT_SIZES has them.
+        // Type number, elements and bytes of a block, as gguf-py's GGML_QUANT_SIZES has them.
         let sizes: [(UInt32, Int, Int)] = [
             (0, 1, 4), (1, 1, 2), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34),
             (10, 256, 84), (11, 256, 110), (12, 256, 144), (13, 256, 176), (14, 256, 210),
-            (20, 32, 18), (23, 256, 136), (30, 1, 2), (39, 32, 17),
+            (16, 256, 66), (17, 256, 74), (18, 256, 98), (19, 256, 50), (20, 32, 18),
+            (21, 256, 110),
+            (22, 256, 82), (23, 256, 136), (29, 256, 56), (30, 1, 2), (34, 256, 54), (35, 256, 66),
+            (39, 32, 17), (40, 64, 36), (41, 128, 18), (42, 64, 18),
         ]
         #expect(BlockFormat.allCases.map(\.rawValue) == sizes.map(\.0))
         #expect(BlockFormat.allCases.map(\.blockLength) == sizes.map(\.1))

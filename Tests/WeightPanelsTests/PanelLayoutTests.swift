@@ -22,6 +22,18 @@ let panelFingerprints: [(format: BlockFormat, fingerprint: UInt64)] = [
     (.iq4_xs, 0xC1F1_D384_7668_1439),
     (.bf16, 0xB565_CA65_81FA_FE63),
     (.mxfp4, 0x0A7C_BE6F_04EF_41CF),
+    (.iq2_xxs, 0xB37A_432A_7A6E_BA3C),
+    (.iq2_xs, 0x7E24_853D_0483_5ACF),
+    (.iq3_xxs, 0x6BAE_CD85_0B7B_402E),
+    (.iq1_s, 0x46C9_2A03_118A_F1B5),
+    (.iq3_s, 0x93A3_D52F_99DE_F55C),
+    (.iq2_s, 0x832D_AAD1_F06A_02DE),
+    (.iq1_m, 0xA9DE_BCA7_C6B3_54CB),
+    (.tq1_0, 0x626E_268F_BA03_E1B1),
+    (.tq2_0, 0x863E_2C25_FAF6_3324),
+    (.nvfp4, 0x6473_FD9B_0ED6_C9A9),
+    (.q1_0, 0x679F_0F3B_6B54_C82D),
+    (.q2_0, 0xEDC4_FF2D_984C_CEA3),
 ]
 
 @Suite struct PanelLayoutTests {

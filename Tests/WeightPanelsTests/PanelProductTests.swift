@@ -122,7 +122,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
-    @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q4_K, .q5_K, .q6_K])
+    @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q4_K, .q5_K, .q6_K, .iq1_s, .iq2_xxs])
     func unpackedPanelsHaveTheSameProducts(table: String, format: BlockFormat) throws {
         let kernels = try testedTable(table).panels
         // Tiles of six rows multiply by Q4_K without expansion.
@@ -275,7 +275,9 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         [
             (BlockFormat.q4_0, 2..<18), (.q4_1, 4..<20), (.q5_0, 2..<22), (.q5_1, 4..<24),
             (.q2_K, 0..<80), (.q3_K, 0..<108), (.q4_K, 4..<144), (.q5_K, 4..<176),
-            (.q6_K, 0..<208),
+            (.q6_K, 0..<208), (.q1_0, 2..<18), (.q2_0, 2..<18), (.tq2_0, 0..<64),
+            (.iq1_s, 2..<50), (.iq2_s, 2..<82), (.iq3_xxs, 2..<98), (.iq3_s, 2..<110),
+            (.nvfp4, 4..<36),
         ])
     func theLargestProductsOfABlockFit(
         table: String, largest: (format: BlockFormat, bytes: Range<Int>)

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from .checkpoint import Checkpoint
 from .errors import ConversionError
 
 ARCHITECTURES = ("LlavaForConditionalGeneration", "LlavaNextForConditionalGeneration")
@@ -107,17 +106,6 @@ def number(values: dict[str, Any], key: str, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ConversionError(f"config.json: {where}.{key} is {value!r}, expected a number")
     return float(value)
-
-
-def check_architecture(checkpoint: Checkpoint) -> str:
-    """The folder's architecture, if it is one that can be converted."""
-    names = checkpoint.config.get("architectures") or ["none"]
-    if names[0] not in ARCHITECTURES:
-        raise ConversionError(
-            f"{checkpoint.folder / 'config.json'}: architecture {names[0]} is not supported, "
-            f"only {' and '.join(ARCHITECTURES)}"
-        )
-    return names[0]
 
 
 def text_config(config: dict[str, Any]) -> TextConfig:

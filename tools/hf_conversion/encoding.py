@@ -9,29 +9,25 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
+from gguf_mixtures import MIXTURES, fitting
 from gguf_output import OutputTensor
 
 from .checkpoint import Checkpoint
 from .errors import ConversionError
+from .k_quants import ENCODERS, encode_k_quants
 
-OUTPUT_TYPES = {
-    "f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0, "q4_0": Type.Q4_0,
+# The mixtures whose types can be encoded without an importance matrix.
+OUTPUT_TYPES = [name.lower() for name in MIXTURES if not name.startswith(("IQ", "TQ", "NV", "Q1"))]
+# Divides the largest value to give what is stored in half precision: a value, or a block's scale or minimum.
+HALF_DIVISORS = {
+    Type.F16: 1, Type.Q4_0: 8, Type.Q4_1: 1, Type.Q5_0: 16, Type.Q5_1: 1, Type.Q8_0: 127,
+    Type.Q2_K: 15, Type.Q3_K: 128, Type.Q4_K: 63, Type.Q5_K: 63, Type.Q6_K: 4096,
 }  # fmt: skip
-FILE_TYPES = {
-    Type.F32: gguf.LlamaFileType.ALL_F32,
-    Type.F16: gguf.LlamaFileType.MOSTLY_F16,
-    Type.BF16: gguf.LlamaFileType.MOSTLY_BF16,
-    Type.Q8_0: gguf.LlamaFileType.MOSTLY_Q8_0,
-    Type.Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0,
-}
-# Divides the largest value to give what is stored in half precision: the value or its block's scale.
-HALF_DIVISORS = {Type.F16: 1, Type.Q4_0: 8, Type.Q8_0: 127}
 
 
 def storable(wanted: Type, row_length: int) -> Type:
-    """The wanted type, or F16 if the row length is not a multiple of its blocks."""
-    block_length, _ = gguf.GGML_QUANT_SIZES[wanted]
-    return wanted if row_length % block_length == 0 else Type.F16
+    """The wanted type, or one whose blocks fill rows of this length."""
+    return fitting(wanted, row_length)
 
 
 def encode(values: np.ndarray, kind: Type, name: str) -> np.ndarray:
@@ -40,8 +36,10 @@ def encode(values: np.ndarray, kind: Type, name: str) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ConversionError(f"tensor {name} has non-finite values")
     largest = float(np.abs(values).max(initial=0))
-    if kind in HALF_DIVISORS and largest / HALF_DIVISORS[kind] > np.finfo(np.float16).max:
+    if kind in HALF_DIVISORS and largest / HALF_DIVISORS[kind] > float(np.finfo(np.float16).max):
         raise ConversionError(f"tensor {name} overflows {kind.name}; convert to bf16 or f32")
+    if kind in ENCODERS:
+        return encode_k_quants(values, kind).reshape(-1)
     return gguf.quants.quantize(values, kind).view(np.uint8).reshape(-1)
 
 

@@ -10,11 +10,12 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
+from gguf_mixtures import Mixture
 from gguf_output import OutputTensor
 
 from .checkpoint import Checkpoint
 from .configuration import TextConfig
-from .encoding import FILE_TYPES, from_array, from_checkpoint, storable
+from .encoding import from_array, from_checkpoint
 from .errors import ConversionError
 from .vocabulary import Vocabulary
 
@@ -28,12 +29,12 @@ def interleave_rotary_rows(weight: np.ndarray, heads: int) -> np.ndarray:
     return split.swapaxes(1, 2).reshape(weight.shape)
 
 
-def text_writer(config: TextConfig, name: str, kind: Type, words: Vocabulary) -> gguf.GGUFWriter:
+def text_writer(config: TextConfig, name: str, mixture: Mixture, words: Vocabulary) -> gguf.GGUFWriter:
     """A writer that holds the text model's metadata."""
     writer = gguf.GGUFWriter(None, config.architecture)
     writer.add_type("model")
     writer.add_name(name)
-    writer.add_file_type(FILE_TYPES[kind])
+    writer.add_file_type(mixture.file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_vocab_size(config.vocabulary)
     writer.add_context_length(config.context)
@@ -121,23 +122,24 @@ def rope_tensors(config: TextConfig) -> list[OutputTensor]:
     return [from_array(values, name) for name, values in divisors.items()]
 
 
-def text_tensors(checkpoint: Checkpoint, config: TextConfig, kind: Type) -> list[OutputTensor]:
+def text_tensors(checkpoint: Checkpoint, config: TextConfig, mixture: Mixture) -> list[OutputTensor]:
     """All tensors of the text GGUF, in file order."""
     lacks_output = "text.lm_head.weight" not in checkpoint.names()
     tied = config.tied or (lacks_output and bool(checkpoint.config.get("tie_word_embeddings")))
-    # Like llama-quantize, store the LM head of a 4-bit file with more bits: here Q8_0.
-    output_kind = Type.Q8_0 if kind == Type.Q4_0 else kind
     table = (config.vocabulary, config.width)
     make = partial(from_checkpoint, checkpoint)
+    kind = partial(
+        mixture.type_of, layers=config.layers, sharing=config.heads // config.key_value_heads, tied=tied
+    )
     tensors = [
         make("text.embed_tokens.weight", "token_embd.weight", table,
-             storable(output_kind if tied else kind, config.width)),
+             kind("token_embd", None, row_length=config.width)),
         make("text.norm.weight", "output_norm.weight", (config.width,), Type.F32),
     ]  # fmt: skip
     used = {"text.embed_tokens.weight", "text.norm.weight", "text.lm_head.weight"}
     if not tied:
         tensors.append(
-            make("text.lm_head.weight", "output.weight", table, storable(output_kind, config.width))
+            make("text.lm_head.weight", "output.weight", table, kind("output", None, row_length=config.width))
         )
     tensors += rope_tensors(config)
     for layer in range(config.layers):
@@ -148,7 +150,7 @@ def text_tensors(checkpoint: Checkpoint, config: TextConfig, kind: Type) -> list
                     continue
                 used.add(full)
                 wanted = shape if suffix == "weight" else shape[:1]
-                stored = Type.F32 if len(wanted) == 1 else storable(kind, wanted[-1])
+                stored = Type.F32 if len(wanted) == 1 else kind(target, layer, row_length=wanted[-1])
                 transform = partial(interleave_rotary_rows, heads=heads) if heads else None
                 name = f"blk.{layer}.{target}.{suffix}"
                 tensors.append(make(full, name, wanted, stored, transform))

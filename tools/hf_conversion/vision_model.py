@@ -9,11 +9,12 @@ from typing import Any
 import gguf
 from gguf import GGMLQuantizationType as Type
 
+from gguf_mixtures import MIXTURES
 from gguf_output import OutputTensor
 
 from .checkpoint import Checkpoint
 from .configuration import TextConfig, VisionConfig
-from .encoding import FILE_TYPES, from_checkpoint, storable
+from .encoding import from_checkpoint, storable
 from .errors import ConversionError
 
 # Readers assume that a file of 24 blocks without feature_layer kept the unused last block.
@@ -37,11 +38,11 @@ def vision_writer(
     checkpoint: Checkpoint, config: VisionConfig, name: str, kind: Type, next_model: bool
 ) -> gguf.GGUFWriter:
     """A writer that holds the metadata of the vision tower, the projector and the tiling."""
-    pictures = picture_settings(checkpoint)
+    pictures = checkpoint.pictures
     writer = gguf.GGUFWriter(None, "clip")
     writer.add_name(name)
     writer.add_description("vision tower and projector of LLaVA")
-    writer.add_file_type(FILE_TYPES[kind])
+    writer.add_file_type(MIXTURES[kind.name].file_type)
     writer.add_bool("clip.has_text_encoder", False)
     writer.add_bool("clip.has_vision_encoder", True)
     writer.add_bool("clip.has_llava_projector", True)
@@ -69,16 +70,6 @@ def vision_writer(
         writer.add_string("clip.vision.mm_patch_merge_type", "spatial_unpad")
         writer.add_array("clip.vision.image_grid_pinpoints", pinpoints(checkpoint, config))
     return writer
-
-
-def picture_settings(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The image processor's settings, from their own file or from the processor's."""
-    settings = checkpoint.optional_json("preprocessor_config.json")
-    if settings is None:
-        settings = (checkpoint.optional_json("processor_config.json") or {}).get("image_processor")
-    if not isinstance(settings, dict):
-        raise ConversionError(f"{checkpoint.folder / 'preprocessor_config.json'}: missing")
-    return settings
 
 
 def three_floats(settings: dict[str, Any], key: str) -> list[float]:

@@ -15,17 +15,37 @@ STRETCH_BLOCKS = 40009
 STRETCH_FLOATS = 1_000_003  # the same for formats without blocks
 SAMPLE_BLOCKS = 2048  # to measure the deviation of a stretch's values
 
-# Fields of a block, with the 16-bit scale fields first to be filled in; packing as in llama.cpp.
+# Fields of a block, whose scales d are filled in; packing as in llama.cpp. All bits of the others are random.
 LAYOUTS = {
     Type.Q4_0: [("d", "<f2"), ("quants", "u1", 16)],
+    Type.Q4_1: [("d", "<f2"), ("dmin", "<f2"), ("quants", "u1", 16)],
+    Type.Q5_0: [("d", "<f2"), ("quants", "u1", 20)],
+    Type.Q5_1: [("d", "<f2"), ("dmin", "<f2"), ("quants", "u1", 20)],
+    Type.Q1_0: [("d", "<f2"), ("quants", "u1", 16)],
     Type.Q8_0: [("d", "<f2"), ("quants", "u1", 32)],
+    Type.Q2_K: [("scales", "u1", 16), ("quants", "u1", 64), ("d", "<f2"), ("dmin", "<f2")],
     Type.Q3_K: [("quants", "u1", 96), ("scales", "u1", 12), ("d", "<f2")],
     Type.Q4_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 128)],
     Type.Q5_K: [("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("quants", "u1", 160)],
     Type.Q6_K: [("quants", "u1", 192), ("scales", "u1", 16), ("d", "<f2")],
+    Type.IQ1_S: [("d", "<f2"), ("quants", "u1", 48)],
+    # The bits of d are the upper nibbles of the last four words.
+    Type.IQ1_M: [("quants", "u1", 48), ("words", "<u2", 4)],
+    Type.IQ2_XXS: [("d", "<f2"), ("quants", "u1", 64)],
+    Type.IQ2_XS: [("d", "<f2"), ("quants", "u1", 72)],
+    Type.IQ2_S: [("d", "<f2"), ("quants", "u1", 80)],
+    Type.IQ3_XXS: [("d", "<f2"), ("quants", "u1", 96)],
+    Type.IQ3_S: [("d", "<f2"), ("quants", "u1", 108)],
+    Type.IQ4_NL: [("d", "<f2"), ("quants", "u1", 16)],
+    Type.IQ4_XS: [("d", "<f2"), ("quants", "u1", 134)],
+    Type.TQ1_0: [("quants", "u1", 52), ("d", "<f2")],
+    Type.TQ2_0: [("quants", "u1", 64), ("d", "<f2")],
+    # Scales of groups of 16, of four exponent and three fraction bits.
+    Type.NVFP4: [("scales", "u1", 4), ("quants", "u1", 32)],
 }
-# dmin as a multiple of d: the middle of the quants' range, so values are centred on 0.
-MIDDLES = {Type.Q4_K: 7.5, Type.Q5_K: 15.5}
+# dmin as a multiple of d, so that values are centred on 0: the middle of the quants' range, which K-quants
+# subtract and others add.
+MIDDLES = {Type.Q2_K: 1.5, Type.Q4_K: 7.5, Type.Q5_K: 15.5, Type.Q4_1: -7.5, Type.Q5_1: -15.5}
 
 
 class RandomWeights:
@@ -61,6 +81,13 @@ class RandomWeights:
         if kind == Type.BF16:
             return gguf.quants.quantize(stretch * np.float32(factor), kind).view("<u2")
         scaled = stretch.copy()
+        if kind == Type.IQ1_M:
+            scaled["words"] = with_split_scale(stretch["words"], factor)
+            return scaled
+        if kind == Type.NVFP4:
+            sizes = gguf.quants.NVFP4.ue4m3_to_fp32(stretch["scales"]) * 2 * np.float32(factor)
+            scaled["scales"] = gguf.quants.NVFP4.fp32_to_ue4m3(sizes)
+            return scaled
         scaled["d"] = stretch["d"] * np.float32(factor)
         if kind in MIDDLES:
             scaled["dmin"] = MIDDLES[kind] * np.float32(factor)
@@ -74,7 +101,12 @@ class RandomWeights:
         stretch = np.zeros(STRETCH_BLOCKS, dtype=LAYOUTS[kind])
         stretch["quants"] = random_bytes(generator, stretch["quants"].shape)
         signs = generator.choice([-1.0, 1.0], STRETCH_BLOCKS)
-        if kind in MIDDLES:
+        if kind == Type.IQ1_M:
+            words = generator.integers(0, 1 << 12, stretch["words"].shape)
+            stretch["words"] = with_split_scale(words, 1.0)
+        elif kind == Type.NVFP4:
+            stretch["scales"] = generator.integers(0x38, 0x40, stretch["scales"].shape)
+        elif kind in MIDDLES:
             stretch["d"], stretch["dmin"] = 1.0, MIDDLES[kind]
         else:  # the quants' range is not quite balanced about 0, so scales have either sign
             stretch["d"] = signs
@@ -83,8 +115,12 @@ class RandomWeights:
             stretch["scales"] = sizes.astype(np.uint8)
         elif kind == Type.Q3_K:
             stretch["scales"] = packed_three_bit_scales(generator)
-        elif kind in MIDDLES:
+        elif kind == Type.Q2_K:
+            stretch["scales"] = generator.integers(8, 16, stretch["scales"].shape) * 0x11
+        elif kind in (Type.Q4_K, Type.Q5_K):
             stretch["scales"] = packed_scales(generator)
+        if kind == Type.Q1_0:  # gguf-py does not decode it; every value is ±1
+            return stretch, 1.0
         sample = stretch[:SAMPLE_BLOCKS].view(np.uint8)
         values = gguf.quants.dequantize(sample.reshape(SAMPLE_BLOCKS, -1), kind)
         return stretch, float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
@@ -92,6 +128,13 @@ class RandomWeights:
 
 def random_bytes(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(generator.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
+
+
+def with_split_scale(words: np.ndarray, scale: float) -> np.ndarray:
+    """IQ1_M's four words a block, with a half-precision scale in their upper nibbles."""
+    bits = int(np.float16(scale).view(np.uint16))
+    nibbles = np.array([bits >> 4 * place & 15 for place in range(4)]) << 12
+    return (words & 0x0FFF | nibbles).astype(np.uint16)
 
 
 def packed_three_bit_scales(generator: np.random.Generator) -> np.ndarray:

@@ -8,10 +8,10 @@ import math
 import gguf
 from gguf import GGMLQuantizationType as Type
 
+from gguf_mixtures import MIXTURES
 from gguf_output import OutputFile, OutputTensor
 
 from .blocks import RandomWeights
-from .recipes import RECIPES
 from .shapes import TextShape
 from .vocabulary import make_vocabulary
 
@@ -22,7 +22,7 @@ NORM_SCATTER = 0.05  # of norm weights about 1
 
 def text_file(name: str, shape: TextShape, type_name: str, seed: int) -> OutputFile:
     """The text GGUF with weights of the named mixture."""
-    recipe = RECIPES[type_name]
+    mixture = MIXTURES[type_name]
     writer = gguf.GGUFWriter(None, "llama")
     writer.add_name(f"{name} on {shape.family}")
     writer.add_context_length(shape.context)
@@ -34,13 +34,19 @@ def text_file(name: str, shape: TextShape, type_name: str, seed: int) -> OutputF
     writer.add_head_count_kv(shape.key_value_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(shape.rope_base)
-    writer.add_file_type(recipe.file_type)
+    writer.add_file_type(mixture.file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     make_vocabulary(shape.vocabulary, seed).add_to(writer)
     weights = RandomWeights(seed)
+    sharing = shape.heads // shape.key_value_heads
     tensors = [
-        random_tensor(weights, f"{prefix}{part}.weight", dimensions,
-                      recipe.type_of(part, layer, shape.layers), deviation)
+        random_tensor(
+            weights, f"{prefix}{part}.weight", dimensions,
+            mixture.type_of(
+                part, layer, shape.layers, sharing=sharing, row_length=dimensions[-1]
+            ),
+            deviation,
+        )
         for layer, prefix, part, dimensions, deviation in layout(shape)
     ]  # fmt: skip
     return OutputFile(f"{name}-{type_name}.gguf", writer, tensors)

@@ -11,7 +11,7 @@ TOOLS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOOLS))
 
 # They build models with torch and transformers, whose packages take gigabytes.
-NEED_TORCH = ["test_convert_hf.py", "test_demo_model.py"]
+NEED_TORCH = ["test_convert_hf.py", "test_demo_model.py", "test_layouts.py"]
 LACKING = [name for name in ("torch", "transformers") if find_spec(name) is None]
 
 collect_ignore = NEED_TORCH if LACKING else []
@@ -22,3 +22,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name in collect_ignore:
         lacking = " and ".join(LACKING)
         terminalreporter.write_line(f"skipped tools/tests/{name}: {lacking} not installed")
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every golden model as transformers saves it."""
+    from golden_models.building import build
+    from golden_models.specifications import MODELS
+
+    folders = {}
+    for specification in MODELS:
+        folders[specification.name] = tmp_path_factory.mktemp(specification.name)
+        build(specification, folders[specification.name], specification.seed)
+    return folders

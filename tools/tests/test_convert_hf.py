@@ -16,22 +16,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from conftest import TOOLS
-from golden_models.building import build
 from golden_models.specifications import MODELS
 from hf_conversion.configuration import text_config, vision_config
 from hf_conversion.text_model import interleave_rotary_rows
 
 SPECIFICATIONS = {specification.name: specification for specification in MODELS}
-
-
-@pytest.fixture(scope="session")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every golden model as transformers saves it."""
-    folders = {}
-    for name, specification in SPECIFICATIONS.items():
-        folders[name] = tmp_path_factory.mktemp(name)
-        build(specification, folders[name], specification.seed)
-    return folders
 
 
 @pytest.fixture
@@ -144,7 +133,11 @@ def test_newer_rope_parameters_mean_the_same(originals: dict[str, Path], tmp_pat
 @pytest.mark.parametrize(
     ("outtype", "tolerance"),
     # Relative to a block's largest value: half a step of the type, and the scale's rounding.
-    [("f16", 2**-11), ("bf16", 2**-8), ("q8_0", 1 / 254 + 2**-11), ("q4_0", 1 / 8 + 2**-11)],
+    # Rows of these models fill no superblocks, so that matrices of K-quants are Q5_0 and Q8_0.
+    [
+        ("f16", 2**-11), ("bf16", 2**-8), ("q8_0", 1 / 254 + 2**-11), ("q4_0", 1 / 8 + 2**-11),
+        ("q5_1", 1 / 31 + 2**-10), ("q4_k_m", 1 / 16 + 2**-11),
+    ],
 )
 def test_types_round_by_no_more_than_they_must(
     originals: dict[str, Path], tmp_path: Path, name: str, outtype: str, tolerance: float
@@ -160,6 +153,33 @@ def test_rotary_pairs_become_neighbours() -> None:
     rows = np.arange(12)[:, None]  # two heads of six rows: pairs (0, 3), (1, 4), (2, 5)
     expected = [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]
     assert interleave_rotary_rows(rows, heads=2)[:, 0].tolist() == expected
+
+
+def test_the_mmproj_has_what_llama_cpps_converter_writes(originals: dict[str, Path], tmp_path: Path) -> None:
+    """The names, shapes and keys of tools/mtmd/legacy-models in llama.cpp, which made the published files."""
+    _, path = convert(originals["llava-1.5-mha"], tmp_path)
+    reader = gguf.GGUFReader(path)
+    width, inner, text, patches = 32, 64, 64, 17
+    vectors = {"v.class_embd", "v.pre_ln.weight", "v.pre_ln.bias"}
+    shapes = {"v.patch_embd.weight": [14, 14, 3, width], "v.position_embd.weight": [width, patches]}
+    linear = {"mm.0": [width, text], "mm.2": [text, text]}
+    for block in ("v.blk.0", "v.blk.1"):
+        vectors |= {f"{block}.{norm}.{part}" for norm in ("ln1", "ln2") for part in ("weight", "bias")}
+        linear |= {f"{block}.attn_{part}": [width, width] for part in ("q", "k", "v", "out")}
+        linear |= {f"{block}.ffn_down": [width, inner], f"{block}.ffn_up": [inner, width]}
+    shapes |= {name: [width] for name in vectors}
+    shapes |= {f"{name}.weight": shape for name, shape in linear.items()}
+    shapes |= {f"{name}.bias": shape[1:] for name, shape in linear.items()}
+    assert {tensor.name: tensor.shape.tolist() for tensor in reader.tensors} == shapes
+    vision = (
+        "image_size", "patch_size", "embedding_length", "feed_forward_length", "projection_dim",
+        "block_count", "attention.head_count", "attention.layer_norm_epsilon", "image_mean", "image_std",
+        "mm_projector_type",
+    )  # fmt: skip
+    assert {f"clip.vision.{key}" for key in vision} <= reader.fields.keys()
+    for key in ("has_text_encoder", "has_vision_encoder", "has_llava_projector", "projector_type"):
+        assert f"clip.{key}" in reader.fields
+    assert reader.fields["general.architecture"].contents() == "clip"
 
 
 def test_next_model_carries_newline_and_grids(originals: dict[str, Path], tmp_path: Path) -> None:

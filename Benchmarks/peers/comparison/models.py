@@ -12,7 +12,7 @@ from . import processes
 from .workload import Folders, Workload
 
 # The packages at the top of tools/make-synthetic-model; cmake and ninja build llama.cpp.
-PYTHON_PACKAGES = ("gguf==0.17.1", "numpy==2.2.6", "cmake==4.4.5", "ninja==1.13.2")
+PYTHON_PACKAGES = ("gguf==0.19.0", "numpy==2.2.6", "cmake==4.4.5", "ninja==1.13.2")
 
 
 @dataclass(frozen=True)

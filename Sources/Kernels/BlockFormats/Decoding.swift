@@ -35,6 +35,18 @@ extension BlockFormat {
         case .iq4_nl: blocks.forEach(decodeIQ4_NL)
         case .iq4_xs: blocks.forEach(decodeIQ4_XS)
         case .mxfp4: blocks.forEach(decodeMXFP4)
+        case .nvfp4: blocks.forEach(decodeNVFP4)
+        case .iq1_s: blocks.forEach(decodeIQ1_S)
+        case .iq1_m: blocks.forEach(decodeIQ1_M)
+        case .iq2_xxs: blocks.forEach(decodeIQ2_XXS)
+        case .iq2_xs: blocks.forEach(decodeIQ2_XS)
+        case .iq2_s: blocks.forEach(decodeIQ2_S)
+        case .iq3_xxs: blocks.forEach(decodeIQ3_XXS)
+        case .iq3_s: blocks.forEach(decodeIQ3_S)
+        case .tq1_0: blocks.forEach(decodeTQ1_0)
+        case .tq2_0: blocks.forEach(decodeTQ2_0)
+        case .q1_0: blocks.forEach(decodeQ1_0)
+        case .q2_0: blocks.forEach(decodeQ2_0)
         }
     }
 }
@@ -62,9 +74,18 @@ private struct BlockRun {
 extension UnsafeRawPointer {
     /// The half-precision number at a byte offset.
     @inline(__always)
-    func half(at offset: Int) -> Float {
-        let bits = loadUnaligned(fromByteOffset: offset, as: UInt16.self)
-        return float_from_half(UInt16(littleEndian: bits))
+    func half(at offset: Int) -> Float { float_from_half(bits16(at: offset)) }
+
+    /// The 16 bits at a byte offset.
+    @inline(__always)
+    func bits16(at offset: Int) -> UInt16 {
+        UInt16(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    }
+
+    /// The 32 bits at a byte offset.
+    @inline(__always)
+    func bits32(at offset: Int) -> UInt32 {
+        UInt32(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 
     /// The byte at an offset, widened so that shifts and masks of it are 32-bit lanes.

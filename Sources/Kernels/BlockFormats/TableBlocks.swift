@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CVectorOps
 
 // Formats whose nibbles are indices into a table of 16 values.
 
@@ -45,6 +46,34 @@ func decodeMXFP4(_ block: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float
     // Half of 2^(e − 127), as the table is doubled; the two smallest are subnormal.
     let bits = exponent < 2 ? UInt32(0x20_0000) &<< exponent : (exponent &- 1) &<< 23
     decodeNibbles(block + 1, scale: Float(bitPattern: bits), levels: doubledE2M1, output)
+}
+
+/// Bytes: 4 unsigned scales of four exponent and three fraction bits (UE4M3), 32 × two nibbles.
+///
+/// Value: scale · E2M1[q], in groups of 16: byte j of a group's 8 holds element j in its low nibble and element
+/// j + 8 in its high one.
+@inline(__always)
+func decodeNVFP4(_ block: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>) {
+    for group in 0..<4 {
+        let scale = halvedUE4M3(block.load(fromByteOffset: group, as: UInt8.self))
+        let (quantised, elements) = (block + (4 &+ group &* 8), output + group &* 16)
+        withUnsafeBytes(of: doubledE2M1 * scale) { table in
+            for index in 0..<8 {
+                let pair = Int(quantised.byte(at: index))
+                elements[index] = table.load(fromByteOffset: (pair & 15) &* 4, as: Float.self)
+                elements[index &+ 8] = table.load(
+                    fromByteOffset: (pair &>> 4) &* 4, as: Float.self)
+            }
+        }
+    }
+}
+
+/// Half of an NVFP4 scale, as the table is doubled; ggml reads the NaN 0x7F as zero and passes over the top bit.
+@inline(__always)
+private func halvedUE4M3(_ bits: UInt8) -> Float {
+    guard bits != 0x7F else { return 0 }
+    // As a half's bits the number is 2^8 too small.
+    return float_from_half(UInt16(bits & 0x7F) &<< 7) * 0x1p7
 }
 
 /// Decodes 32 elements: byte j holds element j in its low nibble and element j + 16 in its high one.

@@ -36,6 +36,18 @@ enum ExpandedQ6_KPanel: ExpandedPanel {
     typealias Scales = Column
 }
 
+/// IQ1 unpacked.
+enum ExpandedIQ1Panel: ExpandedPanel {
+    typealias Format = IQ1Panel
+    typealias Scales = Column
+}
+
+/// IQ2 unpacked.
+enum ExpandedIQ2Panel: ExpandedPanel {
+    typealias Format = IQ2Panel
+    typealias Scales = Column
+}
+
 extension ExpandedPanel where Scales == Column {
     @inline(__always) static var layout: PanelLayout {
         PanelLayout(
@@ -171,6 +183,8 @@ func panelExpansions<Scaling: BlockScaling>(
         case .q3_K: expansion(ExpandedQ3_KPanel.self)
         case .q5_K: expansion(ExpandedQ5_KPanel.self)
         case .q6_K: expansion(ExpandedQ6_KPanel.self)
+        case .iq1: expansion(ExpandedIQ1Panel.self)
+        case .iq2: expansion(ExpandedIQ2Panel.self)
         default: nil
         }
     }

@@ -76,6 +76,14 @@ func panelProducts<Scaling: BlockScaling>(
         case .q5_K: product(Q5_KPanel.self)
         case .q6_K: product(Q6_KPanel.self)
         case .iq4_xs: product(IQ4_XSPanel.self)
+        case .q1_0: product(Q1_0Panel.self)
+        case .q2_0: product(Q2_0Panel.self)
+        case .tq: product(TQPanel.self)
+        case .iq1: product(IQ1Panel.self)
+        case .iq2: product(IQ2Panel.self)
+        case .iq3_xxs: product(IQ3_XXSPanel.self)
+        case .iq3_s: product(IQ3_SPanel.self)
+        case .nvfp4: product(NVFP4Panel.self)
         case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }

@@ -96,6 +96,21 @@ enum Q6_KPanel: SixBitPanel {
     }
 }
 
+extension NibblePanel {
+    /// Two quads of a line of four, of two bits each.
+    @inline(__always) static func bitPairs(
+        _ column: Column, at offset: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let line = column.weightWords(at: offset)
+        let mask = WordVector(repeating: 0x0303_0303)
+        let first = 4 &* index
+        return (
+            integers(shift_words_down(line, first) & mask),
+            integers(shift_words_down(line, first &+ 2) & mask)
+        )
+    }
+}
+
 /// The two bits of Q2_K, d · s · q − dmin · m, with 4-bit s and m for each 16 inputs.
 enum Q2_KPanel: NibblePanel {
     @inline(__always) static var layout: PanelLayout { .q2_K }
@@ -119,29 +134,20 @@ enum Q2_KPanel: NibblePanel {
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
-        let line = column.weightWords(at: layout.run(block, part: part))
-        let mask = WordVector(repeating: 0x0303_0303)
-        let first = 4 &* index
-        return (
-            integers(shift_words_down(line, first) & mask),
-            integers(shift_words_down(line, first &+ 2) & mask)
-        )
+        bitPairs(column, at: layout.run(block, part: part), index: index)
     }
 }
 
-/// The three bits of Q3_K, d · s · (q − 4), with a signed byte s for each 16 inputs.
+/// Formats whose weights, or codes of them, have three bits, in blocks of 16.
 ///
 /// Three lines hold the eight quads of two blocks. A block's own line has quad 0 in bits 0 to 2 of its bytes, quad 1
 /// in bits 3 to 5 and the upper bits of quad 3 above them. A nibble of the line before, which both blocks share,
 /// has quad 2 and the lowest bit of quad 3.
-enum Q3_KPanel: NibblePanel {
-    @inline(__always) static var layout: PanelLayout { .q3_K }
-    @inline(__always) static var headerLines: Int { layout.headerLines }
-    @inline(__always) static func scales(_ column: Column) -> Column { column }
-    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
-        byteScale(column, block)
-    }
-    @inline(__always) static func weights(
+protocol ThreeBitPanel: PanelFormat {}
+
+extension ThreeBitPanel {
+    /// The three bits of a pair's weights.
+    @inline(__always) static func threeBits(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let (start, second) = (layout.sharedLine(run: 2 &* part &+ block / 2), block % 2)
@@ -154,6 +160,21 @@ enum Q3_KPanel: NibblePanel {
             nibble & WordVector(repeating: 0x0F0F_0F0F) | upper & WordVector(repeating: 0xF0F0_F0F0)
         let mask = WordVector(repeating: 0x0707_0707)
         return (integers(fields & mask), integers(shifted(fields, 3) & mask))
+    }
+}
+
+/// The three bits of Q3_K, d · s · (q − 4), with a signed byte s for each 16 inputs.
+enum Q3_KPanel: NibblePanel, ThreeBitPanel {
+    @inline(__always) static var layout: PanelLayout { .q3_K }
+    @inline(__always) static var headerLines: Int { layout.headerLines }
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
+        byteScale(column, block)
+    }
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        threeBits(column, part: part, block: block, index: index)
     }
     @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
         // Minus 32 times the sum is given.

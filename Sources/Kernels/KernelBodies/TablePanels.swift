@@ -52,6 +52,29 @@ enum MXFP4Panel: TablePanel {
     }
 }
 
+/// The nibbles of NVFP4, scale · level[q], with a scale of four exponent and three fraction bits for each 16 inputs.
+enum NVFP4Panel: SixBitPanel {
+    @inline(__always) static var layout: PanelLayout { .nvfp4 }
+    @inline(__always) static func scales(_ column: Column) -> Column { column }
+    @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
+        // As halves' bits the scales are 2^8 too small, and levels are doubled.
+        let bits = column.signedBytes(at: layout.byteScale(block)) &<< IntVector(repeating: 7)
+        return floats_from_halves(low_halves(unsafeBitCast(bits, to: WordVector.self)))
+            * FloatVector(repeating: 0x1p7)
+    }
+    /// 16 more than the levels.
+    @inline(__always) static func weights(
+        _ column: Column, part: Int, block: Int, index: Int
+    ) -> (even: IntVector, odd: IntVector) {
+        let (low, high) = column.nibbles(at: layout.pair(2 &* block &+ index, part: part))
+        return (small_e2m1_levels(integers(low)), small_e2m1_levels(integers(high)))
+    }
+    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
+        // Minus 32 times the sum is given.
+        negativeSum &>> IntVector(repeating: 1)
+    }
+}
+
 /// The nibbles of IQ4_XS, d · (s − 32) · level[q], with a 6-bit s for each 32 inputs of 256.
 enum IQ4_XSPanel: TablePanel {
     @inline(__always) static var layout: PanelLayout { .iq4_xs }

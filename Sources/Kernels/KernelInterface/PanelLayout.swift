@@ -20,8 +20,10 @@ public struct PanelLayout: Sendable {
     /// Inputs that share a scale.
     public let blockLength: Int
     /// Half-precision factors of the integer scales and minima of 256 inputs, half a line each, or the 16-bit
-    /// scales of blocks of 32, half a line after half a line.
+    /// scales of blocks, half a line after half a line.
     public let factors: Int
+    /// Factors of a column: one over its integer scales, or one for each of two blocks.
+    public let factorCount: Int
     /// The factors of the minima, or the minima of blocks of 32, as `factors`.
     public let minimumFactors: Int
     /// Integer scales.
@@ -30,6 +32,8 @@ public struct PanelLayout: Sendable {
     public let minima: Int
     /// The upper bits of integer scales and minima that lie apart from their lower bits.
     public let upperScaleBits: Int
+    /// A bit for each eight weights: whether an eighth is subtracted from them or added.
+    public let eighths: Int
     /// The first run of weights: where the header ends.
     public let weights: Int
     /// Inputs of a run of weights.
@@ -50,17 +54,19 @@ public struct PanelLayout: Sendable {
     @inlinable
     @inline(__always)
     public init(
-        superblockLength: Int, blockLength: Int = 32, factors: Int = 0, minimumFactors: Int = 0,
-        scales: Int = 0, minima: Int = 0, upperScaleBits: Int = 0, weights: Int, runLength: Int,
-        sharedLines: Int = 0, lines: Int
+        superblockLength: Int, blockLength: Int = 32, factors: Int = 0, factorCount: Int = 1,
+        minimumFactors: Int = 0, scales: Int = 0, minima: Int = 0, upperScaleBits: Int = 0,
+        eighths: Int = 0, weights: Int, runLength: Int, sharedLines: Int = 0, lines: Int
     ) {
         self.superblockLength = superblockLength
         self.blockLength = blockLength
         self.factors = factors
+        self.factorCount = factorCount
         self.minimumFactors = minimumFactors
         self.scales = scales
         self.minima = minima
         self.upperScaleBits = upperScaleBits
+        self.eighths = eighths
         self.weights = weights
         self.runLength = runLength
         self.sharedLines = sharedLines
@@ -74,7 +80,8 @@ public struct PanelLayout: Sendable {
     @inline(__always)
     init(floats superblockLength: Int, bytes: Int) {
         self.superblockLength = superblockLength
-        (factors, minimumFactors, scales, minima, upperScaleBits) = (0, 0, 0, 0, 0)
+        (factors, factorCount, minimumFactors) = (0, 0, 0)
+        (scales, minima, upperScaleBits, eighths) = (0, 0, 0, 0)
         (weights, sharedLines, lines) = (0, 0, 1)
         (blockLength, runLength) = (superblockLength, superblockLength)
         (superblockBytes, runBytes) = (bytes, bytes)
@@ -108,10 +115,10 @@ public struct PanelLayout: Sendable {
     @inline(__always)
     public var hasMinima: Bool { minimumFactors != 0 }
 
-    /// Factors of a column: one over its integer scales, or one for each of two blocks.
+    /// Inputs of a superblock over those that share a scale.
     @inlinable
     @inline(__always)
-    public var factorCount: Int { superblockLength == 64 ? 2 : 1 }
+    public var blocks: Int { superblockLength / blockLength }
 
     /// Bytes of the weights of 64 inputs, a part of a superblock.
     @inlinable
@@ -172,7 +179,8 @@ extension PanelLayout {
     @inlinable
     @inline(__always)
     public static var nibbles: PanelLayout {
-        PanelLayout(superblockLength: 64, weights: 128, runLength: 32, lines: 4)
+        PanelLayout(
+            superblockLength: 64, factorCount: 2, weights: 128, runLength: 32, lines: 4)
     }
 
     /// ½ + ½ scales; ½ + ½ minima; 8 nibbles.
@@ -180,14 +188,17 @@ extension PanelLayout {
     @inline(__always)
     public static var q4_1: PanelLayout {
         PanelLayout(
-            superblockLength: 64, minimumFactors: 128, weights: 256, runLength: 32, lines: 4)
+            superblockLength: 64, factorCount: 2, minimumFactors: 128, weights: 256, runLength: 32,
+            lines: 4)
     }
 
     /// ½ + ½ scales; 2 times 1 fifth bits and 4 nibbles.
     @inlinable
     @inline(__always)
     public static var q5_0: PanelLayout {
-        PanelLayout(superblockLength: 64, weights: 128, runLength: 32, sharedLines: 1, lines: 4)
+        PanelLayout(
+            superblockLength: 64, factorCount: 2, weights: 128, runLength: 32, sharedLines: 1,
+            lines: 4)
     }
 
     /// ½ + ½ scales; ½ + ½ minima; 2 times 1 fifth bits and 4 nibbles.
@@ -195,15 +206,16 @@ extension PanelLayout {
     @inline(__always)
     public static var q5_1: PanelLayout {
         PanelLayout(
-            superblockLength: 64, minimumFactors: 128, weights: 256, runLength: 32, sharedLines: 1,
-            lines: 4)
+            superblockLength: 64, factorCount: 2, minimumFactors: 128, weights: 256, runLength: 32,
+            sharedLines: 1, lines: 4)
     }
 
     /// ½ + ½ scales; 16 bytes, plus 128.
     @inlinable
     @inline(__always)
     public static var q8_0: PanelLayout {
-        PanelLayout(superblockLength: 64, weights: 128, runLength: 32, lines: 8)
+        PanelLayout(
+            superblockLength: 64, factorCount: 2, weights: 128, runLength: 32, lines: 8)
     }
 
     /// ½ factor; ½ minimum factor; 1 low bits of scales, 1 of minima, 1 upper bits of both; 32 nibbles.
@@ -258,6 +270,62 @@ extension PanelLayout {
         PanelLayout(
             superblockLength: 256, scales: 128, upperScaleBits: 64, weights: 256, runLength: 32,
             lines: 4)
+    }
+
+    /// ½ scale; 4 lines of eight bits.
+    @inlinable
+    @inline(__always)
+    public static var q1_0: PanelLayout {
+        PanelLayout(superblockLength: 128, weights: 64, runLength: 32, lines: 1)
+    }
+
+    /// ½ scale; 4 bit pairs.
+    @inlinable
+    @inline(__always)
+    public static var q2_0: PanelLayout {
+        PanelLayout(superblockLength: 64, weights: 64, runLength: 16, lines: 1)
+    }
+
+    /// ½ scale; 16 bit pairs.
+    @inlinable
+    @inline(__always)
+    public static var tq: PanelLayout {
+        PanelLayout(superblockLength: 256, weights: 64, runLength: 16, lines: 1)
+    }
+
+    /// ½ factor; 2 scales; 1 eighths; 16 bit pairs.
+    @inlinable
+    @inline(__always)
+    public static var iq1: PanelLayout {
+        PanelLayout(
+            superblockLength: 256, blockLength: 16, scales: 64, eighths: 320, weights: 448,
+            runLength: 16, lines: 1)
+    }
+
+    /// ½ factor; 2 scales; 8 times 1 shared by two blocks of 16 and 2 of their own.
+    @inlinable
+    @inline(__always)
+    public static var iq2: PanelLayout {
+        PanelLayout(
+            superblockLength: 256, blockLength: 16, scales: 64, weights: 320, runLength: 32,
+            sharedLines: 1, lines: 2)
+    }
+
+    /// ½ factor; 1 scales; 32 nibbles.
+    @inlinable
+    @inline(__always)
+    public static var iq3: PanelLayout {
+        PanelLayout(
+            superblockLength: 256, scales: 64, weights: 192, runLength: 32, lines: 4)
+    }
+
+    /// 4 times ¼ scales; 8 nibbles.
+    @inlinable
+    @inline(__always)
+    public static var nvfp4: PanelLayout {
+        PanelLayout(
+            superblockLength: 64, blockLength: 16, factorCount: 0, weights: 128, runLength: 16,
+            lines: 2)
     }
 
     /// 1 for each input.

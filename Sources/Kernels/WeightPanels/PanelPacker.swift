@@ -51,6 +51,18 @@ public struct PanelPacker: Sendable {
         case .iq4_nl: pack(IQ4_NLPacking.self)
         case .iq4_xs: pack(IQ4_XSPacking.self)
         case .mxfp4: pack(MXFP4Packing.self)
+        case .nvfp4: pack(NVFP4Packing.self)
+        case .q1_0: pack(Q1_0Packing.self)
+        case .q2_0: pack(Q2_0Packing.self)
+        case .tq1_0: pack(TQ1_0Packing.self)
+        case .tq2_0: pack(TQ2_0Packing.self)
+        case .iq1_s: pack(IQ1_SPacking.self)
+        case .iq1_m: pack(IQ1_MPacking.self)
+        case .iq2_xxs: pack(IQ2_XXSPacking.self)
+        case .iq2_xs: pack(IQ2_XSPacking.self)
+        case .iq2_s: pack(IQ2_SPacking.self)
+        case .iq3_xxs: pack(IQ3_XXSPacking.self)
+        case .iq3_s: pack(IQ3_SPacking.self)
         case .f32, .f16, .bf16: preconditionFailure("\(format.name) has no blocks")
         }
     }
@@ -61,7 +73,7 @@ extension PanelKind {
     ///
     /// Raise it with every change of a layout or a raw value, so that panels cached in files are
     /// packed again.
-    public static let layoutVersion: UInt32 = 2
+    public static let layoutVersion: UInt32 = 3
 
     /// The panels that hold a format's weights.
     public init(_ format: BlockFormat) {
@@ -82,6 +94,14 @@ extension PanelKind {
         case .iq4_nl: self = .iq4_nl
         case .iq4_xs: self = .iq4_xs
         case .mxfp4: self = .mxfp4
+        case .nvfp4: self = .nvfp4
+        case .q1_0: self = .q1_0
+        case .q2_0: self = .q2_0
+        case .tq1_0, .tq2_0: self = .tq
+        case .iq1_s, .iq1_m: self = .iq1
+        case .iq2_xxs, .iq2_xs, .iq2_s: self = .iq2
+        case .iq3_xxs: self = .iq3_xxs
+        case .iq3_s: self = .iq3_s
         }
     }
 }

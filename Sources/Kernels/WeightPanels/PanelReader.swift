@@ -53,10 +53,13 @@ public struct PanelReader: Sendable {
     /// The stored weight that stands for zero.
     private var zeroPoint: Int {
         switch kind {
+        case .q1_0, .q2_0, .tq: 1
         case .q3_K: 4
         case .q4_0: 8
-        case .q5_0: 16
+        case .iq1: 9
+        case .q5_0, .iq3_s, .nvfp4: 16
         case .q6_K: 32
+        case .iq2, .iq3_xxs: 64
         case .q8_0, .iq4_nl, .iq4_xs, .mxfp4: 128
         case .q4_1, .q5_1, .q2_K, .q4_K, .q5_K, .f32, .f16, .bf16: 0
         }
@@ -78,8 +81,15 @@ private struct ColumnReader {
         case .iq4_nl, .iq4_xs: level(iq4_level, nibble(index))
         case .mxfp4: level(e2m1_level, nibble(index))
         case .q6_K: sixBits(index)
-        case .q2_K: byte(index % 4, at: layout.line(index / 16)) >> (2 * (index / 4 % 4)) & 3
+        case .q1_0: 2 * (byte(index % 4, at: layout.line(index / 32)) >> (index / 4 % 8) & 1)
+        case .q2_K, .q2_0, .tq: bitPair(index)
+        case .iq1:
+            8 * bitPair(index) + 2 * field(word(at: layout.eighths), index / 8, 1)
         case .q3_K: threeBits(index)
+        case .iq2: level(iq2_level, threeBits(index))
+        case .iq3_xxs: level(iq3_xxs_level, nibble(index))
+        case .iq3_s: level(iq3_s_level, nibble(index))
+        case .nvfp4: level(small_e2m1_level, nibble(index))
         case .f32, .f16, .bf16: preconditionFailure("\(kind) is not quantised")
         }
     }
@@ -88,6 +98,12 @@ private struct ColumnReader {
     func scale(_ kind: PanelKind, _ group: Int) -> Float {
         switch kind {
         case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: half(at: layout.factor(group))
+        case .q1_0, .q2_0, .tq: half(at: layout.factors)
+        case .iq1, .iq2: oddScale(group) * 0.125
+        case .iq3_xxs: oddScale(group) * 0.25
+        case .iq3_s: oddScale(group)
+        case .nvfp4:
+            float_from_half(UInt16(signedByte(at: layout.byteScale(group))) << 7) * 0x1p7
         case .mxfp4: Float(bitPattern: UInt32(bits(at: layout.factor(group))) << 16)
         case .q4_K, .q5_K:
             half(at: layout.factors)
@@ -98,9 +114,7 @@ private struct ColumnReader {
                             8 + group % 4 * 2 + group / 4 * 16, 3) << 4)
         case .q3_K, .q6_K:
             half(at: layout.factors) * Float(signedByte(at: layout.byteScale(group)))
-        case .q2_K:
-            half(at: layout.factors)
-                * Float(field(word(group / 8, at: layout.scales), group % 8 * 4, 15))
+        case .q2_K: half(at: layout.factors) * Float(fourBitScale(group))
         case .iq4_xs:
             half(at: layout.factors)
                 * Float(
@@ -129,6 +143,20 @@ private struct ColumnReader {
                         15))
         default: 0
         }
+    }
+
+    /// The superblock's factor times 2 · s + 1.
+    private func oddScale(_ group: Int) -> Float {
+        half(at: layout.factors) * Float(2 * fourBitScale(group) + 1)
+    }
+
+    private func fourBitScale(_ group: Int) -> Int {
+        field(word(group / 8, at: layout.scales), group % 8 * 4, 15)
+    }
+
+    /// Two bits of a line of 16 inputs.
+    private func bitPair(_ index: Int) -> Int {
+        byte(index % 4, at: layout.line(index / 16)) >> (2 * (index / 4 % 4)) & 3
     }
 
     private func nibble(_ index: Int) -> Int {

@@ -13,10 +13,10 @@ extension SuperblockWriter {
         }
     }
 
-    /// Sixteen signed bytes, each in a quarter of a line.
+    /// Bytes, each in a quarter of a line.
     @inline(__always)
     func writeByteScales(_ block: ColumnBlock, _ column: Int) {
-        for group in 0..<16 {
+        for group in 0..<layout.blocks {
             start.storeBytes(
                 of: block.scales[group], toByteOffset: layout.byteScale(group) &+ column,
                 as: UInt8.self)
@@ -42,19 +42,30 @@ extension SuperblockWriter {
         writeWord(high, at: layout.upperScaleBits, column)
     }
 
+    /// Eight scales in each word.
     @inline(__always)
     func writeFourBitScales(_ block: ColumnBlock, _ column: Int) {
-        for line in 0..<2 {
-            var (scales, minima) = (UInt32(0), UInt32(0))
+        for line in 0..<(layout.blocks / 8) {
+            var scales = UInt32(0)
             for group in 0..<8 {
                 scales |=
                     UInt32(block.scales[8 &* line &+ group])
                     &<< UInt32(truncatingIfNeeded: 4 &* group)
+            }
+            writeWord(scales, at: layout.scales &+ PanelLayout.line &* line, column)
+        }
+    }
+
+    /// Eight minima in each word, in pairs of 16-bit halves.
+    @inline(__always)
+    func writeFourBitMinima(_ block: ColumnBlock, _ column: Int) {
+        for line in 0..<(layout.blocks / 8) {
+            var minima = UInt32(0)
+            for group in 0..<8 {
                 minima |=
                     UInt32(block.minima[8 &* line &+ group])
                     &<< UInt32(truncatingIfNeeded: group % 2 &* 16 &+ group / 2 &* 4)
             }
-            writeWord(scales, at: layout.scales &+ PanelLayout.line &* line, column)
             writeWord(minima, at: layout.minima &+ PanelLayout.line &* line, column)
         }
     }

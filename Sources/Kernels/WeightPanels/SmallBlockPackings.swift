@@ -137,3 +137,39 @@ enum MXFP4Packing: BlockPacking {
         column.factors[index] = bfloatScale(block.byte(0))
     }
 }
+
+/// Four scales of exponent and fraction; 64 nibbles that index a table.
+enum NVFP4Packing: BlockPacking {
+    static var format: BlockFormat { .nvfp4 }
+    static var blockLength: Int { 64 }
+    static var blockBytes: Int { 36 }
+    static var layout: PanelLayout { .nvfp4 }
+    static var bufferedBytes: Int { 64 }
+
+    @inline(__always)
+    static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
+        for group in 0..<4 {
+            let nibbles = block.loadUnaligned(fromByteOffset: 4 &+ 8 &* group, as: UInt64.self)
+            let target = UnsafeMutableRawPointer(column.weights + 16 &* group)
+            target.storeBytes(of: nibbles & 0x0F0F_0F0F_0F0F_0F0F, as: UInt64.self)
+            target.storeBytes(
+                of: nibbles &>> 4 & 0x0F0F_0F0F_0F0F_0F0F, toByteOffset: 8, as: UInt64.self)
+            let scale = block.byte(group)
+            column.scales[group] = scale & 0x7F
+            // 0x7F, not a number, counts as zero. Level 0 is zero, under a scale of one.
+            guard scale == 0x7F || scale & 0x7F == 0 else { continue }
+            target.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
+            column.scales[group] = 0x38
+        }
+    }
+
+    @inline(__always)
+    static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeByteScales(block, column)
+    }
+
+    @inline(__always)
+    static func writeWeights(_ group: ColumnGroup, _ column: Int, to panel: SuperblockWriter) {
+        panel.writeNibbles(group, column)
+    }
+}

@@ -27,6 +27,7 @@ enum Q2_KPacking: BlockPacking {
     @inline(__always)
     static func writeScales(_ block: ColumnBlock, _ column: Int, to panel: SuperblockWriter) {
         panel.writeFourBitScales(block, column)
+        panel.writeFourBitMinima(block, column)
     }
 
     @inline(__always)

@@ -29,7 +29,7 @@ struct SuperblockWriter {
 
     /// Two quads in each word.
     @inline(__always)
-    private func writeNibbles(_ group: ColumnGroup, _ column: Int) {
+    func writeNibbles(_ group: ColumnGroup, _ column: Int) {
         let mask = WordVector(repeating: 0x0F0F_0F0F)
         for line in 0..<(layout.superblockLength / 8) {
             let words =
@@ -43,14 +43,43 @@ struct SuperblockWriter {
     func writeFiveBits(_ group: ColumnGroup, _ column: Int) {
         writeNibbles(group, column)
         for run in 0..<layout.runs {
-            var words = WordVector(repeating: 0)
-            for quad in 0..<8 {
-                let bits =
-                    group.word(8 &* run &+ quad) &>> 4 & WordVector(repeating: 0x0101_0101)
-                words |= bits &<< WordVector(repeating: UInt32(truncatingIfNeeded: quad))
-            }
-            writeWords(words, at: layout.sharedLine(run: run), column)
+            writeWords(
+                bitLine(group, run: run, bit: 4), at: layout.sharedLine(run: run), column)
         }
+    }
+
+    /// Eight quads in each word.
+    @inline(__always)
+    func writeBits(_ group: ColumnGroup, _ column: Int) {
+        for run in 0..<layout.runs {
+            writeWords(bitLine(group, run: run, bit: 0), at: layout.line(run), column)
+        }
+    }
+
+    /// One bit of every weight of 32: bit q of a word's byte b is that of weight b of quad q.
+    @inline(__always)
+    private func bitLine(_ group: ColumnGroup, run: Int, bit: UInt32) -> WordVector {
+        var words = WordVector(repeating: 0)
+        for quad in 0..<8 {
+            let bits =
+                group.word(8 &* run &+ quad) &>> WordVector(repeating: bit)
+                & WordVector(repeating: 0x0101_0101)
+            words |= bits &<< WordVector(repeating: UInt32(truncatingIfNeeded: quad))
+        }
+        return words
+    }
+
+    /// A line of bits, one for each pair of quads: whether an eighth is added to its weights.
+    @inline(__always)
+    func writeEighths(_ group: ColumnGroup, _ column: Int) {
+        var words = WordVector(repeating: 0)
+        for pair in 0..<32 {
+            // Bit 2 of a code says that it is subtracted.
+            let isSubtracted = group.word(2 &* pair) &>> 2 & WordVector(repeating: 1)
+            let isAdded = isSubtracted ^ WordVector(repeating: 1)
+            words |= isAdded &<< WordVector(repeating: UInt32(truncatingIfNeeded: pair))
+        }
+        writeWords(words, at: layout.eighths, column)
     }
 
     /// Nibbles, and a shared line of upper bits.
@@ -69,7 +98,7 @@ struct SuperblockWriter {
         }
     }
 
-    /// Two blocks of 16 in three lines, whose bits `Q3_KPanel` describes.
+    /// Two blocks of 16 in three lines, whose bits `ThreeBitPanel` describes.
     @inline(__always)
     func writeThreeBits(_ group: ColumnGroup, _ column: Int) {
         let lowest = WordVector(repeating: 0x0101_0101)
@@ -88,14 +117,15 @@ struct SuperblockWriter {
         }
     }
 
-    /// Four quads in each word.
+    /// The lower two bits of four quads in each word.
     @inline(__always)
     func writeBitPairs(_ group: ColumnGroup, _ column: Int) {
+        let mask = WordVector(repeating: 0x0303_0303)
         for run in 0..<layout.runs {
-            let first = group.word(4 &* run)
-            let second = group.word(4 &* run &+ 1) &<< 2
-            let third = group.word(4 &* run &+ 2) &<< 4
-            let fourth = group.word(4 &* run &+ 3) &<< 6
+            let first = group.word(4 &* run) & mask
+            let second = (group.word(4 &* run &+ 1) & mask) &<< 2
+            let third = (group.word(4 &* run &+ 2) & mask) &<< 4
+            let fourth = (group.word(4 &* run &+ 3) & mask) &<< 6
             writeWords(first | second | third | fourth, at: layout.line(run), column)
         }
     }

@@ -122,7 +122,7 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         let tileCount = PanelTarget.tileCount(panels: run.count)
         let memory = ops.scratch.floats(tileCount + run.count * expandedBytes / 4, thread: thread)
         let target = PanelTarget(
-            result, matrix.outputs(ofPanels: run), bias: layer.bias, end, tile: memory,
+            result, matrix.outputs(ofPanels: run), of: layer, end, tile: memory,
             ops.kernels.add)
         if let expansion {
             let expanded = UnsafeMutableRawPointer(memory + tileCount)
@@ -149,7 +149,7 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     ) {
         let (panel, inputs) = (matrix.panel(index), matrix.inputs)
         let target = PanelTarget(
-            result, matrix.outputs(ofPanels: index..<(index + 1)), bias: layer.bias, end,
+            result, matrix.outputs(ofPanels: index..<(index + 1)), of: layer, end,
             tile: ops.scratch.floats(PanelTarget.tileCount(panels: 1), thread: thread),
             ops.kernels.add)
         if layer.roundsInputs, let values = rows.brainFloats {

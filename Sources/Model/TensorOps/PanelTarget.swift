@@ -15,6 +15,7 @@ enum ProductEnd: Sendable {
 struct PanelTarget {
     private let result: Activations
     private let outputs: Range<Int>
+    private let scale: Float
     private let bias: [Float]?
     private let end: ProductEnd
     /// Where a tile's products are computed; nil if they are computed in the result itself.
@@ -27,12 +28,13 @@ struct PanelTarget {
 
     /// - Parameter tile: room for the products of a tile with all panels.
     init(
-        _ result: Activations, _ outputs: Range<Int>, bias: [Float]?, _ end: ProductEnd,
+        _ result: Activations, _ outputs: Range<Int>, of layer: LinearLayer, _ end: ProductEnd,
         tile: UnsafeMutablePointer<Float>, _ add: @escaping KernelTable.Addition
     ) {
         self.result = result
         self.outputs = outputs
-        self.bias = bias
+        scale = layer.scale
+        bias = layer.bias
         self.end = end
         self.add = add
         var isInPlace = outputs.count % PanelKind.columns == 0
@@ -63,10 +65,13 @@ struct PanelTarget {
         }
     }
 
-    /// Adds the bias to a row of products and takes them to their place.
+    /// Scales a row of products, adds the bias, and takes them to their place.
     private func finish(
         _ products: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>
     ) {
+        if scale != 1 {
+            for index in 0..<outputs.count { products[index] *= scale }
+        }
         bias?.withUnsafeBufferPointer { bias in
             guard let bias = bias.baseAddress else { return }
             add(products, bias + outputs.lowerBound, outputs.count)

@@ -90,7 +90,7 @@ extension TensorOps {
             weight.decode(rows: outputs, into: decoded)
             _ = packer.pack(decoded, count: outputs.count, into: panel)
             let target = PanelTarget(
-                result, outputs, bias: layer.bias, end, tile: decoded + 2 * size, kernels.add)
+                result, outputs, of: layer, end, tile: decoded + 2 * size, kernels.add)
             target.store(tiles) { _, range, out, stride in
                 product(
                     range.count, input.row(range.lowerBound), input.width, panel, weight.inputs,

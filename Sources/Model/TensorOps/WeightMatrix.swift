@@ -95,10 +95,12 @@ public struct WeightMatrix: Sendable {
     private var rowBytes: Int { format.byteCount(of: inputs) }
 }
 
-/// A linear layer: `y = W x + b`.
+/// A linear layer: `y = s · W x + b`.
 public struct LinearLayer: Sendable {
     /// W as the file has it.
     public let weight: WeightMatrix  // [outputs, inputs]
+    /// s, one number for the whole matrix.
+    public let scale: Float
     /// b, where the layer has one.
     public let bias: [Float]?  // [outputs]
     /// W in panels, where products take it from there.
@@ -110,15 +112,24 @@ public struct LinearLayer: Sendable {
     ///
     /// - Parameter roundsInputs: only for panels of bf16 numbers.
     public init(
-        weight: WeightMatrix, bias: [Float]? = nil, packed: PackedMatrix? = nil,
-        roundsInputs: Bool = false
+        weight: WeightMatrix, scale: Float = 1, bias: [Float]? = nil,
+        packed: PackedMatrix? = nil, roundsInputs: Bool = false
     ) {
         precondition(bias.map { $0.count == weight.outputs } ?? true)
         precondition(!roundsInputs || packed?.kind == .bf16)
         self.roundsInputs = roundsInputs
         self.weight = weight
+        self.scale = scale
         self.bias = bias
         self.packed = packed
+    }
+
+    /// The same layer with W in panels.
+    ///
+    /// - Parameter roundsInputs: only for panels of bf16 numbers.
+    public func with(_ packed: PackedMatrix?, roundsInputs: Bool = false) -> LinearLayer {
+        LinearLayer(
+            weight: weight, scale: scale, bias: bias, packed: packed, roundsInputs: roundsInputs)
     }
 
     /// Numbers per row that it takes.
@@ -129,6 +140,7 @@ public struct LinearLayer: Sendable {
     /// The outputs in `range` as a layer of their own, sharing the weights; not for packed layers.
     public func rows(_ range: Range<Int>) -> LinearLayer {
         precondition(packed == nil)
-        return LinearLayer(weight: weight.rows(range), bias: bias.map { Array($0[range]) })
+        return LinearLayer(
+            weight: weight.rows(range), scale: scale, bias: bias.map { Array($0[range]) })
     }
 }

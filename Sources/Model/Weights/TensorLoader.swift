@@ -63,11 +63,15 @@ package final class TensorLoader {
             bytes: bytes, owner: file, isMapped: true)
     }
 
-    /// `name.weight` and, where there is one, `name.bias`.
+    /// `name.weight` and, where there are any, `name.scale` and `name.bias`.
+    ///
+    /// NVFP4's scales of groups are small numbers, which llama.cpp's converter multiplies by one more of the
+    /// whole matrix.
     package func linear(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> LinearLayer
     {
         LinearLayer(
             weight: try matrix(name, inputs: inputs, outputs: outputs),
+            scale: try vector(ifPresent: "\(name).scale", count: 1)?[0] ?? 1,
             bias: try vector(ifPresent: "\(name).bias", count: outputs))
     }
 
@@ -87,8 +91,7 @@ package final class TensorLoader {
         guard let encoding = precision.encoding else { return try packedFloats(layer, ops) }
         let packed = try packed(layer, roundedTo: encoding, ops)
         guard precision == .bf16 else { return packed }
-        return LinearLayer(
-            weight: packed.weight, bias: packed.bias, packed: packed.packed, roundsInputs: true)
+        return packed.with(packed.packed, roundsInputs: true)
     }
 
     /// The layer with its weights in panels if they are floats, or unchanged if not.
@@ -110,7 +113,7 @@ package final class TensorLoader {
             return layer
         }
         if let found = cache?.matrix(weight, shape, ops.pool) {
-            return LinearLayer(weight: weight, bias: layer.bias, packed: found)
+            return layer.with(found)
         }
         do throws(PackingError) {
             let packed =
@@ -120,7 +123,7 @@ package final class TensorLoader {
                     try ops.pack(weight)
                 }
             if let packed { cache?.add(packed, for: weight) }
-            return LinearLayer(weight: weight, bias: layer.bias, packed: packed)
+            return layer.with(packed)
         } catch {
             switch error {
             case .notFinite(let tensor, let row):

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "Codebooks.h"
 #include "FloatOps.h"
 #include "ProcessorLevel.h"
 #include "Transpose.h"

@@ -104,6 +104,11 @@ VECTOR_OP IntVector ints_from_bytes(const void *bytes) {
 /// Every word shifted down by `bits`, 0 to 31, which need not be known to the compiler.
 VECTOR_OP WordVector shift_words_down(WordVector words, long bits) { return words >> (uint32_t)bits; }
 
+/// Two in every byte of the words whose bit `bit`, 0 to 31, is set; zero in the others.
+VECTOR_OP WordVector twos_where_set(WordVector words, long bit) {
+    return (WordVector)((IntVector)(words << (uint32_t)(31 - bit)) >> 31) & 0x02020202;
+}
+
 /// One row's word, from neighbouring words of several rows, in every lane.
 ///
 /// NEON's dot product takes one word of a register for all its lanes, so that one load serves four rows.
@@ -395,12 +400,43 @@ static const uint8_t iq4_level_table[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129
 static const uint8_t e2m1_level_table[16] = {128, 129, 130, 131, 132, 134, 136, 140, 128, 127, 126,
     125, 124, 122, 120, 116};
 
+/// The same numbers plus 16.
+static const uint8_t small_e2m1_level_table[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
+
+/// The levels of IQ2's codes of three bits, a magnitude and a sign, plus 64; code 3 is zero.
+static const uint8_t iq2_level_table[16] = {72, 89, 107, 64, 56, 39, 21, 64, 72, 89, 107, 64, 56, 39, 21, 64};
+
+/// The levels of IQ3_XXS's codes of four bits, a magnitude and a sign, plus 64.
+static const uint8_t iq3_xxs_level_table[16] = {68, 76, 84, 92, 100, 108, 116, 126, 60, 52, 44, 36, 28, 20, 12,
+    2};
+
+/// The levels of IQ3_S's codes of four bits, a magnitude and a sign, plus 16.
+static const uint8_t iq3_s_level_table[16] = {17, 19, 21, 23, 25, 27, 29, 31, 15, 13, 11, 9, 7, 5, 3, 1};
+
 VECTOR_OP int32_t iq4_level(int32_t nibble) { return iq4_level_table[nibble]; }
 
 VECTOR_OP int32_t e2m1_level(int32_t nibble) { return e2m1_level_table[nibble]; }
+
+VECTOR_OP int32_t small_e2m1_level(int32_t nibble) { return small_e2m1_level_table[nibble]; }
+
+VECTOR_OP int32_t iq2_level(int32_t code) { return iq2_level_table[code]; }
+
+VECTOR_OP int32_t iq3_xxs_level(int32_t code) { return iq3_xxs_level_table[code]; }
+
+VECTOR_OP int32_t iq3_s_level(int32_t code) { return iq3_s_level_table[code]; }
 
 VECTOR_OP IntVector iq4_levels(IntVector nibbles) { return lookup_bytes(nibbles, iq4_level_table); }
 
 VECTOR_OP IntVector e2m1_levels(IntVector nibbles) {
     return lookup_bytes(nibbles, e2m1_level_table);
 }
+
+VECTOR_OP IntVector small_e2m1_levels(IntVector nibbles) {
+    return lookup_bytes(nibbles, small_e2m1_level_table);
+}
+
+VECTOR_OP IntVector iq2_levels(IntVector codes) { return lookup_bytes(codes, iq2_level_table); }
+
+VECTOR_OP IntVector iq3_xxs_levels(IntVector codes) { return lookup_bytes(codes, iq3_xxs_level_table); }
+
+VECTOR_OP IntVector iq3_s_levels(IntVector codes) { return lookup_bytes(codes, iq3_s_level_table); }
