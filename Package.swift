@@ -97,6 +97,7 @@ let package = Package(
     products: [
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
         .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),
+        .library(name: "ModelStore", targets: ["ModelStore"]),
         // For this repository's benchmarks alone: changes without notice.
         .library(name: "COpenBLAS", targets: ["COpenBLAS"]),
         .library(
@@ -121,6 +122,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        // For downloads: the module ModelStore.
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
     targets: [
         // Kernels: arithmetic on raw memory. Nothing here knows what a model is.
@@ -204,12 +207,24 @@ let package = Package(
             resources: [
                 .embedInCode("OpenAPI/openapi.json"), .embedInCode("Page/index.html"),
             ]),
+        module(
+            "Product", "ModelStore",
+            [
+                "FileOutput", "Tokenization",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
         .executableTarget(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
-                "Imaging", "Families", "Pictures", "Serving", "TokenPruning", "Tokenization",
-                "TrimLLaVA", "UserText", arguments, .product(name: "Logging", package: "swift-log"),
+                "Imaging", "Families", "ModelStore", "Pictures", "Serving", "TokenPruning",
+                "Tokenization", "TrimLLaVA", "UserText", arguments,
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Product/CommandLine"),
 
@@ -222,6 +237,16 @@ let package = Package(
             dependencies: ["Families", "Decoder", "Pictures", "Weights", "TestSupport"]
                 + belowModels,
             path: "Tests/ModelTestSupport"),
+        // A server that speaks the Hub's addresses, for tests of downloads.
+        .target(
+            name: "HubTestSupport",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/HubTestSupport"),
         tests("BlockFormats"),
         tests("Kernels", ["KernelInterface"]),
         tests("GGUF"),
@@ -257,7 +282,8 @@ let package = Package(
         tests(
             "Captioning", ["CArchive", "FileOutput", "Generation", "Families", "TrimLLaVA"]),
         tests("Serving", ["TrimLLaVA", "Generation", "Imaging", "TokenPruning"] + server),
-        tests("TrimLLaVACommandLine", ["FileOutput"]),
+        tests("ModelStore", ["FileOutput", "HubTestSupport"]),
+        tests("TrimLLaVACommandLine", ["FileOutput", "HubTestSupport", "ModelStore"]),
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]
 )

@@ -36,7 +36,7 @@ class LLaVA:
             print(llava.describe("photo.jpg", "What is in the picture?"))
 
     Args:
-        model: the text model's GGUF file.
+        model: the text model's GGUF file, or a model's name, which needs no `mmproj`.
         mmproj: the vision tower's GGUF file.
         url: a running server: `http://host:port`, `https://host:port/prefix` or `unix:/path/of/socket`.
         keep: visual tokens kept of a picture: a number, a share such as "25%", or "auto"; None is the

@@ -103,10 +103,10 @@ public struct FilePath: Hashable, Sendable {
     private static let mostLinks = 40
 
     /// Whether the path is a symbolic link.
-    var isLink: Bool { link != nil }
+    public var isLink: Bool { link != nil }
 
     /// The text of a symbolic link; nil if the path is not one.
-    private var link: FilePath? {
+    var link: FilePath? {
         var text = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = withCString { readlink($0, &text, text.count) }
         return length > 0 ? FilePath(text[..<length].map { UInt8(bitPattern: $0) }) : nil

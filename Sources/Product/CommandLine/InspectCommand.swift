@@ -11,7 +11,9 @@ struct InspectCommand: ParsableCommand {
             "Prints what a GGUF file holds, or which kernels run on this processor.",
         discussion: "For a split file, name its first part.")
 
-    @Argument(help: ArgumentHelp("A GGUF file.", valueName: "file"), completion: .file())
+    @Argument(
+        help: ArgumentHelp("A GGUF file, or a model's name.", valueName: "file"),
+        completion: .file())
     var path: String?
 
     @Flag(help: "Print which kernels run on this processor, on how many threads, and why.")
@@ -26,10 +28,15 @@ struct InspectCommand: ParsableCommand {
             valueName: "n"))
     var arrayLimit: Int?
 
+    @OptionGroup var store: StoreOptions
     @OptionGroup(title: "Memory") var memory: MemoryOptions
 
     func validate() throws {
         if (path == nil) != cpu { throw ValidationError("give a GGUF file, or --cpu") }
+        if let path, memory.keep != nil, memory.mmproj == nil, try store.name(path) == nil {
+            throw ValidationError(
+                "--keep needs --mmproj, which determines how many visual tokens a picture has")
+        }
         if let arrayLimit, arrayLimit < 0 {
             throw ValidationError("--array-limit is \(arrayLimit), expected 0 or more")
         }

@@ -11,7 +11,9 @@ struct MemoryOptions: ParsableArguments {
     var memory = false
 
     @Option(
-        help: ArgumentHelp("The mmproj file of the text model.", valueName: "file"),
+        help: ArgumentHelp(
+            "The mmproj file of the text model. (default: that of the model's name)",
+            valueName: "file"),
         completion: .file())
     var mmproj: String?
 
@@ -43,10 +45,6 @@ struct MemoryOptions: ParsableArguments {
         guard [keep ?? 1, parallel, context ?? 1].allSatisfy(limits.contains) else {
             throw ValidationError(
                 "--keep, --parallel and --context must be from 1 to \(Self.largestCount)")
-        }
-        if keep != nil, mmproj == nil {
-            throw ValidationError(
-                "--keep needs --mmproj, which determines how many visual tokens a picture has")
         }
     }
 

@@ -9,22 +9,32 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: [.customShort("m"), .customLong("model")],
         help: ArgumentHelp(
-            "Text model (GGUF). (default: a small demonstration model that knows only drawn scenes)",
-            valueName: "file"),
+            """
+            Text model (GGUF), or a model's name, such as llava-1.5-7b, hf:OWNER/REPO or ollama:llava; what is not on \
+            this machine is downloaded. (default: a small demonstration model that knows only drawn scenes)
+            """, valueName: "file"),
         completion: .file())
     var textFile: String?
 
     @Option(
         name: .customLong("mmproj"),
         help: ArgumentHelp(
-            "Vision tower and projector of the same model (GGUF).", valueName: "file"),
+            "Vision tower and projector of the same model (GGUF). (default: that of the model's name)",
+            valueName: "file"),
         completion: .file())
     var projectorFile: String?
 
+    @OptionGroup var store: StoreOptions
+
+    /// The files that `--model` stands for, if it is a name and they have been found.
+    var found: FoundModel?
+
     /// The text model's file.
-    var model: String { textFile ?? DemoModel.files?.text ?? "" }
+    var model: String { found?.text ?? textFile ?? DemoModel.files?.text ?? "" }
     /// The projector's file.
-    var mmproj: String { projectorFile ?? DemoModel.files?.projector ?? "" }
+    var mmproj: String {
+        projectorFile ?? found?.projector ?? DemoModel.files?.projector ?? ""
+    }
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
@@ -58,8 +68,12 @@ struct ModelOptions: ParsableArguments {
     var quantize: BlockEncoding?
 
     func validate() throws {
-        guard (textFile == nil) == (projectorFile == nil) else {
+        guard projectorFile == nil || textFile != nil else {
             throw ValidationError("give --model and --mmproj, or neither")
+        }
+        if let textFile, projectorFile == nil, try store.name(textFile) == nil {
+            throw ValidationError(
+                "give --mmproj with the file \(textFile); only a model's name needs none")
         }
         guard textFile != nil || DemoModel.files != nil else {
             throw ValidationError(
@@ -77,6 +91,14 @@ struct ModelOptions: ParsableArguments {
             throw ValidationError("--quantize cannot be combined with --activations float")
         }
         if packCache?.isEmpty == true { throw ValidationError("--pack-cache is empty") }
+    }
+
+    /// Finds or downloads the files of a model that was given by name.
+    mutating func findFiles(quiet: Bool) throws {
+        guard let textFile else { return }
+        found = try store.files(
+            of: textFile, projectorFile == nil ? .pair : .text, quiet: quiet
+        ).map { FoundModel($0) }
     }
 
     /// Loads the model; its warnings go to stderr.
@@ -106,7 +128,7 @@ extension ModelOptions {
         LoadOptions(
             threadCount: threads, context: context, activationMode: numbers.activations,
             visionPrecision: numbers.visionPrecision, cacheFormat: numbers.kvCache,
-            packCache: packCache, floatEncoding: quantize)
+            packCache: packCache, floatEncoding: quantize, usualTemplate: found?.template)
     }
 }
 

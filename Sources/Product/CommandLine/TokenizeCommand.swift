@@ -17,9 +17,11 @@ struct TokenizeCommand: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Text model (GGUF).", valueName: "file"),
+        help: ArgumentHelp("Text model (GGUF), or a model's name.", valueName: "file"),
         completion: .file())
     var model: String
+
+    @OptionGroup var store: StoreOptions
 
     @Option(
         help: ArgumentHelp(

@@ -13,7 +13,7 @@ struct TrimLLaVACommand: ParsableCommand {
         subcommands: [
             RunCommand.self, CaptionCommand.self, ServeCommand.self, BenchCommand.self,
             EvalCommand.self, PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
-            DoctorCommand.self,
+            PullCommand.self, ModelsCommand.self, DoctorCommand.self,
         ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).
@@ -21,6 +21,10 @@ struct TrimLLaVACommand: ParsableCommand {
         ProcessStart.prepare()
         do {
             var command = try parseAsRoot()
+            if var finder = command as? any FindsModel {
+                try finder.findModel()
+                command = finder
+            }
             try command.run()
         } catch {
             let ending = Ending(of: error)

@@ -28,7 +28,7 @@ public final class LLaVA: Sendable {
     package let model: LLaVAModel
     /// Its tokenizer.
     package let tokenizer: Tokenizer
-    /// The prompt template that its text file asks for; nil when that cannot be told.
+    /// The prompt template that its text file asks for, or else `LoadOptions.usualTemplate`; nil when neither is known.
     public let template: ChatTemplate?
     /// How its KV caches store numbers.
     public let cacheFormat: CacheFormat
@@ -78,7 +78,9 @@ public final class LLaVA: Sendable {
                 onProgress: onProgress)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             try model.check(tokenizer)
-            template = ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
+            template =
+                ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
+                ?? options.usualTemplate
             cacheFormat = options.cacheFormat
             parallel = options.parallel
             pictureCacheBytes = options.pictureCacheBytes

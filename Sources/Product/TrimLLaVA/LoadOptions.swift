@@ -30,6 +30,9 @@ public struct LoadOptions: Sendable {
     /// Bytes of encoded pictures that are kept for further questions of `LLaVA.ask` and `LLaVA.describe`.
     public var pictureCacheBytes: Int
 
+    /// The prompt template of a model whose text file asks for none; nil if it is not known.
+    public var usualTemplate: ChatTemplate?
+
     /// The most threads that a model can have.
     public static let maximumThreadCount = WorkerPool.maximumThreadCount
     /// The most answers that can be generated at the same time.
@@ -40,7 +43,7 @@ public struct LoadOptions: Sendable {
         threadCount: Int? = nil, context: Int? = nil, activationMode: ActivationMode = .pow2,
         visionPrecision: VisionPrecision = .int8, cacheFormat: CacheFormat = .f16,
         packCache: String? = nil, floatEncoding: BlockEncoding? = nil, kernels: String? = nil,
-        parallel: Int = 8, pictureCacheBytes: Int = 256 << 20
+        parallel: Int = 8, pictureCacheBytes: Int = 256 << 20, usualTemplate: ChatTemplate? = nil
     ) {
         self.threadCount = threadCount
         self.context = context
@@ -52,6 +55,7 @@ public struct LoadOptions: Sendable {
         self.kernels = kernels
         self.parallel = parallel
         self.pictureCacheBytes = pictureCacheBytes
+        self.usualTemplate = usualTemplate
     }
 
     /// - Throws: `GenerationError.invalidOption` for a number outside its range.

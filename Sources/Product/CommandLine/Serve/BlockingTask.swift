@@ -2,18 +2,28 @@
 import Dispatch
 import Synchronization
 
-/// Waits on this thread for the end of what other threads run.
-func waiting(for body: @escaping @Sendable () async throws -> Void) throws {
-    let failure = Failure()
+/// Waits on this thread for the result of what other threads run.
+func waiting<Value: Sendable>(for body: @escaping @Sendable () async throws -> Value) throws
+    -> Value
+{
+    let outcome = Outcome<Value>()
     let ended = DispatchSemaphore(value: 0)
     Task {
-        do { try await body() } catch { failure.error.withLock { $0 = error } }
+        do {
+            let value = try await body()
+            outcome.result.withLock { $0 = .success(value) }
+        } catch {
+            outcome.result.withLock { $0 = .failure(error) }
+        }
         ended.signal()
     }
     ended.wait()
-    if let error = failure.error.withLock({ $0 }) { throw error }
+    guard let result = outcome.result.withLock({ $0 }) else {
+        preconditionFailure("the task has a result when it has ended")
+    }
+    return try result.get()
 }
 
-private final class Failure: Sendable {
-    let error = Mutex<(any Error)?>(nil)
+private final class Outcome<Value: Sendable>: Sendable {
+    let result = Mutex<Result<Value, any Error>?>(nil)
 }

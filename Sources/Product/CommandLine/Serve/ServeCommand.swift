@@ -26,7 +26,8 @@ struct ServeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What clients call the model. (default: the name of its file)", valueName: "name"))
+            "What clients call the model. (default: its name, or that of its file)",
+            valueName: "name"))
     var name: String?
 
     @Option(
@@ -115,8 +116,9 @@ struct ServeCommand: ParsableCommand {
         return options
     }
 
-    /// The name of the model's file, without what says its format.
+    /// The name that the model was given by, or that of its file without what says its format.
     private var modelName: String {
+        if let name = model.found?.name { return name }
         guard let textFile = model.textFile else { return "trimllava-demo" }
         let name = URL(fileURLWithPath: textFile).lastPathComponent
         return name.lowercased().hasSuffix(".gguf") ? String(name.dropLast(5)) : name
