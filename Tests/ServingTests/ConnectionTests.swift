@@ -60,6 +60,7 @@ import Testing
         try await TestServer.run {
             $0.limits.connections = 2
             $0.limits.bodySeconds = 600
+            $0.limits.refusalLogSeconds = 1
         } _: { server in
             let busy = [try await Self.uploading(server), try await Self.uploading(server)]
             for path in ["/v1/chat/completions", "/api/chat", "/v1/messages"] {
@@ -69,6 +70,13 @@ import Testing
                 #expect(refused.headers["connection"] == "close")
                 #expect(refused.headers["retry-after"] != nil)
             }
+            #expect(try await server.metric("connections_refused_total") == 3)
+            let counted = "trimllava_requests_total{route=\"none\",status=\"503\"} 3\n"
+            #expect(try await server.get("/metrics").text.contains(counted))
+            // One line at once, and one about all others a while later.
+            try await server.waitUntil { Self.refusals(server).reduce(0, +) == 3 }
+            #expect(Self.refusals(server).first == 1)
+            #expect(Self.refusals(server).count <= 3)
             #expect(try await server.get("/livez").status == 200)
             #expect(try await server.get("/health").status == 200)
             // Who says nothing is cut soon.
@@ -81,6 +89,16 @@ import Testing
             }
             try await server.waitUntil { try await server.metric("connections") == 1 }
             try await expectService(server)
+        }
+    }
+
+    /// The numbers of refusals that lines of the log tell.
+    private static func refusals(_ server: TestServer) -> [Int] {
+        server.log.all.compactMap { line in
+            guard line.hasPrefix("warning requests were refused: too many connections") else {
+                return nil
+            }
+            return line.split(separator: "refused=").last.flatMap { Int($0) }
         }
     }
 

@@ -25,7 +25,7 @@ import Testing
         log.finish(within: Self.patience)
         close(file)
         let text = try String(contentsOfFile: folder.path + "/log", encoding: .utf8)
-        #expect(text == "lines of the log that could not be written: 3\nafter\n")
+        #expect(text == "lines lost from this log: 3\nafter\n")
     }
 
     @Test func aPipeThatNobodyReadsBlocksNobody() throws {
@@ -46,7 +46,7 @@ import Testing
         reading.sync {}
         let lines = text.split(separator: "\n")
         let whole = lines.filter { $0.utf8.count == 99 }.count
-        let lost = lines.compactMap { $0.wholeMatch(of: /lines of the log that .*: (\d+)/)?.1 }
+        let lost = lines.compactMap { $0.wholeMatch(of: /lines lost from this log: (\d+)/)?.1 }
             .compactMap { Int($0) }.reduce(0, +)
         #expect(lines.last == "last")
         #expect(lost > 0 && whole + lost == 5000)

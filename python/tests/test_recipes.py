@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +80,13 @@ def test_an_indexed_job_captions_every_picture_once(
     assert records(tmp_path / "captions") == sorted(map(str, pictures.iterdir()))
 
 
-def manifest(name: str) -> dict[str, Any]:
+def manifests(name: str) -> list[dict[str, Any]]:
     yaml = pytest.importorskip("yaml")
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / "kubernetes" / name).read_text())
+    return list(yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text()))
+
+
+def manifest(name: str) -> dict[str, Any]:
+    [found] = manifests(name)
     return found
 
 
@@ -87,6 +94,59 @@ def test_the_indexed_job_fits_kubernetes_schema() -> None:
     validation = pytest.importorskip("kubernetes_validate")
     for version in ("1.29", validation.latest_version()):
         validation.validate(manifest("shards.yaml"), version, strict=True)
+
+
+def test_the_server_fits_kubernetes_schema() -> None:
+    validation = pytest.importorskip("kubernetes_validate")
+    deployment, service = manifests("server.yaml")
+    for version in ("1.29", validation.latest_version()):
+        validation.validate(deployment, version, strict=True)
+        validation.validate(service, version, strict=True)
+    pod = deployment["spec"]["template"]
+    assert pod["metadata"]["labels"].items() >= deployment["spec"]["selector"]["matchLabels"].items()
+    assert pod["metadata"]["labels"].items() >= service["spec"]["selector"].items()
+    [container] = pod["spec"]["containers"]
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == [container["ports"][0]["name"]]
+    # The longest grace, and five seconds in which clients take the ends of their answers.
+    assert pod["spec"]["terminationGracePeriodSeconds"] >= 35
+
+
+def test_the_server_answers_its_probes(program: str, tmp_path: Path) -> None:
+    [container] = manifests("server.yaml")[0]["spec"]["template"]["spec"]["containers"]
+    (tmp_path / "keys").write_text("a key\n")
+    given = {
+        "--model": MODEL / "scenes-q8_0.gguf", "--mmproj": MODEL / "scenes-mmproj-f16.gguf",
+        "--api-key-file": tmp_path / "keys", "--host": "127.0.0.1", "--port": "0", "--parallel": "2",
+    }  # fmt: skip
+    names = (argument.split("=", 1) for argument in container["args"])
+    arguments = [f"{name}={given.get(name, *rest)}" if rest else name for name, *rest in names]
+    process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
+        assert {probe["port"] for probe in probes} == {container["ports"][0]["name"]}
+        for probe in probes:
+            wait_for_200(f"http://127.0.0.1:{port}{probe['path']}")
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models")
+    finally:
+        process.terminate()
+    assert process.wait(60) == 0
+
+
+def wait_for_200(url: str) -> None:
+    """Asks as a probe does, until it succeeds."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(url) as response:
+                assert response.status == 200
+                return
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(0.1)
+    raise AssertionError(f"{url} did not become ready")
 
 
 # The fields of ray.io/v1 that the manifest may use, from KubeRay's rayjob_types.go and raycluster_types.go.

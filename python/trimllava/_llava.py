@@ -215,15 +215,25 @@ class LLaVA:
         wanted = self._with(options, changes)
 
         def work(index: int, picture: Picture) -> Caption:
-            try:
-                answer = self._answer([user_message(question, [picture])], wanted, is_streamed=False)[0]
-                return Caption(index, name_of(picture), answer, None)
-            except ProgramError:
-                raise
-            except TrimLLaVAError as error:
-                return Caption(index, name_of(picture), None, str(error))
+            return self._caption(index, picture, question, wanted)
 
         return _many(work, pictures, in_flight, ordered)
+
+    def _caption(
+        self, index: int, picture: Picture, question: str, options: Options | None = None
+    ) -> Caption:
+        """The caption of one picture.
+
+        Raises ProgramError if the child cannot be started again.
+        """
+        wanted = self._options if options is None else options
+        try:
+            answer = self._answer([user_message(question, [picture])], wanted, is_streamed=False)[0]
+            return Caption(index, name_of(picture), answer, None)
+        except ProgramError:
+            raise
+        except TrimLLaVAError as error:
+            return Caption(index, name_of(picture), None, str(error))
 
     def _with(self, options: Options | None, changes: dict[str, Any]) -> Options:
         base = self._options

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+# The load test has a maker of bombs.
+sys.path.append(str(SAMPLES.parent.parent / "Benchmarks" / "serving"))
 PROGRAM = os.environ.get("TRIMLLAVA", ".build/release/trimllava")
 
 

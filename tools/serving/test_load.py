@@ -7,10 +7,8 @@ import io
 import json
 import random
 import re
-import struct
 import threading
 import urllib.request
-import zlib
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +17,7 @@ import pytest
 from PIL import Image
 
 from conftest import SAMPLES, Server, post, start, stop
+from serving_load.pictures import bomb
 
 CLIENTS = 16
 # Bytes that the server may grow by between two rounds of the same load.
@@ -140,22 +139,10 @@ def plain(number: int, size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def bomb(side: int) -> bytes:
-    """A black PNG of very many pixels in very few bytes."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = zlib.compress(bytes((1 + (side + 7) // 8) * side), 9)
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
 def test_bombs_are_refused_by_their_header() -> None:
     server = start("--parallel", "2")
     assert post(server, question(plain(1, (64, 64)))).status == 200
-    file = bomb(19_000)
+    file = bomb()
     assert len(file) < 60_000
     before = resident_bytes(server)
     for _ in range(20):

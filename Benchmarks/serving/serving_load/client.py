@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -134,6 +135,43 @@ async def ask(place: Place, request: bytes) -> Answer:
     started = time.monotonic()
     async with asyncio.timeout(ANSWER_SECONDS), connection(place, request) as (reader, _):
         return await read_answer(reader, started)
+
+
+@dataclass
+class Recording:
+    """An answer as it came, to be read when there is time."""
+
+    started: float
+    parts: list[tuple[float, bytes]] = field(default_factory=list)
+
+    async def answer(self) -> Answer:
+        """What was recorded, with the times at which it came."""
+        reader = asyncio.StreamReader(limit=1 << 24)
+        reader.feed_data(b"".join(part for _, part in self.parts))
+        reader.feed_eof()
+        answer = await read_answer(reader, self.started)
+        answer.seconds = self.parts[-1][0] - self.started
+        if answer.first_token_seconds is not None:
+            answer.first_token_seconds = self._when(rb'"delta":\s?\{"content":\s?"[^"]') - self.started
+        return answer
+
+    def _when(self, pattern: bytes) -> float:
+        """When the first text that a pattern fits had come."""
+        seen = b""
+        for when, part in self.parts:
+            seen += part
+            if re.search(pattern, seen):
+                return when
+        raise ValueError("no text came")
+
+
+async def record(place: Place, request: bytes) -> Recording:
+    """Makes a request and keeps its answer unread, which costs little time."""
+    recording = Recording(time.monotonic())
+    async with asyncio.timeout(ANSWER_SECONDS), connection(place, request) as (reader, _):
+        while part := await reader.read(1 << 16):
+            recording.parts.append((time.monotonic(), part))
+    return recording
 
 
 async def get(place: Place, path: str) -> tuple[int, str]:

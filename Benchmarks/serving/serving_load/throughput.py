@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .client import Answer, Place, ask, chat
+from .client import Answer, Place, Recording, chat, record
 from .pictures import body, pictures, user
 from .report import mebibytes, rounded, spread
 from .server import LoadError, Program, running
@@ -37,17 +37,18 @@ def caption(program: Program, folder: Path, parallel: str, keep: str, tokens: in
 
 
 async def serve(place: Place, requests: list[bytes], clients: int) -> tuple[float, list[Answer]]:
-    """Seconds that some clients need to have everything answered."""
-    answers: list[Answer | None] = [None] * len(requests)
+    """Seconds that some clients need to have everything answered; they read the answers afterwards."""
+    recordings: dict[int, Recording] = {}
     left = iter(range(len(requests)))
 
     async def client() -> None:
         for number in left:
-            answers[number] = await ask(place, requests[number])
+            recordings[number] = await record(place, requests[number])
 
     started = time.monotonic()
     await asyncio.gather(*(client() for _ in range(clients)))
-    return time.monotonic() - started, [answer for answer in answers if answer is not None]
+    seconds = time.monotonic() - started
+    return seconds, [await recordings[number].answer() for number in range(len(requests))]
 
 
 async def measure(program: Program, count: int, rounds: int, keep: str, tokens: int, clients: int) -> dict:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from serving_load import pictures
-from serving_load.client import Answer, Place, ask, chat
+from serving_load.client import Answer, Place, Recording, ask, chat
 from serving_load.mix import Mix, Outcomes, Shares
 from serving_load.report import percentile, printed, spread
 from serving_load.server import Memory
@@ -62,6 +62,16 @@ def test_a_stream_is_read_to_its_end(split: int) -> None:
     assert (answer.status, answer.text, answer.finish_reason) == (200, "A cat", "stop")
     assert answer.is_whole and answer.document["usage"] == {"prompt_tokens": 7}
     assert answer.first_token_seconds is not None and answer.first_token_seconds <= answer.seconds
+
+
+def test_a_recorded_stream_has_the_times_at_which_it_came() -> None:
+    response = chunked(STREAM)
+    text = response.index(b'"A c"') + 3
+    ends = [10, 100, text, text + 1, len(response)]
+    parts = [(5.0 + end, response[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    answer = asyncio.run(Recording(5.0, parts).answer())
+    assert (answer.status, answer.text, answer.is_whole) == (200, "A cat", True)
+    assert (answer.first_token_seconds, answer.seconds) == (text, len(response))
 
 
 def test_events_may_be_cut_anywhere() -> None:

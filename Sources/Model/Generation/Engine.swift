@@ -136,7 +136,7 @@ public final class Engine: Sendable {
     public struct Status: Sendable, Equatable {
         /// Requests that wait for their turn.
         public var queued = 0
-        /// Requests that are in work.
+        /// Requests in progress.
         public var active = 0
         /// Pages of the KV cache that hold rows.
         public var takenPages = 0
@@ -152,7 +152,7 @@ public final class Engine: Sendable {
         public var waitingSeconds = 0.0
     }
 
-    /// The most requests that are loaded or in work at the same time; further ones wait.
+    /// The most requests that are loaded or in progress at the same time; further ones wait.
     public var mostActive: Int { loop.mostActive }
 
     private let loop: EngineLoop

@@ -44,7 +44,7 @@ package final class AnswerQueue {
     /// Answers requests until there are no more.
     ///
     /// - Parameters:
-    ///   - isFinishing: whether only requests in work should still be answered; those that wait are dropped.
+    ///   - isFinishing: whether only requests in progress should still be answered; those that wait are dropped.
     ///   - cancellation: drops all requests at once.
     ///   - next: makes the next request, and says what it is about; nil when there are no more.
     ///   - onOutcome: called with what a request is about and its outcome, as it comes, unless it is dropped.

@@ -13,12 +13,12 @@ from typing import Any
 from .._errors import TrimLLaVAError
 from .._llava import QUESTION
 from .._requests import Options
-from ._captioner import BATCH_SIZE, caption_dataset
+from ._captioner import BATCH_SIZE, IN_FLIGHT, Nodes, caption_dataset
 from ._job import Job
 from ._reading import dataset_of, parts_of
 
 _SHOWN_FAILURES = 20
-_LARGEST_BLOCK = 32 << 20  # bytes of pictures, which bounds how much of an archive is captioned again
+_LARGEST_BLOCK = 8 << 20  # bytes of pictures, which bounds how much of an archive is captioned again
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -52,8 +52,9 @@ def _arguments() -> argparse.ArgumentParser:
         "--batch", type=int, default=BATCH_SIZE, help="pictures per call; default: %(default)s"
     )
     parser.add_argument(
-        "--in-flight", type=int, default=16, help="pictures of a call at a time; default: %(default)s"
-    )
+        "--in-flight", type=int, default=IN_FLIGHT,
+        help="pictures of an actor at its server at a time; default: %(default)s",
+    )  # fmt: skip
     parser.add_argument("--checkpoint", metavar="FOLDER", help="default: OUTPUT.checkpoint")
     parser.add_argument("--address", help="the cluster's address; default: RAY_ADDRESS, or a local cluster")
     return parser
@@ -106,10 +107,12 @@ def _run(options: argparse.Namespace, job: Job) -> None:
     given: dict[str, Any] = {}
     if options.pack_cache is not None:
         given["arguments"] = ["--pack-cache", options.pack_cache]
+    actors = Nodes.alive().count if options.actors is None else options.actors
     captions = caption_dataset(
-        dataset_of(parts),
+        # A reader and a writer are enough for an actor, and each process that Ray starts costs its start.
+        dataset_of(parts, readers=actors),
         question=options.prompt,
-        actors=options.actors,
+        actors=actors,
         cpus=options.cpus,
         memory=options.memory,
         resources=dict.fromkeys(options.resource, 1.0) or None,
@@ -123,7 +126,7 @@ def _run(options: argparse.Namespace, job: Job) -> None:
         **given,
     )
     try:
-        job.write(captions)
+        job.write(captions, writers=actors)
     except RayError as error:
         raise TrimLLaVAError(_reason(error)) from error
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     import pyarrow
     import ray.data
 
-BATCH_SIZE = 64
+BATCH_SIZE = 32
 """Pictures per call. Where a worker dies, those of at most `CALLS` calls are captioned again."""
 
 CALLS = 2
 """Calls at the same time: one keeps the server busy while the other ends."""
+
+IN_FLIGHT = 32
+"""Pictures of an actor at its server at the same time: twice as many as it answers, so that some wait."""
 
 
 class Captioner:
@@ -35,16 +39,17 @@ class Captioner:
 
     Args:
         question: what is asked about every picture.
-        in_flight: pictures of a batch at the server at the same time.
+        in_flight: pictures at the server at the same time. Those of an earlier call come first, so that a
+            death finds little of the next batch done.
         arguments: passed to `trimllava.LLaVA`: model, mmproj, keep, selector, options, threads, url, …
 
     Raises ProgramError if the server does not start.
     """
 
-    def __init__(self, question: str = QUESTION, in_flight: int = 16, **arguments: Any) -> None:
+    def __init__(self, question: str = QUESTION, in_flight: int = IN_FLIGHT, **arguments: Any) -> None:
         self._question = question
-        self._in_flight = in_flight
         self._llava = LLaVA(**arguments)
+        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="trimllava")
 
     def __call__(self, batch: pyarrow.Table | dict[str, Any]) -> pyarrow.Table:
         from ray.data.block import BlockAccessor
@@ -53,7 +58,7 @@ class Captioner:
         earlier, contents, paths = (_column(table, name) for name in ("error", "bytes", "path"))
         wanted = [row for row, error in enumerate(earlier) if error is None]
         pictures = [paths[row] if contents[row] is None else contents[row] for row in wanted]
-        answers = self._llava.caption(pictures, self._question, in_flight=self._in_flight)
+        answers = self._threads.map(self._caption, pictures)
         captions = [Caption(row, None, None, error) for row, error in enumerate(earlier)]
         for row, caption in zip(wanted, answers, strict=True):
             captions[row] = caption
@@ -61,6 +66,9 @@ class Captioner:
         for name, column in _columns(captions).items():
             kept = kept.append_column(name, column)
         return kept
+
+    def _caption(self, picture: str | bytes) -> Caption:
+        return self._llava._caption(0, picture, self._question)
 
 
 def _column(table: pyarrow.Table, name: str) -> list[Any]:
@@ -92,7 +100,7 @@ def _columns(captions: Sequence[Caption]) -> dict[str, pyarrow.Array]:
 
 
 @dataclass(frozen=True)
-class _Nodes:
+class Nodes:
     """The nodes of the running cluster that have cores to give."""
 
     count: int
@@ -100,7 +108,7 @@ class _Nodes:
     """Of the smallest of them."""
 
     @classmethod
-    def alive(cls) -> _Nodes:
+    def alive(cls) -> Nodes:
         import ray
 
         if not ray.is_initialized():
@@ -123,7 +131,7 @@ def caption_dataset(
     memory: int | None = None,
     resources: Mapping[str, float] | None = None,
     batch_size: int = BATCH_SIZE,
-    in_flight: int = 16,
+    in_flight: int = IN_FLIGHT,
     **arguments: Any,
 ) -> ray.data.Dataset:
     """A dataset with the captions of another one that has the column `bytes` or `path`.
@@ -132,21 +140,23 @@ def caption_dataset(
         actors: how many models are loaded in the cluster, or the fewest and the most of them; by default
             one for each node.
         cpus: threads of an actor's server; by default the cores of the smallest node. Ray reserves one core
-            less; that core is left for reading and writing.
+            less, but at least one. The core that is left takes the pipeline's other steps; where a node has
+            one core alone, they must ask for none (num_cpus=0), as `read_pictures` does.
         memory: bytes that Ray reserves for an actor; `trimllava inspect --memory` estimates them.
         resources: further resources of an actor, such as {"trimllava": 1}.
         batch_size: pictures per call. Two calls of an actor run at the same time.
-        in_flight: pictures of a call at the server at the same time.
+        in_flight: pictures of an actor at its server at the same time.
         arguments: passed to `trimllava.LLaVA`.
     """
     from ray.data import ActorPoolStrategy
 
     if actors is None or cpus is None:
-        nodes = _Nodes.alive()
+        nodes = Nodes.alive()
         actors = nodes.count if actors is None else actors
         cpus = nodes.cores if cpus is None else cpus
     least, most = (actors, actors) if isinstance(actors, int) else actors
-    options: dict[str, Any] = {"num_cpus": cpus - 1}
+    # Without a core, Ray would put any number of actors on one node.
+    options: dict[str, Any] = {"num_cpus": max(1, cpus - 1)}
     if "url" not in arguments:
         arguments.setdefault("threads", cpus)
     if memory is not None:

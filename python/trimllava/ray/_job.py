@@ -84,15 +84,18 @@ class Job:
             if not name.endswith(".pending.parquet"):
                 yield from pq.read_table(name, columns=["id"])["id"].to_pylist()
 
-    def write(self, captions: ray.data.Dataset) -> None:
-        """Runs the job. Writing waits for disks, and so takes no core."""
-        light = {"num_cpus": 0}
+    def write(self, captions: ray.data.Dataset, writers: int) -> None:
+        """Runs the job. Writing waits for disks, and so takes no core.
+
+        `writers` is how many tasks write at the same time; each is a process.
+        """
+        how: dict[str, Any] = {"ray_remote_args": {"num_cpus": 0}, "concurrency": writers}
         if self._settings["format"] == "parquet":
-            captions.write_parquet(self.output, ray_remote_args=light)
+            captions.write_parquet(self.output, **how)
         elif self._settings["format"] == "jsonl":
-            captions.write_json(self.output, ray_remote_args=light, force_ascii=False)
+            captions.write_json(self.output, force_ascii=False, **how)
         else:
-            captions.write_webdataset(self.output, ray_remote_args=light, encoder=_sample)
+            captions.write_webdataset(self.output, encoder=_sample, **how)
 
     def report(self) -> Report:
         """Reads all records, those of earlier runs too."""

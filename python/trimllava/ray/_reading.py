@@ -33,7 +33,7 @@ Part = Callable[[], Iterable[Row]]
 
 
 def read_pictures(
-    source: str | os.PathLike[str], *, batch_size: int = BATCH_SIZE
+    source: str | os.PathLike[str], *, batch_size: int = BATCH_SIZE, readers: int | None = None
 ) -> ray.data.Dataset:
     """A dataset of the pictures in a folder, in webdataset tars, or in parquet files.
 
@@ -42,14 +42,15 @@ def read_pictures(
 
     Parquet files have a column `bytes` or `image` (bytes, or the structure {bytes, path} that Hugging Face
     writes); a column `path` or `id` names their pictures. A block has `batch_size` pictures of a
-    folder, or an archive's or parquet file's.
+    folder, or an archive's or parquet file's. `readers` is how many tasks read at the same time; each is a
+    process whose start takes more than a second of a core.
 
     Raises TrimLLaVAError if the source holds none of these, or pictures beside archives.
     """
-    return dataset_of(parts_of(os.path.abspath(source), batch_size))
+    return dataset_of(parts_of(os.path.abspath(source), batch_size), readers)
 
 
-def dataset_of(parts: Sequence[Part]) -> ray.data.Dataset:
+def dataset_of(parts: Sequence[Part], readers: int | None = None) -> ray.data.Dataset:
     """A dataset of these parts, one read by each task. Reading waits for disks, and so takes no core."""
     import ray.data
 
@@ -57,7 +58,7 @@ def dataset_of(parts: Sequence[Part]) -> ray.data.Dataset:
 
     source = PictureSource(parts)
     dataset: ray.data.Dataset = ray.data.read_datasource(
-        source, override_num_blocks=len(parts), num_cpus=0
+        source, override_num_blocks=len(parts), num_cpus=0, concurrency=readers
     )
     return dataset
 

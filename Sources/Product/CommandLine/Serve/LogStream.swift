@@ -51,7 +51,7 @@ final class LogStream: TextOutputStream, Sendable {
     private func drain() {
         while let (lines, lost) = next() {
             var unwritten = 0
-            if lost > 0, !writeWhole("lines of the log that could not be written: \(lost)\n") {
+            if lost > 0, !writeWhole("lines lost from this log: \(lost)\n") {
                 unwritten = lost
             }
             for line in lines where !writeWhole(line) { unwritten += 1 }

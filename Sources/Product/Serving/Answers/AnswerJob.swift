@@ -2,6 +2,7 @@
 import Generation
 import Hummingbird
 import Imaging
+import NIOCore
 import TrimLLaVA
 
 /// A request that was read and checked, whatever API it came by.
@@ -42,13 +43,26 @@ struct AnswerTask: Sendable {
         (self.job, self.answers, self.exchange, self.server) = (job, answers, exchange, server)
     }
 
+    /// Waits for all that happens, and writes what `onItem` makes of it to a stream.
+    ///
+    /// - Returns: what is known at the end; every choice has an answer.
+    /// - Throws: `APIError`, and what writing throws.
+    func follow(
+        to stream: inout EventStream, onItem: (RunningAnswers.Item, inout EventStream) -> Void
+    ) async throws -> AnswerProgress {
+        try await follow { items in
+            for item in items { onItem(item, &stream) }
+            try await stream.flush()
+        }
+    }
+
     /// Waits for all that happens; the answers are cancelled when the client leaves or the time is up.
     ///
-    /// - Parameter onItem: called for each event, with all that is known by then.
+    /// - Parameter onItems: called with the items that have come, failures excepted.
     /// - Returns: what is known at the end; every choice has an answer.
-    /// - Throws: `APIError`, and whatever `onItem` throws.
+    /// - Throws: `APIError`, and whatever `onItems` throws.
     func follow(
-        onItem: (RunningAnswers.Item, AnswerProgress) async throws -> Void = { _, _ in }
+        onItems: ([RunningAnswers.Item]) async throws -> Void = { _ in }
     ) async throws -> AnswerProgress {
         var progress = AnswerProgress(choices: job.choices, arrived: exchange.start)
         let connection = server.connections.connection(on: exchange.channel)
@@ -67,15 +81,17 @@ struct AnswerTask: Sendable {
             exchange.update { $0.answers = facts }
         }
         if connection == nil { answers.cancel() }
-        for await item in answers.items {
-            switch item {
-            case .event(let choice, let event): progress.note(event, choice: choice)
-            case .failed(_, let error):
+        try await answers.items.forEachBatch { items in
+            let failure = items.firstIndex(where: \.isFailure)
+            let passed = items[..<(failure ?? items.endIndex)]
+            for case .event(let choice, let event) in passed {
+                progress.note(event, choice: choice)
+            }
+            try await onItems(Array(passed))
+            if let failure, case .failed(_, let error) = items[failure] {
                 throw error.kind == .cancelled
                     ? answers.cancellationReason ?? APIError(error) : APIError(error)
-            case .silence: break
             }
-            try await onItem(item, progress)
         }
         guard progress.answers.count == job.choices else {
             throw APIError.unavailable("the request was cancelled")
@@ -90,6 +106,9 @@ struct AnswerTask: Sendable {
             drawsMap: job.drawsMap
         ).json
     }
+
+    /// The loop of the connection that the answer is written to.
+    var loop: any EventLoop { exchange.channel.eventLoop }
 
     /// Notes an error that comes after the answer's head.
     func noteLate(_ error: APIError) { exchange.update { $0.lateError = error } }

@@ -2,10 +2,12 @@
 import Hummingbird
 import NIOCore
 
-/// Writes an answer that comes in pieces.
+/// Writes an answer that comes in pieces, those that come together in one go.
 struct EventStream {
     private var writer: any ResponseBodyWriter
     private let task: AnswerTask
+    /// What is not written yet.
+    private var unwritten = ByteBuffer()
 
     init(_ writer: any ResponseBodyWriter, _ task: AnswerTask) {
         (self.writer, self.task) = (writer, task)
@@ -14,45 +16,51 @@ struct EventStream {
     /// An event with a document (WHATWG HTML, server-sent events).
     ///
     /// - Parameter name: the event's type; nil for the usual one.
-    mutating func event(_ document: JSONValue, name: String? = nil) async throws {
-        var buffer = ByteBuffer()
-        if let name { buffer.writeString("event: \(name)\n") }
-        buffer.writeString("data: ")
-        buffer.writeBytes(document.line)
-        buffer.writeString("\n\n")
-        try await write(buffer)
+    mutating func event(_ document: JSONValue, name: String? = nil) {
+        event(document.line, name: name)
+    }
+
+    /// An event with a document that is one line of JSON already.
+    mutating func event(_ line: some Sequence<UInt8>, name: String? = nil) {
+        if let name { unwritten.writeString("event: \(name)\n") }
+        unwritten.writeString("data: ")
+        unwritten.writeBytes(line)
+        unwritten.writeString("\n\n")
     }
 
     /// An event with a plain text.
-    mutating func event(text: String) async throws {
-        try await write(ByteBuffer(string: "data: \(text)\n\n"))
-    }
+    mutating func event(text: String) { unwritten.writeString("data: \(text)\n\n") }
 
     /// A line that clients ignore, unless they want to know.
-    mutating func comment(_ document: JSONValue?) async throws {
-        var buffer = ByteBuffer(string: ":")
+    mutating func comment(_ document: JSONValue?) {
+        unwritten.writeString(":")
         if let document {
-            buffer.writeString(" ")
-            buffer.writeBytes(document.line)
+            unwritten.writeString(" ")
+            unwritten.writeBytes(document.line)
         }
-        buffer.writeString("\n\n")
-        try await write(buffer)
+        unwritten.writeString("\n\n")
     }
 
     /// A document on a line of its own.
-    mutating func line(_ document: JSONValue) async throws {
-        var buffer = ByteBuffer(bytes: document.line)
-        buffer.writeString("\n")
-        try await write(buffer)
+    mutating func line(_ document: JSONValue) {
+        unwritten.writeBytes(document.line)
+        unwritten.writeString("\n")
     }
 
-    private mutating func write(_ buffer: ByteBuffer) async throws {
-        task.noteWritten(buffer.readableBytes)
-        try await writer.write(buffer)
+    /// Writes what has come.
+    mutating func flush() async throws {
+        guard unwritten.readableBytes > 0 else { return }
+        let written = unwritten
+        unwritten = ByteBuffer()
+        task.noteWritten(written.readableBytes)
+        try await writer.write(written)
     }
 
     /// Ends the answer.
-    func finish() async throws { try await writer.finish(nil) }
+    mutating func finish() async throws {
+        try await flush()
+        try await writer.finish(nil)
+    }
 }
 
 extension Response {
@@ -62,7 +70,7 @@ extension Response {
     ///   - onError: tells the client what went wrong; the head can no longer.
     static func stream(
         _ task: AnswerTask, type: String,
-        onError: @escaping @Sendable (APIError, inout EventStream) async throws -> Void,
+        onError: @escaping @Sendable (APIError, inout EventStream) -> Void,
         body: @escaping @Sendable (inout EventStream) async throws -> Void
     ) -> Response {
         Response(
@@ -71,19 +79,37 @@ extension Response {
                 .contentType: type, .cacheControl: "no-cache, no-transform", .accelBuffering: "no",
             ],
             body: ResponseBody { writer in
-                var stream = EventStream(writer, task)
-                do {
-                    try await body(&stream)
-                } catch let error as APIError {
-                    task.noteLate(error)
-                    try await onError(error, &stream)
+                // The connection's thread has to wake for each piece anyway; no other one need.
+                try await withTaskExecutorPreference(LoopExecutor(task.loop)) {
+                    var stream = EventStream(writer, task)
+                    do {
+                        try await body(&stream)
+                    } catch let error as APIError {
+                        task.noteLate(error)
+                        onError(error, &stream)
+                    }
+                    try await stream.finish()
                 }
-                try await stream.finish()
             })
     }
 }
 
+/// Runs tasks on the thread of an event loop.
+private final class LoopExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
 extension RunningAnswers.Item {
+    /// Whether the answer failed.
+    var isFailure: Bool { if case .failed = self { true } else { false } }
+
     /// What a client that wants to know is told of what happens before the first text.
     var comment: JSONValue? {
         guard case .event(_, let event) = self else { return nil }

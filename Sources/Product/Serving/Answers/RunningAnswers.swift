@@ -18,13 +18,15 @@ final class RunningAnswers: Sendable {
     }
 
     /// The items; they end when every choice has.
-    let items: AsyncStream<Item>
+    let items: ItemQueue
     /// The number of choices.
     let count: Int
 
     private let engine: Engine
-    private let tickets: [Int]
-    private let tasks: [Task<Void, Never>]
+    /// What the engine cancels the choices by.
+    private let ids: [Int]
+    /// Tells of silence.
+    private let pinging: Task<Void, Never>?
     private let reason = Mutex<APIError?>(nil)
 
     /// Asks an engine for all choices, or for none of them.
@@ -35,40 +37,32 @@ final class RunningAnswers: Sendable {
     ) throws(APIError) {
         self.engine = engine
         count = choices
-        var submitted: [Engine.Ticket] = []
+        let items = ItemQueue()
+        self.items = items
+        let left = Countdown(choices) { items.finish() }
+        var submitted: [Int] = []
         do {
             for choice in 0..<choices {
-                submitted.append(try engine.submit(request.choice(choice)))
+                let id = try engine.submit(request.choice(choice)) { event in
+                    items.append(.event(choice: choice, event))
+                } onEnd: { result in
+                    if case .failure(let error) = result {
+                        items.append(.failed(choice: choice, LLaVAError(error)))
+                    }
+                    left.count()
+                }
+                submitted.append(id)
             }
         } catch {
-            for ticket in submitted { engine.cancel(ticket.id) }
+            for id in submitted { engine.cancel(id) }
             throw APIError(.generation(error))
         }
-        tickets = submitted.map(\.id)
-        let (items, passing) = AsyncStream.makeStream(of: Item.self)
-        self.items = items
-        let left = Countdown(choices) { passing.finish() }
-        var tasks = submitted.enumerated().map { choice, ticket in
-            Task {
-                do {
-                    for try await event in ticket.events {
-                        passing.yield(.event(choice: choice, event))
-                    }
-                } catch {
-                    passing.yield(.failed(choice: choice, LLaVAError(error)))
-                }
-                left.count()
-            }
-        }
-        if pings {
-            tasks.append(
-                Task {
-                    while (try? await Task.sleep(for: Self.patience)) != nil {
-                        passing.yield(.silence)
-                    }
-                })
-        }
-        self.tasks = tasks
+        ids = submitted
+        pinging =
+            pings
+            ? Task {
+                while (try? await Task.sleep(for: Self.patience)) != nil { items.append(.silence) }
+            } : nil
     }
 
     /// Silence after which proxies and clients may think that nobody is there.
@@ -79,7 +73,7 @@ final class RunningAnswers: Sendable {
     /// - Parameter reason: what the others fail with; nil where nobody waits for them.
     func cancel(_ reason: APIError? = nil) {
         if let reason { self.reason.withLock { $0 = $0 ?? reason } }
-        for ticket in tickets { engine.cancel(ticket) }
+        for id in ids { engine.cancel(id) }
     }
 
     /// Why they were cancelled.
@@ -87,7 +81,43 @@ final class RunningAnswers: Sendable {
 
     deinit {
         cancel()
-        for task in tasks { task.cancel() }
+        pinging?.cancel()
+    }
+}
+
+/// Items on their way from the engine's threads to the one task that waits for them.
+///
+/// Whoever is slower than the engine takes all that have come at once.
+final class ItemQueue: Sendable {
+    private let waiting = Mutex<[RunningAnswers.Item]>([])
+    /// Has an element when items wait.
+    private let filled: AsyncStream<Void>
+    private let signal: AsyncStream<Void>.Continuation
+
+    fileprivate init() {
+        (filled, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    fileprivate func append(_ item: RunningAnswers.Item) {
+        let wasEmpty = waiting.withLock { waiting in
+            defer { waiting.append(item) }
+            return waiting.isEmpty
+        }
+        if wasEmpty { signal.yield() }
+    }
+
+    /// No more items come.
+    fileprivate func finish() { signal.finish() }
+
+    /// Calls a closure with the items that have come, in order, until the last.
+    func forEachBatch(_ body: ([RunningAnswers.Item]) async throws -> Void) async throws {
+        for await _ in filled {
+            let items = waiting.withLock { waiting in
+                defer { waiting = [] }
+                return waiting
+            }
+            try await body(items)
+        }
     }
 }
 

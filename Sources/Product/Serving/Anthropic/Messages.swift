@@ -38,30 +38,27 @@ struct Messages {
         _ id: String, _ asked: MessagesRequest, _ task: AnswerTask
     ) -> Response {
         Response.stream(task, type: "text/event-stream; charset=utf-8") { error, stream in
-            try await stream.event(error.body(.anthropic), name: "error")
+            stream.event(error.body(.anthropic), name: "error")
         } body: { stream in
             var start = Self.message(id, asked.modelName)
             start["usage"] = [
                 "input_tokens": .integer(asked.job.chat.rows.all), "output_tokens": 0,
             ]
-            try await Self.send("message_start", ["message": start], to: &stream)
-            try await Self.send(
+            Self.send("message_start", ["message": start], to: &stream)
+            Self.send(
                 "content_block_start",
                 ["index": 0, "content_block": ["type": "text", "text": ""]], to: &stream)
-            let progress = try await task.follow { item, _ in
+            let progress = try await task.follow(to: &stream) { item, stream in
                 switch item {
-                case .event(_, .text(let piece)):
-                    try await Self.send(
-                        "content_block_delta",
-                        ["index": 0, "delta": ["type": "text_delta", "text": .string(piece)]],
-                        to: &stream)
-                case .silence: try await Self.send("ping", [:], to: &stream)
+                case .event(_, .text(let text)):
+                    stream.event(Self.pieces.line(text), name: "content_block_delta")
+                case .silence: Self.send("ping", [:], to: &stream)
                 case .event, .failed: break
                 }
             }
             let answer = progress.answers[0]
-            try await Self.send("content_block_stop", ["index": 0], to: &stream)
-            try await Self.send(
+            Self.send("content_block_stop", ["index": 0], to: &stream)
+            Self.send(
                 "message_delta",
                 [
                     "delta": [
@@ -70,16 +67,24 @@ struct Messages {
                     ],
                     "usage": Self.usage(answer.statistics), "trimllava": task.report(progress),
                 ], to: &stream)
-            try await Self.send("message_stop", [:], to: &stream)
+            Self.send("message_stop", [:], to: &stream)
         }
+    }
+
+    /// The events that bring an answer's text.
+    private static let pieces = JSONTemplate { text in
+        [
+            "type": "content_block_delta", "index": 0,
+            "delta": ["type": "text_delta", "text": text],
+        ]
     }
 
     private static func send(
         _ type: String, _ document: JSONValue, to stream: inout EventStream
-    ) async throws {
+    ) {
         var document = document
         document["type"] = .string(type)
-        try await stream.event(document, name: type)
+        stream.event(document, name: type)
     }
 
     private static func message(_ id: String, _ model: String) -> JSONValue {

@@ -15,6 +15,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
 
     private let limits: ServingLimits
     private let connections: Connections
+    private let refusals: Refusals
     private var connection: Connection?
     /// Ends the connection where the client does not do its part in time.
     private var deadline: Scheduled<Void>?
@@ -36,9 +37,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     /// Seconds that a client beyond the limit has for its head.
     private static let secondsBeyondLimit = 2
 
-    init(_ limits: ServingLimits, _ connections: Connections) {
+    init(_ limits: ServingLimits, _ connections: Connections, _ refusals: Refusals) {
         self.limits = limits
         self.connections = connections
+        self.refusals = refusals
     }
 
     // MARK: The connection
@@ -111,6 +113,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler, @unc
     /// Tells a client that there are too many connections.
     private func refuse(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         isRefused = true
+        refusals.note(on: context.eventLoop)
         let error = APIError.unavailable(
             "there are too many connections: \(limits.connections) have requests in progress")
         var response = error.response(Dialect(path: head.path ?? "/")).head

@@ -37,6 +37,9 @@ public struct ServingLimits: Sendable {
     /// Tokens of an answer where the request does not say.
     public var answerTokens = 512
 
+    /// Seconds between two lines of the log about refused connections.
+    var refusalLogSeconds = 10
+
     /// Connections beyond the limit, on which clients are told that there are too many.
     var spareConnections: Int { max(1, min(256, connections / 4)) }
 

@@ -22,6 +22,7 @@ final class Metrics: Sendable {
         var prefillSeconds = 0.0
         var decodeSeconds = 0.0
         var refused = 0
+        var refusedConnections = 0
         var duration = Histogram()
         var firstToken = Histogram()
         var queued = Histogram()
@@ -35,6 +36,14 @@ final class Metrics: Sendable {
     }
 
     func requestBegan() { state.withLock { $0.running += 1 } }
+
+    /// Counts a request that is refused because there are too many connections.
+    func connectionRefused() {
+        state.withLock { state in
+            state.refusedConnections += 1
+            state.requests[Label(route: "none", status: 503), default: 0] += 1
+        }
+    }
 
     /// Counts a request whose answer is written.
     func requestEnded(route: String, status: Int, seconds: Double, _ answers: AnswerFacts) {
@@ -98,6 +107,10 @@ extension Metrics.State {
             ("kept_tokens_total", Double(keptTokens), "Those that entered the decoder."),
             ("pictures_total", Double(pictures), "Pictures that answers were about."),
             ("requests_refused_total", Double(refused), "Requests beyond the queue."),
+            (
+                "connections_refused_total", Double(refusedConnections),
+                "Requests on connections beyond the limit."
+            ),
             ("vision_seconds_total", visionSeconds, "Seconds in vision tower and projector."),
             ("prompt_seconds_total", prefillSeconds, "Seconds in prefill."),
             ("tokens_predicted_seconds_total", decodeSeconds, "Seconds in decoding."),

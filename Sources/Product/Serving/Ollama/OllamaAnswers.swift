@@ -49,12 +49,12 @@ struct OllamaAnswers {
             return .json(Self.last(piece(progress.answers[0].text), progress, task))
         }
         return Response.stream(task, type: "application/x-ndjson") { error, stream in
-            try await stream.line(error.body(.ollama))
+            stream.line(error.body(.ollama))
         } body: { stream in
-            let progress = try await task.follow { item, _ in
-                if case .event(_, .text(let text)) = item { try await stream.line(piece(text)) }
+            let progress = try await task.follow(to: &stream) { item, stream in
+                if case .event(_, .text(let text)) = item { stream.line(piece(text)) }
             }
-            try await stream.line(Self.last(piece(""), progress, task))
+            stream.line(Self.last(piece(""), progress, task))
         }
     }
 

@@ -28,34 +28,33 @@ struct ChatCompletions {
         _ asked: ChatCompletionRequest, _ task: AnswerTask, _ form: ChatCompletionForm
     ) -> Response {
         Response.stream(task, type: "text/event-stream; charset=utf-8") { error, stream in
-            try await stream.event(error.body(.openAI))
+            stream.event(error.body(.openAI))
         } body: { stream in
             var hasRole = Set<Int>()
-            let progress = try await task.follow { item, progress in
+            let pieces = (0..<asked.job.choices).map { choice in
+                JSONTemplate { form.chunk(choice, delta: ["content": $0]) }
+            }
+            let progress = try await task.follow(to: &stream) { item, stream in
                 if let comment = item.comment {
-                    if hasRole.isEmpty { try await stream.comment(comment) }
+                    if hasRole.isEmpty { stream.comment(comment) }
                     return
                 }
-                guard case .event(let choice, let event) = item else {
-                    return try await stream.comment(nil)
-                }
+                guard case .event(let choice, let event) = item else { return stream.comment(nil) }
                 if hasRole.insert(choice).inserted {
-                    try await stream.event(
-                        form.chunk(choice, delta: ["role": "assistant", "content": ""]))
+                    stream.event(form.chunk(choice, delta: ["role": "assistant", "content": ""]))
                 }
                 switch event {
-                case .text(let piece):
-                    try await stream.event(form.chunk(choice, delta: ["content": .string(piece)]))
+                case .text(let piece): stream.event(pieces[choice].line(piece))
                 case .finished(let answer):
-                    try await stream.event(
+                    stream.event(
                         form.chunk(choice, delta: [:], reason: answer.stopReason.finishReason))
                 case .queued, .encoding, .reading: break
                 }
             }
             if asked.includesUsage {
-                try await stream.event(form.usageChunk(progress, task.report(progress)))
+                stream.event(form.usageChunk(progress, task.report(progress)))
             }
-            try await stream.event(text: "[DONE]")
+            stream.event(text: "[DONE]")
         }
     }
 

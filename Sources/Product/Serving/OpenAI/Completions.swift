@@ -22,7 +22,7 @@ struct Completions {
             let progress = try await task.follow()
             var answer = form.document(
                 progress.answers.enumerated().map { index, answer in
-                    form.choice(index, answer.text, answer.stopReason.finishReason)
+                    form.choice(index, .string(answer.text), answer.stopReason.finishReason)
                 })
             answer["usage"] = progress.usage
             answer["timings"] = progress.timings
@@ -30,7 +30,7 @@ struct Completions {
         }
         let includesUsage =
             try fields.fields("stream_options")?.bool("include_usage") ?? false
-        return stream(task, form, includesUsage: includesUsage)
+        return stream(task, form, choices: job.choices, includesUsage: includesUsage)
     }
 
     private static func job(
@@ -60,19 +60,21 @@ struct Completions {
             isStreamed: try fields.bool("stream") ?? false)
     }
 
-    private func stream(_ task: AnswerTask, _ form: Form, includesUsage: Bool) -> Response {
+    private func stream(
+        _ task: AnswerTask, _ form: Form, choices: Int, includesUsage: Bool
+    ) -> Response {
         Response.stream(task, type: "text/event-stream; charset=utf-8") { error, stream in
-            try await stream.event(error.body(.openAI))
+            stream.event(error.body(.openAI))
         } body: { stream in
-            let progress = try await task.follow { item, progress in
-                guard case .event(let index, let event) = item else {
-                    return try await stream.comment(nil)
-                }
+            let pieces = (0..<choices).map { index in
+                JSONTemplate { form.document([form.choice(index, $0, nil)]) }
+            }
+            let progress = try await task.follow(to: &stream) { item, stream in
+                guard case .event(let index, let event) = item else { return stream.comment(nil) }
                 switch event {
-                case .text(let piece):
-                    try await stream.event(form.document([form.choice(index, piece, nil)]))
+                case .text(let piece): stream.event(pieces[index].line(piece))
                 case .finished(let answer):
-                    try await stream.event(
+                    stream.event(
                         form.document([form.choice(index, "", answer.stopReason.finishReason)]))
                 case .queued, .encoding, .reading: break
                 }
@@ -81,9 +83,9 @@ struct Completions {
                 var last = form.document([])
                 last["usage"] = progress.usage
                 last["timings"] = progress.timings
-                try await stream.event(last)
+                stream.event(last)
             }
-            try await stream.event(text: "[DONE]")
+            stream.event(text: "[DONE]")
         }
     }
 
@@ -100,9 +102,9 @@ struct Completions {
             ]
         }
 
-        func choice(_ index: Int, _ text: String, _ reason: String?) -> JSONValue {
+        func choice(_ index: Int, _ text: JSONValue, _ reason: String?) -> JSONValue {
             [
-                "index": .integer(index), "text": .string(text), "logprobs": nil,
+                "index": .integer(index), "text": text, "logprobs": nil,
                 "finish_reason": .optional(reason),
             ]
         }

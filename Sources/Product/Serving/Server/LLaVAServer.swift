@@ -109,9 +109,12 @@ public final class LLaVAServer: Sendable {
     ) throws -> some ApplicationProtocol {
         let (options, limits) = (server.options, server.options.limits)
         let connections = server.connections
+        let refusals = Refusals(log: log, metrics: server.metrics, limits: limits)
         var builder = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ConnectionGuard(limits, connections)],
+                additionalChannelHandlers: [
+                    ConnectionGuard(limits, connections, refusals)
+                ],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headBytes, maxHeaderListSize: limits.headBytes,
                     maxHeaderFieldCount: limits.headFields)))
