@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import DemoModel
+import ModelStore
 import TrimLLaVA
 
 /// `trimllava doctor`: what a report of a problem should say about the machine, and whether the kernels compute
@@ -10,8 +11,8 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Describes the program and this machine, and tests the kernels on it.",
         discussion: """
-            Paste its output into a report of a problem. It names no files but the program's own. \
-            The exit code is 1 if a test fails.
+            Paste its output into a report of a problem. It names the models on this machine, and no \
+            file but the program. The exit code is 1 if a test fails.
             """)
 
     @Flag(help: "Also test the reference kernels, which are plain loops: this takes a minute.")
@@ -22,8 +23,11 @@ struct DoctorCommand: ParsableCommand {
 
     func run() throws {
         let (machine, processor) = (MachineReport(), try ProcessorReport())
+        let models = try ModelStore().models().map(ListedModel.init)
         if !json {
-            try writeOutput(machine.text + "\n" + processor.text + "\n")
+            try writeOutput(
+                [machine.text, processor.text, ListedModel.text(models), ""]
+                    .joined(separator: "\n"))
         }
         let progress = ProgressLine(quiet: json)
         defer { progress.erase() }
@@ -39,7 +43,8 @@ struct DoctorCommand: ParsableCommand {
             try writeOutput(
                 jsonOutput(
                     Report(
-                        machine: machine, processor: processor.fields, selfTest: results)))
+                        machine: machine, processor: processor.fields, models: models,
+                        selfTest: results)))
         } else {
             try writeOutput(SelfTest.text(results))
         }
@@ -49,6 +54,31 @@ struct DoctorCommand: ParsableCommand {
     private struct Report: Encodable {
         let machine: MachineReport
         let processor: ProcessorReport.Fields
+        let models: [ListedModel]
         let selfTest: [SelfTest.Result]
+    }
+}
+
+/// A model in one of the stores.
+private struct ListedModel: Encodable {
+    let name: String
+    let quant: String?
+    let bytes: Int
+    let hasProjector: Bool
+
+    init(_ stored: StoredModel) {
+        (name, quant, bytes) = (stored.files.name, stored.quantisation, stored.size)
+        hasProjector = stored.files.projector != nil
+    }
+
+    static func text(_ models: [ListedModel]) -> String {
+        guard !models.isEmpty else { return "models  none in the stores\n" }
+        return tableText(
+            models.map { model in
+                [
+                    "model", escapingControls(model.name, keepingLines: false), model.quant ?? "-",
+                    byteCountText(model.bytes), model.hasProjector ? "with mmproj" : "text alone",
+                ]
+            })
     }
 }
