@@ -80,7 +80,7 @@ let server: [Target.Dependency] = [
             "AVX512BF16",
             flags: ["-march=x86-64-v4", "-mavx512vnni", "-mavx512bf16", "-mtune=znver4"]),
     ]
-    // AVX-VNNI's code in the encoding of AVX-512, which more processors have, for tests alone.
+    // AVX-VNNI's code in the encoding of AVX-512, which more processors have, for tests and benchmarks alone.
     let testedInstructionSets = [
         kernels(
             "AVXVNNIEVEX",
@@ -106,7 +106,7 @@ let package = Package(
                 "BlockFormats", "KernelInterface", "Kernels", "WeightPanels", "WorkerPool", "GGUF",
                 "Imaging", "TensorOps", "TokenPruning", "Weights", "Decoder", "Pictures",
                 "Families", "Generation", "Tokenization",
-            ]),
+            ] + testedInstructionSets.map(\.name)),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -84,8 +84,7 @@ final class FloatProductSample: @unchecked Sendable {
 }
 
 /// Prints the rates of products with float panels relative to the machine's peaks.
-func printFloatProducts(threads: Int) {
-    let kernels = KernelTable.available[0]
+func printFloatProducts(_ kernels: KernelTable, threads: Int) {
     let pool = WorkerPool(threadCount: threads)
     print("kernels: \(kernels.name), \(threads) threads; bf16×bf16 rounds activations")
     let counts = [1, 2, 6, 16, 64, 128, 577]

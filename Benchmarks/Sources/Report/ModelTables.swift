@@ -15,11 +15,12 @@ struct ModelPair {
     let text: String
     let projector: String
     var visionPrecision = VisionPrecision.int8
+    var kernels = KernelTable.available[0]
 
     /// The model as the program loads it by default.
     func load(threads: Int) throws -> LLaVAModel {
         let ops = TensorOps(
-            kernels: KernelTable.available[0], pool: WorkerPool(threadCount: threads),
+            kernels: kernels, pool: WorkerPool(threadCount: threads),
             activationMode: .pow2)
         let files = (try GGUFFile(path: text), try GGUFFile(path: projector))
         return try LLaVAModel(
@@ -82,6 +83,27 @@ func printDecoder(_ model: LLaVAModel) throws {
             "the output matrix", tokens: sequences, output,
             allocations(of: 20) { sample.score(last) })
         add("both", tokens: sequences, step + output)
+    }
+    printTable(rows)
+}
+
+/// Prints the rates of the decoder while another process uses one of the processors.
+///
+/// A perfect division loses half of a core where it computes, and nothing where it waits for memory.
+func printUnequalCores(_ model: LLaVAModel) throws {
+    var rows = [["decoder, tokens/s", "quiet", "processor 0 taken", "part"]]
+    for (name, tokens, start) in [("decode at 128", 1, 128), ("prefill of 64", 64, 0)] {
+        let sample = try DecoderSample(model, sequences: 1, rows: start + tokens)
+        if start > 0 { try sample.step(tokens: start, after: 0) }
+        func rate() throws -> Double {
+            Double(tokens)
+                / (try sortedSeconds(of: 9) { try sample.step(tokens: tokens, after: start) })[4]
+        }
+        let quiet = try rate()
+        guard let taken = try whileProcessorIsTaken(rate) else {
+            return print("unequal: no program taskset, the table is left out")
+        }
+        rows.append([name, decimal(quiet), decimal(taken), decimal(taken / quiet, digits: 2)])
     }
     printTable(rows)
 }

@@ -118,8 +118,7 @@ let productShapes = [
 ///
 /// Few rows are bound by reading weights, many by multiplying, so both ratios are shown. Peaks are measured
 /// again for each kind of panel, because clock rates drift.
-func printProducts(threads: Int, kinds: [PanelKind]) {
-    let kernels = KernelTable.available[0]
+func printProducts(_ kernels: KernelTable, threads: Int, kinds: [PanelKind]) {
     let pool = WorkerPool(threadCount: threads)
     print("kernels: \(kernels.name), activations: powers of two, \(threads) threads")
     var rows = [["GOPS (% of peak)"] + [1, 2, 4, 6, 16, 64, 128, 576].map { "M=\($0)" }]

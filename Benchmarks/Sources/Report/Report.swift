@@ -12,8 +12,8 @@ import MachinePeaks
         "peaks": { printPeaks(threads: $0.threads) },
         "pool": { printForkJoins(threads: $0.threads) },
         "contention": { printContention(threads: $0.threads) },
-        "products": { printProducts(threads: $0.threads, kinds: $0.kinds) },
-        "floats": { printFloatProducts(threads: $0.threads) },
+        "products": { printProducts($0.kernels, threads: $0.threads, kinds: $0.kinds) },
+        "floats": { printFloatProducts($0.kernels, threads: $0.threads) },
         "selection": { printSelections(threads: $0.threads) },
     ]
     /// The tables of a whole model.
@@ -22,6 +22,7 @@ import MachinePeaks
             "vision": { model, _ in try printVision(model) },
             "decoder": { model, _ in try printDecoder(model) },
             "pauses": printPauses,
+            "unequal": { model, _ in try printUnequalCores(model) },
         ]
 
     /// The table of packing and, if a model is named, of loading.
