@@ -17,14 +17,15 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: .customLong("mmproj"),
         help: ArgumentHelp(
-            "Vision tower and projector of the same model (GGUF).", valueName: "file"),
+            "Vision tower and projector of the same model (GGUF); without it, a model reads text alone.",
+            valueName: "file"),
         completion: .file())
     var projectorFile: String?
 
     /// The text model's file.
     var model: String { textFile ?? DemoModel.files?.text ?? "" }
-    /// The projector's file.
-    var mmproj: String { projectorFile ?? DemoModel.files?.projector ?? "" }
+    /// The projector's file; nil for a model that reads text alone.
+    var mmproj: String? { textFile == nil ? DemoModel.files?.projector : projectorFile }
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
@@ -58,8 +59,8 @@ struct ModelOptions: ParsableArguments {
     var quantize: BlockEncoding?
 
     func validate() throws {
-        guard (textFile == nil) == (projectorFile == nil) else {
-            throw ValidationError("give --model and --mmproj, or neither")
+        guard textFile != nil || projectorFile == nil else {
+            throw ValidationError("--mmproj needs --model")
         }
         guard textFile != nil || DemoModel.files != nil else {
             throw ValidationError(
@@ -77,6 +78,13 @@ struct ModelOptions: ParsableArguments {
             throw ValidationError("--quantize cannot be combined with --activations float")
         }
         if packCache?.isEmpty == true { throw ValidationError("--pack-cache is empty") }
+    }
+
+    /// Refuses a model that reads text alone before it is loaded.
+    func checkSeesPictures() throws {
+        guard mmproj == nil, let textFile else { return }
+        throw ValidationError(
+            "\(textFile) has no vision projector, which pictures need: give --mmproj")
     }
 
     /// Loads the model; its warnings go to stderr.
