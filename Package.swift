@@ -182,9 +182,8 @@ let package = Package(
         module(
             "Product", "Evaluation",
             [
-                "TrimLLaVA", "Generation", "Imaging", "Pictures", "TokenPruning", "Tokenization",
-                "FileOutput",
-                "UserText",
+                "TrimLLaVA", "Decoder", "Generation", "Imaging", "Pictures", "TensorOps",
+                "TokenPruning", "Tokenization", "Weights", "FileOutput", "UserText",
             ]),
         module(
             "Product", "Captioning",
@@ -278,7 +277,7 @@ let package = Package(
                 "BlockFormats", "GGUF", "Generation", "Imaging", "Families", "TokenPruning",
                 "Tokenization",
             ]),
-        tests("Evaluation", ["TrimLLaVA"]),
+        tests("Evaluation", ["TrimLLaVA", "Decoder", "TensorOps"]),
         tests(
             "Captioning", ["CArchive", "FileOutput", "Generation", "Families", "TrimLLaVA"]),
         tests("Serving", ["TrimLLaVA", "Generation", "Imaging", "TokenPruning"] + server),

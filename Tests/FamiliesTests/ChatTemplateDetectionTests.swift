@@ -32,6 +32,8 @@ private func detected(
     ("{% if true %}[INST] {{ content }} [/INST]", ChatTemplate.mistral),
     ("{{'<|start_header_id|>' + role + '<|end_header_id|>'}}", .llama3),
     ("{{'<|im_start|>' + role}}", .chatml),
+    ("{{'<|im_start|>' + role + '<|im_sep|>'}}", .phi4),
+    ("{{ '<start_of_turn>' + role + '\n' + content | trim + '<end_of_turn>\n' }}", .gemma),
     ("{{'<|user|>' + content + '<|end|>' + '<|assistant|>'}}", .phi3),
     ("USER: {{ content }} ASSISTANT:", .vicuna),
 ])
@@ -53,6 +55,7 @@ func aChatTemplateInTheFileDecides(written: String, template: ChatTemplate) thro
     #expect(try detected("qwen2", [none]) == .chatml)
     #expect(try detected("yi", [none]) == .chatml)
     #expect(try detected("phi-3", [none]) == .phi3)
+    #expect(try detected("gemma", [none]) == .gemma)
     #expect(try detected("llama-spm", [("general.architecture", .string("phi3"))]) == .phi3)
 }
 
@@ -84,4 +87,22 @@ func aChatTemplateInTheFileDecides(written: String, template: ChatTemplate) thro
     #expect(try detected("gpt-2") == nil)
     #expect(try detected("llama-spm", [("general.name", .uint32(1))]) == nil)
     #expect(try detected("llama-spm", [("tokenizer.chat_template", .bool(true))]) == nil)
+}
+
+@Test(arguments: [
+    (
+        #"{{ '<|im_start|>system\nYou are SmolLM, a model.<|im_end|>\n' }}"#,
+        "You are SmolLM, a model."
+    ),
+    ("{{ '<|im_start|>system\nYou are helpful.<|im_end|>\n' }}", "You are helpful."),
+    ("{{ '<|im_start|>system\n' + system + '<|im_end|>\n' }}", nil),
+    ("<|im_start|>system\n{{ system }}<|im_end|>", nil),
+    ("{{ '<|im_start|>' + role }}", nil),
+])
+func theSystemPromptOfATemplateIsFound(written: String, system: String?) throws {
+    var writer = GGUFWriter()
+    writer.set("tokenizer.chat_template", .string(written))
+    let folder = try TemporaryFolder()
+    let file = try GGUFFile(path: folder.write(writer.bytes(), to: "text.gguf"))
+    #expect(ChatTemplate.defaultSystem(metadata: file.metadata) == system)
 }

@@ -157,7 +157,7 @@ import Testing
             let model = try pair.changed {
                 $0.projector["clip.vision.image_aspect_ratio"] = ratio.map { .string($0) }
             }.load()
-            return (model.pictureEncoder as? CLIPEncoder)?.tiles.layout
+            return (try model.pictureEncoder as? CLIPEncoder)?.tiles.layout
         }
         #expect(try base(nil) == .padToSquare && base("pad") == .padToSquare)
         #expect(try base("square") == .centerCrop)

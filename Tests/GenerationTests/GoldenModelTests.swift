@@ -42,7 +42,7 @@ struct LoadedModel {
     }
 
     func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
-        let encoder = model.pictureEncoder(crop: try golden.facts().layout == "crop")
+        let encoder = try model.pictureEncoder(crop: golden.facts().layout == "crop")
         return try golden.picturePaths().map {
             try encoder.tiles(of: PictureDecoder.load(path: $0))
         }

@@ -24,9 +24,10 @@ final class TestServer: Sendable {
     ///
     /// - Parameters:
     ///   - model: a golden model's name, or "demonstration".
+    ///   - seesPictures: whether it is loaded with its projector.
     ///   - options: changes what is usual.
     static func run<Result: Sendable>(
-        _ model: String = "llava-1.5-gqa", context: Int? = nil,
+        _ model: String = "llava-1.5-gqa", context: Int? = nil, seesPictures: Bool = true,
         _ options: (inout ServingOptions) -> Void = { _ in },
         _ body: (TestServer) async throws -> Result
     ) async throws -> Result {
@@ -35,7 +36,7 @@ final class TestServer: Sendable {
         serving.modelName = model
         serving.parallel = 2
         options(&serving)
-        let llava = try load(model, context: context)
+        let llava = try load(model, context: context, seesPictures: seesPictures)
         let lines = LogLines()
         let server = LLaVAServer(serving, log: lines.logger) { _ throws(LLaVAError) in llava }
         let (ports, passing) = AsyncStream.makeStream(of: Int.self)
@@ -62,13 +63,16 @@ final class TestServer: Sendable {
         }
     }
 
-    private static func load(_ model: String, context: Int?) throws -> LLaVA {
+    private static func load(
+        _ model: String, context: Int?, seesPictures: Bool
+    ) throws -> LLaVA {
         var options = LoadOptions()
         options.context = context
         guard model == "demonstration" else {
             return try LLaVA(
                 text: Fixture.path("models/\(model)/\(model)-f32.gguf"),
-                projector: Fixture.path("models/\(model)/\(model)-mmproj-f32.gguf"),
+                projector: seesPictures
+                    ? Fixture.path("models/\(model)/\(model)-mmproj-f32.gguf") : nil,
                 options: options)
         }
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

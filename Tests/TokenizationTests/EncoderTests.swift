@@ -136,6 +136,23 @@ private func bytePair(
     #expect(try bytePair(pieces, .llama3).encode("aba") == [0, 1, 0])
 }
 
+@Test func wordsOfCharactersAreMergedAndSpelledInByteTokens() throws {
+    let pieces: [(text: String, kind: TokenKind)] = [
+        ("a", .normal), ("\u{2581}", .normal), ("\u{2581}a", .normal), ("\n", .normal),
+        ("\n\n", .normal),
+        ("é", .normal), ("éa", .normal), ("<0xE6>", .byte), ("<0xBC>", .byte), ("<0xA2>", .byte),
+        ("<turn>", .control),
+    ]
+    let tokenizer = try bytePair(pieces, merges: ["\u{2581} a", "é a"], .gemma4)
+    #expect(tokenizer.encode("a a") == [0, 2])
+    #expect(tokenizer.encode("éa 漢") == [6, 1, 7, 8, 9])
+    // No merge makes a line end, so that the whole word is looked up.
+    #expect(tokenizer.encode("\n\na\n") == [4, 0, 3])
+    #expect(tokenizer.encode("\n\n\n") == [3, 3, 3])
+    #expect(tokenizer.encode("<turn>a", parseSpecial: true) == [10, 0])
+    #expect(tokenizer.decode([6, 1, 7, 8, 9, 2]) == "éa 漢 a")
+}
+
 @Test func mergesGoByRankAndThenFromTheLeft() throws {
     let pieces: [(text: String, kind: TokenKind)] = [
         ("a", .normal), ("b", .normal), ("ab", .normal), ("ba", .normal), ("aba", .normal),

@@ -42,10 +42,69 @@ private struct Case: Sendable {
     Case("\u{A0}x", llama3: ["\u{A0}x"], gpt2: ["\u{A0}", "x"]),
     Case(
         " ٣½Ⅳ", llama3: [" ", "٣½Ⅳ"], qwen2: [" ", "٣", "½", "Ⅳ"], gpt2: [" ٣½Ⅳ"]),
-    Case("e\u{301}a", llama3: ["e", "\u{301}a"], gpt2: ["e", "\u{301}", "a"]),
+    Case(
+        "e\u{301}a", llama3: ["e", "\u{301}a"], qwen2: ["\u{E9}a"], gpt2: ["e", "\u{301}", "a"]),
 ])
 private func wordsFollowTheRules(example: Case) {
     #expect(words(example.text, .llama3) == example.llama3)
     #expect(words(example.text, .qwen2) == example.qwen2)
     #expect(words(example.text, .gpt2) == example.gpt2)
+}
+
+/// The lengths of words, in characters, by the name of the rule that splits `texts.json`.
+private func goldenWords() throws -> [String: [[Int]]] {
+    try GoldenVocabulary.decoded("words.json")
+}
+
+@Test func everyRuleSplitsHardTextsAsTheReferenceDoes() throws {
+    let texts = try GoldenVocabulary.texts()
+    let golden = try goldenWords()
+    #expect(golden.count >= 16)
+    for (name, expected) in golden {
+        let preTokenizer = try #require(PreTokenizer.named(name), "\(name)")
+        try #require(expected.count == texts.count)
+        for (text, lengths) in zip(texts, expected) {
+            let words = words(text, preTokenizer)
+            #expect(
+                words.map(\.unicodeScalars.count) == lengths, "\(name): \(text.debugDescription)")
+            #expect(
+                preTokenizer.composes || words.joined().utf8.elementsEqual(text.utf8), "\(name)")
+        }
+    }
+}
+
+@Test(
+    .timeLimit(.minutes(5)),
+    arguments: [
+        "llama-bpe", "qwen2", "qwen35", "gpt-2", "smollm", "falcon", "default", "tekken", "gpt-4o",
+        "deepseek-llm", "deepseek-coder", "deepseek-v3", "viking", "gemma4",
+    ])
+func noRuleTakesMoreThanLinearTime(name: String) throws {
+    let preTokenizer = try #require(PreTokenizer.named(name))
+    let runs = [
+        "a", "A", " ", "\t", "\n", " \n", "1", "!", "'", "\u{301}", "\u{301}\u{323}", "漢", "\u{1}",
+    ]
+    for run in runs {
+        let text = String(repeating: run, count: 100_000 / run.utf8.count)
+        for padded in [text + "x", "x" + text] {
+            #expect(words(padded, preTokenizer).map(\.utf8.count).reduce(0, +) > 0)
+        }
+    }
+}
+
+@Test func charactersAreComposedInUnicodesCanonicalForm() {
+    func composed(_ text: String) -> String { words(text, .qwen2).joined() }
+    for (text, expected) in [
+        ("e\u{301}", "\u{E9}"), ("\u{212B}\u{2126}", "\u{C5}\u{3A9}"),
+        ("\u{1112}\u{1161}\u{11AB}", "\u{D55C}"), ("q\u{307}\u{323}", "q\u{323}\u{307}"),
+        ("\u{F73}", "\u{F71}\u{F72}"), ("\u{A67A}\u{F73}", "\u{F71}\u{F72}\u{A67A}"),
+        ("a\u{30A}\0b", "\u{E5}\0b"), ("\u{915}\u{93C}", "\u{915}\u{93C}"),
+    ] {
+        #expect(composed(text).unicodeScalars.elementsEqual(expected.unicodeScalars), "\(text)")
+    }
+}
+
+@Test func namesAreThoseOfOneRuleEach() {
+    #expect(Set(PreTokenizer.names).count == PreTokenizer.names.count)
+    #expect(PreTokenizer.named("smollm") != nil && PreTokenizer.named("nonesuch") == nil)
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Tokenization
 
-@Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
+@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2"])
 func conversationsAreWrittenAsInTraining(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
     let prompts = try GoldenVocabulary.named(name).prompts
@@ -35,7 +35,7 @@ func conversationsAreWrittenAsInTraining(name: String) throws {
 }
 
 /// A whole conversation is its turns with the answers between them.
-@Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
+@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2"])
 func aConversationIsItsTurns(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
     for prompt in try GoldenVocabulary.named(name).prompts {
@@ -64,7 +64,7 @@ func aConversationIsItsTurns(name: String) throws {
     }
 }
 
-@Test(arguments: ["llama-spm", "phi-3", "yi", "llama-bpe", "qwen2"])
+@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2"])
 func aQuestionCannotEndItsTurn(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
     let template = try #require(
@@ -123,7 +123,25 @@ func aQuestionCannotEndItsTurn(name: String) throws {
         try PromptBuilder(template: .llama3, tokenizer: llama)
     }
     let error = TokenizationError.unknownTemplate(
-        file: llama.fileName, choices: ["vicuna", "mistral", "llama-3", "chatml", "phi-3"])
+        file: llama.fileName,
+        choices: ["vicuna", "mistral", "llama-3", "chatml", "phi-3", "phi-4", "gemma"])
     #expect(throws: error) { try PromptBuilder(template: nil, tokenizer: llama) }
-    #expect(error.description.hasSuffix("choose one of vicuna, mistral, llama-3, chatml, phi-3"))
+    #expect(
+        error.description.hasSuffix(
+            "choose one of vicuna, mistral, llama-3, chatml, phi-3, phi-4, gemma"))
+}
+
+@Test func phi4SeparatesRolesByATokenOfItsOwn() throws {
+    var vocabulary = Vocabulary(
+        fileName: "test", algorithm: .bytePair(.gpt2, merges: []),
+        pieces: ByteStrings(["<|im_start|>", "<|im_sep|>", "<|im_end|>", "u", "s", "e", "r", "?"]),
+        kinds: [.control, .control, .control] + Array(repeating: .normal, count: 5))
+    vocabulary.endOfSequence = 2
+    let tokenizer = try Tokenizer(vocabulary)
+    let prompts = try PromptBuilder(template: .phi4, tokenizer: tokenizer, system: "s")
+    // The letters of "system" and "assistant" that the vocabulary lacks are left out.
+    #expect(
+        try prompts.firstTurn("?", pictures: 0) == [
+            .tokens([0, 4, 4, 5, 1, 4, 2, 0, 3, 4, 5, 6, 1, 7, 2, 0, 4, 4, 4, 1])
+        ])
 }

@@ -37,11 +37,14 @@ import Testing
         #expect(outcome.text.contains("scenes-q8_0.gguf"))
     }
 
-    @Test(arguments: ["--model", "--mmproj"])
-    func halfAPairIsRefused(option: String) throws {
+    @Test(arguments: [
+        ("--model", "/absent.gguf has no vision projector, which pictures need: give --mmproj"),
+        ("--mmproj", "--mmproj needs --model"),
+    ])
+    func halfAPairIsRefused(option: String, message: String) throws {
         let outcome = try ToolProcess.run(["run", Self.scene(1), option, "/absent.gguf"])
         #expect(outcome.code == 2)
-        #expect(outcome.errors.contains("give --model and --mmproj, or neither"))
+        #expect(outcome.errors.contains(message))
     }
 
     /// A program that was copied without its resources says so instead of trapping.

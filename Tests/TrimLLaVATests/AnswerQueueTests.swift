@@ -22,7 +22,7 @@ import Weights
 
     init() throws {
         llava = try LLaVA(golden: "llava-1.5-gqa")
-        encoder = llava.model.pictureEncoder
+        encoder = try llava.model.pictureEncoder
     }
 
     private func queue(

@@ -81,7 +81,7 @@ import TrimLLaVA
                         "a<image>", pictures: [picture("small")], options: options)
                 } == missing)
             // The needs of later requests are those of their selectors.
-            let encoder = llava.model.pictureEncoder
+            let encoder = try llava.model.pictureEncoder
             var request = try WrittenPrompt(raw: "a<image>", pictures: 1, llava.tokenizer).request(
                 about: [PictureSource.picture(picture("small")).engineInput(encoder)],
                 options: GenerationOptions(maxNewTokens: 1))

@@ -66,6 +66,17 @@ FORMS = {
             "\n",
         ),
     ],
+    "gemma": [
+        Form(
+            "gemma",
+            "{}\n\n",
+            "",
+            "<start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n",
+            "<end_of_turn>",
+            "\n",
+            system_in_turn=True,
+        ),
+    ],
     "yi": [chatml("Answer the questions.", "")],
     "llama-bpe": [
         Form(

@@ -7,24 +7,18 @@ import json
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-CONTRACTIONS = r"'s|'t|'re|'ve|'m|'ll|'d"
-MODERN_WORD = (
-    rf"(?i:{CONTRACTIONS})|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|NUMBER"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-WORDS = {
-    "llama-bpe": MODERN_WORD.replace("NUMBER", r"\p{N}{1,3}"),
-    "qwen2": MODERN_WORD.replace("NUMBER", r"\p{N}"),
-    "gpt-2": rf"{CONTRACTIONS}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)|\s+",
-}
+from .splitters import COMPOSING, splitter
+
 # No merges lead to these words, so only a tokenizer that keeps whole words finds them.
 WHOLE_WORDS = ["Ġpicturesque", "bicyclette", "!?!?!?"]
 # Phi-3's special tokens, except for these, swallow the white space after them.
 KEEPING_SPACE = ["<unk>", "<s>", "<|endoftext|>"]
 
 
-def train_sentencepiece(lines: list[str], size: int) -> SentencePieceProcessor:
-    """A byte-pair vocabulary with LLaMA's options."""
+def train_sentencepiece(
+    lines: list[str], size: int, user_defined: list[str] | None = None
+) -> SentencePieceProcessor:
+    """A byte-pair vocabulary with LLaMA's options, or with Gemma's if there are user-defined pieces."""
     model = io.BytesIO()
     SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
@@ -33,7 +27,8 @@ def train_sentencepiece(lines: list[str], size: int) -> SentencePieceProcessor:
         vocab_size=size,
         byte_fallback=True,
         normalization_rule_name="identity",
-        add_dummy_prefix=True,
+        add_dummy_prefix=user_defined is None,
+        user_defined_symbols=user_defined or [],
         remove_extra_whitespaces=False,
         allow_whitespace_only_pieces=True,
         split_digits=True,
@@ -45,7 +40,10 @@ def train_sentencepiece(lines: list[str], size: int) -> SentencePieceProcessor:
 
 
 def sentencepiece_as_tokenizers(
-    processor: SentencePieceProcessor, special: list[str], strips_after: bool = False
+    processor: SentencePieceProcessor,
+    special: list[str],
+    strips_after: bool = False,
+    user_defined: list[str] | None = None,
 ) -> Tokenizer:
     """The same vocabulary in `tokenizers`, with special tokens, as in transformers."""
     tokens = {processor.id_to_piece(token): token for token in range(processor.get_piece_size())}
@@ -62,9 +60,9 @@ def sentencepiece_as_tokenizers(
     tokenizer = Tokenizer(
         models.BPE(tokens, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     )
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
+    prefix = [normalizers.Prepend("▁")] if user_defined is None else []
+    tokenizer.normalizer = normalizers.Sequence([*prefix, normalizers.Replace(" ", "▁")])
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in user_defined or []])
     tokenizer.add_special_tokens(
         [
             AddedToken(
@@ -82,7 +80,7 @@ def sentencepiece_as_tokenizers(
 def train_byte_pairs(name: str, lines: list[str], size: int) -> tuple[dict[str, int], list]:
     """A byte-level vocabulary for the words of a model family: its tokens and its merges."""
     trained = Tokenizer(models.BPE())
-    trained.pre_tokenizer = word_splitter(name)
+    trained.pre_tokenizer = splitter(name)
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -101,21 +99,13 @@ def byte_pair_tokenizer(
 ) -> Tokenizer:
     """The tokenizer of a model family with this vocabulary."""
     tokenizer = Tokenizer(models.BPE(tokens, merges, ignore_merges=name == "llama-bpe"))
-    tokenizer.pre_tokenizer = word_splitter(name)
+    if name in COMPOSING:
+        tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = splitter(name)
     tokenizer.add_special_tokens(
         [AddedToken(text, special=True, normalized=False) for text in special]
     )
     return tokenizer
-
-
-def word_splitter(name: str) -> pre_tokenizers.PreTokenizer:
-    """The pre-tokenizer of a model family."""
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS[name]), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
 
 
 def matching_ranges(expression: str) -> list[list[int]]:

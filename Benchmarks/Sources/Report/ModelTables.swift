@@ -37,7 +37,7 @@ func samplePicture(side: Int = 336) -> Picture {
 
 /// Prints the times of the vision tower and the projector for one tile.
 func printVision(_ model: LLaVAModel) throws {
-    let encoder = model.pictureEncoder
+    let encoder = try model.pictureEncoder
     let tiles = try encoder.tiles(of: samplePicture())
     var times: (tower: [Double], projector: [Double]) = ([], [])
     for _ in 0...5 {

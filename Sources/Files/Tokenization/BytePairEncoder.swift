@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Byte-level byte-pair encoding, as GPT-2 introduced it: words of bytes, merged by rank.
+/// Byte-pair encoding, as GPT-2 introduced it: words of bytes, or of characters, merged by rank.
 struct BytePairEncoder: Sendable {
-    /// The text of each token as bytes, decoded from the byte alphabet for normal tokens.
+    /// The text that each token stands for.
     let texts: ByteStrings
 
     private let preTokenizer: PreTokenizer
@@ -22,6 +22,20 @@ struct BytePairEncoder: Sendable {
     ) throws(TokenizationError) {
         self.preTokenizer = preTokenizer
         unknown = vocabulary.unknown
+        let isInBytes = preTokenizer.spelling == .bytes
+        let (texts, textPieces) =
+            isInBytes
+            ? Self.texts(inByteAlphabet: vocabulary) : Self.texts(inCharacters: vocabulary)
+        (self.texts, self.textPieces) = (texts, textPieces)
+        byteTokens =
+            isInBytes
+            ? (UInt8.min...UInt8.max).map { textPieces.token([$0]) }
+            : index.byteTokens(vocabulary.kinds)
+        self.merges = try Self.table(of: merges, vocabulary: vocabulary, index: index)
+    }
+
+    /// The text of each token, and the pieces that words can become.
+    private static func texts(inByteAlphabet vocabulary: Vocabulary) -> (ByteStrings, PieceIndex) {
         var texts = ByteStrings()
         var isText: [Bool] = []
         for token in 0..<vocabulary.pieces.count {
@@ -30,11 +44,23 @@ struct BytePairEncoder: Sendable {
             texts.append(decoded?[...] ?? vocabulary.pieces[token])
             isText.append(decoded != nil)
         }
-        self.texts = texts
-        let textPieces = PieceIndex(texts) { isText[$0] }
-        self.textPieces = textPieces
-        byteTokens = (UInt8.min...UInt8.max).map { textPieces.token([$0]) }
-        self.merges = try Self.table(of: merges, vocabulary: vocabulary, index: index)
+        return (texts, PieceIndex(texts) { isText[$0] })
+    }
+
+    /// The same for pieces with U+2581 in place of spaces; words have it, too.
+    private static func texts(inCharacters vocabulary: Vocabulary) -> (ByteStrings, PieceIndex) {
+        var texts = ByteStrings()
+        for token in 0..<vocabulary.pieces.count {
+            texts.append(
+                SentencePieceEncoder.text(
+                    of: vocabulary.pieces[token], kind: vocabulary.kinds[token])[...])
+        }
+        return (
+            texts,
+            PieceIndex(vocabulary.pieces) {
+                [.normal, .userDefined, .unused].contains(vocabulary.kinds[$0])
+            }
+        )
     }
 
     /// The merges by the tokens that they join; earlier lines have higher priority.
@@ -72,8 +98,10 @@ struct BytePairEncoder: Sendable {
     ///
     /// - Parameter fragment: valid UTF-8, not empty.
     func encode(_ fragment: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        for word in preTokenizer.words(in: fragment) {
-            if preTokenizer.keepsWholeWords, let token = textPieces.token(word) {
+        let isEscaped = preTokenizer.spelling == .characters
+        let text = isEscaped ? SentencePieceEncoder.escape(fragment)[...] : fragment
+        for word in preTokenizer.words(in: text) {
+            if keepsWhole(word), let token = textPieces.token(word) {
                 tokens.append(token)
             } else {
                 encode(word: word, into: &tokens)
@@ -81,15 +109,33 @@ struct BytePairEncoder: Sendable {
         }
     }
 
+    /// Whether a word is not split if it is a token: any word for some rules, line ends for others.
+    private func keepsWhole(_ word: ArraySlice<UInt8>) -> Bool {
+        preTokenizer.keepsWholeWords
+            || preTokenizer.spelling == .characters
+                && word.allSatisfy { $0 == UInt8(ascii: "\n") }
+    }
+
     private func encode(word: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        let bytes = word.indices.map { index in
-            (range: index..<index + 1, token: byteTokens[Int(word[index])])
-        }
-        let symbols = mergePairs(bytes) { left, right in
+        let symbols = mergePairs(symbols(of: word)) { left, right in
             guard let left = left.token, let right = right.token else { return nil }
             return merges[Pair(left: left, right: right)]
         }
-        // A byte without a token becomes the unknown token.
-        tokens += symbols.compactMap { $0.token ?? unknown }
+        for symbol in symbols {
+            if let token = symbol.token {
+                tokens.append(token)
+            } else {
+                // A byte without a token becomes the unknown token.
+                tokens += word[symbol.range].compactMap { byteTokens[Int($0)] ?? unknown }
+            }
+        }
+    }
+
+    /// What the merging of a word starts with.
+    private func symbols(of word: ArraySlice<UInt8>) -> [(range: Range<Int>, token: TokenID?)] {
+        switch preTokenizer.spelling {
+        case .bytes: word.indices.map { ($0..<$0 + 1, byteTokens[Int(word[$0])]) }
+        case .characters: textPieces.characters(of: word)
+        }
     }
 }

@@ -14,6 +14,10 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     case chatml
     /// `<|user|>`, of LLaVA-Phi-3.
     case phi3 = "phi-3"
+    /// `<|im_start|>user<|im_sep|>`, of Phi-4.
+    case phi4 = "phi-4"
+    /// `<start_of_turn>user`, of Gemma.
+    case gemma
 
     /// Texts that end an answer if the model spells them out instead of generating the token.
     public var stopStrings: [String] {
@@ -22,6 +26,8 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
         case .llama3: ["<|eot_id|>"]
         case .chatml: ["<|im_end|>"]
         case .phi3: ["<|end|>", "<|endoftext|>"]
+        case .phi4: ["<|im_end|>"]
+        case .gemma: ["<end_of_turn>"]
         }
     }
 }
@@ -81,6 +87,18 @@ extension ChatTemplate {
                 systemPrefix: "<|system|>\n", systemSuffix: "<|end|>\n", userPrefix: "<|user|>\n",
                 userSuffix: "<|end|>\n<|assistant|>\n", endOfTurn: "<|end|>", separator: "\n",
                 tokens: ["<|user|>", "<|end|>", "<|assistant|>"])
+        case .phi4:
+            TurnFormat(
+                systemPrefix: "<|im_start|>system<|im_sep|>", systemSuffix: "<|im_end|>",
+                userPrefix: "<|im_start|>user<|im_sep|>",
+                userSuffix: "<|im_end|><|im_start|>assistant<|im_sep|>", endOfTurn: "<|im_end|>",
+                tokens: ["<|im_start|>", "<|im_sep|>", "<|im_end|>"])
+        case .gemma:
+            TurnFormat(
+                systemSuffix: "\n\n", systemIsPartOfQuestion: true,
+                userPrefix: "<start_of_turn>user\n",
+                userSuffix: "<end_of_turn>\n<start_of_turn>model\n", endOfTurn: "<end_of_turn>",
+                separator: "\n", tokens: ["<start_of_turn>", "<end_of_turn>"])
         }
     }
 

@@ -8,7 +8,7 @@ struct SentencePieceEncoder: Sendable {
     static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
     private let scores: [Float]
-    private let addsSpacePrefix: Bool
+    let addsSpacePrefix: Bool
     /// The pieces that text can become, without control and byte tokens.
     private let textPieces: PieceIndex
     private let byteTokens: [TokenID?]  // [256]
@@ -24,12 +24,7 @@ struct SentencePieceEncoder: Sendable {
         textPieces = PieceIndex(vocabulary.pieces) { token in
             [.normal, .userDefined, .unused].contains(kinds[token])
         }
-        byteTokens = (UInt8.min...UInt8.max).map { byte in
-            guard let token = index.token(Self.name(of: byte)), kinds[Int(token)] == .byte else {
-                return nil
-            }
-            return token
-        }
+        byteTokens = index.byteTokens(kinds)
     }
 
     /// The text of the token that stands for a byte, such as `<0x0A>`.
@@ -45,8 +40,16 @@ struct SentencePieceEncoder: Sendable {
         return digits.allSatisfy(\.isHexDigit) ? UInt8(digits, radix: 16) : nil
     }
 
-    /// The text of a piece: U+2581 stands for a space.
-    static func unescape(_ piece: ArraySlice<UInt8>) -> [UInt8] {
+    /// The text of a piece.
+    static func text(of piece: ArraySlice<UInt8>, kind: TokenKind) -> [UInt8] {
+        if kind == .byte, let byte = byte(named: String(decoding: piece, as: UTF8.self)) {
+            return [byte]
+        }
+        return unescape(piece)
+    }
+
+    /// The text with spaces for U+2581.
+    private static func unescape(_ piece: ArraySlice<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         var rest = piece
         while let first = rest.first {
@@ -61,12 +64,26 @@ struct SentencePieceEncoder: Sendable {
         return text
     }
 
+    /// The text with U+2581 for spaces.
+    static func escape(_ fragment: ArraySlice<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(fragment.count * 3 / 2)
+        for byte in fragment {
+            if byte == UInt8(ascii: " ") {
+                text += space
+            } else {
+                text.append(byte)
+            }
+        }
+        return text
+    }
+
     /// Encodes a text without special tokens, at the start or after a special token.
     ///
     /// - Parameter fragment: valid UTF-8, not empty.
     func encode(_ fragment: ArraySlice<UInt8>, into tokens: inout [TokenID]) {
-        let text = escape(fragment)
-        let symbols = mergePairs(characters(of: text)) { left, right in
+        let text = (addsSpacePrefix ? Self.space : []) + Self.escape(fragment)
+        let symbols = mergePairs(textPieces.characters(of: text[...])) { left, right in
             let range = left.range.lowerBound..<right.range.upperBound
             return textPieces.token(text[range]).map {
                 Merge(priority: Double(scores[Int($0)]), token: $0)
@@ -80,28 +97,27 @@ struct SentencePieceEncoder: Sendable {
             }
         }
     }
+}
 
-    private func escape(_ fragment: ArraySlice<UInt8>) -> [UInt8] {
-        var text: [UInt8] = addsSpacePrefix ? Self.space : []
-        text.reserveCapacity(fragment.count * 3 / 2 + 3)
-        for byte in fragment {
-            if byte == UInt8(ascii: " ") {
-                text += Self.space
-            } else {
-                text.append(byte)
+extension PieceIndex {
+    /// The tokens that stand for single bytes.
+    func byteTokens(_ kinds: [TokenKind]) -> [TokenID?] {
+        (UInt8.min...UInt8.max).map { byte in
+            token(SentencePieceEncoder.name(of: byte)).flatMap {
+                kinds[Int($0)] == .byte ? $0 : nil
             }
         }
-        return text
     }
 
-    private func characters(of text: [UInt8]) -> [(range: Range<Int>, token: TokenID?)] {
+    /// The characters of a text, with the token of each that has one.
+    func characters(of text: ArraySlice<UInt8>) -> [(range: Range<Int>, token: TokenID?)] {
         var characters: [(range: Range<Int>, token: TokenID?)] = []
         characters.reserveCapacity(text.count)
-        var start = 0
-        while start < text.count {
+        var start = text.startIndex
+        while start < text.endIndex {
             var end = start + 1
-            while end < text.count, UTF8.isContinuation(text[end]) { end += 1 }
-            characters.append((start..<end, textPieces.token(text[start..<end])))
+            while end < text.endIndex, UTF8.isContinuation(text[end]) { end += 1 }
+            characters.append((start..<end, token(text[start..<end])))
             start = end
         }
         return characters

@@ -93,6 +93,11 @@ public final class Tokenizer: Sendable {
         if case .sentencePiece = encoder { true } else { false }
     }
 
+    /// Whether a space is put before a text, as SentencePiece does for LLaMA but not for Gemma.
+    public var addsSpacePrefix: Bool {
+        if case .sentencePiece(let encoder) = encoder { encoder.addsSpacePrefix } else { false }
+    }
+
     /// The tokens of a text.
     ///
     /// - Parameters:
@@ -159,11 +164,7 @@ public final class Tokenizer: Sendable {
         case .bytePair(let encoder):
             return Array(encoder.texts[Int(token)])
         case .sentencePiece:
-            let piece = pieces.text(Int(token))
-            if kinds[Int(token)] == .byte, let byte = SentencePieceEncoder.byte(named: piece) {
-                return [byte]
-            }
-            return SentencePieceEncoder.unescape(pieces[Int(token)])
+            return SentencePieceEncoder.text(of: pieces[Int(token)], kind: kinds[Int(token)])
         }
     }
 

@@ -53,8 +53,8 @@ extension Vocabulary {
 
     /// Texts that structure a conversation in the models that know them.
     static let headerTexts = [
-        "<|im_start|>", "<|start_header_id|>", "<|end_header_id|>", "<|user|>", "<|assistant|>",
-        "<|system|>",
+        "<|im_start|>", "<|im_sep|>", "<|start_header_id|>", "<|end_header_id|>", "<|user|>",
+        "<|assistant|>", "<|system|>", "<start_of_turn>",
     ]
 
     /// Makes a token unreachable for ordinary text, so that nobody ends a turn by typing it.

@@ -65,15 +65,18 @@ struct VocabularyReader {
             return .sentencePiece(
                 scores: try scores(count: count), addsSpacePrefix: addsSpacePrefix)
         case "gpt2":
-            let merges = try wrap { () throws(GGUFError) in
-                try metadata.required(Key.merges, metadata.strings)
-            }
-            return .bytePair(try preTokenizer(count: count), merges: merges)
+            return .bytePair(try preTokenizer(count: count), merges: try merges())
+        case "gemma4":
+            return .bytePair(.gemma4, merges: try merges())
         default:
             throw .unsupported(
                 file: metadata.fileName, key: Key.model, value: model,
-                supported: ["llama", "gpt2"])
+                supported: ["llama", "gpt2", "gemma4"])
         }
+    }
+
+    private func merges() throws(TokenizationError) -> [String] {
+        try wrap { () throws(GGUFError) in try metadata.required(Key.merges, metadata.strings) }
     }
 
     private func scores(count: Int) throws(TokenizationError) -> [Float] {
@@ -95,7 +98,7 @@ struct VocabularyReader {
     private func preTokenizer(count: Int) throws(TokenizationError) -> PreTokenizer {
         let name = try wrap { () throws(GGUFError) in try metadata.string(Key.preTokenizer) }
         if name == nil, count >= 128_256 { return .llama3 }
-        guard let name, let preTokenizer = PreTokenizer(name: name) else {
+        guard let name, let preTokenizer = PreTokenizer.named(name) else {
             throw .unsupported(
                 file: metadata.fileName, key: Key.preTokenizer, value: name ?? "(absent)",
                 supported: PreTokenizer.names)
@@ -120,7 +123,7 @@ struct VocabularyReader {
             vocabulary.endOfSequence = vocabulary.endOfSequence ?? (count > 2 ? 2 : nil)
             addsBeginByDefault = true
         case .bytePair(let preTokenizer, _):
-            addsBeginByDefault = preTokenizer == .llama3
+            addsBeginByDefault = preTokenizer.addsBeginOfSequence
         }
         vocabulary.addsBeginOfSequence = try bool(Key.addsBeginOfSequence) ?? addsBeginByDefault
         vocabulary.addsEndOfSequence = try bool(Key.addsEndOfSequence) ?? false

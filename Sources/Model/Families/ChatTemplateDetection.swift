@@ -16,7 +16,7 @@ extension ChatTemplate {
         }
         let architecture = ((try? metadata.string("general.architecture")) ?? nil) ?? ""
         if architecture == "phi3" { return .phi3 }
-        if let template = [ChatTemplate.phi3, .llama3, .chatml].first(where: {
+        if let template = [ChatTemplate.phi3, .llama3, .phi4, .chatml, .gemma].first(where: {
             $0.hasTokens(in: tokenizer)
         }) {
             return template
@@ -34,10 +34,23 @@ extension ChatTemplate {
         return (32000...32064).contains(tokenizer.vocabularySize) ? .vicuna : nil
     }
 
+    /// The system prompt that the chat template in a file writes where the conversation has none; nil where it writes
+    /// none, or the file has no template.
+    package static func defaultSystem(metadata: GGUFMetadata) -> String? {
+        guard let written = (try? metadata.string("tokenizer.chat_template")) ?? nil else {
+            return nil
+        }
+        // A line break is one in the template, or escaped in a string of it. Whatever is computed has quotes or
+        // braces before it.
+        let system = #/<\|im_start\|>system(?:\n|\\n)([^{}<'"\\]+)<\|im_end\|>/#
+        return written.firstMatch(of: system).map { String($0.1) }
+    }
+
     /// The template that a Jinja chat template writes.
     private static func recognise(_ written: String) -> ChatTemplate? {
         func has(_ text: String) -> Bool { written.contains(text) }
-        if has("<|im_start|>") { return .chatml }
+        if has("<|im_start|>") { return has("<|im_sep|>") ? .phi4 : .chatml }
+        if has("<start_of_turn>") { return .gemma }
         if has("<|start_header_id|>") { return .llama3 }
         if has("[INST]") { return .mistral }
         if has("<|assistant|>"), has("<|end|>") { return .phi3 }

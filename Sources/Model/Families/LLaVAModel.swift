@@ -5,12 +5,10 @@ import Pictures
 import TensorOps
 import Weights
 
-/// A model that reads pictures and text, from a pair of GGUF files.
+/// A model that reads pictures and text, from a pair of GGUF files, or text alone, from one.
 public final class LLaVAModel: Sendable {
     /// The text decoder.
     public let decoder: Decoder
-    /// Turns pictures into rows of the decoder's width, as the model was trained.
-    public let pictureEncoder: any PictureEncoder
     /// The most rows of a sequence: the user's limit, within the trained context.
     public let context: Int
     /// Oddities of the files that do not keep them from running.
@@ -21,36 +19,40 @@ public final class LLaVAModel: Sendable {
     /// What prompts start with, kept for the next start; nil without a folder for it.
     public let prefixes: PrefixStore?
 
-    private let croppingEncoder: any PictureEncoder
+    /// What turns pictures into rows of the decoder's width: whole, and their middle squares.
+    private let encoders: (whole: any PictureEncoder, cropping: any PictureEncoder)?
+    private let textFile: String
 
     /// Rows of a sequence where the user sets no limit: room for a LLaVA-NeXT picture (at most 2928
     /// rows with the published grids) and an answer.
     public static let defaultContext = 4096
 
-    /// Checks both files, finds every tensor and rearranges the matrices that need it.
+    /// Checks the files, finds every tensor and rearranges the matrices that need it.
     ///
     /// - Parameters:
+    ///   - projector: the mmproj file; nil for a model that reads text alone.
     ///   - context: most rows of a sequence; nil for `defaultContext`, or the trained context where
     ///     that is shorter.
     ///   - visionPrecision: how vision tower and projector compute.
     ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
     /// - Throws: `ModelError`.
     public init(
-        text: GGUFFile, projector projectorFile: GGUFFile, ops: TensorOps, context: Int? = nil,
+        text: GGUFFile, projector projectorFile: GGUFFile?, ops: TensorOps, context: Int? = nil,
         visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
         onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
         self.ops = ops
-        try text.checkRole(beside: projectorFile)
+        if let projectorFile { try text.checkRole(beside: projectorFile) }
+        textFile = text.path
         let textConfig = try text.decoderConfig()
         let rows = try Self.checked(context, textConfig, text)
         self.context = rows
         prefixes = packing.cacheFolder.map {
             PrefixStore(folder: $0, of: text, packing, context: rows, ops)
         }
-        let family = try projectorFile.family()
+        let family = try projectorFile?.family()
         var packedBytes = 0
-        let allBytes = Double(text.byteCount + projectorFile.byteCount)
+        let allBytes = Double(text.byteCount + (projectorFile?.byteCount ?? 0))
         let onPacked = { (bytes: Int) in
             packedBytes += bytes
             onProgress(.packing(done: min(1, Double(packedBytes) / allBytes)))
@@ -59,30 +61,46 @@ public final class LLaVAModel: Sendable {
             text, packing, rounding: packing.floatEncoding?.rawValue ?? "none", onPacked: onPacked)
         decoder = try Decoder(textConfig, textLoader, context: self.context, ops)
 
-        let visionLoader = TensorLoader(
-            projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
-        let encoder = try family.encoder(visionLoader, visionPrecision, ops)
-        guard encoder.outputWidth == textConfig.width else {
-            throw .widthMismatch(
-                projector: projectorFile.path, projectorWidth: encoder.outputWidth,
-                text: text.path, textWidth: textConfig.width)
+        var loaders = [textLoader]
+        if let projectorFile, let family {
+            let loader = TensorLoader(
+                projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
+            loaders.append(loader)
+            let encoder = try family.encoder(loader, visionPrecision, ops)
+            guard encoder.outputWidth == textConfig.width else {
+                throw .widthMismatch(
+                    projector: projectorFile.path, projectorWidth: encoder.outputWidth,
+                    text: text.path, textWidth: textConfig.width)
+            }
+            encoders = (encoder, encoder.cutting(family.tiles(crop: true)))
+        } else {
+            encoders = nil
         }
-        pictureEncoder = encoder
-        croppingEncoder = encoder.cutting(family.tiles(crop: true))
-        for loader in [textLoader, visionLoader] {
+        for loader in loaders {
             loader.saveCache(ops) { onProgress(.storing(done: $0)) }
         }
         warnings =
-            [textLoader, visionLoader].flatMap(\.warnings) + textConfig.warnings
-            + family.vision.warnings
+            loaders.flatMap(\.warnings) + textConfig.warnings + (family?.vision.warnings ?? [])
+    }
+
+    /// Whether it reads pictures.
+    public var seesPictures: Bool { encoders != nil }
+
+    /// What turns pictures into rows of the decoder's width, as the model was trained.
+    ///
+    /// - Throws: `ModelError.noProjector` for a model that reads text alone.
+    public var pictureEncoder: any PictureEncoder {
+        get throws(ModelError) { try pictureEncoder(crop: false) }
     }
 
     /// What turns pictures into rows.
     ///
     /// - Parameter crop: take the middle square, as Hugging Face's processor does by default for LLaVA-1.5; an
     ///   anyres model (LLaVA-NeXT) always sees the whole picture.
-    public func pictureEncoder(crop: Bool) -> any PictureEncoder {
-        crop ? croppingEncoder : pictureEncoder
+    /// - Throws: `ModelError.noProjector` for a model that reads text alone.
+    public func pictureEncoder(crop: Bool) throws(ModelError) -> any PictureEncoder {
+        guard let encoders else { throw .noProjector(text: textFile) }
+        return crop ? encoders.cropping : encoders.whole
     }
 
     private static func checked(

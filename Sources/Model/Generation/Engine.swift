@@ -6,6 +6,7 @@ import Pictures
 import TensorOps
 import TokenPruning
 import Tokenization
+import Weights
 
 /// Answers the requests of many tasks at once, on a thread of its own.
 ///
@@ -170,8 +171,10 @@ public final class Engine: Sendable {
             pictures: EncodedPictureCache(budget: options.pictureCacheBytes))
         loop = EngineLoop(
             generator, mostQueued: options.mostQueued,
-            encoder: options.encodingThreads > 0
-                ? model.pictureEncoder.onOtherThreads(count: options.encodingThreads) : nil)
+            encoder: try modelled { () throws(ModelError) -> (any PictureEncoder)? in
+                try options.encodingThreads > 0
+                    ? model.pictureEncoder.onOtherThreads(count: options.encodingThreads) : nil
+            })
         loop.start()
     }
 

@@ -3,6 +3,7 @@ import Families
 import Imaging
 import Pictures
 import Tokenization
+import Weights
 
 /// The rows of a prompt, known before its pictures are encoded.
 public struct PromptRows: Sendable, Equatable {
@@ -22,8 +23,10 @@ extension LLaVAModel {
         _ prompt: [PromptPiece], pictures: [PixelSize], options: GenerationOptions
     ) throws(GenerationError) -> PromptRows {
         try options.validate()
-        let largest = pictures.map {
-            PromptLayout.Picture(largest: pictureEncoder.plan($0), options)
+        let largest = try modelled { () throws(ModelError) in
+            try pictures.map { (size) throws(ModelError) in
+                PromptLayout.Picture(largest: try pictureEncoder.plan(size), options)
+            }
         }
         let plan = try PromptPlan(prompt, largest, options, self)
         return PromptRows(

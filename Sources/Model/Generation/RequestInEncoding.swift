@@ -105,9 +105,10 @@ final class RequestInEncoding {
         _ tiles: TileBatch, _ key: PictureKey?
     ) throws(GenerationError) -> any PictureEncoding {
         let needs = observer.recorder == nil ? needs : needs.union([.features])
-        try model.pictureEncoder.check(needs, of: "that was asked for")
+        let encoder = try modelled { () throws(ModelError) in try model.pictureEncoder }
+        try encoder.check(needs, of: "that was asked for")
         return try modelled { () throws(ModelError) in
-            try model.pictureEncoder.encoding(of: tiles, needs: needs, key: key)
+            try encoder.encoding(of: tiles, needs: needs, key: key)
         }
     }
 

@@ -49,8 +49,9 @@ struct RowSelection {
         self.pruning = pruning
         self.question = question
         selector = try pruning?.namedSelector()
-        if let info = selector?.info {
-            try model.pictureEncoder.check(info.needs, of: info.name)
+        if let info = selector?.info, model.seesPictures {
+            try modelled { () throws(ModelError) in try model.pictureEncoder }
+                .check(info.needs, of: info.name)
         }
     }
 
@@ -171,7 +172,8 @@ extension PictureSelection {
         cancellation: Cancellation = Cancellation(), onProgress: (Double) -> Void = { _ in }
     ) throws(GenerationError) {
         let rows = try RowSelection(pruning, question: question, model)
-        let picture = try model.pictureEncoder.encode(
+        let encoder = try modelled { () throws(ModelError) in try model.pictureEncoder }
+        let picture = try encoder.encode(
             tiles, needs: rows.needs, cancellation: cancellation, onProgress: onProgress)
         var statistics = GenerationStatistics()
         self = try rows.select([picture], &statistics)[0].selection

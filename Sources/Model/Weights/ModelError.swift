@@ -24,6 +24,8 @@ public enum ModelError: Error, Equatable {
     case notTextModel(file: String)
     /// A text model was given as the vision tower and projector.
     case notProjector(file: String)
+    /// A picture came to a text model without a vision tower and projector.
+    case noProjector(text: String)
     /// The system does not grant the memory of a KV cache.
     case cacheTooLarge(rows: Int, bytesPerRow: Int)
     /// The system does not grant the memory of something that a picture needs.
@@ -75,6 +77,8 @@ extension ModelError: CustomStringConvertible {
             "\(file): is a vision tower and projector, the mmproj file, expected a text model"
         case .notProjector(let file):
             "\(file): is a text model, expected a vision tower and projector, the mmproj file"
+        case .noProjector(let text):
+            "\(text) has no vision projector, the mmproj file, which pictures need"
         case .noMemory(let place, let byteCount):
             "there is no memory for the \(byteCount) bytes of \(place)"
         case .cacheTooLarge(let rows, let bytesPerRow):

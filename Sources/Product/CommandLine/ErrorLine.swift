@@ -11,6 +11,8 @@ func errorLine(_ error: any Error) -> String {
         return "\(error); continue it with --resume, or give another file"
     case CaptioningError.tooManyFailures: return "\(error); see --max-errors"
     case ServingError.unknownHost: return "\(error); see --host"
+    case EvaluationError.textTooShort: return "\(error); see --window"
+    case EvaluationError.windowTooLong: return "\(error); see --window and --context"
     case EvaluationError.otherRun: return "\(error); give another file with --answers"
     default:
         let options = options(changing: libraryError(error))
@@ -31,6 +33,7 @@ private func options(changing error: LLaVAError) -> [String] {
         .model(.outOfCachePages), .generation(.model(.outOfCachePages)):
         ["--context"]
     case .tokenization(.unknownTemplate): ["--template"]
+    case .model(.noProjector), .generation(.model(.noProjector)): ["--mmproj"]
     case .kernels: ["the environment's TRIMLLAVA_KERNELS"]
     default: []
     }

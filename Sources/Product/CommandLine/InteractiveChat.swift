@@ -101,6 +101,11 @@ final class InteractiveChat {
             missing.append(path)
             return StandardError.report("standard input carries the questions, not a picture")
         }
+        guard conversation.llava.seesPictures else {
+            missing.append(path)
+            return StandardError.report(
+                "the model has no vision projector, which pictures need; --mmproj gives one")
+        }
         do {
             try input.load(path)
         } catch {

@@ -19,7 +19,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: .customLong("mmproj"),
         help: ArgumentHelp(
-            "Vision tower and projector of the same model (GGUF). (default: that of the model's name)",
+            "Vision tower and projector of the same model (GGUF). (default: that of the model's name; without any, a model reads text alone)",
             valueName: "file"),
         completion: .file())
     var projectorFile: String?
@@ -31,9 +31,9 @@ struct ModelOptions: ParsableArguments {
 
     /// The text model's file.
     var model: String { found?.text ?? textFile ?? DemoModel.files?.text ?? "" }
-    /// The projector's file.
-    var mmproj: String {
-        projectorFile ?? found?.projector ?? DemoModel.files?.projector ?? ""
+    /// The projector's file; nil for a model that reads text alone.
+    var mmproj: String? {
+        textFile == nil ? DemoModel.files?.projector : projectorFile ?? found?.projector
     }
 
     @Option(
@@ -68,13 +68,11 @@ struct ModelOptions: ParsableArguments {
     var quantize: BlockEncoding?
 
     func validate() throws {
-        guard projectorFile == nil || textFile != nil else {
-            throw ValidationError("give --model and --mmproj, or neither")
+        guard textFile != nil || projectorFile == nil else {
+            throw ValidationError("--mmproj needs --model")
         }
-        if let textFile, projectorFile == nil, try store.name(textFile) == nil {
-            throw ValidationError(
-                "give --mmproj with the file \(textFile); only a model's name needs none")
-        }
+        // A name that cannot be one is refused before anything is loaded.
+        if let textFile { _ = try store.name(textFile) }
         guard textFile != nil || DemoModel.files != nil else {
             throw ValidationError(
                 "give --model and --mmproj: the demonstration model is not beside this program")
@@ -94,11 +92,19 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// Finds or downloads the files of a model that was given by name.
-    mutating func findFiles(quiet: Bool) throws {
+    ///
+    /// - Parameter parts: what is needed of a model whose projector was not given.
+    mutating func findFiles(_ parts: PullParts, quiet: Bool) throws {
         guard let textFile else { return }
-        found = try store.files(
-            of: textFile, projectorFile == nil ? .pair : .text, quiet: quiet
-        ).map { FoundModel($0) }
+        found = try store.files(of: textFile, projectorFile == nil ? parts : .text, quiet: quiet)
+            .map { FoundModel($0) }
+    }
+
+    /// Refuses a file that reads text alone before it is loaded.
+    func checkSeesPictures() throws {
+        guard mmproj == nil, let textFile, try store.name(textFile) == nil else { return }
+        throw ValidationError(
+            "\(textFile) has no vision projector, which pictures need: give --mmproj")
     }
 
     /// Loads the model; its warnings go to stderr.

@@ -33,7 +33,7 @@ extension FileClaims {
     /// Claims the files of a model as inputs.
     mutating func reads(_ model: ModelOptions) throws(FileConflict) {
         if !model.model.isEmpty { try reads(FilePath(model.model), as: "--model") }
-        if !model.mmproj.isEmpty { try reads(FilePath(model.mmproj), as: "--mmproj") }
+        if let mmproj = model.mmproj { try reads(FilePath(mmproj), as: "--mmproj") }
     }
 
     /// Claims pictures as inputs.

@@ -45,6 +45,7 @@ struct PruneMapCommand: ParsableCommand {
 
     func validate() throws {
         if pruning.keep == nil { throw ValidationError("--keep is required") }
+        try model.checkSeesPictures()
         try checkExtension(of: output, is: "png", "-o")
     }
 
@@ -64,7 +65,7 @@ struct PruneMapCommand: ParsableCommand {
         let selection = try llava.selection(
             of: picture, question: prompt, by: options, crop: crop, onProgress: progress.show)
         progress.erase()
-        let map = SelectionMap(picture, selection, llava, crop: crop)
+        let map = try SelectionMap(picture, selection, llava, crop: crop)
         try map.write(to: output)
         if !quiet { StandardError.print(map.summary) }
     }

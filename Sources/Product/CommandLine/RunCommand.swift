@@ -8,7 +8,8 @@ import TrimLLaVA
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Describes pictures, or answers questions about them.",
+        abstract:
+            "Describes pictures, or answers questions about them; a text model answers questions alone.",
         discussion: """
             The default question is "\(LLaVA.defaultQuestion)" The answer goes to standard output as it \
             is generated. Timings go to standard error.
@@ -74,6 +75,7 @@ struct RunCommand: ParsableCommand {
         if !interactive, pictures.isEmpty, !prompt.isGiven {
             throw ValidationError("give a picture, a prompt or --interactive")
         }
+        if !pictures.isEmpty { try model.checkSeesPictures() }
     }
 
     private var options: GenerationOptions {

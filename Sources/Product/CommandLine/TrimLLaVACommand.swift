@@ -12,8 +12,8 @@ struct TrimLLaVACommand: ParsableCommand {
         version: Release.version,
         subcommands: [
             RunCommand.self, CaptionCommand.self, ServeCommand.self, BenchCommand.self,
-            EvalCommand.self, PruneMapCommand.self, InspectCommand.self, TokenizeCommand.self,
-            PullCommand.self, ModelsCommand.self, DoctorCommand.self,
+            EvalCommand.self, PerplexityCommand.self, PruneMapCommand.self, InspectCommand.self,
+            TokenizeCommand.self, PullCommand.self, ModelsCommand.self, DoctorCommand.self,
         ])
 
     /// Runs the chosen subcommand and exits with 0 (done), 1 (failed) or 2 (wrong usage).

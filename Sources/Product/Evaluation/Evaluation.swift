@@ -5,6 +5,7 @@ import Pictures
 import TokenPruning
 import Tokenization
 import TrimLLaVA
+import Weights
 
 /// Asks a model every question at every setting.
 ///
@@ -195,11 +196,15 @@ public final class Evaluation {
 
     /// A picture, which is decoded and encoded once for neighbouring questions and settings.
     private func picture(_ file: AnswerKey.PictureFile) -> Engine.Picture {
-        let encoder = llava.model.pictureEncoder
+        let model = llava.model
         return Engine.Picture(key: PictureKey(digest: ContentHash.bytes(of: Array("\(file)".utf8))))
         {
             () throws(GenerationError) in
-            try pictured { () throws(ImagingError) in
+            let encoder: any PictureEncoder
+            do throws(ModelError) { encoder = try model.pictureEncoder } catch {
+                throw .model(error)
+            }
+            return try pictured { () throws(ImagingError) in
                 try encoder.tiles(of: PictureDecoder.load(path: file.path))
             }
         }

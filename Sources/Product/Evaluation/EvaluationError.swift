@@ -13,6 +13,10 @@ public enum EvaluationError: Error, Equatable {
     case sameID(path: String, id: String, line: Int, earlierLine: Int)
     /// There are no questions.
     case noQuestions(path: String)
+    /// A text has fewer tokens than a window takes.
+    case textTooShort(path: String, tokens: Int, window: Int)
+    /// A window has more tokens than the context.
+    case windowTooLong(window: Int, context: Int)
     /// The file has answers of another run.
     case otherRun(path: String, found: String, expected: String)
 }
@@ -27,6 +31,10 @@ extension EvaluationError: CustomStringConvertible {
         case .sameID(let path, let id, let line, let earlierLine):
             "\(path), line \(line): its id is \(id), as that of line \(earlierLine); expected another for every question"
         case .noQuestions(let path): "\(path): holds no questions"
+        case .textTooShort(let path, let tokens, let window):
+            "\(path): has \(tokens) tokens, expected at least the \(window) of a window"
+        case .windowTooLong(let window, let context):
+            "a window has \(window) tokens, expected at most the \(context) of the context"
         case .otherRun(let path, let found, let expected):
             "\(path): holds answers of \(found), not of \(expected)"
         }

@@ -187,7 +187,7 @@ extension LLaVA {
 extension LLaVAModel {
     /// The bytes of the largest picture after the vision tower and the projector.
     fileprivate var largestEncodedPictureBytes: Int {
-        let cells = pictureEncoder.largestPlans.map(\.cellCount).max() ?? 0
-        return cells * pictureEncoder.bytesPerCell
+        guard let encoder = try? pictureEncoder else { return 0 }
+        return (encoder.largestPlans.map(\.cellCount).max() ?? 0) * encoder.bytesPerCell
     }
 }

@@ -31,9 +31,10 @@ extension LLaVA {
                         question, pictures: pictures.count,
                         by: self.prompts(template, system: system), self.tokenizer)
                     let options = try self.bounded(options)
-                    let encoder = self.model.pictureEncoder(crop: crop)
                     return written.request(
-                        about: try pictures.map { try $0.engineInput(encoder) },
+                        about: try pictures.map {
+                            try $0.engineInput(self.model.pictureEncoder(crop: crop))
+                        },
                         options: options)
                 },
                 onProgress: onProgress))

@@ -75,7 +75,6 @@ extension LLaVA {
         _ prompt: [PromptPiece], question: [TokenID], _ pictures: [PictureSource],
         _ sizes: [PixelSize], _ options: GenerationOptions, isContinued: Bool
     ) throws(LLaVAError) -> ChatRequest {
-        let encoder = model.pictureEncoder
         do {
             let options = try bounded(options)
             let rows = try model.check(
@@ -83,7 +82,8 @@ extension LLaVA {
                 pictures: sizes, options: options)
             return ChatRequest(
                 request: Engine.Request(
-                    prompt: prompt, pictures: try pictures.map { try $0.engineInput(encoder) },
+                    prompt: prompt,
+                    pictures: try pictures.map { try $0.engineInput(model.pictureEncoder) },
                     question: question, options: options, isContinued: isContinued),
                 rows: rows, sizes: sizes)
         } catch {

@@ -72,11 +72,12 @@ extension GenerationSession {
         onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
     ) throws -> Answer {
         let options = written.stopping(options)
-        let encoder = model.pictureEncoder(crop: crop)
         try check(
-            written.pieces, pictures: pictures.map { encoder.plan($0.size) }, options: options)
+            written.pieces,
+            pictures: try pictures.map { try model.pictureEncoder(crop: crop).plan($0.size) },
+            options: options)
         let start = ContinuousClock.now
-        let tiles = try pictures.map { try encoder.tiles(of: $0) }
+        let tiles = try pictures.map { try model.pictureEncoder(crop: crop).tiles(of: $0) }
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
             written.pieces, pictures: tiles, question: written.question, options: options,

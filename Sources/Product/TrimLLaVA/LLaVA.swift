@@ -17,7 +17,7 @@ import WorkerPool
     import Darwin
 #endif
 
-/// A loaded LLaVA model.
+/// A loaded LLaVA model, or a text model.
 ///
 /// ```swift
 /// let llava = try LLaVA(text: "llava-v1.5-7b-Q4_K_M.gguf", projector: "mmproj-f16.gguf")
@@ -32,6 +32,8 @@ public final class LLaVA: Sendable {
     public let template: ChatTemplate?
     /// How its KV caches store numbers.
     public let cacheFormat: CacheFormat
+    /// The system prompt that its text file asks for; nil for the template's own.
+    let defaultSystem: String?
     /// What loading it took, in seconds.
     public let loadSeconds: Double
     /// The most answers that its engine generates at the same time.
@@ -45,18 +47,21 @@ public final class LLaVA: Sendable {
     public var warnings: [String] { model.warnings }
     /// Rows that a prompt, its pictures and its answer may take together.
     public var context: Int { model.context }
+    /// Whether it reads pictures, and not text alone.
+    public var seesPictures: Bool { model.seesPictures }
 
-    /// Maps both files, checks them and rearranges the weights.
+    /// Maps the files, checks them and rearranges the weights.
     ///
     /// - Parameters:
     ///   - text: path of the text model.
-    ///   - projector: path of the vision tower and projector that belong to it, the mmproj file.
+    ///   - projector: path of the vision tower and projector that belong to it, the mmproj file; nil for a model that
+    ///     reads text alone.
     ///   - onProgress: called, on this thread, as matrices are rearranged and written to a cache.
     ///   - onWarning: called, on any thread, with what is wrong with `LoadOptions.packCache` after the model was
     ///     loaded. What was wrong before is in `warnings`.
     /// - Throws: `LLaVAError`.
     public init(
-        text: String, projector: String, options: LoadOptions = LoadOptions(),
+        text: String, projector: String? = nil, options: LoadOptions = LoadOptions(),
         onProgress: @escaping (LoadProgress) -> Void = { _ in },
         onWarning: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(LLaVAError) {
@@ -64,7 +69,9 @@ public final class LLaVA: Sendable {
         do {
             try options.validate()
             let textFile = try GGUFFile(path: text)
-            let projectorFile = try GGUFFile(path: projector)
+            let projectorFile = try projector.map { path throws(GGUFError) in
+                try GGUFFile(path: path)
+            }
             let ops = TensorOps(
                 kernels: try KernelTable.named(options.kernels ?? Self.kernelsFromEnvironment),
                 pool: WorkerPool(threadCount: options.threadCount ?? PhysicalCores.count()),
@@ -81,6 +88,7 @@ public final class LLaVA: Sendable {
             template =
                 ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
                 ?? options.usualTemplate
+            defaultSystem = ChatTemplate.defaultSystem(metadata: textFile.metadata)
             cacheFormat = options.cacheFormat
             parallel = options.parallel
             pictureCacheBytes = options.pictureCacheBytes

@@ -60,7 +60,8 @@ extension ModelError {
         case .cacheTooLarge, .noMemory, .weightsTooLarge: .outOfMemory
         case .cancelled: .cancelled
         case .invalidValue, .contextOutOfRange, .missingTensor, .wrongShape, .widthMismatch,
-            .exchangedFiles, .notTextModel, .notProjector, .weightNotFinite, .notFinite:
+            .exchangedFiles, .notTextModel, .notProjector, .noProjector, .weightNotFinite,
+            .notFinite:
             .badInput
         }
     }

@@ -61,7 +61,8 @@ package struct WrittenPrompt: Sendable {
 
     /// The most rows of the KV cache that an answer may take, whatever the pictures are.
     package func mostRows(in model: LLaVAModel, options: GenerationOptions) -> Int {
-        let visual = model.pictureEncoder.largestPlans.mostRows(within: options.pruning?.budget)
+        let plans = (try? model.pictureEncoder)?.largestPlans ?? []
+        let visual = plans.mostRows(within: options.pruning?.budget)
         let prompt = pieces.reduce(0) { rows, piece in
             switch piece {
             case .tokens(let tokens): rows + tokens.count
@@ -89,8 +90,10 @@ extension LLaVA {
         _ template: ChatTemplate?, system: String?
     ) throws(LLaVAError) -> PromptBuilder {
         do {
+            let isOwn = template == nil || template == self.template
             return try PromptBuilder(
-                template: template ?? self.template, tokenizer: tokenizer, system: system)
+                template: template ?? self.template, tokenizer: tokenizer,
+                system: system ?? (isOwn ? defaultSystem : nil))
         } catch {
             throw .tokenization(error)
         }

@@ -30,13 +30,14 @@ public final class CaptionJob {
     ///   - statistics: the initial statistics; nil for those of the plan.
     ///   - onProgress: called after every caption, and several times a second.
     ///   - onFailure: called with a message for each picture that fails.
+    /// - Throws: `CaptioningError.model` for a model that reads text alone.
     package init(
         _ plan: JobPlan, _ llava: LLaVA, _ questions: [WrittenPrompt],
         identity: RecordIdentity, options: JobOptions, output: CaptionOutput,
         statistics: JobStatistics? = nil, control: JobControl = JobControl(),
         onProgress: @escaping (JobStatistics) -> Void = { _ in },
         onFailure: @escaping (String) -> Void = { _ in }
-    ) {
+    ) throws(CaptioningError) {
         precondition(questions.count == identity.prompts.count)
         self.plan = plan
         self.llava = llava
@@ -44,8 +45,13 @@ public final class CaptionJob {
         self.options = options
         self.control = control
         self.onProgress = onProgress
-        loader = PictureLoader(
-            encoder: llava.model.pictureEncoder(crop: options.crops), orients: options.orients)
+        do {
+            loader = PictureLoader(
+                encoder: try llava.model.pictureEncoder(crop: options.crops),
+                orients: options.orients)
+        } catch {
+            throw .model(.model(error))
+        }
         results = JobResults(
             plan, identity, options, output, statistics ?? JobStatistics(plan),
             onFailure: onFailure)

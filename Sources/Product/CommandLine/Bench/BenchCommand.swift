@@ -66,6 +66,7 @@ struct BenchCommand: ParsableCommand {
             throw ValidationError("--max-tokens and --repetitions must be at least 1")
         }
         if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
+        try model.checkSeesPictures()
         _ = try settings()
     }
 

@@ -44,7 +44,7 @@ struct BenchRunner {
         let written = try WrittenPrompt(
             question, pictures: pictures.count, by: llava.prompts(template, system: nil),
             llava.tokenizer)
-        let encoder = llava.model.pictureEncoder
+        let encoder = try llava.model.pictureEncoder
         return try llava.answers(parallel: 1, cacheRows: llava.context).answer(
             written.request(
                 about: pictures.map { try PictureSource.picture($0).engineInput(encoder) },

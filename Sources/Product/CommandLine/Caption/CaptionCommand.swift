@@ -65,6 +65,7 @@ struct CaptionCommand: ParsableCommand {
         guard !inputs.isEmpty || input.filelist != nil else {
             throw ValidationError("give pictures, folders or --filelist")
         }
+        try model.checkSeesPictures()
         if input.filelist == "-", prompt.readsStandardInput {
             throw ValidationError("standard input can be only one of --filelist and --prompt-file")
         }
@@ -105,7 +106,7 @@ struct CaptionCommand: ParsableCommand {
             ending = .success(())
         } else {
             let llava = try model.load(quiet: quiet)
-            let caption = CaptionJob(
+            let caption = try CaptionJob(
                 plan, llava, try identity.prompts.map { try prompt.question($0, llava) },
                 identity: identity, options: options, output: sink, statistics: statistics,
                 control: control, onProgress: report.show, onFailure: report.failed)

@@ -44,7 +44,7 @@ extension ModelOptions {
     var settings: [String] {
         [
             "model \(Self.identity(of: model))",
-            "mmproj \(Self.identity(of: mmproj))",
+            "mmproj \(mmproj.map(Self.identity) ?? "-")",
             "numbers \(numbers.activations) \(numbers.visionPrecision) \(numbers.kvCache) "
                 + (quantize.map { "\($0)" } ?? "-"),
             "context \(context.map { "\($0)" } ?? "-")",

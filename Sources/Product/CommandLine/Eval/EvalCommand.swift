@@ -146,7 +146,7 @@ struct EvalCommand: ParsableCommand {
 
     /// The name of the run: what the answers of one file share.
     private var runName: String {
-        let names = [model.model, model.mmproj, questions, "\(maxTokens) tokens"]
+        let names = [model.model, model.mmproj ?? "-", questions, "\(maxTokens) tokens"]
         return (names + (suffix.isEmpty ? [] : [suffix])).joined(separator: ", ")
     }
 

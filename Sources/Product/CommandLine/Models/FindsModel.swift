@@ -13,20 +13,30 @@ protocol FindsModel: ParsableCommand {
 protocol RunsModel: FindsModel {
     var model: ModelOptions { get set }
     var quiet: Bool { get }
+    /// What it needs of a model that is given by name.
+    var neededParts: PullParts { get }
 }
 
 extension RunsModel {
     var quiet: Bool { false }
+    var neededParts: PullParts { .pair }
 
-    mutating func findModel() throws { try model.findFiles(quiet: quiet) }
+    mutating func findModel() throws { try model.findFiles(neededParts, quiet: quiet) }
 }
 
 extension BenchCommand: RunsModel {}
 extension CaptionCommand: RunsModel {}
 extension EvalCommand: RunsModel {}
 extension PruneMapCommand: RunsModel {}
-extension RunCommand: RunsModel {}
-extension ServeCommand: RunsModel {}
+extension PerplexityCommand: RunsModel {
+    var neededParts: PullParts { .text }
+}
+extension RunCommand: RunsModel {
+    var neededParts: PullParts { pictures.isEmpty ? .available : .pair }
+}
+extension ServeCommand: RunsModel {
+    var neededParts: PullParts { .available }
+}
 
 extension InspectCommand: FindsModel {
     mutating func findModel() throws {

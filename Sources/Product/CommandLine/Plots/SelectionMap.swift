@@ -10,10 +10,12 @@ struct SelectionMap {
     private let regions: PatchRegions
 
     /// - Parameter crop: whether a LLaVA-1.5 model saw only the middle square of the picture.
-    init(_ picture: Picture, _ selection: PictureSelection, _ llava: LLaVA, crop: Bool) {
+    init(
+        _ picture: Picture, _ selection: PictureSelection, _ llava: LLaVA, crop: Bool
+    ) throws {
         self.picture = picture
         self.selection = selection
-        regions = llava.model.pictureEncoder(crop: crop).regions(of: picture.size)
+        regions = try llava.model.pictureEncoder(crop: crop).regions(of: picture.size)
     }
 
     /// Draws the map and writes it as a PNG file.

@@ -96,7 +96,7 @@ struct ServeCommand: ParsableCommand {
         options.origins = access.cors
         options.mediaFolder = try access.mediaFolder()
         options.modelName = name ?? modelName
-        options.modelBytes = [model.model, model.mmproj].reduce(0) {
+        options.modelBytes = [model.model, model.mmproj].compactMap(\.self).reduce(0) {
             $0 + (FileStatus(FilePath($1))?.version.size ?? 0)
         }
         options.isDemonstration = model.textFile == nil

@@ -56,7 +56,9 @@ struct AnswerReport {
 
     /// The grids of the picture's candidates, each with the cells that were kept.
     private func tiles(_ size: PixelSize, _ kept: [Int]) -> [JSONValue] {
-        let regions = model.llava.model.pictureEncoder.regions(of: size)
+        guard let regions = try? model.llava.model.pictureEncoder.regions(of: size) else {
+            return []
+        }
         var first = 0
         return regions.candidateGrids.map { grid in
             defer { first += grid.count }

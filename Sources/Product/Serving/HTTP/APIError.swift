@@ -82,6 +82,12 @@ extension APIError {
                 need \(needed) positions
                 """, param: "messages", code: "context_length_exceeded")
             facts = ["n_prompt_tokens": .integer(needed), "n_ctx": .integer(context)]
+        case .model(.noProjector), .generation(.model(.noProjector)):
+            self = .invalid(
+                """
+                this model has no vision projector, which pictures need: it reads text alone, until the server is \
+                started with --mmproj
+                """, param: param ?? "messages", code: "pictures_unsupported")
         case .generation(.queueFull):
             self = .busy("too many requests are waiting", retryAfter: 5)
         case .generation(.closed):

@@ -58,7 +58,7 @@ struct OllamaModels {
                 "llama.block_count": .integer(config.layers.count),
                 "llama.embedding_length": .integer(config.width),
             ],
-            "capabilities": ["completion", "vision"],
+            "capabilities": model.llava.seesPictures ? ["completion", "vision"] : ["completion"],
         ]
     }
 
@@ -75,7 +75,9 @@ struct OllamaModels {
     private static func details(_ model: ServedModel) -> JSONValue {
         [
             "parent_model": "", "format": "gguf", "family": "llama",
-            "families": ["llama", "clip"], "parameter_size": "", "quantization_level": "",
+            "families": model.llava.seesPictures ? ["llama", "clip"] : ["llama"],
+            "parameter_size": "",
+            "quantization_level": "",
         ]
     }
 

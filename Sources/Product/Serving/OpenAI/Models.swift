@@ -35,7 +35,8 @@ struct Models {
             "max_model_len": .integer(model.llava.context),
             "schema_version": .integer(OutputSchema.version),
             "trimllava_version": .string(Release.version),
-            "capabilities": ["completion", "multimodal"],
+            "capabilities": model.llava.seesPictures
+                ? ["completion", "multimodal"] : ["completion"],
             "selectors": .array(TokenSelectors.names.map { .string($0) }),
             "default_selector": .string((options.pruning ?? options.defaults).selector),
             "default_keep": .optional(options.pruning.map { "\($0.budget)" }),

@@ -52,9 +52,10 @@ struct ServedModel: Sendable {
         return "\(id)@\(budget)"
     }
 
-    /// Visual tokens of a square picture.
+    /// Visual tokens of a square picture; 0 for a model that reads text alone.
     var visualTokens: Int {
-        llava.model.pictureEncoder.plan(PixelSize(width: 1024, height: 1024)).rows.count
+        let encoder = try? llava.model.pictureEncoder
+        return encoder?.plan(PixelSize(width: 1024, height: 1024)).rows.count ?? 0
     }
 }
 
