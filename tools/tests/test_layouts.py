@@ -226,6 +226,26 @@ def test_files_of_torch_that_are_cut_off_are_refused(originals: dict[str, Path],
     assert "pytorch_model.bin: not a file of torch.save" in result.stderr
 
 
+def test_tensors_that_reach_beyond_their_storage_are_refused(
+    originals: dict[str, Path], tmp_path: Path
+) -> None:
+    folder, tower = tmp_path / "model", tmp_path / "tower"
+    write_original(
+        originals["llava-1.5-mha"], folder, tower,
+        lambda tensors, place: torch.save(tensors, place / "whole.bin"),
+    )  # fmt: skip
+    with (
+        zipfile.ZipFile(folder / "whole.bin") as whole,
+        zipfile.ZipFile(folder / "pytorch_model.bin", "w") as short,
+    ):
+        for name in whole.namelist():
+            content = whole.read(name)
+            short.writestr(name, content[: len(content) // 8 * 4] if "/data/" in name else content)
+    result = run(folder, tmp_path / "out", "--vision-tower", tower)
+    assert (result.returncode, len(result.stderr.strip().splitlines())) == (1, 1)
+    assert "reaches beyond its storage" in result.stderr
+
+
 REFUSED = {
     "no tower": ({}, [], "name its folder by --vision-tower"),
     "other projector": ({"mm_projector_type": "identity"}, ["tower"], "mm_projector_type identity is not"),

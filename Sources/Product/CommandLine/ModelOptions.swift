@@ -2,6 +2,7 @@
 import ArgumentParser
 import DemoModel
 import Families
+import ModelStore
 import TrimLLaVA
 
 /// The model and how to run it.
