@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from trimllava import PictureError
-from trimllava._pictures import file_bytes, name_of
+from trimllava._pictures import data_url, file_bytes, file_url, name_of
 
 
 def decoded(picture: object) -> Image.Image:
@@ -68,6 +68,24 @@ def test_files_and_bytes_go_as_they_are(photographs: list[Path]) -> None:
         assert file_bytes(picture) == content
     assert name_of(photographs[0]) == str(photographs[0])
     assert name_of(content) is None
+
+
+def test_a_server_of_this_machine_is_given_addresses_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a b%.png").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("a b%.png")
+    monkeypatch.chdir(tmp_path)
+    address = f"file://{tmp_path}/a%20b%25.png"
+    assert {file_url(picture) for picture in ("a b%.png", tmp_path / "a b%.png", "link")} == {address}
+    # The server would not find a file by a name that is not text, nor one that this process alone has open.
+    (tmp_path / "\udcff.png").write_bytes(b"content")
+    with open("link", "rb") as file:
+        (tmp_path / "a b%.png").unlink()
+        for picture in ("\udcff.png", b"content", f"/proc/self/fd/{file.fileno()}"):
+            assert file_url(picture) == data_url(b"content")
+    with pytest.raises(PictureError, match="absent: No such file"):
+        file_url("absent")
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

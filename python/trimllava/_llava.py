@@ -17,7 +17,7 @@ from typing import Any
 from ._answers import Answer, Caption, PruneMap
 from ._connection import Address
 from ._errors import ConnectionLost, ProgramError, TrimLLaVAError
-from ._pictures import Picture, name_of
+from ._pictures import Picture, data_url, name_of
 from ._program import ServerProcess
 from ._requests import AnswerEvents, Options, body, user_message
 
@@ -108,6 +108,11 @@ class LLaVA:
             if self._child is None:
                 self._child = ServerProcess(self._arguments, program=self._program)
             return Address(self._child.url, api_key=self._api_key)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server at an address answers, not a child."""
+        return self._remote is not None
 
     def close(self) -> None:
         """Ends the child. A server at an address goes on."""
@@ -220,15 +225,21 @@ class LLaVA:
         return _many(work, pictures, in_flight, ordered)
 
     def _caption(
-        self, index: int, picture: Picture, question: str, options: Options | None = None
+        self,
+        index: int,
+        picture: Picture,
+        question: str,
+        options: Options | None = None,
+        address: Callable[[Picture], str] = data_url,
     ) -> Caption:
-        """The caption of one picture.
+        """The caption of one picture, which is sent as the address that it is given.
 
         Raises ProgramError if the child cannot be started again.
         """
         wanted = self._options if options is None else options
         try:
-            answer = self._answer([user_message(question, [picture])], wanted, is_streamed=False)[0]
+            message = user_message(question, [picture], address)
+            answer = self._answer([message], wanted, is_streamed=False)[0]
             return Caption(index, name_of(picture), answer, None)
         except ProgramError:
             raise

@@ -6,9 +6,11 @@ from __future__ import annotations
 import base64
 import io
 import os
+import stat
 import struct
 import zlib
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from ._errors import PictureError
 
@@ -42,6 +44,22 @@ def file_bytes(picture: Picture) -> bytes:
 def data_url(picture: Picture) -> str:
     """A picture as requests carry it."""
     return "data:;base64," + base64.b64encode(file_bytes(picture)).decode("ascii")
+
+
+def file_url(picture: Picture) -> str:
+    """A picture as requests carry it to a server that reads this machine's files: a file by its address.
+
+    Whatever the server would not find or read is sent as it is.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        # Links of /proc lead elsewhere for the server.
+        path = os.path.realpath(picture)
+        try:
+            if stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.R_OK):
+                return "file://" + quote(path)
+        except (OSError, UnicodeEncodeError):
+            pass
+    return data_url(picture)
 
 
 def name_of(picture: Picture) -> str | None:

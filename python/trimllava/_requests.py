@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,10 +43,12 @@ class Options:
         }
 
 
-def user_message(question: str, pictures: Iterable[Picture]) -> dict[str, Any]:
-    """The pictures, then the question."""
+def user_message(
+    question: str, pictures: Iterable[Picture], address: Callable[[Picture], str] = data_url
+) -> dict[str, Any]:
+    """The pictures, by their addresses, then the question."""
     parts: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": data_url(picture)}} for picture in pictures
+        {"type": "image_url", "image_url": {"url": address(picture)}} for picture in pictures
     ]
     return {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._answers import Answer, Caption
 from .._errors import TrimLLaVAError
 from .._llava import QUESTION, LLaVA
+from .._pictures import data_url, file_url
 
 if TYPE_CHECKING:
     import pyarrow
@@ -48,7 +49,11 @@ class Captioner:
 
     def __init__(self, question: str = QUESTION, in_flight: int = IN_FLIGHT, **arguments: Any) -> None:
         self._question = question
-        self._llava = LLaVA(**arguments)
+        given = list(arguments.pop("arguments", ()))
+        self._llava = LLaVA(arguments=["--media-path", "/", *given], **arguments)
+        # Only this actor talks to its child, which reads files by itself unless it is told from where.
+        is_told = any(argument.split("=")[0] == "--media-path" for argument in given)
+        self._address = data_url if is_told or self._llava.is_remote else file_url
         self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="trimllava")
 
     def __call__(self, batch: pyarrow.Table | dict[str, Any]) -> pyarrow.Table:
@@ -68,7 +73,7 @@ class Captioner:
         return kept
 
     def _caption(self, picture: str | bytes) -> Caption:
-        return self._llava._caption(0, picture, self._question)
+        return self._llava._caption(0, picture, self._question, address=self._address)
 
 
 def _column(table: pyarrow.Table, name: str) -> list[Any]:
