@@ -200,13 +200,13 @@ private final class DemoHub: Sendable {
         (["run", "-m", "hf:acme", "a.png"], 2, "expected hf:OWNER/REPO or hf:OWNER/REPO:QUANT"),
         (
             [
-                "run", "-m", "/etc/hostname", "--mmproj", "/etc/hostname", "--quant", "Q4_0",
+                "run", "-m", "/dev/null", "--mmproj", "/dev/null", "--quant", "Q4_0",
                 "a.png",
             ], 2, "--quant needs a model's name"
         ),
-        (["run", "-m", "/etc/hostname", "a.png"], 2, "only a model's name needs none"),
+        (["run", "-m", "/dev/null", "a.png"], 2, "only a model's name needs none"),
         (["tokenize", "-m", "llava-9", "a"], 2, "'llava-9' is neither a file"),
-        (["pull", "/etc/hostname"], 2, "is a file, expected a model's name"),
+        (["pull", "/dev/null"], 2, "is a file, expected a model's name"),
         (["pull", "ollama:absent"], 1, "ollama has no model absent:latest: there is no "),
         (["caption", "-m", "llava-1.5-7b", "."], 1, "llava-1.5-7b is not in "),
         (["inspect", "llava-1.5-7b", "--quant", "Q9_9"], 1, "llava-1.5-7b:Q9_9 is not in "),
