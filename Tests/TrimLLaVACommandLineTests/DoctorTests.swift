@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import DemoModel
 import Foundation
 import TestSupport
 import Testing
 import TrimLLaVA
 
+@testable import DemoModel
 @testable import TrimLLaVACommandLine
 
 /// `trimllava doctor`.
@@ -36,7 +36,7 @@ import TrimLLaVA
     /// A model of random weights answers something else.
     @Test func anotherAnswerFails() throws {
         let files = DemoModel.Files(
-            text: ModelFiles.vicuna.text, projector: ModelFiles.vicuna.projector)
+            text: ModelFiles.llama3.text, projector: ModelFiles.llama3.projector)
         let result = SelfTest.run(on: files, kernels: try ProcessorReport().kernels)
         let failure = try #require(result.failure)
         #expect(failure.hasPrefix("from all visual tokens the model answered"), "\(failure)")

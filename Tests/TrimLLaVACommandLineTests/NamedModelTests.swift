@@ -204,7 +204,7 @@ private final class DemoHub: Sendable {
                 "a.png",
             ], 2, "--quant needs a model's name"
         ),
-        (["run", "-m", "/dev/null", "a.png"], 2, "only a model's name needs none"),
+        (["run", "-m", "/dev/null", "a.png"], 2, "/dev/null has no vision projector"),
         (["tokenize", "-m", "llava-9", "a"], 2, "'llava-9' is neither a file"),
         (["pull", "/dev/null"], 2, "is a file, expected a model's name"),
         (["pull", "ollama:absent"], 1, "ollama has no model absent:latest: there is no "),

@@ -103,7 +103,7 @@ private let huge = "99999999999999999999999999"
         Refusal(
             "raw template", 2, ["--raw", "-p", "a", "--template", "phi-3"], says: "--raw cannot"),
         Refusal("JSON chat", 2, ["-i", "--json"], says: "--interactive cannot be combined with"),
-        Refusal("unknown template", 2, ["--template", "bogus"], says: "'vicuna', 'mistral'"),
+        Refusal("unknown template", 2, ["--template", "bogus"], says: "- vicuna"),
         Refusal("unknown cache format", 2, ["--kv-cache", "q8"], says: "'f16', 'f32' or 'q8_0'"),
         Refusal("unknown activations", 2, ["--activations", "int9"], says: "'float'"),
     ]
