@@ -63,13 +63,12 @@ import TrimLLaVA
     }
 
     @Test func formatsOfTheCacheCostWhatTheyCost() throws {
-        let values = try [CacheFormat.f32, .f16, .q8_0].map { format in
+        let values = try [CacheFormat.f32, .f16].map { format in
             let text = try PerplexityText(
                 Self.text, name: "text", for: llava(LoadOptions(cacheFormat: format)), window: 64)
             return try text.perplexity().value
         }
-        #expect(Set(values).count == 3)
-        #expect(values.allSatisfy { abs($0 / values[0] - 1) < 0.05 })
+        #expect(values[0] != values[1] && abs(values[1] / values[0] - 1) < 0.01)
     }
 
     @Test func textsAndWindowsThatDoNotFitAreRefused() throws {

@@ -106,7 +106,7 @@ SPLITTERS: dict[str, list[PreTokenizer]] = {
     "viking": [split(SENTENCE_PARTS), Digits(individual_digits=True)],
 }
 # Tokenizers that compose characters before they split a text.
-COMPOSING = ["qwen2", "qwen35"]
+COMPOSING = ["qwen2"]
 
 
 def splitter(name: str) -> PreTokenizer:

@@ -111,9 +111,13 @@ def byte_pair_tokenizer(
 def matching_ranges(expression: str) -> list[list[int]]:
     """The characters that a one-character expression matches, as first and last of each range."""
     splitter = pre_tokenizers.Split(Regex(expression), "isolated")
+    # A neighbour that it does not match.
+    beside = "+" if len(splitter.pre_tokenize_str("++")) == 1 else "a"
     ranges: list[list[int]] = []
     for value in range(0x110000):
-        if 0xD800 <= value < 0xE000 or len(splitter.pre_tokenize_str(f"+{chr(value)}+")) != 3:
+        if 0xD800 <= value < 0xE000:
+            continue
+        if len(splitter.pre_tokenize_str(f"{beside}{chr(value)}{beside}")) != 3:
             continue
         if ranges and ranges[-1][1] == value - 1:
             ranges[-1][1] = value

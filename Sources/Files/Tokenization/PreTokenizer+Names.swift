@@ -41,10 +41,7 @@ extension PreTokenizer {
         Rule(
             "deepseek-r1-qwen", "kormo", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2",
             "bailingmoe", "bailingmoe2", "llada-moe", is: qwen2.with { $0.composes = false }),
-        Rule(
-            "qwen35",
-            is: PreTokenizer(.modern(letters: [.letter, .mark], numbers: 1...1))
-                .with { $0.composes = true }),
+        Rule("qwen35", is: PreTokenizer(.modern(letters: [.letter, .mark], numbers: 1...1))),
         Rule("seed-coder", is: PreTokenizer(.modern(numbers: 1...1, afterSymbols: nil))),
         Rule(
             "gpt-2", "phi-2", "jais", "gigachat", "a.x-4.0", "mellum", "exaone4", "trillion",
