@@ -22,7 +22,9 @@ import Testing
         #expect(config.attention.heads == 4 && config.attention.keyValueHeads == 2)
         #expect(config.attention.headWidth == 4 && config.layers[0].rotary.rotatedWidth == 4)
         #expect(config.layers[0].rotary.base == 10_000 && config.layers[0].rotary.divisor == 1)
-        #expect(config.layers[0].rotary.magnitude == 1 && config.layers[0].rotary.originalContextLength == 512)
+        #expect(
+            config.layers[0].rotary.magnitude == 1
+                && config.layers[0].rotary.originalContextLength == 512)
     }
 
     @Test func keyValueHeadsDefaultToHeads() throws {

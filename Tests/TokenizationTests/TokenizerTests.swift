@@ -136,8 +136,8 @@ func textOfUsersNeverBecomesAControlToken(name: String) throws {
     var differing: [String] = []
     for value in UInt32(0)...0x10FFFF {
         guard let scalar = Unicode.Scalar(value) else { continue }
-        // The reference knows Unicode 16.
-        if let age = scalar.properties.age, age.major > 16 { continue }
+        // The reference knows Unicode 16, and Unicode 17 made U+0295 caseless.
+        if let age = scalar.properties.age, age.major > 16 || value == 0x295 { continue }
         if CharacterClass(scalar) != expected[Int(value)] {
             differing.append(String(value, radix: 16))
         }
