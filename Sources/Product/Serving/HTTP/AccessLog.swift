@@ -32,13 +32,15 @@ struct AccessLog: RouterMiddleware {
         let status = response.status
         if let length = response.body.contentLength {
             context.exchange.update { $0.bytes = length }
-            finish(request, context, status)
+            finish(request, context, status, isWritten: false)
             return response
         }
         let body = response.body
         response.body = ResponseBody { writer in
-            defer { finish(request, context, status) }
+            var isWritten = false
+            defer { finish(request, context, status, isWritten: isWritten) }
             try await body.write(writer)
+            isWritten = true
         }
         return response
     }
@@ -74,11 +76,15 @@ struct AccessLog: RouterMiddleware {
         }
     }
 
+    /// - Parameter isWritten: whether the whole body was written; a client may leave as soon as it has it.
     private func finish(
-        _ request: Request, _ context: ServerContext, _ status: HTTPResponse.Status
+        _ request: Request, _ context: ServerContext, _ status: HTTPResponse.Status,
+        isWritten: Bool
     ) {
         let facts = context.exchange.current
-        let isGone = connections.connection(on: context.exchange.channel)?.isGone ?? true
+        let isWhole = isWritten && facts.lateError == nil
+        let isGone =
+            !isWhole && connections.connection(on: context.exchange.channel)?.isGone ?? true
         let route = context.endpointPath ?? "none"
         let code = isGone ? 499 : facts.lateError?.status.code ?? status.code
         metrics.requestEnded(
