@@ -5,13 +5,15 @@ internal import KernelInterface
 // Panels of IQ1, IQ2 and IQ3, whose grids packing has looked up. Weights are levels under d · (2 · s + 1), with an s of
 // four bits for each block.
 
-/// Formats with such scales.
-protocol OddScalePanel: PanelFormat where Scales == Column {
+/// Formats with such scales, which are read from a `Column`.
+protocol OddScalePanel: PanelFormat {
     /// What the scales of levels are multiplied by.
     static var unit: Float { get }
 }
 
-extension OddScalePanel {
+// The protocol does not require `Scales == Column`: that would need metadata of `Column` at run time, and with it
+// functions that other modules share.
+extension OddScalePanel where Scales == Column {
     @inline(__always) static var headerLines: Int { layout.headerLines }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
@@ -31,7 +33,7 @@ enum IQ1Panel: OddScalePanel, SixBitPanel {
     @inline(__always) static var unit: Float { 0.125 }
     /// No level is zero.
     @inline(__always) static var mayScaleByZero: Bool { true }
-    /// Nine more than the levels.
+    /// 16 more than the levels.
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -39,14 +41,15 @@ enum IQ1Panel: OddScalePanel, SixBitPanel {
         let eighth = twos_where_set(
             column.words(at: layout.eighths), 8 &* part &+ 2 &* block &+ index)
         let mask = WordVector(repeating: 0x1818_1818)
+        let added = eighth &+ WordVector(repeating: 0x0707_0707)
         return (
-            integers(moved(line, from: 4 &* index, to: 3) & mask | eighth),
-            integers(moved(line, from: 4 &* index &+ 2, to: 3) & mask | eighth)
+            integers((moved(line, from: 4 &* index, to: 3) & mask) &+ added),
+            integers((moved(line, from: 4 &* index &+ 2, to: 3) & mask) &+ added)
         )
     }
     @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
         // Minus 32 times the sum is given.
-        negativeSum &>> IntVector(repeating: 2) &+ negativeSum &>> IntVector(repeating: 5)
+        negativeSum &>> IntVector(repeating: 1)
     }
 }
 
