@@ -85,6 +85,24 @@ import Testing
         }
     }
 
+    /// The first answer with a file's content stops after some bytes, and the connection stays open.
+    @Test func asksAServerAgainThatFallsSilent() async throws {
+        try await DownloadFixture.run({ request, reply in
+            guard request.isStorage, request.range == nil, reply.body.count == 200_003 else {
+                return reply
+            }
+            var reply = reply
+            reply.ending = .stall(after: 70_000)
+            return reply
+        }) { fixture in
+            var store = try fixture.store()
+            store.silence = .seconds(1)
+            try fixture.checkPair(try await store.pull(.hub(HubModel(DownloadFixture.repository))))
+            let asked = fixture.hub.requests.filter(\.isStorage)
+            #expect(asked.contains { $0.range != nil })
+        }
+    }
+
     @Test func continuesAnEarlierRun() async throws {
         try await DownloadFixture.run { fixture in
             let blob = fixture.blob()

@@ -12,14 +12,13 @@ import NIOCore
 ///
 /// Files of the Hub lie in the cache that Hugging Face's Python client has, so each finds what the other fetched.
 public struct ModelStore: Sendable {
-    /// The time after which a server that sends nothing is asked again.
-    private static let silence = TimeAmount.seconds(30)
-
     private let settings: StoreSettings
     private let cache: HubCache
     private let ollama: OllamaStore
     /// How failed requests are repeated.
     var retries = RetryPolicy()
+    /// The time after which a server that sends nothing is asked again.
+    var silence = TimeAmount.seconds(30)
 
     /// A store.
     ///
@@ -74,7 +73,7 @@ public struct ModelStore: Sendable {
         guard !settings.isOffline else {
             throw ModelStoreError.offline(name: "\(name)", cache: settings.cacheFolder)
         }
-        let client = WebClient(settings, silence: Self.silence)
+        let client = WebClient(settings, silence: silence)
         let server = HubServer(
             endpoint: settings.endpoint, hasToken: settings.token != nil, client: client)
         let download = ModelDownload(
