@@ -33,6 +33,15 @@ import TrimLLaVA
         #expect(outcome.text.contains("passed in") && !outcome.text.contains("FAILED"))
     }
 
+    /// What is wrong elsewhere does not end the report.
+    @Test func storesThatCannotBeReadAreTold() throws {
+        let environment = ["HF_ENDPOINT": "ftp://nowhere"]
+        let outcome = try ToolProcess.run(["doctor"], environment: environment, timeout: 300)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.text.contains("models  unknown: the environment's HF_ENDPOINT is"))
+        #expect(outcome.text.contains("passed in"))
+    }
+
     /// A model of random weights answers something else.
     @Test func anotherAnswerFails() throws {
         let files = DemoModel.Files(

@@ -20,8 +20,10 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: .customLong("mmproj"),
         help: ArgumentHelp(
-            "Vision tower and projector of the same model (GGUF). (default: that of the model's name; without any, a model reads text alone)",
-            valueName: "file"),
+            """
+            Vision tower and projector of the same model (GGUF). (default: the one that a model's name stands for; \
+            without one, the model reads text alone)
+            """, valueName: "file"),
         completion: .file())
     var projectorFile: String?
 
@@ -72,7 +74,7 @@ struct ModelOptions: ParsableArguments {
         guard textFile != nil || projectorFile == nil else {
             throw ValidationError("--mmproj needs --model")
         }
-        // A name that cannot be one is refused before anything is loaded.
+        // A misspelt name is refused with the other wrong options.
         if let textFile { _ = try store.name(textFile) }
         guard textFile != nil || DemoModel.files != nil else {
             throw ValidationError(

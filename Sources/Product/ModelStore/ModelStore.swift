@@ -7,7 +7,7 @@ import NIOCore
 /// ```swift
 /// let store = try ModelStore()
 /// let files = try await store.pull("llava-1.5-7b")
-/// let llava = try LLaVA(text: files.text, projector: files.projector!)
+/// let llava = try LLaVA(text: files.text, projector: files.projector)
 /// ```
 ///
 /// Files of the Hub lie in the cache that Hugging Face's Python client has, so each finds what the other fetched.

@@ -11,8 +11,8 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Describes the program and this machine, and tests the kernels on it.",
         discussion: """
-            Paste its output into a report of a problem. It names the models on this machine, and no \
-            file but the program. The exit code is 1 if a test fails.
+            Paste its output into a report of a problem. It names the models on this machine. The exit \
+            code is 1 if a test fails.
             """)
 
     @Flag(help: "Also test the reference kernels, which are plain loops: this takes a minute.")
@@ -23,11 +23,10 @@ struct DoctorCommand: ParsableCommand {
 
     func run() throws {
         let (machine, processor) = (MachineReport(), try ProcessorReport())
-        let models = try ModelStore().models().map(ListedModel.init)
+        let models = FoundModels()
         if !json {
             try writeOutput(
-                [machine.text, processor.text, ListedModel.text(models), ""]
-                    .joined(separator: "\n"))
+                [machine.text, processor.text, models.text, ""].joined(separator: "\n"))
         }
         let progress = ProgressLine(quiet: json)
         defer { progress.erase() }
@@ -43,8 +42,8 @@ struct DoctorCommand: ParsableCommand {
             try writeOutput(
                 jsonOutput(
                     Report(
-                        machine: machine, processor: processor.fields, models: models,
-                        selfTest: results)))
+                        machine: machine, processor: processor.fields, models: models.list,
+                        modelsFailure: models.failure, selfTest: results)))
         } else {
             try writeOutput(SelfTest.text(results))
         }
@@ -55,7 +54,36 @@ struct DoctorCommand: ParsableCommand {
         let machine: MachineReport
         let processor: ProcessorReport.Fields
         let models: [ListedModel]
+        let modelsFailure: String?
         let selfTest: [SelfTest.Result]
+    }
+}
+
+/// The models in the stores.
+private struct FoundModels {
+    let list: [ListedModel]
+    /// Why the stores cannot be read, such as an environment that names none; nil if they can.
+    let failure: String?
+
+    init() {
+        do {
+            (list, failure) = (try ModelStore().models().map(ListedModel.init), nil)
+        } catch {
+            (list, failure) = ([], errorLine(error))
+        }
+    }
+
+    /// A line for each model, for a terminal.
+    var text: String {
+        if let failure { return "models  unknown: \(failure)\n" }
+        guard !list.isEmpty else { return "models  none in the stores\n" }
+        return tableText(
+            list.map { model in
+                [
+                    "model", escapingControls(model.name, keepingLines: false), model.quant ?? "-",
+                    byteCountText(model.bytes), model.hasProjector ? "with mmproj" : "text alone",
+                ]
+            })
     }
 }
 
@@ -69,16 +97,5 @@ private struct ListedModel: Encodable {
     init(_ stored: StoredModel) {
         (name, quant, bytes) = (stored.files.name, stored.quantisation, stored.size)
         hasProjector = stored.files.projector != nil
-    }
-
-    static func text(_ models: [ListedModel]) -> String {
-        guard !models.isEmpty else { return "models  none in the stores\n" }
-        return tableText(
-            models.map { model in
-                [
-                    "model", escapingControls(model.name, keepingLines: false), model.quant ?? "-",
-                    byteCountText(model.bytes), model.hasProjector ? "with mmproj" : "text alone",
-                ]
-            })
     }
 }

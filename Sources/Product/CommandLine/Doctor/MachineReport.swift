@@ -6,7 +6,7 @@ import TrimLLaVA
 /// The program and the machine that it runs on.
 struct MachineReport: Encodable {
     let program: String
-    /// Whether the compiler optimised the program; without, it is a hundred times slower.
+    /// Whether the compiler optimised the program, which is too slow for real models otherwise.
     let isOptimized: Bool
     let system: String
     /// What the processor calls itself; nil where the system does not say.
@@ -48,10 +48,11 @@ struct MachineReport: Encodable {
     /// A line for each fact, for a terminal.
     var text: String {
         tableText([
-            ["trimllava", Release.version, isOptimized ? program : "\(program), a debug build"],
+            ["trimllava", Release.version + (isOptimized ? "" : ", a debug build")],
+            ["  program", program],
             ["system", system],
             ["processor", processor ?? "unknown"],
-            ["memory", byteCountText(memoryBytes), "\(byteCountText(freeBytes)) free"],
+            ["memory", "\(byteCountText(memoryBytes)), \(byteCountText(freeBytes)) of it free"],
             ["  address space", addressSpaceBytes.map(byteCountText) ?? "unlimited"],
             ["  huge pages", hugePages ?? "unknown"],
             ["open files", openFiles.map { "at most \($0)" } ?? "unlimited"],

@@ -16,15 +16,14 @@ enum SelfTest {
 
     /// What all kernels answer about `picture`, from all visual tokens and from `kept` of them.
     ///
-    /// The model was trained on such sentences, and its choices of each word are clear: they are the same with
-    /// activations in bytes and in floats.
+    /// The model is sure of each word: activations in bytes and in floats give the same answer.
     static let knownAnswer =
         "There is a small red square at the top left and a small blue circle at the bottom right, "
         + "on a plain background."
     static let question = "Describe the picture."
     private static let kept = 64
 
-    /// A red square and a blue disc, as the model's training pictures have them.
+    /// A red square at the top left and a blue disc at the bottom right.
     static var picture: Picture {
         let side = 336
         var pixels: [UInt8] = []

@@ -40,12 +40,14 @@ extension ServeCommand: RunsModel {
 
 extension InspectCommand: FindsModel {
     mutating func findModel() throws {
-        let needsProjector = memory.memory && memory.mmproj == nil
-        guard let given = path,
-            let files = try store.files(of: given, needsProjector ? .pair : .text, quiet: false)
-        else { return }
+        let findsProjector = memory.memory && memory.mmproj == nil
+        let parts: PullParts =
+            findsProjector ? memory.keep == nil ? .available : .pair : .text
+        guard let given = path, let files = try store.files(of: given, parts, quiet: false) else {
+            return
+        }
         path = files.text
-        if needsProjector { memory.mmproj = files.projector }
+        if findsProjector { memory.mmproj = files.projector }
     }
 }
 

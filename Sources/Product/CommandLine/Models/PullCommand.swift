@@ -34,13 +34,15 @@ struct PullCommand: ParsableCommand {
             return name
         }
         let failures = try names.count { name in
+            let files: ModelFiles
             do {
-                try writeOutput(text(of: try pull(name, from: store)))
-                return false
-            } catch let error as ModelStoreError {
+                files = try pull(name, from: store)
+            } catch {
                 StandardError.report("\(name): \(errorLine(error))")
                 return true
             }
+            try writeOutput(text(of: files))
+            return false
         }
         if failures > 0 { throw ExitCode.failure }
     }
