@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import Foundation
 import TestSupport
 import Testing
 import TokenPruning
@@ -59,6 +61,28 @@ import Weights
     private func generator(parallel: Int, rows: Int) throws -> BatchGenerator {
         try BatchGenerator(
             model: loaded.model, tokenizer: loaded.tokenizer, parallel: parallel, cacheRows: rows)
+    }
+
+    /// Other threads cancel while a step looks who is cancelled.
+    @Test func aRequestCancelledAtAnyMomentHasAnOutcome() throws {
+        let generator = try generator(parallel: 1, rows: 160)
+        let requests = (0..<2000).map { request(3 * $0) }
+        let cancellations = requests.map { _ in Cancellation() }
+        for (request, cancellation) in zip(requests, cancellations) {
+            try generator.start(request, cancellation: cancellation)
+        }
+        let isOver = DispatchSemaphore(value: 0)
+        DispatchQueue.global().async {
+            for cancellation in cancellations.reversed() {
+                cancellation.cancel()
+                usleep(50)
+            }
+            isOver.signal()
+        }
+        var ended = Set<Int>()
+        while !generator.isIdle { ended.formUnion(try generator.step().map(\.id)) }
+        isOver.wait()
+        #expect(ended.count == requests.count)
     }
 
     @Test(arguments: 1...8, [3, 20])

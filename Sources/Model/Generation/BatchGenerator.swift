@@ -305,11 +305,9 @@ public final class BatchGenerator {
         func fail(_ request: Request) {
             outcomes.append(Outcome(id: request.id, result: .failure(.model(.cancelled))))
         }
-        for entry in queue where entry.cancellation.isCancelled { fail(entry.request) }
-        queue.removeAll(where: \.cancellation.isCancelled)
-        for entry in selected where entry.cancellation.isCancelled { fail(entry.request) }
-        selected.removeAll(where: \.cancellation.isCancelled)
-        for entry in live where entry.selected.cancellation.isCancelled {
+        removeCancelled(from: &queue, \.cancellation).forEach { fail($0.request) }
+        removeCancelled(from: &selected, \.cancellation).forEach { fail($0.request) }
+        for entry in removeCancelled(from: &live, \.selected.cancellation) {
             guard entry.answer.hasStarted else {
                 fail(entry.selected.request)
                 continue
@@ -317,6 +315,18 @@ public final class BatchGenerator {
             if entry.answer.stopReason == nil { entry.answer.stop(.cancelled) }
             finish(entry)
         }
-        live.removeAll(where: \.selected.cancellation.isCancelled)
     }
+}
+
+/// Removes the entries that are cancelled, and returns them.
+///
+/// Each is asked once: other threads cancel at any moment, and who was asked twice could be removed and not returned.
+private func removeCancelled<Entry>(
+    from entries: inout [Entry], _ cancellation: KeyPath<Entry, Cancellation>
+) -> [Entry] {
+    let isCancelled = entries.map { $0[keyPath: cancellation].isCancelled }
+    guard isCancelled.contains(true) else { return [] }
+    let all = zip(entries, isCancelled)
+    entries = all.compactMap { $1 ? nil : $0 }
+    return all.compactMap { $1 ? $0 : nil }
 }
