@@ -13,6 +13,7 @@
 @_exported import enum Imaging.PictureDecoder
 @_exported import struct Imaging.PixelSize
 @_exported import enum Imaging.ResamplingFilter
+@_exported import enum Imaging.Transparency
 @_exported import enum TensorOps.ActivationMode
 @_exported import enum TensorOps.BlockEncoding
 @_exported import enum TensorOps.CacheFormat
