@@ -33,6 +33,9 @@ private func detected(
     ("{{'<|start_header_id|>' + role + '<|end_header_id|>'}}", .llama3),
     ("{{'<|im_start|>' + role}}", .chatml),
     ("{{'<|im_start|>' + role + '<|im_sep|>'}}", .phi4),
+    ("<|im_start|>{{role | capitalize}}: {{text}}<end_of_utterance>\n", .smolVLM),
+    ("{{'<|im_start|>' + message['role'] + ' '}}{{'<|im_end|>'}}", .oneVision),
+    ("{{'<|im_start|>' + message['role'] + '\n'}}{{'<|im_end|>'}}", .chatml),
     ("{{ '<start_of_turn>' + role + '\n' + content | trim + '<end_of_turn>\n' }}", .gemma),
     ("{{'<|user|>' + content + '<|end|>' + '<|assistant|>'}}", .phi3),
     ("USER: {{ content }} ASSISTANT:", .vicuna),
@@ -53,6 +56,7 @@ func aChatTemplateInTheFileDecides(written: String, template: ChatTemplate) thro
     let none = ("tokenizer.chat_template", GGUFWriterValue.string("### {{ content }}"))
     #expect(try detected("llama-bpe", [none]) == .llama3)
     #expect(try detected("qwen2", [none]) == .chatml)
+    #expect(try detected("smollm", [none]) == .smolVLM)
     #expect(try detected("yi", [none]) == .chatml)
     #expect(try detected("phi-3", [none]) == .phi3)
     #expect(try detected("gemma", [none]) == .gemma)
@@ -95,14 +99,37 @@ func aChatTemplateInTheFileDecides(written: String, template: ChatTemplate) thro
         "You are SmolLM, a model."
     ),
     ("{{ '<|im_start|>system\nYou are helpful.<|im_end|>\n' }}", "You are helpful."),
-    ("{{ '<|im_start|>system\n' + system + '<|im_end|>\n' }}", nil),
-    ("<|im_start|>system\n{{ system }}<|im_end|>", nil),
-    ("{{ '<|im_start|>' + role }}", nil),
+    (
+        "{% if loop.first and role != 'system' %}<|im_start|>system\nYou are a helpful assistant."
+            + "<|im_end|>\n{% endif %}<|im_start|>{{ role }}\n",
+        "You are a helpful assistant."
+    ),
+    (
+        #"{%- if messages[0].role == 'system' %}{{- '<|im_start|>system\n' }}{{- text }}"#
+            + #"{{- '<|im_end|>\n' }}{%- endif %}{{- '<|im_start|>user\n' }}"#,
+        ""
+    ),
+    ("{{ '<|im_start|>system\n' + system + '<|im_end|>\n' }}", ""),
+    ("<|im_start|>system\n{{ system }}<|im_end|>", ""),
+    ("{{ '<|im_start|>' + role }}", ""),
+    ("<|im_start|>{{ role }}: {{ text }}<end_of_utterance>", nil),
+    ("[INST] {{ text }} [/INST]", nil),
 ])
 func theSystemPromptOfATemplateIsFound(written: String, system: String?) throws {
+    #expect(try defaultSystem(written, model: "gpt2") == system)
+}
+
+/// LLaVA-1.6-34B was trained with a system prompt that the template of its base model, Yi, does not write.
+@Test func aTemplateOfYiLeavesTheSystemPromptToLLaVA() throws {
+    #expect(try defaultSystem("{{ '<|im_start|>' + role }}", model: "llama") == nil)
+    #expect(try defaultSystem("{{ role }}", model: "gpt2") == nil)
+}
+
+private func defaultSystem(_ written: String, model: String) throws -> String? {
     var writer = GGUFWriter()
     writer.set("tokenizer.chat_template", .string(written))
+    writer.set("tokenizer.ggml.model", .string(model))
     let folder = try TemporaryFolder()
     let file = try GGUFFile(path: folder.write(writer.bytes(), to: "text.gguf"))
-    #expect(ChatTemplate.defaultSystem(metadata: file.metadata) == system)
+    return ChatTemplate.defaultSystem(metadata: file.metadata)
 }

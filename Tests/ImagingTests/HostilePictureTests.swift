@@ -31,8 +31,8 @@ import Testing
         }
     }
 
-    @Test(arguments: PictureDecoderTests.names)
-    func flippedBits(name: String) throws {
+    @Test(arguments: PictureDecoderTests.names, Transparency.allCases)
+    func flippedBits(name: String, transparency: Transparency) throws {
         let bytes = try Fixture.bytes("pictures/decode/\(name)")
         var generator = SeededGenerator(seed: UInt64(bytes.count))
         let before = peakMemory()
@@ -45,7 +45,8 @@ import Testing
                 altered[position] = .random(in: 0...255, using: &generator)
             }
             do {
-                let picture = try PictureDecoder.decode(altered, name: name)
+                let picture = try PictureDecoder.decode(
+                    altered, name: name, transparency: transparency)
                 #expect(picture.width * picture.height <= PictureLimits.pixels)
             } catch {
                 #expect(error.description.hasPrefix(name))

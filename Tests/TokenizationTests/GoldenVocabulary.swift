@@ -18,6 +18,17 @@ struct GoldenVocabulary: Decodable {
         let questions: [String]
         let pictures: [Int]
         let pieces: [[Piece]]
+        /// The text between a picture and a text; nil for LLaVA's.
+        let beside: String?
+        /// The answers of the whole conversation, and how the publisher's template writes it.
+        let answers: [String]?
+        let whole: [Piece]?
+
+        func builder(_ tokenizer: Tokenizer) throws -> PromptBuilder {
+            try PromptBuilder(
+                template: ChatTemplate(rawValue: template), tokenizer: tokenizer, system: system,
+                besidePictures: beside ?? "\n")
+        }
     }
 
     /// A list of tokens, or the number of a picture.

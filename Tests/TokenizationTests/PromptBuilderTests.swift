@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import GGUF
 import TestSupport
 import Testing
 
 @testable import Tokenization
 
-@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2"])
+@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2", "smollm"])
 func conversationsAreWrittenAsInTraining(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
     let prompts = try GoldenVocabulary.named(name).prompts
     try #require(!prompts.isEmpty)
     for prompt in prompts {
-        let builder = try PromptBuilder(
-            template: ChatTemplate(rawValue: prompt.template), tokenizer: tokenizer,
-            system: prompt.system)
+        let builder = try prompt.builder(tokenizer)
         for (turn, question) in prompt.questions.enumerated() {
             let expected = prompt.pieces[turn].map(\.piece)
             let pictures = prompt.pictures[turn]
@@ -35,22 +34,22 @@ func conversationsAreWrittenAsInTraining(name: String) throws {
 }
 
 /// A whole conversation is its turns with the answers between them.
-@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2"])
+@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2", "smollm"])
 func aConversationIsItsTurns(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
     for prompt in try GoldenVocabulary.named(name).prompts {
-        let builder = try PromptBuilder(
-            template: ChatTemplate(rawValue: prompt.template), tokenizer: tokenizer,
-            system: prompt.system)
+        let builder = try prompt.builder(tokenizer)
         let turns = [
             ChatTurn(question: [.picture(0), .text("One?")], answer: "An answer."),
             ChatTurn(question: [.text("Two"), .picture(1), .text("and"), .picture(2)]),
         ]
+        let beside = prompt.beside ?? "\n"
         let next = try builder.nextTurn(
-            "Two\n<image>\nand\n<image>", pictures: 2, afterEndOfTurn: false)
+            ["Two", "<image>", "and", "<image>"].joined(separator: beside), pictures: 2,
+            afterEndOfTurn: false)
         let expected =
             try builder.firstTurn("One?", pictures: 1)
-            + [.tokens(tokenizer.encode("An answer."))]
+            + [.tokens(tokenizer.encode(builder.format.answerPrefix + "An answer."))]
             + next.map { piece in
                 if case .picture(let index) = piece { .picture(index + 1) } else { piece }
             }
@@ -64,7 +63,86 @@ func aConversationIsItsTurns(name: String) throws {
     }
 }
 
-@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2"])
+/// A conversation with given answers is, token for token, what the publisher's template writes.
+@Test(arguments: ["qwen2", "smollm"])
+func aConversationIsThatOfThePublishedTemplate(name: String) throws {
+    let tokenizer = try GoldenVocabulary.tokenizer(name)
+    let prompts = try GoldenVocabulary.named(name).prompts.filter { $0.whole != nil }
+    #expect(prompts.contains { $0.pictures.contains(2) && $0.questions.count > 2 })
+    for prompt in prompts {
+        let written = try prompt.builder(tokenizer).conversation(prompt.turns)
+        #expect(
+            written.joiningTokens == (try #require(prompt.whole)).map(\.piece),
+            "\(prompt.questions)")
+    }
+}
+
+extension GoldenVocabulary.Prompt {
+    /// The whole conversation, with pictures at the markers, or before the text of a question that has none.
+    fileprivate var turns: [ChatTurn] {
+        var next = 0
+        func picture() -> ChatTurn.Part {
+            defer { next += 1 }
+            return .picture(next)
+        }
+        return questions.indices.map { turn in
+            let texts = questions[turn].components(separatedBy: PromptBuilder.pictureMarker)
+            var parts: [ChatTurn.Part] = []
+            if texts.count == 1 { parts += (0..<pictures[turn]).map { _ in picture() } }
+            for (index, text) in texts.enumerated() {
+                if index > 0 { parts.append(picture()) }
+                if texts.count == 1 || !text.isEmpty { parts.append(.text(text)) }
+            }
+            let answers = answers ?? []
+            return ChatTurn(question: parts, answer: turn < answers.count ? answers[turn] : nil)
+        }
+    }
+}
+
+extension [PromptPiece] {
+    fileprivate var joiningTokens: [PromptPiece] {
+        reduce(into: []) { joined, piece in
+            if case .tokens(let tokens) = piece, case .tokens(let before) = joined.last {
+                joined[joined.count - 1] = .tokens(before + tokens)
+            } else {
+                joined.append(piece)
+            }
+        }
+    }
+}
+
+/// SmolVLM's model generates a space before the first word, which its users do not see.
+@Test func answersOfSmolVLMBeginWithoutTheirSpace() throws {
+    let tokenizer = try GoldenVocabulary.tokenizer("smollm")
+    let builder = try PromptBuilder(template: .smolVLM, tokenizer: tokenizer)
+    let generated = tokenizer.encode(" A red bicycle.")
+    let text = tokenizer.decode(generated, trimsLeadingSpace: true)
+    #expect(text == "A red bicycle.")
+    let conversation = builder.conversation([
+        ChatTurn(question: [.text("What?")], answer: text), ChatTurn(question: [.text("Why?")]),
+    ])
+    #expect(conversation.count == 3)
+    #expect(conversation[1] == .tokens(generated))
+}
+
+@Test func theTokenThatBeginsAConversationIsNotDoubled() throws {
+    var vocabulary = try VocabularyReader(GoldenVocabulary.file("smollm").metadata).read()
+    vocabulary.beginOfSequence = TokenID(
+        try #require(
+            (0..<vocabulary.pieces.count).first {
+                vocabulary.pieces.text($0) == "<|im_start|>"
+            }))
+    vocabulary.addsBeginOfSequence = true
+    let tokenizer = try Tokenizer(vocabulary)
+    let plain = try GoldenVocabulary.tokenizer("smollm")
+    for template in [ChatTemplate.smolVLM, .chatml] {
+        #expect(
+            try PromptBuilder(template: template, tokenizer: tokenizer).firstTurn("A", pictures: 1)
+                == PromptBuilder(template: template, tokenizer: plain).firstTurn("A", pictures: 1))
+    }
+}
+
+@Test(arguments: ["llama-spm", "phi-3", "yi", "gemma", "llama-bpe", "qwen2", "smollm"])
 func aQuestionCannotEndItsTurn(name: String) throws {
     let tokenizer = try GoldenVocabulary.tokenizer(name)
     let template = try #require(
@@ -124,11 +202,15 @@ func aQuestionCannotEndItsTurn(name: String) throws {
     }
     let error = TokenizationError.unknownTemplate(
         file: llama.fileName,
-        choices: ["vicuna", "mistral", "llama-3", "chatml", "phi-3", "phi-4", "gemma"])
+        choices: [
+            "vicuna", "mistral", "llama-3", "chatml", "phi-3", "phi-4", "gemma", "smolvlm",
+            "llava-onevision",
+        ])
     #expect(throws: error) { try PromptBuilder(template: nil, tokenizer: llama) }
     #expect(
         error.description.hasSuffix(
-            "choose one of vicuna, mistral, llama-3, chatml, phi-3, phi-4, gemma"))
+            "choose one of vicuna, mistral, llama-3, chatml, phi-3, phi-4, gemma, smolvlm, "
+                + "llava-onevision"))
 }
 
 @Test func phi4SeparatesRolesByATokenOfItsOwn() throws {

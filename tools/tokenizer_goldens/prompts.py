@@ -4,7 +4,10 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
+
+from .published import LLAVA_ONEVISION, QWEN2_VL, SMOLVLM
 
 VICUNA_SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. "
@@ -30,14 +33,67 @@ class Form:
         text = self.default_system if system is None else system
         return self.system.format(text) if text else ""
 
-    def first(self, system: str | None, question: str) -> str:
+    def first(self, system: str | None, turn: "Turn") -> str:
         start = self.start(system)
         if self.system_in_turn:
-            return self.turn.format(start + question)
-        return start + self.turn.format(question)
+            return self.turn.format(start + turn.placed)
+        return start + self.turn.format(turn.placed)
 
-    def next(self, question: str) -> str:
-        return self.end + self.between + self.turn.format(question)
+    def next(self, turn: "Turn") -> str:
+        return self.end + self.between + self.turn.format(turn.placed)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published chat template, written down as `apply_chat_template` of transformers does.
+
+    `beside` is what it puts between a picture and a text.
+    """
+
+    template: str
+    jinja: str
+    beside: str
+    picture: str = "<image>"
+    default_system: bool = False
+    # Whether all pictures come before all texts, wherever they are in a question.
+    pictures_first: bool = False
+    # Whether answers that were given are written as the model generates them.
+    answers_as_generated: bool = True
+
+    def messages(self, system: str | None, turns: list["Turn"]) -> list[dict]:
+        messages = [message("system", text_part(system))] if system else []
+        for turn in turns:
+            messages.append(message("user", *turn.parts))
+            messages.append(message("assistant", text_part(turn.answer)))
+        return messages[:-1]
+
+    def render(self, system: str | None, turns: list["Turn"]) -> str:
+        """A conversation up to the start of its last answer, with `<image>` for each picture."""
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        text = environment.from_string(self.jinja).render(
+            messages=self.messages(system, turns), add_generation_prompt=True
+        )
+        return text.replace(self.picture, "<image>")
+
+    def first(self, system: str | None, turn: "Turn") -> str:
+        return self.render(system, [turn])
+
+    def next(self, turn: "Turn") -> str:
+        return self.render(None, [Turn("Hello", answer="ANSWER"), turn]).split("ANSWER")[1]
+
+    def allows(self, system: str | None, turns: list["Turn"]) -> bool:
+        """Whether the template can write such a conversation."""
+        if self.default_system and system == "":
+            return False
+        return not self.pictures_first or all("<image>" not in turn.question for turn in turns)
+
+
+def message(role: str, *content: dict) -> dict:
+    return {"role": role, "content": list(content)}
+
+
+def text_part(text: str) -> dict:
+    return {"type": "text", "text": text}
 
 
 def chatml(default_system: str, line_break: str) -> Form:
@@ -87,7 +143,24 @@ FORMS = {
             "<|eot_id|>",
         ),
     ],
-    "qwen2": [chatml("You are a helpful assistant.", "\n")],
+    "qwen2": [
+        chatml("You are a helpful assistant.", "\n"),
+        Published(
+            "llava-onevision",
+            LLAVA_ONEVISION,
+            beside="\n",
+            pictures_first=True,
+            answers_as_generated=False,
+        ),
+        Published(
+            "chatml",
+            QWEN2_VL,
+            beside="",
+            picture="<|vision_start|><|image_pad|><|vision_end|>",
+            default_system=True,
+        ),
+    ],
+    "smollm": [Published("smolvlm", SMOLVLM, beside="")],
 }
 
 
@@ -105,6 +178,17 @@ class Turn:
         if "<image>" in self.question:
             return self.question
         return "<image>\n" * self.pictures + self.question
+
+    @property
+    def parts(self) -> list[dict]:
+        """The question as transformers take it."""
+        if "<image>" not in self.question:
+            return [{"type": "image"}] * self.pictures + [text_part(self.question)]
+        parts: list[dict] = []
+        for index, text in enumerate(self.question.split("<image>")):
+            parts += [{"type": "image"}] if index > 0 else []
+            parts += [text_part(text)] if text else []
+        return parts
 
 
 # The system prompt, or None for the form's own, and the turns.
@@ -125,16 +209,35 @@ CONVERSATIONS: list[tuple[str | None, list[Turn]]] = [
     (None, [Turn("  It's the children's 12345 ' s!?\n\n"), Turn("\n\n")]),
 ]
 
+# More for published templates, which write whole conversations.
+WHOLE_CONVERSATIONS: list[tuple[str | None, list[Turn]]] = [
+    (
+        None,
+        [
+            Turn("Compare them.", 2, "The first is larger."),
+            Turn(" And  now? ", 0, "12 birds,\nno more"),
+            Turn("Is it <image> or\n<image>?", 2, "Neither."),
+            Turn("<image>Why?", 1),
+        ],
+    ),
+    ("You see pictures.", [Turn("What?", 1, "(A dog)"), Turn("Where?")]),
+]
 
-def expected_prompts(form: Form, tokenizer: Tokenizer, begin: list[int]) -> list[dict]:
-    """Each conversation with the pieces that each turn adds."""
+
+def expected_prompts(
+    form: Form | Published, tokenizer: Tokenizer, begin: list[int]
+) -> list[dict]:
+    """Each conversation with the pieces that each turn adds, and where it is published the whole."""
     prompts = []
-    for system, turns in CONVERSATIONS:
-        text = form.first(system, turns[0].placed)
+    conversations = list(CONVERSATIONS)
+    if isinstance(form, Published):
+        conversations = [talk for talk in conversations + WHOLE_CONVERSATIONS if form.allows(*talk)]
+    for system, turns in conversations:
+        text = form.first(system, turns[0])
         expected = [pieces(text, tokenizer, begin)]
         for previous, turn in pairwise(turns):
             before = text.split("<image>")[-1] + " " + previous.answer
-            text = form.next(turn.placed)
+            text = form.next(turn)
             added = pieces(before + text, tokenizer, [])
             read = ids(before, tokenizer)
             assert added[0][: len(read)] == read, "the answer's end is no border between tokens"
@@ -148,7 +251,17 @@ def expected_prompts(form: Form, tokenizer: Tokenizer, begin: list[int]) -> list
                 "pieces": expected,
             }
         )
+        if isinstance(form, Published):
+            prompts[-1]["beside"] = form.beside
+        if isinstance(form, Published) and form.answers_as_generated and in_order(turns):
+            prompts[-1]["answers"] = [turn.answer for turn in turns[:-1]]
+            prompts[-1]["whole"] = pieces(form.render(system, turns), tokenizer, begin)
     return prompts
+
+
+def in_order(turns: list[Turn]) -> bool:
+    """Whether no question has a single text before its pictures, which are then put first."""
+    return not any(turn.question.endswith("<image>") for turn in turns)
 
 
 def pieces(text: str, tokenizer: Tokenizer, begin: list[int]) -> list:

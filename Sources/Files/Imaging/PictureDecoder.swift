@@ -2,7 +2,7 @@
 
 /// Reads JPEG, PNG and WebP pictures as 8-bit RGB, equal to what Pillow's `convert("RGB")` gives.
 ///
-/// Alpha is dropped, colour profiles and gamma are not applied, and the first frame of an animation is used.
+/// Colour profiles and gamma are not applied, and the first frame of an animation is used.
 /// 16-bit samples keep their high byte. Pillow clips grey ones instead, which turns nearly every such picture
 /// white.
 public enum PictureDecoder {
@@ -11,12 +11,15 @@ public enum PictureDecoder {
     /// - Parameters:
     ///   - path: The file; its extension does not matter.
     ///   - applyOrientation: Whether to turn the picture as its EXIF or XMP metadata says.
+    ///   - transparency: What becomes of alpha.
     /// - Throws: `ImagingError`, with the path in it.
     public static func load(
-        path: String, applyOrientation: Bool = true
+        path: String, applyOrientation: Bool = true, transparency: Transparency = .dropped
     ) throws(ImagingError) -> Picture {
         let bytes = try contents(path: path)
-        return try decode(bytes, name: name(of: path), applyOrientation: applyOrientation)
+        return try decode(
+            bytes, name: name(of: path), applyOrientation: applyOrientation,
+            transparency: transparency)
     }
 
     /// Reads a file, or standard input when the path is `-`, for later decoding.
@@ -48,15 +51,17 @@ public enum PictureDecoder {
     ///   - bytes: The content of a JPEG, PNG or WebP file.
     ///   - name: Its name in errors.
     ///   - applyOrientation: Whether to turn the picture as its EXIF or XMP metadata says.
+    ///   - transparency: What becomes of alpha.
     /// - Throws: `ImagingError`, with the name in it.
     public static func decode(
-        _ bytes: [UInt8], name: String, applyOrientation: Bool = true
+        _ bytes: [UInt8], name: String, applyOrientation: Bool = true,
+        transparency: Transparency = .dropped
     ) throws(ImagingError) -> Picture {
         let decoded: DecodedPicture =
             switch try format(of: bytes, name: name) {
             case .jpeg: try JPEGDecoder.decode(bytes, name: name)
-            case .png: try PNGDecoder.decode(bytes, name: name)
-            case .webp: try WebPDecoder.decode(bytes, name: name)
+            case .png: try PNGDecoder.decode(bytes, transparency, name: name)
+            case .webp: try WebPDecoder.decode(bytes, transparency, name: name)
             case .other(let kind): throw .unsupported(name: name, kind: kind)
             case .noPicture(let kind): throw .notPicture(name: name, kind: kind)
             }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Picture {
-    /// The picture at another size, by bicubic interpolation equal to Pillow's byte for byte.
+    /// The picture at another size, equal to what Pillow's filter makes, byte for byte.
     ///
     /// - Throws: `ImagingError.noMemory`.
     /// - Precondition: both sides are positive.
-    public func resized(width: Int, height: Int) throws(ImagingError) -> Picture {
+    public func resized(
+        width: Int, height: Int, filter: ResamplingFilter = .bicubic
+    ) throws(ImagingError) -> Picture {
         precondition(width > 0 && height > 0, "a picture has at least one pixel")
         return try Resampling(
-            horizontal: ResamplingAxis(from: self.width, to: width),
-            vertical: ResamplingAxis(from: self.height, to: height)
+            horizontal: ResamplingAxis(from: self.width, to: width, filter: filter),
+            vertical: ResamplingAxis(from: self.height, to: height, filter: filter)
         ).apply(to: self)
     }
 }

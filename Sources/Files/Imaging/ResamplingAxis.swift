@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One direction of a bicubic resampling: the source samples of each output sample and their weights.
+/// One direction of a resampling: the source samples of each output sample and their weights.
 ///
-/// The arithmetic is Pillow's (`libImaging/Resample.c`), so results are equal byte for byte: a cubic
-/// convolution with a = −0.5 (Keys, 1981), widened by the scale when shrinking, with fixed-point weights.
+/// The arithmetic is Pillow's (`libImaging/Resample.c`), so results are equal byte for byte. Weights are in fixed point.
 /// Weighted sums of integers do not depend on their order or grouping. A source inside a larger plain canvas
 /// therefore needs no canvas in memory: the weights that fall outside are summed up.
 package struct ResamplingAxis {
@@ -31,14 +30,17 @@ package struct ResamplingAxis {
     ///   - source: Where the source lies on the canvas.
     ///   - outputLength: Samples of the whole canvas after resampling.
     ///   - window: The output samples to make.
-    package init(canvasLength: Int, source: Range<Int>, outputLength: Int, window: Range<Int>) {
+    package init(
+        canvasLength: Int, source: Range<Int>, outputLength: Int, window: Range<Int>,
+        filter: ResamplingFilter = .bicubic
+    ) {
         var spans: [Range<Int>] = []
         var offsets: [Int] = []
         var weights: [Int32] = []
         var outsideWeights: [Int32] = []
-        let kernel = CubicKernel(from: canvasLength, to: outputLength)
+        let stretched = StretchedFilter(filter, from: canvasLength, to: outputLength)
         for position in window {
-            let (start, all) = kernel.weights(at: position)
+            let (start, all) = stretched.weights(at: position)
             let covered = start..<start + all.count
             let inside = covered.clamped(to: source)
             let kept = all.dropFirst(max(inside.lowerBound - start, 0)).prefix(inside.count)
@@ -53,10 +55,12 @@ package struct ResamplingAxis {
     }
 
     /// Plans the resampling of a whole source to `outputLength` samples.
-    init(from sourceLength: Int, to outputLength: Int) {
+    package init(
+        from sourceLength: Int, to outputLength: Int, filter: ResamplingFilter = .bicubic
+    ) {
         self.init(
             canvasLength: sourceLength, source: 0..<sourceLength, outputLength: outputLength,
-            window: 0..<outputLength)
+            window: 0..<outputLength, filter: filter)
     }
 
     /// The sum of all weights of an output sample, near 2^precision.
@@ -72,15 +76,17 @@ package struct ResamplingAxis {
     }
 }
 
-/// The cubic convolution kernel, stretched for one pair of lengths.
-private struct CubicKernel {
+/// A filter, stretched for one pair of lengths.
+private struct StretchedFilter {
+    let filter: ResamplingFilter
     let sourceLength: Int
     /// Source samples per output sample.
     let scale: Double
-    /// The same, but at least 1: enlarging does not narrow the kernel.
+    /// The same, but at least 1: enlarging does not narrow the filter.
     let stretch: Double
 
-    init(from sourceLength: Int, to outputLength: Int) {
+    init(_ filter: ResamplingFilter, from sourceLength: Int, to outputLength: Int) {
+        self.filter = filter
         self.sourceLength = sourceLength
         scale = Double(sourceLength) / Double(outputLength)
         stretch = max(scale, 1)
@@ -89,12 +95,12 @@ private struct CubicKernel {
     /// The fixed-point weights of one output sample, and the source sample of the first.
     func weights(at position: Int) -> (start: Int, weights: [Int32]) {
         let centre = (Double(position) + 0.5) * scale
-        let support = 2 * stretch
+        let support = filter.support * stretch
         let start = max(Int(centre - support + 0.5), 0)
         let end = min(Int(centre + support + 0.5), sourceLength)
         let inverse = 1 / stretch
         let exact = (0..<end - start).map { tap in
-            value(at: (Double(tap + start) - centre + 0.5) * inverse)
+            filter.weight(at: (Double(tap + start) - centre + 0.5) * inverse)
         }
         let sum = exact.reduce(0, +)
         let one = Double(1 << ResamplingAxis.precision)
@@ -103,14 +109,5 @@ private struct CubicKernel {
             return Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5)
         }
         return (start, rounded)
-    }
-
-    /// The kernel at a signed distance.
-    private func value(at distance: Double) -> Double {
-        let a = -0.5
-        let x = abs(distance)
-        if x < 1 { return ((a + 2) * x - (a + 3)) * x * x + 1 }
-        if x < 2 { return (((x - 5) * x + 8) * x - 4) * a }
-        return 0
     }
 }

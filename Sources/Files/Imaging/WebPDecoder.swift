@@ -7,17 +7,25 @@ enum WebPDecoder {
 
     /// Decodes a picture.
     ///
-    /// Parts that the first frame does not cover are black.
-    static func decode(_ bytes: [UInt8], name: String) throws(ImagingError) -> DecodedPicture {
+    /// Parts that the first frame does not cover are black, and transparent in files with alpha.
+    static func decode(
+        _ bytes: [UInt8], _ transparency: Transparency, name: String
+    ) throws(ImagingError) -> DecodedPicture {
         try bytes.withUnsafeBufferPointer { buffer throws(ImagingError) in
             let demuxer = try open(buffer, name: name)
             defer { WebPDemuxDelete(demuxer) }
             let size = size(of: demuxer)
             try PictureLimits.check(width: size.width, height: size.height, name: name)
-            let picture = try Picture(size, name: name) {
-                canvas throws(ImagingError) in
-                try decodeFirstFrame(of: demuxer, into: canvas, width: size.width, name: name)
-            }
+            let picture =
+                transparency == .onWhite && hasAlpha(buffer)
+                ? try Picture(onWhite: size, name: name) { canvas throws(ImagingError) in
+                    try decodeFirstFrame(
+                        of: demuxer, into: canvas, width: size.width, channels: 4, name: name)
+                }
+                : try Picture(size, name: name) { canvas throws(ImagingError) in
+                    try decodeFirstFrame(
+                        of: demuxer, into: canvas, width: size.width, channels: 3, name: name)
+                }
             return DecodedPicture(picture: picture, orientation: orientation(of: demuxer))
         }
     }
@@ -57,9 +65,16 @@ enum WebPDecoder {
         throw .damaged(name: name, format: format, reason: "its chunks are inconsistent")
     }
 
+    private static func hasAlpha(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var features = WebPBitstreamFeatures()
+        let status = WebPGetFeatures(bytes.baseAddress, bytes.count, &features)
+        return status == VP8_STATUS_OK && features.has_alpha != 0
+    }
+
+    /// Writes the samples of the canvas: `[height, width, channels]`, of which the fourth is alpha.
     private static func decodeFirstFrame(
         of demuxer: OpaquePointer, into canvas: UnsafeMutableBufferPointer<UInt8>, width: Int,
-        name: String
+        channels: Int, name: String
     ) throws(ImagingError) {
         var frame = WebPIterator()
         defer { WebPDemuxReleaseIterator(&frame) }
@@ -70,12 +85,12 @@ enum WebPDecoder {
             throw .damaged(name: name, format: format, reason: "it has no picture")
         }
         let (frameWidth, frameHeight) = (Int(frame.width), Int(frame.height))
-        let corner = (Int(frame.y_offset) * width + Int(frame.x_offset)) * 3
-        if frameWidth * frameHeight * 3 < canvas.count { canvas.initialize(repeating: 0) }
-        configuration.output.colorspace = MODE_RGB
+        let corner = (Int(frame.y_offset) * width + Int(frame.x_offset)) * channels
+        if frameWidth * frameHeight * channels < canvas.count { canvas.initialize(repeating: 0) }
+        configuration.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB
         configuration.output.is_external_memory = 1
         configuration.output.u.RGBA.rgba = canvas.baseAddress?.advanced(by: corner)
-        configuration.output.u.RGBA.stride = Int32(width * 3)
+        configuration.output.u.RGBA.stride = Int32(width * channels)
         configuration.output.u.RGBA.size = canvas.count - corner
         try check(
             WebPDecode(frame.fragment.bytes, frame.fragment.size, &configuration), name: name,

@@ -18,6 +18,10 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     case phi4 = "phi-4"
     /// `<start_of_turn>user`, of Gemma.
     case gemma
+    /// `<|im_start|>User: … Assistant:`, of SmolVLM and SmolVLM2.
+    case smolVLM = "smolvlm"
+    /// `<|im_start|>user <image>` and a text on the next line, of LLaVA-OneVision in Hugging Face's form.
+    case oneVision = "llava-onevision"
 
     /// Texts that end an answer if the model spells them out instead of generating the token.
     public var stopStrings: [String] {
@@ -28,12 +32,16 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
         case .phi3: ["<|end|>", "<|endoftext|>"]
         case .phi4: ["<|im_end|>"]
         case .gemma: ["<end_of_turn>"]
+        case .smolVLM: ["<end_of_utterance>"]
+        case .oneVision: ["<|im_end|>"]
         }
     }
 }
 
 /// The texts around system prompt, questions and answers.
 struct TurnFormat: Sendable {
+    /// The text that a conversation starts with, once.
+    var start = ""
     /// The system prompt when the user gives none; empty for none.
     var defaultSystem = ""
     var systemPrefix = ""
@@ -41,8 +49,14 @@ struct TurnFormat: Sendable {
     /// Whether the system prompt follows the first `userPrefix` instead of preceding it.
     var systemIsPartOfQuestion = false
     let userPrefix: String
+    /// The text between `userPrefix` and a question that starts with text; one that starts with a picture has none.
+    var textPrefix = ""
+    /// The text between two pictures; nil for the same as between a picture and text.
+    var betweenPictures: String?
     /// The text after a question, up to the start of the answer.
     let userSuffix: String
+    /// What the model generates before the text of an answer, and users do not see.
+    var answerPrefix = ""
     /// The text of the token that ends an answer.
     let endOfTurn: String
     /// The text between `endOfTurn` and the next `userPrefix`.
@@ -99,6 +113,19 @@ extension ChatTemplate {
                 userPrefix: "<start_of_turn>user\n",
                 userSuffix: "<end_of_turn>\n<start_of_turn>model\n", endOfTurn: "<end_of_turn>",
                 separator: "\n", tokens: ["<start_of_turn>", "<end_of_turn>"])
+        case .smolVLM:
+            TurnFormat(
+                start: "<|im_start|>", systemPrefix: "System: ",
+                systemSuffix: "<end_of_utterance>\n", userPrefix: "User:", textPrefix: " ",
+                userSuffix: "<end_of_utterance>\nAssistant:", answerPrefix: " ",
+                endOfTurn: "<end_of_utterance>", separator: "\n",
+                tokens: ["<|im_start|>", "<end_of_utterance>"])
+        case .oneVision:
+            TurnFormat(
+                systemPrefix: "<|im_start|>system \n", systemSuffix: "<|im_end|>",
+                userPrefix: "<|im_start|>user ", textPrefix: "\n", betweenPictures: "",
+                userSuffix: "<|im_end|><|im_start|>assistant\n", endOfTurn: "<|im_end|>",
+                tokens: ["<|im_start|>", "<|im_end|>"])
         }
     }
 

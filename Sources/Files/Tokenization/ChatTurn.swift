@@ -31,20 +31,17 @@ public struct ChatTurn: Sendable, Equatable {
 extension PromptBuilder {
     /// A whole conversation, up to the start of the answer to its last question.
     ///
-    /// It is what `firstTurn` and `nextTurn` write for the same questions, with the answers between them. Each picture
-    /// is on a line of its own. Where a question has one text alone, its pictures come before it, as in the models'
-    /// training.
+    /// It is what `firstTurn` and `nextTurn` write for the same questions, with the answers between them.
+    /// A line break stands between two texts of a question. Where it has one text alone, its pictures come before it, as
+    /// in the models' training.
     ///
     /// - Precondition: there is a question, and all but the last one have answers.
     public func conversation(_ turns: [ChatTurn]) -> [PromptPiece] {
         precondition(!turns.isEmpty && turns.dropLast().allSatisfy { $0.answer != nil })
-        var pieces = tokenizer.pieces(
-            opening + parts(of: turns[0]), beginning: tokenizer.beginning)
+        var pieces = tokenizer.begun(tokenizer.pieces(opening + parts(of: turns[0])))
         for (turn, next) in zip(turns, turns.dropFirst()) {
-            pieces.append(.tokens(tokenizer.encode(turn.answer ?? "")))
-            let opening = PromptPart.template(
-                format.endOfTurn + format.separator + format.userPrefix)
-            pieces += tokenizer.pieces([opening] + parts(of: next), beginning: [])
+            pieces.append(.tokens(tokenizer.encode(format.answerPrefix + (turn.answer ?? ""))))
+            pieces += tokenizer.pieces(reopening + parts(of: next))
         }
         return pieces.filter { $0 != .tokens([]) }
     }
@@ -56,15 +53,13 @@ extension PromptBuilder {
         if question.count == pictures.count + 1 {
             question = pictures + question.filter { !pictures.contains($0) }
         }
-        var parts: [PromptPart] = []
-        for part in question {
-            // A line break stands between two parts.
-            if !parts.isEmpty { parts.append(.template("\n")) }
-            switch part {
-            case .text(let text): parts.append(.user(text))
-            case .picture(let index): parts.append(.picture(index))
-            }
-        }
-        return parts + [.template(format.userSuffix)]
+        return self.turn(
+            separated(
+                question.map { part in
+                    switch part {
+                    case .text(let text): .user(text)
+                    case .picture(let index): .picture(index)
+                    }
+                }))
     }
 }

@@ -11,7 +11,7 @@ public enum PromptPiece: Sendable, Equatable {
 /// Formats questions and pictures as in a model's training.
 ///
 /// A question is plain text, even if it looks like a part of the template. Only the marker `<image>` has a
-/// meaning: it places a picture. Without markers the pictures come first, each on its own line.
+/// meaning: it places a picture. Without markers the pictures come first.
 ///
 /// As in LLaVA, the text between pictures is encoded piece by piece.
 public struct PromptBuilder: Sendable {
@@ -25,6 +25,10 @@ public struct PromptBuilder: Sendable {
 
     let tokenizer: Tokenizer
     let format: TurnFormat
+    /// The text between a picture and a text before or after it.
+    let besidePictures: String
+    /// The text between two pictures.
+    let betweenPictures: String
     private let system: String
 
     /// A builder for conversations.
@@ -32,10 +36,13 @@ public struct PromptBuilder: Sendable {
     /// - Parameters:
     ///   - template: the model's own, or the user's choice.
     ///   - system: The system prompt; nil for the template's own, empty for none.
+    ///   - besidePictures: The text between a picture and its neighbours where no marker places it. In LLaVA's training
+    ///     each picture had a line of its own; other families have nothing there.
     /// - Throws: `TokenizationError.unknownTemplate` if `template` is nil, and
     ///   `TokenizationError.templateNeedsToken` if the vocabulary lacks one of its tokens.
     public init(
-        template: ChatTemplate?, tokenizer: Tokenizer, system: String? = nil
+        template: ChatTemplate?, tokenizer: Tokenizer, system: String? = nil,
+        besidePictures: String = "\n"
     ) throws(TokenizationError) {
         guard let template else {
             throw .unknownTemplate(
@@ -50,6 +57,8 @@ public struct PromptBuilder: Sendable {
         self.template = template
         self.tokenizer = tokenizer
         self.format = format
+        self.besidePictures = besidePictures
+        betweenPictures = format.betweenPictures ?? besidePictures
         self.system = system ?? format.defaultSystem
         endOfTurn = tokenizer.encode(format.endOfTurn, parseSpecial: true)[0]
     }
@@ -61,18 +70,24 @@ public struct PromptBuilder: Sendable {
     public func firstTurn(
         _ question: String, pictures: Int
     ) throws(TokenizationError) -> [PromptPiece] {
-        tokenizer.pieces(
-            opening + (try turn(question, pictures)), beginning: tokenizer.beginning)
+        tokenizer.begun(tokenizer.pieces(opening + (try turn(question, pictures))))
     }
 
     /// What comes before the first question.
     var opening: [PromptPart] {
-        let prefix = [PromptPart.template(format.userPrefix)]
-        guard !system.isEmpty else { return prefix }
+        let start = PromptPart.template(format.start)
+        let prefix = PromptPart.template(format.userPrefix)
+        guard !system.isEmpty else { return [start, prefix] }
         let system: [PromptPart] = [
             .template(format.systemPrefix), .user(system), .template(format.systemSuffix),
         ]
-        return format.systemIsPartOfQuestion ? prefix + system : system + prefix
+        return format.systemIsPartOfQuestion
+            ? [start, prefix] + system : [start] + system + [prefix]
+    }
+
+    /// What comes before a question that has an answer before it.
+    var reopening: [PromptPart] {
+        [.template(format.endOfTurn + format.separator + format.userPrefix)]
     }
 
     /// The end of an answer, and the next question up to the start of its answer.
@@ -84,9 +99,7 @@ public struct PromptBuilder: Sendable {
     public func nextTurn(
         _ question: String, pictures: Int, afterEndOfTurn: Bool
     ) throws(TokenizationError) -> [PromptPiece] {
-        let opening = PromptPart.template(
-            format.endOfTurn + format.separator + format.userPrefix)
-        var pieces = tokenizer.pieces([opening] + (try turn(question, pictures)), beginning: [])
+        var pieces = tokenizer.pieces(reopening + (try turn(question, pictures)))
         // It is always encoded, because the encoding of the text after it may depend on it.
         if afterEndOfTurn, case .tokens(let tokens) = pieces.first {
             pieces[0] = .tokens(Array(tokens.dropFirst()))
@@ -99,14 +112,32 @@ public struct PromptBuilder: Sendable {
         _ question: String, _ pictures: Int
     ) throws(TokenizationError) -> [PromptPart] {
         let texts = splitAtPictureMarkers(question)
-        var parts: [PromptPart] = []
-        if texts.count == 1 {
-            parts = (0..<pictures).flatMap { [.picture($0), .template("\n")] } + [.user(question)]
-        } else {
-            try checkMarkers(texts.count - 1, pictures: pictures)
-            parts = interleavingPictures(texts.map { .user($0) })
+        guard texts.count > 1 else {
+            return turn(
+                separated((0..<pictures).map { PromptPart.picture($0) } + [.user(question)]))
         }
-        return parts + [.template(format.userSuffix)]
+        try checkMarkers(texts.count - 1, pictures: pictures)
+        let parts = interleavingPictures(texts.map { .user($0) })
+        return turn(texts[0].isEmpty ? Array(parts.dropFirst()) : parts)
+    }
+
+    /// The parts of a question with the texts between them.
+    func separated(_ question: [PromptPart]) -> [PromptPart] {
+        question.prefix(1)
+            + zip(question, question.dropFirst()).flatMap { part, next -> [PromptPart] in
+                switch (part, next) {
+                case (.picture, .picture): [.template(betweenPictures), next]
+                case (.picture, _), (_, .picture): [.template(besidePictures), next]
+                default: [.template("\n"), next]
+                }
+            }
+    }
+
+    /// The parts of a question with what the template puts before and after them.
+    func turn(_ question: [PromptPart]) -> [PromptPart] {
+        let suffix = PromptPart.template(format.userSuffix)
+        if case .picture = question.first { return question + [suffix] }
+        return [.template(format.textPrefix)] + question + [suffix]
     }
 }
 
@@ -122,28 +153,25 @@ extension Tokenizer {
     ) throws(TokenizationError) -> [PromptPiece] {
         let texts = splitAtPictureMarkers(text)
         try checkMarkers(texts.count - 1, pictures: pictures)
-        let plain = pieces(interleavingPictures(texts.map { .template($0) }), beginning: [])
-        if case .tokens(let tokens) = plain.first {
-            let isBegun = tokens.first == beginning.first
-            return isBegun ? plain : [.tokens(beginning + tokens)] + plain.dropFirst()
-        }
-        return (beginning.isEmpty ? [] : [.tokens(beginning)]) + plain
+        return begun(pieces(interleavingPictures(texts.map { .template($0) })))
     }
 
-    /// The tokens that the model's input begins with.
-    var beginning: [TokenID] {
-        addsBeginOfSequence ? [beginOfSequence].compactMap { $0 } : []
+    /// The same input with the token before it that the model expects, unless it begins with that one.
+    func begun(_ input: [PromptPiece]) -> [PromptPiece] {
+        guard addsBeginOfSequence, let begin = beginOfSequence else { return input }
+        guard case .tokens(let tokens) = input.first else { return [.tokens([begin])] + input }
+        return tokens.first == begin
+            ? input : [.tokens([begin] + tokens)] + input.dropFirst()
     }
 
     /// Encodes each text between pictures on its own.
-    func pieces(_ parts: [PromptPart], beginning: [TokenID]) -> [PromptPiece] {
+    func pieces(_ parts: [PromptPart]) -> [PromptPiece] {
         var pieces: [PromptPiece] = []
         var stretch: [TextSegment] = []
-        var tokens = beginning
         func endStretch() {
-            tokens += encode(stretch)
+            let tokens = encode(stretch)
             if !tokens.isEmpty { pieces.append(.tokens(tokens)) }
-            (stretch, tokens) = ([], [])
+            stretch = []
         }
         for part in parts {
             switch part {

@@ -48,7 +48,7 @@ extension Vocabulary {
     /// Texts that end an answer in the models that know them, whatever else the file says.
     static let endTexts = [
         "<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>",
-        "<end_of_turn>", "<EOT>",
+        "<end_of_turn>", "<EOT>", "<end_of_utterance>",
     ]
 
     /// Texts that structure a conversation in the models that know them.

@@ -16,9 +16,8 @@ extension ChatTemplate {
         }
         let architecture = ((try? metadata.string("general.architecture")) ?? nil) ?? ""
         if architecture == "phi3" { return .phi3 }
-        if let template = [ChatTemplate.phi3, .llama3, .phi4, .chatml, .gemma].first(where: {
-            $0.hasTokens(in: tokenizer)
-        }) {
+        let byTokens: [ChatTemplate] = [.smolVLM, .phi3, .llama3, .phi4, .chatml, .gemma]
+        if let template = byTokens.first(where: { $0.hasTokens(in: tokenizer) }) {
             return template
         }
         let name = (((try? metadata.string("general.name")) ?? nil) ?? "").lowercased()
@@ -34,8 +33,11 @@ extension ChatTemplate {
         return (32000...32064).contains(tokenizer.vocabularySize) ? .vicuna : nil
     }
 
-    /// The system prompt that the chat template in a file writes where the conversation has none; nil where it writes
-    /// none, or the file has no template.
+    /// The system prompt that the chat template in a file writes where the conversation has none; nil for that of the
+    /// `ChatTemplate`.
+    ///
+    /// It is empty where a ChatML template writes none, as Qwen3-VL's. SentencePiece vocabularies are LLaVA-1.6-34B's,
+    /// whose training had a system prompt that templates of its base model lack.
     package static func defaultSystem(metadata: GGUFMetadata) -> String? {
         guard let written = (try? metadata.string("tokenizer.chat_template")) ?? nil else {
             return nil
@@ -43,13 +45,21 @@ extension ChatTemplate {
         // A line break is one in the template, or escaped in a string of it. Whatever is computed has quotes or
         // braces before it.
         let system = #/<\|im_start\|>system(?:\n|\\n)([^{}<'"\\]+)<\|im_end\|>/#
-        return written.firstMatch(of: system).map { String($0.1) }
+        if let match = written.firstMatch(of: system) { return String(match.1) }
+        let isSentencePiece = (try? metadata.string("tokenizer.ggml.model")) == "llama"
+        return recognise(written) == .chatml && !isSentencePiece ? "" : nil
     }
 
     /// The template that a Jinja chat template writes.
     private static func recognise(_ written: String) -> ChatTemplate? {
         func has(_ text: String) -> Bool { written.contains(text) }
-        if has("<|im_start|>") { return has("<|im_sep|>") ? .phi4 : .chatml }
+        if has("<|im_start|>") {
+            if has("<end_of_utterance>") { return .smolVLM }
+            if has("<|im_sep|>") { return .phi4 }
+            // A role and a space, not a line break.
+            let role = #/<\|im_start\|>['"] *\+ *message(?:\.role|\[['"]role['"]\]) *\+ *['"] ['"]/#
+            return written.contains(role) ? .oneVision : .chatml
+        }
         if has("<start_of_turn>") { return .gemma }
         if has("<|start_header_id|>") { return .llama3 }
         if has("[INST]") { return .mistral }

@@ -48,21 +48,28 @@ static void cpng_ignore(png_structp png, png_const_charp message) {
     (void)message;
 }
 
-/// Asks for 8-bit RGB whatever the file holds: 16-bit samples lose their low byte, alpha is dropped.
-static int cpng_expect_rgb(png_structp png, png_infop info) {
+/// Asks for 8-bit RGB whatever the file holds: 16-bit samples lose their low byte. With four channels, alpha is
+/// kept or filled in; with three it is dropped.
+static int cpng_expect_rgb(png_structp png, png_infop info, uint32_t channels) {
     png_set_palette_to_rgb(png);
     png_set_expand_gray_1_2_4_to_8(png);
     png_set_strip_16(png);
     png_set_gray_to_rgb(png);
-    png_set_strip_alpha(png);
+    if (channels == 4) {
+        png_set_tRNS_to_alpha(png);
+        png_set_add_alpha(png, 0xFF, PNG_FILLER_AFTER);
+    } else {
+        png_set_strip_alpha(png);
+    }
     int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     return passes;
 }
 
-/// Decodes a PNG into `height` rows of `width` RGB pixels; both must be what its header says.
+/// Decodes a PNG into `height` rows of `width` RGB or RGBA pixels; both must be what its header says.
 static inline void cpng_decode(
-    struct CPNGSource *source, uint32_t width, uint32_t height, uint8_t *pixels) {
+    struct CPNGSource *source, uint32_t width, uint32_t height, uint32_t channels,
+    uint8_t *pixels) {
     png_structp png =
         png_create_read_struct(PNG_LIBPNG_VER_STRING, source, cpng_fail, cpng_ignore);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -78,14 +85,14 @@ static inline void cpng_decode(
         // Colour profiles, gamma and texts play no part, as in Pillow.
         png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
         png_read_info(png, info);
-        int passes = cpng_expect_rgb(png, info);
+        int passes = cpng_expect_rgb(png, info, channels);
         if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height
-            || png_get_rowbytes(png, info) != (size_t)width * 3) {
+            || png_get_rowbytes(png, info) != (size_t)width * channels) {
             png_error(png, "the header contradicts itself");
         }
         for (int pass = 0; pass < passes; pass++) {
             for (uint32_t row = 0; row < height; row++) {
-                png_read_row(png, pixels + (size_t)row * width * 3, NULL);
+                png_read_row(png, pixels + (size_t)row * width * channels, NULL);
             }
         }
     }
