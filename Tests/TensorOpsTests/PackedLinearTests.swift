@@ -184,7 +184,7 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
                 let sum = Activations(before, width: outputs)
                 ops.addLinear(layer, input, to: sum)
                 #expect(sum.array == zip(before, products.array).map { $0 + $1 })
-                for function in [FeedForwardActivation.quickGELU, .gelu] {
+                for function in [FeedForwardActivation.quickGELU, .gelu, .geluTanh] {
                     let found = ops.linear(layer, input, then: function)
                     let expected = products.copy(rows: 0..<rows)
                     ops.apply(function, to: expected)
