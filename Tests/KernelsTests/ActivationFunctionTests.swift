@@ -56,14 +56,32 @@ import Testing
         }
     }
 
+    @Test(arguments: tableNames)
+    func geluTanhMatchesItsDefinition(table: String) throws {
+        let kernels = try KernelTable.named(table)
+        let result = try #require(
+            changed(Self.numbers) { kernels.geluTanh($0, Self.numbers.count) })
+        for (index, single) in Self.numbers.enumerated() {
+            let x = Double(single)
+            let exponent = -2 * (2 / Double.pi).squareRoot() * (x + 0.044_715 * x * x * x)
+            let exact = x / (1 + exp(exponent))
+            // The exponent is rounded. Where its power is infinite, the result is zero.
+            let isTiny = abs(exact) <= abs(x) / Double(Float.greatestFiniteMagnitude)
+            #expect(
+                isClose(result[index], exact, ulps: 6 + 3 * abs(exponent))
+                    || isTiny && result[index] == 0, "x = \(x)")
+        }
+    }
+
     @Test(arguments: tableNames, oddLengths)
     func lengthsDoNotMatter(table: String, length: Int) throws {
         let kernels = try KernelTable.named(table)
         let (numbers, up) = (Array(Self.numbers[..<length]), Array(Self.numbers[1..<(length + 1)]))
-        for index in 0..<length {
-            let single = changed([numbers[index]]) { kernels.gelu($0, 1) }
-            let whole = changed(numbers) { kernels.gelu($0, length) }
-            #expect(whole?[index] == single?[0])
+        for function in [kernels.gelu, kernels.geluTanh] {
+            let whole = changed(numbers) { function($0, length) }
+            for index in 0..<length {
+                #expect(whole?[index] == changed([numbers[index]]) { function($0, 1) }?[0])
+            }
         }
         let product = try #require(changed(numbers) { kernels.siluProduct($0, up, length) })
         let sum = try #require(changed(numbers) { kernels.add($0, up, length) })
@@ -81,16 +99,18 @@ import Testing
             for place in [0, length - 1] {
                 var numbers = [Float](repeating: 1, count: length)
                 numbers[place] = .nan
-                #expect(changed(numbers) { kernels.gelu($0, length) }?[place].isNaN == true)
-                #expect(changed(numbers) { kernels.quickGELU($0, length) }?[place].isNaN == true)
+                for function in [kernels.gelu, kernels.geluTanh, kernels.quickGELU] {
+                    #expect(changed(numbers) { function($0, length) }?[place].isNaN == true)
+                }
                 let ones = [Float](repeating: 1, count: length)
                 for (gate, up) in [(numbers, ones), (ones, numbers)] {
                     let product = changed(gate) { kernels.siluProduct($0, up, length) }
                     #expect(product?[place].isNaN == true)
                 }
                 numbers[place] = .infinity
-                #expect(changed(numbers) { kernels.gelu($0, length) }?[place] == .infinity)
-                #expect(changed(numbers) { kernels.quickGELU($0, length) }?[place] == .infinity)
+                for function in [kernels.gelu, kernels.geluTanh, kernels.quickGELU] {
+                    #expect(changed(numbers) { function($0, length) }?[place] == .infinity)
+                }
             }
         }
     }

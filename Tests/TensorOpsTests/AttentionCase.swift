@@ -11,6 +11,24 @@ import Testing
     import Darwin
 #endif
 
+/// `softmax(q · k / √headWidth)` of one row and head over some tokens, in double precision.
+func weightsDefinition(
+    _ queries: [Float], _ keys: [Float], _ shape: AttentionShape, row: Int, head: Int,
+    tokens: Range<Int>
+) -> [Double] {
+    let source = head / (shape.heads / shape.keyValueHeads) * shape.headWidth
+    let target = row * shape.queryWidth + head * shape.headWidth
+    let scores = tokens.map { token in
+        (0..<shape.headWidth).reduce(0.0) { sum, index in
+            sum + Double(queries[target + index])
+                * Double(keys[token * shape.keyValueWidth + source + index])
+        } / Double(shape.headWidth).squareRoot()
+    }
+    let powers = scores.map { exp($0 - (scores.max() ?? 0)) }
+    let sum = powers.reduce(0, +)
+    return powers.map { $0 / sum }
+}
+
 /// The definition, in double precision: a row sees the tokens from `hidden` up to `visible`.
 func attentionDefinition(
     _ queries: [Float], _ keys: [Float], _ values: [Float], _ shape: AttentionShape,
@@ -23,17 +41,11 @@ func attentionDefinition(
             let source = head / (shape.heads / shape.keyValueHeads) * shape.headWidth
             let target = row * shape.queryWidth + head * shape.headWidth
             let first = hidden(row)
-            let scores = (first..<visible(row)).map { token in
-                (0..<shape.headWidth).reduce(0.0) { sum, index in
-                    sum + Double(queries[target + index])
-                        * Double(keys[token * shape.keyValueWidth + source + index])
-                } / Double(shape.headWidth).squareRoot()
-            }
-            let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
-            let sum = weights.reduce(0, +)
+            let weights = weightsDefinition(
+                queries, keys, shape, row: row, head: head, tokens: first..<visible(row))
             for index in 0..<shape.headWidth {
                 result[target + index] = weights.indices.reduce(0.0) { total, token in
-                    total + weights[token] / sum
+                    total + weights[token]
                         * Double(values[(first + token) * shape.keyValueWidth + source + index])
                 }
             }

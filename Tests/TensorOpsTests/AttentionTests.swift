@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelInterface
+import Kernels
 import TestSupport
 import Testing
+import WorkerPool
 
 @testable import TensorOps
 
@@ -82,6 +85,34 @@ import Testing
                 sum + attended[row * shape.queryWidth + head * shape.headWidth]
             }
             #expect(abs(Double(weights[token]) - total) < 1e-5)
+        }
+    }
+
+    @Test(arguments: KernelTable.available.map(\.name), shapes)
+    func receivedAttentionIsThatOfTheDefinition(table: String, shape: AttentionShape) throws {
+        let kernels = try KernelTable.named(table)
+        for (rows, tokens) in [(1, 1), (5, 31), (6, 32), (7, 33), (25, 65), (37, 37)] {
+            let queries = gaussians(rows * shape.queryWidth, seed: 7)
+            let keys = gaussians(tokens * shape.keyValueWidth, seed: 8)
+            func received(threads: Int) -> [Float] {
+                TensorOps(kernels: kernels, pool: WorkerPool(threadCount: threads))
+                    .receivedAttention(
+                        Activations(queries, width: shape.queryWidth),
+                        keys: Activations(keys, width: shape.keyValueWidth), shape)
+            }
+            var expected = [Double](repeating: 0, count: tokens)
+            for row in 0..<rows {
+                for head in 0..<shape.heads {
+                    let weights = weightsDefinition(
+                        queries, keys, shape, row: row, head: head, tokens: 0..<tokens)
+                    for token in 0..<tokens { expected[token] += weights[token] / Double(rows) }
+                }
+            }
+            let found = received(threads: 1)
+            #expect(found.count == tokens)
+            // Scores below 20 are off by some roundings, which their powers are relative to.
+            #expect(zip(found, expected).allSatisfy { abs(Double($0) - $1) <= 2e-5 * $1 })
+            for threads in 2...3 { #expect(received(threads: threads) == found) }
         }
     }
 }

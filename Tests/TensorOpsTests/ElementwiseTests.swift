@@ -52,7 +52,7 @@ import Testing
             testOps.apply(function, to: values)
             return values.array
         }
-        let (quick, exact) = (applied(.quickGELU), applied(.gelu))
+        let (quick, exact, tanhs) = (applied(.quickGELU), applied(.gelu), applied(.geluTanh))
         let gate = Activations(input, width: input.count)
         let up = Activations(input.map { $0 + 1 }, width: input.count)
         testOps.multiplySiLU(gate, by: up)
@@ -60,6 +60,8 @@ import Testing
             let x = Double(single)
             #expect(isClose(quick[index], x / (1 + exp(-1.702 * x))))
             #expect(isClose(exact[index], x / 2 * (1 + erf(x / 2.0.squareRoot()))))
+            let t = (2 / Double.pi).squareRoot() * (x + 0.044_715 * pow(x, 3))
+            #expect(isClose(tanhs[index], x / 2 * (1 + tanh(t))))
             #expect(isClose(gate.values[index], x / (1 + exp(-x)) * Double(single + 1)))
         }
     }

@@ -56,6 +56,49 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
         #expect(packed.bytes.elementsEqual(expected.bytes))
     }
 
+    /// A block's padding changes neither its scale nor the products, whatever the activations' scales are.
+    @Test(
+        arguments: KernelTable.available.map(\.name), BlockEncoding.allCases)
+    func rowsOfAnyLengthArePaddedToWholeBlocks(table: String, encoding: BlockEncoding) throws {
+        let outputs = 37
+        for inputs in [32, 33, 63, 65, 95, 257, 4304] {
+            let length = (inputs + 31) / 32 * 32
+            let (weights, numbers) = (
+                gaussians(outputs * inputs, seed: 3), gaussians(8 * inputs, seed: 4)
+            )
+            func padded(_ numbers: [Float]) -> [Float] {
+                stride(from: 0, to: numbers.count, by: inputs).flatMap {
+                    numbers[$0..<($0 + inputs)] + [Float](repeating: 0, count: length - inputs)
+                }
+            }
+            for mode in [ActivationMode.per32, .pow2] {
+                let ops = TensorOps(
+                    kernels: try KernelTable.named(table), pool: WorkerPool(threadCount: 2),
+                    activationMode: mode)
+                func products(_ weights: [Float], _ numbers: [Float], _ width: Int) throws
+                    -> [Float]
+                {
+                    let matrix = WeightMatrix(name: "w", values: weights, inputs: width)
+                    let packed = try #require(try ops.packRounded(matrix, to: encoding))
+                    #expect(packed.inputs == width)
+                    return ops.linear(
+                        LinearLayer(weight: matrix, packed: packed),
+                        Activations(numbers, width: width)
+                    ).array
+                }
+                let found = try products(weights, numbers, inputs)
+                #expect(try found == products(padded(weights), padded(numbers), length))
+            }
+        }
+    }
+
+    @Test func rowsShorterThanABlockAreNotRounded() throws {
+        let matrix = WeightMatrix(name: "w", values: gaussians(3 * 31, seed: 3), inputs: 31)
+        #expect(try testOps.packRounded(matrix, to: .q8_0) == nil)
+        #expect(try testOps.packRounded(matrix, to: .bf16) != nil)
+        #expect(PackedShape(.q8_0, outputs: 3, inputs: 31) == nil)
+    }
+
     /// Products of rows that are given in chunks.
     private func products(
         _ ops: TensorOps, _ layer: LinearLayer, _ input: Activations, rowsPerChunk: Int
@@ -141,7 +184,7 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
                 let sum = Activations(before, width: outputs)
                 ops.addLinear(layer, input, to: sum)
                 #expect(sum.array == zip(before, products.array).map { $0 + $1 })
-                for function in [FeedForwardActivation.quickGELU, .gelu] {
+                for function in [FeedForwardActivation.quickGELU, .gelu, .geluTanh] {
                     let found = ops.linear(layer, input, then: function)
                     let expected = products.copy(rows: 0..<rows)
                     ops.apply(function, to: expected)

@@ -8,6 +8,13 @@ private func sigmoidProduct(_ x: FloatVector, factor: Float) -> FloatVector {
     x / (.all(1) + exponential(x * .all(-factor)))
 }
 
+/// `x · sigmoid(2t)`, t = √(2/π) · (x + 0.044715 x³), in every lane: x/2 · (1 + tanh(t)).
+@inline(__always)
+private func tanhProduct(_ x: FloatVector) -> FloatVector {
+    let factor = multiply_add(.all(-1.595_769_12), .all(-0.071_354_816), x * x)
+    return x / (.all(1) + exponential(x * factor))
+}
+
 /// `x/2 · (1 + erf(x/√2))` in every lane; the sum in brackets is within 1.2e-7.
 @inline(__always)
 private func errorFunctionProduct(_ x: FloatVector) -> FloatVector {
@@ -57,5 +64,6 @@ extension KernelTable {
             mapInPlace(values, count) { sigmoidProduct($0, factor: 1.702) }
         }
         gelu = { values, count in mapInPlace(values, count) { errorFunctionProduct($0) } }
+        geluTanh = { values, count in mapInPlace(values, count) { tanhProduct($0) } }
     }
 }

@@ -37,6 +37,8 @@ public struct KernelTable: Sendable {
     public var quickGELU: InPlace
     /// `x = x/2 · (1 + erf(x/√2))` in place (arXiv 1606.08415).
     public var gelu: InPlace
+    /// `x = x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))` in place: the activation of SigLIP.
+    public var geluTanh: InPlace
     /// Turns the pairs `(x₂ᵢ, x₂ᵢ₊₁)` of one head by the angles whose cosines and sines are given.
     public var rotateAdjacentPairs: Rotation
     /// Turns the pairs `(xᵢ, xᵢ₊ₕ)`, h half the rotated width, of one head by the given angles.
@@ -93,7 +95,7 @@ public struct KernelTable: Sendable {
             @escaping @Sendable (
                 UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int
             ) -> Void,
-        quickGELU: @escaping InPlace, gelu: @escaping InPlace,
+        quickGELU: @escaping InPlace, gelu: @escaping InPlace, geluTanh: @escaping InPlace,
         rotateAdjacentPairs: @escaping Rotation, rotateHalves: @escaping Rotation,
         add: @escaping Addition,
         halvesFromFloats:
@@ -113,6 +115,7 @@ public struct KernelTable: Sendable {
         self.siluProduct = siluProduct
         self.quickGELU = quickGELU
         self.gelu = gelu
+        self.geluTanh = geluTanh
         self.rotateAdjacentPairs = rotateAdjacentPairs
         self.rotateHalves = rotateHalves
         self.add = add

@@ -54,6 +54,14 @@ extension KernelTable {
                 values[index] *= 0.5 * erfcf(-values[index] * inverseRootOfTwo)
             }
         },
+        geluTanh: { values, count in
+            for index in 0..<count {
+                let x = Double(values[index])
+                // (1 + tanh(t)) / 2 is 1 / (1 + exp(-2t)), which keeps its digits where tanh(t) is near -1.
+                let t = (2 / Double.pi).squareRoot() * (x + 0.044_715 * x * x * x)
+                values[index] = Float(x / (1 + exp(-2 * t)))
+            }
+        },
         rotateAdjacentPairs: { head, cosines, sines, pairs in
             for pair in 0..<pairs {
                 rotate(&head[2 * pair], &head[2 * pair + 1], cosines[pair], sines[pair])

@@ -56,7 +56,7 @@ public struct WeightMemory: Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - encoding: what weights are rounded to where their shape allows it.
+    ///   - encoding: what weights are rounded to where their rows have at least a block.
     ///   - isRead: whether rows are also read from the file when the matrix is packed.
     private mutating func add(
         _ tensor: GGUFTensor, packedAs format: BlockFormat?, roundedTo encoding: BlockEncoding?,

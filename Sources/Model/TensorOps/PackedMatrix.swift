@@ -32,11 +32,11 @@ public struct PackedShape: Sendable, Equatable {
         self.init(kind: kind, outputs: outputs, inputs: inputs)
     }
 
-    /// The shape of a matrix of the given format.
+    /// The shape of a matrix in the given format, whose last block of a row may be partly empty.
     ///
-    /// Nil for rows that do not fill whole blocks.
+    /// Nil for rows shorter than a block, of which padding would be the larger part.
     public init?(_ format: BlockFormat, outputs: Int, inputs: Int) {
-        guard inputs % format.blockLength == 0 else { return nil }
+        guard inputs >= format.blockLength else { return nil }
         self.init(kind: PanelKind(format), outputs: outputs, inputs: inputs)
     }
 
@@ -124,8 +124,10 @@ extension TensorOps {
 
     /// Rounds a matrix to blocks of another format, on all threads, and releases the file's pages.
     ///
+    /// Zeros after a row's end fill its last block; they change neither the block's scale nor a product.
+    ///
     /// - Parameter encoding: the format that floats are rounded to.
-    /// - Returns: nil where the inputs are not a multiple of the format's block length.
+    /// - Returns: nil where rows are shorter than a block.
     /// - Throws: `PackingError`.
     public func packRounded(
         _ matrix: WeightMatrix, to encoding: BlockEncoding = .q8_0
@@ -134,17 +136,19 @@ extension TensorOps {
         guard let shape = PackedShape(packing: matrix, roundedTo: encoding.format) else {
             return nil
         }
-        let packer = PanelPacker(encoding.format, inputs: matrix.inputs)
-        let rowBytes = encoding.format.byteCount(of: matrix.inputs)
+        let blockLength = encoding.format.blockLength
+        let padded = (matrix.inputs + blockLength - 1) / blockLength * blockLength
+        let packer = PanelPacker(encoding.format, inputs: padded)
+        let rowBytes = encoding.format.byteCount(of: padded)
         let packed = try pack(name: matrix.name, shape) { outputs, panel, thread in
-            let floats = scratch.floats(matrix.inputs, thread: thread)
+            let floats = scratch.floats(padded, thread: thread)
+            (floats + matrix.inputs).update(repeating: 0, count: padded - matrix.inputs)
             let blocks = buffers.take(outputs.count * rowBytes)
             defer { buffers.giveBack(blocks) }
             // Row by row, so that the floats stay in the first cache.
             for (place, row) in outputs.enumerated() {
                 decode(row, of: matrix, into: floats)
-                encoding.encode(
-                    floats, count: matrix.inputs, into: blocks.start + place * rowBytes)
+                encoding.encode(floats, count: padded, into: blocks.start + place * rowBytes)
             }
             return packer.pack(blocks.start, count: outputs.count, into: panel)
         }

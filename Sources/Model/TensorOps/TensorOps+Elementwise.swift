@@ -22,6 +22,8 @@ public enum FeedForwardActivation: Sendable {
     case quickGELU
     /// `x/2 · (1 + erf(x/√2))`.
     case gelu
+    /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`.
+    case geluTanh
 }
 
 extension TensorOps {
@@ -71,6 +73,7 @@ extension TensorOps {
         switch function {
         case .quickGELU: kernels.quickGELU
         case .gelu: kernels.gelu
+        case .geluTanh: kernels.geluTanh
         }
     }
 }

@@ -38,7 +38,7 @@ public enum VisionPrecision: String, CaseIterable, Sendable {
     /// Exact weights times 32-bit activations: the accuracy reference.
     case float
 
-    /// What weights are rounded to where their shape allows it, or nil for no rounding.
+    /// What weights are rounded to where their rows have at least a block, or nil for no rounding.
     package var encoding: BlockEncoding? {
         switch self {
         case .int8: .q8_0

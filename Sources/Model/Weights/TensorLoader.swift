@@ -102,13 +102,13 @@ package final class TensorLoader {
         return try packed(layer, roundedTo: nil, ops)
     }
 
-    /// - Parameter encoding: what weights are rounded to where their shape allows it.
+    /// - Parameter encoding: what weights are rounded to where their rows have at least a block.
     private func packed(
         _ layer: LinearLayer, roundedTo encoding: BlockEncoding?, _ ops: TensorOps
     ) throws(ModelError) -> LinearLayer {
         let weight = layer.weight
         defer { onPacked(weight.byteCount) }
-        let fitting = encoding.flatMap { weight.inputs % $0.format.blockLength == 0 ? $0 : nil }
+        let fitting = encoding.flatMap { weight.inputs >= $0.format.blockLength ? $0 : nil }
         guard let shape = PackedShape(packing: weight, roundedTo: fitting?.format) else {
             return layer
         }
