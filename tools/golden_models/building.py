@@ -4,81 +4,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import (
-    AutoConfig,
-    CLIPImageProcessor,
-    CLIPVisionConfig,
-    GenerationConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaNextConfig,
-    LlavaNextForConditionalGeneration,
-    LlavaNextImageProcessor,
-    PreTrainedModel,
-)
+from transformers import GenerationConfig, PreTrainedModel
 
-from .specifications import ModelSpecification
+from .golden_model import GoldenModel
+from .specification import ModelSpecification
 from .vocabularies import SENTENCEPIECE_SIZE, Encoder, write_byte_level, write_sentencepiece
 
 # Matrices whose random values are larger than 1/sqrt(fan-in). Attention must be selective, and
 # logits must differ, or a wrong intermediate value would go unnoticed.
 GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv_proj": 1.4, "lm_head": 2.5}
+POSITION_TABLES = ("position_embedding", "pos_embed")
 QUIETENING = 0.05  # of the logits of special tokens, so that greedy answers are text
+END_TOKENS = ("<|eot_id|>", "<end_of_utterance>", "<|im_end|>")  # the first that a model has ends a turn
 SCATTER = 0.2  # deviation of biases from 0 and of norm weights from 1
-
-
-@dataclass
-class GoldenModel:
-    """A built model with its tokenizer and image processor."""
-
-    specification: ModelSpecification
-    model: PreTrainedModel
-    pictures: CLIPImageProcessor | LlavaNextImageProcessor
-    encode: Encoder
-    image_token: int
-    begin: int | None  # beginning-of-sequence token, where the model has one
-    special: set[int]  # control tokens and rows that no token uses
-
-
-def tile_grids(side: int) -> list[list[int]]:
-    """LLaVA-NeXT's grids for tiles of the given side, height first, as 336 px models have them."""
-    return [[h * side, w * side] for h, w in ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))]
 
 
 def build(specification: ModelSpecification, folder: Path, seed: int) -> GoldenModel:
     """A random model, saved in folder with its tokenizer and image processor."""
     encode, special, image_token, begin = write_vocabulary(specification, folder)
-    side = specification.vision["image_size"]
-    text = dict(specification.text)
-    kind = text.pop("model_type")
-    settings = {
-        "vision_config": CLIPVisionConfig(**specification.vision),
-        "text_config": AutoConfig.for_model(kind, vocab_size=specification.rows, **text),
-        "image_token_index": image_token,
-        "vision_feature_layer": -2,
-        "vision_feature_select_strategy": "default",
-        "tie_word_embeddings": bool(text.get("tie_word_embeddings", False)),
-    }  # fmt: skip
-    sizes = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
-    if specification.next_model:
-        grids = tile_grids(side)
-        config = LlavaNextConfig(**settings, image_grid_pinpoints=grids)
-        architecture = LlavaNextForConditionalGeneration
-        pictures = LlavaNextImageProcessor(**sizes, image_grid_pinpoints=grids)
-    else:
-        config = LlavaConfig(**settings)
-        architecture = LlavaForConditionalGeneration
-        pictures = CLIPImageProcessor(**sizes)
-    config._attn_implementation = "eager"
-    model = architecture(config).eval()
+    model, pictures = specification.family.assemble(specification, image_token)
+    model.eval()
     randomise(model, seed, specification.embedding_deviation)
     if specification.text.get("tie_word_embeddings"):
         # Otherwise a token's likeliest successor is itself: its embedding dominates the sum.
-        model.model.language_model.norm.weight.data[::2] *= -1
+        model.model.get_decoder().norm.weight.data[::2] *= -1
     model.get_output_embeddings().weight.data[sorted(special)] *= QUIETENING
     model.generation_config = GenerationConfig()
     model.save_pretrained(folder, max_shard_size=specification.shard_size)
@@ -96,8 +48,8 @@ def write_vocabulary(
         special = {0, 1, 2, *range(SENTENCEPIECE_SIZE, specification.rows)}
         return encode, special, SENTENCEPIECE_SIZE + texts.index("<image>"), 1
     begin = "<|begin_of_text|>" if "<|begin_of_text|>" in texts else None
-    end = "<|eot_id|>" if "<|eot_id|>" in texts else "<|im_end|>"
-    encode = write_byte_level(folder, kind, texts, begin, end)
+    end = next(text for text in END_TOKENS if text in texts)
+    encode = write_byte_level(folder, kind, texts, begin, end, specification.chat_template)
     special = set(range(encode(texts[0])[0], specification.rows))
     return encode, special, encode("<image>")[0], encode(begin)[0] if begin else None
 
@@ -109,7 +61,7 @@ def randomise(model: PreTrainedModel, seed: int, embedding_deviation: float) -> 
     for name, values in sorted(model.named_parameters()):
         part = name.split(".")[-2]
         noise = torch.randn(values.shape, generator=generator)
-        if name.endswith("class_embedding") or part == "position_embedding":
+        if name.endswith("class_embedding") or part in POSITION_TABLES:
             values.copy_(0.5 * noise)
         elif part == "embed_tokens" or name.endswith("image_newline"):
             values.copy_(embedding_deviation * noise)

@@ -15,6 +15,7 @@ SIZES = {
     "square": (96, 96),
     "wide": (199, 37),
     "small": (31, 23),
+    "transparent": (83, 61),
 }
 
 
@@ -36,11 +37,33 @@ def make_picture(width: int, height: int, seed: int) -> Image.Image:
     return picture
 
 
+def make_transparent(picture: Image.Image) -> Image.Image:
+    """The picture with a round hole in a corner, and fading out to the right."""
+    width, height = picture.size
+    fading = np.tile(np.linspace(255, 20, width).astype(np.uint8), (height, 1))
+    alpha = Image.fromarray(fading)
+    ImageDraw.Draw(alpha).ellipse((0, 0, width // 3, height // 2), fill=0)
+    picture = picture.copy()
+    picture.putalpha(alpha)
+    return picture
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """An opaque picture, with white where it was transparent."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
 def write_pictures(folder: Path) -> None:
     """Writes every picture as a PNG file."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed, (name, (width, height)) in enumerate(SIZES.items()):
-        make_picture(width, height, seed).save(folder / f"{name}.png", optimize=True)
+        picture = make_picture(width, height, seed)
+        if name == "transparent":
+            picture = make_transparent(picture)
+        picture.save(folder / f"{name}.png", optimize=True)
 
 
 def pad_to_square(picture: Image.Image, fill: tuple[int, int, int]) -> Image.Image:

@@ -12,15 +12,12 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import DynamicCache
-from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
 
-from .building import GoldenModel
-from .pictures import pad_to_square
-from .specifications import CaseSpecification
+from .golden_model import VISUAL_ROW, GoldenModel, Sight
+from .specification import CaseSpecification
 
 STEPS = 64
-MARKER = "<image>"
-VISUAL_ROW = -1  # stands for a token id on the rows of visual tokens
+LONG_STAGES = ("pixels", "features", "received")  # which the first case alone keeps
 
 
 class HalfPrecisionCache(DynamicCache):
@@ -44,75 +41,33 @@ class Recording:
         return self.stages["generated"].tolist()
 
 
-def prepare_pictures(
-    golden: GoldenModel, case: CaseSpecification, folder: Path
-) -> dict[str, torch.Tensor]:
-    """Pixels (and, for anyres, sizes) as the model takes them."""
-    pictures = [Image.open(folder / f"{name}.png").convert("RGB") for name in case.pictures]
-    if case.layout == "pad":
-        fill = tuple(int(255 * mean) for mean in golden.pictures.image_mean)
-        pictures = [pad_to_square(picture, fill) for picture in pictures]
-    batch = golden.pictures.preprocess(pictures, return_tensors="pt")
-    return {key: batch[key] for key in ("pixel_values", "image_sizes") if key in batch}
-
-
 @torch.no_grad()
 def record(golden: GoldenModel, case: CaseSpecification, pictures: Path) -> Recording:
     """Every stage of a case: pixels, features, projected rows, tokens, logits, greedy answer."""
-    model, inputs = golden.model, prepare_pictures(golden, case, pictures)
-    tiles = inputs["pixel_values"].flatten(0, -4)  # [tiles, 3, side, side]
-    hidden = model.model.vision_tower(tiles, output_hidden_states=True).hidden_states
-    projected = model.get_image_features(**inputs)  # one [visual tokens, width] per picture
-    counts = [len(rows) for rows in projected]
-    check_counts(golden, case, inputs, counts)
-    tokens = prompt_tokens(golden, case, counts)
-    logits, generated = generate(golden, tokens, inputs, DynamicCache())
-    _, with_half = generate(golden, tokens, inputs, HalfPrecisionCache())
+    opened = [Image.open(pictures / f"{name}.png") for name in case.pictures]
+    sight = golden.specification.family.look(golden, case, opened)
+    visual = sight.tokens.count(VISUAL_ROW)
+    if visual != len(sight.stages.get("projected", ())):
+        raise AssertionError(f"{case.name}: the prompt has {visual} visual rows, the pictures others")
+    logits, generated = generate(golden, sight, DynamicCache())
+    _, with_half = generate(golden, sight, HalfPrecisionCache())
     top = np.sort(logits, axis=1)[:, -2:]
-    stages = {
-        "pixels": tiles.numpy(),
-        "features": hidden[-2][:, 1:].numpy(),
-        "projected": torch.cat(list(projected)).numpy(),
-        "tokens": np.array(tokens, np.int32),
-        "positions": np.arange(len(tokens), dtype=np.int32),
+    stages = sight.stages | {
+        "tokens": np.array(sight.tokens, np.int32),
+        "positions": np.arange(len(sight.tokens), dtype=np.int32),
         "logits": logits,
         "generated": np.array(generated, np.int32),
     }
     return Recording(stages, float((top[:, 1] - top[:, 0]).min()), generated == with_half)
 
 
-def check_counts(
-    golden: GoldenModel, case: CaseSpecification, inputs: dict[str, torch.Tensor], counts: list[int]
-) -> None:
-    """The processor's own count of visual tokens must agree with the model's."""
-    side, patch = (golden.specification.vision[key] for key in ("image_size", "patch_size"))
-    expected = [(side // patch) ** 2] * len(case.pictures)
-    if golden.specification.next_model:
-        processor = LlavaNextProcessor.__new__(LlavaNextProcessor)
-        processor.image_processor, processor.patch_size = golden.pictures, patch
-        processor.num_additional_image_tokens = 0
-        sizes = inputs["image_sizes"].tolist()
-        expected = [processor._get_number_of_features(h, w, side, side) for h, w in sizes]
-    if counts != expected:
-        raise AssertionError(f"{case.name}: {counts} visual tokens, the processor says {expected}")
-
-
-def prompt_tokens(golden: GoldenModel, case: CaseSpecification, counts: list[int]) -> list[int]:
-    """Token ids with each text chunk tokenised on its own and a marker row per visual token."""
-    tokens = [] if golden.begin is None else [golden.begin]
-    for index, chunk in enumerate(case.prompt.split(MARKER)):
-        tokens += [VISUAL_ROW] * counts[index - 1] if index else []
-        tokens += golden.encode(chunk) if chunk else []
-    return tokens
-
-
 @torch.no_grad()
 def generate(
-    golden: GoldenModel, tokens: list[int], inputs: dict[str, torch.Tensor], cache: DynamicCache
+    golden: GoldenModel, sight: Sight, cache: DynamicCache
 ) -> tuple[np.ndarray, list[int]]:
     """Logits [steps, vocabulary] and tokens of a greedy answer that ignores end tokens."""
-    ids = torch.tensor([[golden.image_token if token == VISUAL_ROW else token for token in tokens]])
-    output = golden.model(input_ids=ids, past_key_values=cache, use_cache=True, **inputs)
+    ids = torch.tensor([[golden.image_token if token == VISUAL_ROW else token for token in sight.tokens]])
+    output = golden.model(input_ids=ids, past_key_values=cache, use_cache=True, **sight.inputs)
     logits, generated = [], []
     for _ in range(STEPS):
         logits.append(output.logits[0, -1])
@@ -130,10 +85,11 @@ def write_recording(
     stages = dict(recording.stages)
     if not complete:
         stages["logits"] = stages["logits"][:1]
-        del stages["pixels"], stages["features"]
+        stages = {name: values for name, values in stages.items() if name not in LONG_STAGES}
     description: dict[str, Any] = {
         "pictures": [f"{name}.png" for name in case.pictures],
         "layout": case.layout,
+        **case.settings,
         "prompt": case.prompt,
         "visualTokens": int((stages["tokens"] == VISUAL_ROW).sum()),
         "rows": len(stages["tokens"]),

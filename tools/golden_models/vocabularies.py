@@ -84,17 +84,16 @@ def write_sentencepiece(folder: Path, added: tuple[str, ...], as_json: bool) -> 
 
 
 def write_byte_level(
-    folder: Path, pre: str, special: tuple[str, ...], begin: str | None, end: str
+    folder: Path,
+    pre: str,
+    special: tuple[str, ...],
+    begin: str | None,
+    end: str,
+    chat_template: str | None = None,
 ) -> Encoder:
     """Writes a byte-level BPE tokenizer.json that splits words as the named pre-tokenizer does."""
-    pattern = next(text for text, name in SPLIT_PATTERNS.items() if name == pre)
     tokenizer = Tokenizer(models.BPE(ignore_merges=pre == "llama-bpe"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(splitter(pre))
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
@@ -102,7 +101,9 @@ def write_byte_level(
         initial_alphabet=sorted(alphabet),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(TRAINING_TEXT.splitlines(), trainer)
+    # SmolLM's vocabulary has a token of two line ends, which stand in its prompts.
+    ends = ["\n\n"] * 50 if pre == "smollm" else []
+    tokenizer.train_from_iterator(TRAINING_TEXT.splitlines() + ends, trainer)
     tokenizer.add_special_tokens(
         [AddedToken(text, special=True, normalized=False) for text in special]
     )
@@ -112,5 +113,23 @@ def write_byte_level(
         )
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {"eos_token": end, "bos_token": begin} if begin else {"eos_token": end}
+    if pre == "smollm":  # which never begins with its beginning-of-sequence token by itself
+        settings |= {"bos_token": "<|im_start|>", "pad_token": "<|im_end|>"}
+    if chat_template:
+        settings["chat_template"] = chat_template
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def splitter(pre: str) -> list[pre_tokenizers.PreTokenizer]:
+    """The steps that split words as the named pre-tokenizer does."""
+    if pre == "smollm":
+        return [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    pattern = next(text for text, name in SPLIT_PATTERNS.items() if name == pre)
+    return [
+        pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]

@@ -55,8 +55,9 @@ def from_checkpoint(
     shape: tuple[int, ...],
     kind: Type,
     transform: Callable[[np.ndarray], np.ndarray] | None = None,
+    stored_shape: tuple[int, ...] | None = None,
 ) -> OutputTensor:
-    """The output tensor for a checkpoint's tensor of the given shape."""
+    """The output tensor for a checkpoint's tensor of the given shape, which a transform may change."""
     found = checkpoint.shape(source)
     if found != shape:
         raise ConversionError(
@@ -67,4 +68,4 @@ def from_checkpoint(
         values = checkpoint.tensor(source)
         return encode(transform(values) if transform else values, kind, name)
 
-    return OutputTensor(name, shape, kind, stored_bytes)
+    return OutputTensor(name, stored_shape or shape, kind, stored_bytes)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layouts in which LLaVAs are published, brought into transformers' form.
+"""The layouts in which models are published, brought into transformers' form.
 
-* `llava-hf`: one folder, as transformers' LlavaForConditionalGeneration saves it.
+* transformers': one folder, as the class of its family saves it.
 * The original LLaVA's: the text model's folder, with the projector's tensors among its own. The vision tower
   is a model of its own, or among the tensors too.
 * XTuner's: the text model's folder, with the folders `visual_encoder` and `projector` in it.
@@ -15,26 +15,9 @@ from typing import Any
 from .checkpoint import Checkpoint, Rename, Source
 from .configuration import ARCHITECTURES, LLAVA_VISION_DEFAULTS
 from .errors import ConversionError
+from .families import FAMILIES, Prefixes
 from .folder import ModelFolder
 
-# transformers has had two naming schemes for the parts of LLaVA.
-TRANSFORMERS_PREFIXES = (
-    ("model.language_model.lm_head.", "text.lm_head."),
-    ("model.language_model.model.", "text."),
-    ("model.language_model.", "text."),
-    ("language_model.lm_head.", "text.lm_head."),
-    ("language_model.model.", "text."),
-    ("language_model.", "text."),
-    ("lm_head.", "text.lm_head."),
-    ("model.vision_tower.vision_model.", "vision."),
-    ("model.vision_tower.", "vision."),
-    ("vision_tower.vision_model.", "vision."),
-    ("vision_tower.", "vision."),
-    ("model.multi_modal_projector.", "projector."),
-    ("multi_modal_projector.", "projector."),
-    ("model.image_newline", "image_newline"),
-    ("image_newline", "image_newline"),
-)
 ORIGINAL_PREFIXES = (
     ("model.mm_projector.0.", "projector.linear_1."),
     ("model.mm_projector.2.", "projector.linear_2."),
@@ -67,9 +50,9 @@ def open_model(folder: Path, tower: Path | None = None) -> Checkpoint:
     main = ModelFolder(folder)
     config = main.json("config.json")
     architecture = (config.get("architectures") or ["none"])[0]
-    if architecture in ARCHITECTURES:
+    if architecture in FAMILIES:
         refuse_tower(tower, "has its vision tower in itself")
-        source = Source(main, renaming(TRANSFORMERS_PREFIXES, keep=True))
+        source = Source(main, renaming(FAMILIES[architecture].prefixes, keep=True))
         return Checkpoint(main, config, [source], picture_settings(main))
     if (folder / "visual_encoder").is_dir() and (folder / "projector").is_dir():
         refuse_tower(tower, "has its vision tower in visual_encoder")
@@ -78,7 +61,7 @@ def open_model(folder: Path, tower: Path | None = None) -> Checkpoint:
         return original_model(main, config, tower)
     raise ConversionError(
         f"{folder / 'config.json'}: architecture {architecture} is not supported, only "
-        f"{' and '.join(ARCHITECTURES)}, the original LLaVA (with mm_vision_tower) and XTuner's "
+        f"{', '.join(FAMILIES)}, the original LLaVA (with mm_vision_tower) and XTuner's "
         "(with the folders visual_encoder and projector)"
     )
 
@@ -98,7 +81,7 @@ def refuse_tower(tower: Path | None, reason: str) -> None:
         raise ConversionError(f"--vision-tower {tower}: this model {reason}")
 
 
-def renaming(prefixes: tuple[tuple[str, str], ...], keep: bool = False) -> Rename:
+def renaming(prefixes: Prefixes, keep: bool = False) -> Rename:
     """Replaces the first of the prefixes that a name has; other names are kept or left out."""
 
     def rename(name: str) -> str | None:

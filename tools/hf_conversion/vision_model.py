@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mmproj GGUF: CLIP vision tower, projector and newline embedding, with the published names."""
+"""The mmproj GGUF of LLaVA: CLIP vision tower, projector and newline embedding, with the published names."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import gguf
 from gguf import GGMLQuantizationType as Type
@@ -13,9 +12,10 @@ from gguf_mixtures import MIXTURES
 from gguf_output import OutputTensor
 
 from .checkpoint import Checkpoint
-from .configuration import TextConfig, VisionConfig
+from .configuration import TextConfig, VisionConfig, vision_config
 from .encoding import from_checkpoint, storable
 from .errors import ConversionError
+from .mmproj import Mmproj, three_floats
 
 # Readers assume that a file of 24 blocks without feature_layer kept the unused last block.
 LEGACY_DEPTH = 24
@@ -32,6 +32,14 @@ BLOCK_NAMES = (
     ("mlp.fc1", "ffn_down"),
     ("mlp.fc2", "ffn_up"),
 )
+
+
+def llava_mmproj(checkpoint: Checkpoint, text: TextConfig, name: str, kind: Type) -> Mmproj:
+    """The mmproj of LLaVA-1.5 or LLaVA-NeXT."""
+    next_model = checkpoint.config["architectures"][0].startswith("LlavaNext")
+    vision = vision_config(checkpoint.config)
+    writer = vision_writer(checkpoint, vision, name, kind, next_model)
+    return writer, vision_tensors(checkpoint, vision, text, kind, next_model)
 
 
 def vision_writer(
@@ -70,13 +78,6 @@ def vision_writer(
         writer.add_string("clip.vision.mm_patch_merge_type", "spatial_unpad")
         writer.add_array("clip.vision.image_grid_pinpoints", pinpoints(checkpoint, config))
     return writer
-
-
-def three_floats(settings: dict[str, Any], key: str) -> list[float]:
-    values = settings.get(key)
-    if not isinstance(values, list) or len(values) != 3:
-        raise ConversionError(f"preprocessor_config.json: {key} is {values!r}, expected 3 numbers")
-    return [float(value) for value in values]
 
 
 def pinpoints(checkpoint: Checkpoint, config: VisionConfig) -> list[int]:

@@ -23,7 +23,7 @@ SPLIT_PATTERNS = {
     f"{CASED_CONTRACTIONS}|{WORDS}|\\p{{N}}|{REST}": "qwen2",
 }
 # Whether models with each pre-tokenizer begin with a beginning-of-sequence token by default.
-ADDS_BEGIN = {"llama-bpe": True, "qwen2": False, "gpt-2": False}
+ADDS_BEGIN = {"llama-bpe": True, "qwen2": False, "smollm": False, "gpt-2": False}
 
 
 @dataclass
@@ -114,6 +114,9 @@ def pre_tokenizer_name(definition: dict[str, Any]) -> str:
     if kinds[-1] == "ByteLevel" and not last.get("add_prefix_space", False):
         if kinds == ["ByteLevel"] and last.get("use_regex", True):
             return "gpt-2"
+        digits_alone = kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits")
+        if digits_alone and last.get("use_regex", True):
+            return "smollm"
         if kinds == ["Split", "ByteLevel"] and not last.get("use_regex", True):
             pattern = (steps[0].get("pattern") or {}).get("Regex")
             if pattern in SPLIT_PATTERNS and steps[0].get("behavior") == "Isolated":
