@@ -50,15 +50,18 @@ struct AnswerReport {
             "visual_tokens": .integer(selection.unprunedRowCount),
             "kept_tokens": .integer(selection.keptRows.count),
         ]
-        if drawsMap { picture["tiles"] = .array(tiles(size, selection.keptPatches)) }
+        if drawsMap { picture["tiles"] = .array(tiles(size, selection)) }
         return picture
     }
 
     /// The grids of the picture's candidates, each with the cells that were kept.
-    private func tiles(_ size: PixelSize, _ kept: [Int]) -> [JSONValue] {
-        guard let regions = try? model.llava.model.pictureEncoder.regions(of: size) else {
-            return []
-        }
+    private func tiles(_ size: PixelSize, _ selection: PictureSelection) -> [JSONValue] {
+        // A picture may have been seen in less detail, beside others.
+        let regions = [1, 2].lazy.compactMap { count in
+            try? model.llava.model.pictureEncoder(crop: false, pictures: count).regions(of: size)
+        }.first { $0.count == selection.candidateCount }
+        guard let regions else { return [] }
+        let kept = selection.keptPatches
         var first = 0
         return regions.candidateGrids.map { grid in
             defer { first += grid.count }
