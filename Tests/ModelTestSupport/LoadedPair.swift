@@ -77,7 +77,7 @@ extension LLaVAModel {
         let buffer = try SampleBuffer<Float>(count: pixels.count, name: "a tile")
         _ = buffer.numbers.initialize(from: pixels)
         return try pictureEncoder.encoding(
-            of: TileBatch(plan: tiles.plan, side: tiles.side, pixels: Samples(buffer)),
+            of: TileBatch(plan: tiles.plan, size: tiles.size, pixels: Samples(buffer)),
             needs: [.features], key: nil
         ).finish(cancellation)
     }

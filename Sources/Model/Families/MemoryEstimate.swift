@@ -37,27 +37,27 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// - Parameters:
     ///   - projector: the mmproj file, where pictures are looked at.
     ///   - context: nil for what a model takes by default.
-    ///   - mostTiles: the most tiles that a picture is cut into; nil for as many as the model was trained on.
+    ///   - limits: how much of a picture the model sees at most.
     ///   - keptTokens: visual tokens of each picture that stay when they are pruned; nil for all.
     ///   - promptRowsPerBatch: most rows of prompts in a batch, to which every sequence adds a token.
     /// - Throws: `ModelError`.
     public init(
         text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
         visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
-        mostTiles: Int? = nil, keptTokens: Int?, sequences: Int, format: CacheFormat,
+        limits: VisionLimits = VisionLimits(), keptTokens: Int?, sequences: Int, format: CacheFormat,
         promptRowsPerBatch: Int
     ) throws(ModelError) {
         let config = try text.decoderConfig()
         let family = try projector?.family()
         let pictures =
-            try family?.tiling(TilingOptions(mostTiles: mostTiles), MarkerTokens(text)).largestPlans
+            try family?.tiling(TilingOptions(limits), MarkerTokens(text)).largestPlans
             ?? []
         let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
-            pictureBytes: family?.vision.activationBytes ?? 0,
+            pictureBytes: pictures.reduce(0) { max($0, family?.activationBytes($1) ?? 0) },
             weights: WeightMemory(
-                text: text, projector: projector, visionBlocks: family?.vision.blockCount ?? 0,
+                text: text, projector: projector, visionBlocks: family?.blockCount ?? 0,
                 activationMode: activationMode, visionPrecision: visionPrecision,
                 floatEncoding: floatEncoding),
             context: context

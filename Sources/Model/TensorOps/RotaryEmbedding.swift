@@ -45,6 +45,17 @@ public struct RotaryEmbedding: Sendable {
         }
     }
 
+    /// The angles of a vision tower's patches: half of a head is turned by the row, the other by the column, each with
+    /// the angles `place · base^(−4i/headWidth)`.
+    public init(gridOfHeadWidth headWidth: Int, base: Float) {
+        precondition(headWidth % 4 == 0)
+        let count = headWidth / 4
+        let ofAxis = (0..<count).map { Float(1 / pow(Double(base), Double(4 * $0) / Double(headWidth))) }
+        (pairing, magnitude, frequencies) = (.halves, 1, ofAxis + ofAxis)
+        axes =
+            Array(repeating: .row, count: count) + Array(repeating: .column, count: count)
+    }
+
     /// The cosines and sines of some positions.
     public struct Angles {
         /// One row for each position, a number for each frequency.
