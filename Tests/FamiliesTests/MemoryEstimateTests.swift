@@ -30,9 +30,9 @@ import Testing
 
     private let weights = WeightMemory(packedBytes: 3_000_000_000, mappedBytes: 1_000_000_000)
 
-    private func vision(_ model: TinyModel) throws -> CLIPConfig {
+    private func vision(_ model: TinyModel) throws -> VisionConfig {
         let metadata = try model.projectorMetadata().metadata()
-        return try CLIPConfig(metadata, storedBlocks: 23, projectorLayers: [0, 2])
+        return try VisionConfig(metadata, stored: VisionConfig.Stored(blocks: 23))
     }
 
     private func estimate(

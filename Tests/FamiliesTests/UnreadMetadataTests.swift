@@ -157,7 +157,8 @@ import Testing
             let model = try pair.changed {
                 $0.projector["clip.vision.image_aspect_ratio"] = ratio.map { .string($0) }
             }.load()
-            return (try model.pictureEncoder as? CLIPEncoder)?.tiles.layout
+            let tiling = (try model.pictureEncoder as? TiledEncoder)?.tiling
+            return (tiling as? LLaVATiles)?.layout
         }
         #expect(try base(nil) == .padToSquare && base("pad") == .padToSquare)
         #expect(try base("square") == .centerCrop)

@@ -13,7 +13,9 @@ import Weights
 @Suite struct BatchGeneratorTests {
     private let loaded: LoadedModel
 
-    init() throws { loaded = try LoadedModel(TinyPair(), context: 120) }
+    init() throws { self.init(try LoadedModel(TinyPair(), context: 120)) }
+
+    private init(_ loaded: LoadedModel) { self.loaded = loaded }
 
     /// Prompts of many lengths about no picture, one or two, each with its own way to end.
     private func request(_ id: Int, prefix: Int = 20) -> BatchGenerator.Request {
@@ -85,11 +87,21 @@ import Weights
         #expect(ended.count == requests.count)
     }
 
+    @Test func answersOfSmolVLMAreThoseOfEachAlone() throws {
+        var model = TinyModel()
+        model.family = .smolVLM
+        let tests = BatchGeneratorTests(try LoadedModel(TinyPair(model), context: 200))
+        for parallel in [1, 3, 8] {
+            try tests.answersAreThoseOfEachAlone(parallel: parallel, prefix: 20)
+        }
+    }
+
     @Test(arguments: 1...8, [3, 20])
     func answersAreThoseOfEachAlone(parallel: Int, prefix: Int) throws {
         var random = SeededGenerator(seed: UInt64(parallel))
         let requests = (0..<24).map { request($0, prefix: prefix) }.shuffled(using: &random)
-        let generator = try generator(parallel: parallel, rows: 120 * parallel + 40)
+        let generator = try generator(
+            parallel: parallel, rows: loaded.model.context * parallel + 40)
         let outcomes = try run(requests, generator)
         #expect(outcomes.count == requests.count)
         for request in requests {

@@ -5,7 +5,6 @@ import GGUF
 import Imaging
 import KernelInterface
 import Kernels
-import Pictures
 import TensorOps
 import TestSupport
 import Testing
@@ -13,6 +12,7 @@ import Tokenization
 import WorkerPool
 
 @testable import Generation
+@testable import Pictures
 @testable import Weights
 
 /// A golden case's model, ready to answer.
@@ -42,30 +42,42 @@ struct LoadedModel {
     }
 
     func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
-        let encoder = try model.pictureEncoder(crop: golden.facts().layout == "crop")
+        let facts = try golden.facts()
+        var encoder = try model.pictureEncoder(crop: facts.layout == "crop")
+        if let tiled = encoder as? TiledEncoder, let edge = facts.longestEdge {
+            let tiles = try #require(tiled.tiling as? Idefics3Tiles)
+            encoder = tiled.cutting(tiles.with(tilesPerSide: edge / tiles.tileSide))
+        }
         return try golden.picturePaths().map {
-            try encoder.tiles(of: PictureDecoder.load(path: $0))
+            try encoder.tiles(
+                of: PictureDecoder.load(path: $0, transparency: encoder.transparency))
         }
     }
 
-    /// The prompt that was recorded: runs of −1 stand for pictures, in their order.
+    /// The prompt that was recorded: −1 and the tokens of their own stand for pictures, in their order.
     func prompt(_ golden: GoldenCase, _ tiles: [TileBatch]) throws -> [PromptPiece] {
         let tokens = try #require(try golden.stage("tokens")).int32s
         var pieces: [PromptPiece] = []
         var next = 0
         var picture = 0
         while next < tokens.count {
-            if tokens[next] == PromptLayout.visualToken {
+            if picture < tiles.count, tokens[next...].starts(with: rows(of: tiles[picture].plan)) {
                 pieces.append(.picture(picture))
                 next += tiles[picture].plan.rows.count
                 picture += 1
+            } else if case .tokens(let before) = pieces.last {
+                pieces[pieces.count - 1] = .tokens(before + [tokens[next]])
+                next += 1
             } else {
-                let end = tokens[next...].firstIndex(of: PromptLayout.visualToken) ?? tokens.count
-                pieces.append(.tokens(Array(tokens[next..<end])))
-                next = end
+                pieces.append(.tokens([tokens[next]]))
+                next += 1
             }
         }
         return pieces
+    }
+
+    private func rows(of plan: PicturePlan) -> [TokenID] {
+        PromptLayout.Picture(plan, rows: Array(plan.rows.indices)).tokens
     }
 }
 
@@ -107,6 +119,16 @@ struct LoadedModel {
         #expect(recorder.generated == (try golden.stage("generated"))?.int32s)
         #expect(answer.tokens == recorder.generated)
         #expect(answer.stopReason == .length)
+    }
+
+    /// How much attention patches get where no class token gives any.
+    @Test(arguments: GoldenCase.all)
+    func receivedAttentionEqualsTransformers(golden: GoldenCase) throws {
+        guard let expected = try golden.stage("received")?.floats else { return }
+        let loaded = try LoadedModel(golden)
+        let picture = try loaded.model.pictureEncoder.encode(
+            loaded.tiles(golden)[0], needs: [.attention])
+        #expect(relativeError(try #require(picture.attention), expected) <= 1e-4)
     }
 
     @Test(arguments: GoldenCase.all)

@@ -11,8 +11,14 @@ import Tokenization
 
     private static func picture(patchesPerSide: Int) -> PromptLayout.Picture {
         let rows = patchesPerSide * patchesPerSide
-        return PromptLayout.Picture(
-            positions: (0..<rows).map { Position($0) }, positionSpan: rows)
+        return picture((0..<rows).map { Position($0) }, span: rows)
+    }
+
+    /// A picture without rows of text.
+    private static func picture(_ positions: [Position], span: Int) -> PromptLayout.Picture {
+        PromptLayout.Picture(
+            positions: positions, tokens: positions.map { _ in PromptLayout.visualToken },
+            positionSpan: span)
     }
 
     @Test func picturesTakeTheirRowsWhereTheyStand() throws {
@@ -47,11 +53,19 @@ import Tokenization
     }
 
     @Test func prunedPicturesLeaveGapsInThePositions() throws {
-        let pruned = PromptLayout.Picture(positions: [1, 3], positionSpan: 4)
+        let pruned = Self.picture([1, 3], span: 4)
         let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6, 7])], [pruned])
         #expect(prompt.tokens == [1, -1, -1, 6, 7])
         #expect(prompt.originalPositions == [0, 2, 4, 5, 6])
         #expect(prompt.originalPositionCount == 7)
+    }
+
+    @Test func aPicturesOwnTextIsText() throws {
+        let marked = PromptLayout.Picture(
+            positions: [0, 1, 2], tokens: [9, -1, 9], positionSpan: 3)
+        let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6])], [marked])
+        #expect(prompt.tokens == [1, 9, -1, 9, 6])
+        #expect(prompt.pictureRows == [1..<4])
     }
 
     /// A grid takes as many positions as its longer side is long, wherever it stands.
@@ -59,7 +73,7 @@ import Tokenization
         let cells = (0..<2).flatMap { row in
             (0..<3).map { Position(time: 0, row: row, column: $0) }
         }
-        let grid = PromptLayout.Picture(positions: cells, positionSpan: 3)
+        let grid = Self.picture(cells, span: 3)
         let prompt = try PromptLayout([.tokens([1, 5]), .picture(0), .tokens([6])], [grid])
         #expect(prompt.originalPositions[2] == 2)
         #expect(prompt.originalPositions[7] == Position(time: 2, row: 3, column: 4))

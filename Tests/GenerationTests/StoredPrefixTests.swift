@@ -59,7 +59,7 @@ import Tokenization
     }
 
     /// Golden prompts, with a longer text before them.
-    @Test(arguments: GoldenCase.all, CacheFormat.allCases)
+    @Test(arguments: GoldenCase.all.filter { $0.name != "text" }, CacheFormat.allCases)
     func goldenModelsGiveTheSameLogits(golden: GoldenCase, format: CacheFormat) throws {
         let plain = try LoadedModel(golden)
         let headWidth = plain.model.decoder.config.attention.headWidth
@@ -69,7 +69,9 @@ import Tokenization
         let prompt = [.tokens(start)] + (try plain.prompt(golden, tiles))
         let expected = try answer(plain, prompt, tiles, format)
         #expect(expected.answer.statistics.storedRows == 0)
-        let text = expected.recorder.tokens.prefix { $0 != PromptLayout.visualToken }
+        let text = prompt.prefix { if case .tokens = $0 { true } else { false } }.flatMap { piece in
+            if case .tokens(let tokens) = piece { tokens } else { [TokenID]() }
+        }
         for storedRows in [0, text.count] {
             // A newly loaded model stands for a new start of the program.
             let loaded = try LoadedModel(golden, packing: packing)

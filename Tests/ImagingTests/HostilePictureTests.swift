@@ -112,7 +112,7 @@ import Testing
                 let lying = try HostilePictureTests().lyingPNG(width: 12_000, height: 12_000)
                 let picture = Picture(
                     width: 4000, height: 1000, pixels: Array(repeating: 9, count: 12_000_000))
-                let tiles = try CLIPTiles(
+                let tiles = try LLaVATiles(
                     tileSide: 4096, patchSide: 64, mean: [0, 0, 0], deviation: [1, 1, 1],
                     layout: .padToSquare)
                 let regions = tiles.regions(of: picture.size)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import GGUF
 import ModelTestSupport
 import TensorOps
 import TestSupport
@@ -9,7 +10,7 @@ import Testing
 @testable import Weights
 
 /// The projectors against their definitions in double precision.
-@Suite struct CLIPProjectorTests {
+@Suite struct LLaVAProjectorTests {
     private let pair = TinyPair()
     private let rows = gaussians("features", 5 * 16, 1)
 
@@ -17,8 +18,12 @@ import Testing
         try encoder(pair).projector.project(Activations(rows, width: 16)).array
     }
 
-    private func encoder(_ pair: TinyPair) throws -> CLIPEncoder {
-        try #require(pair.load().pictureEncoder as? CLIPEncoder)
+    private func encoder(_ pair: TinyPair) throws -> TiledEncoder {
+        try #require(pair.load().pictureEncoder as? TiledEncoder)
+    }
+
+    private func kind(_ pair: TinyPair) throws -> LLaVAProjectorKind {
+        try pair.withPaths { _, projector in try LLaVAProjectorKind(GGUFFile(path: projector)) }
     }
 
     /// `W x + b` of each row.
@@ -77,7 +82,7 @@ import Testing
             $0.projector[tensor: "mm.2.weight"] = nil
             $0.projector[tensor: "mm.2.bias"] = nil
         }
-        #expect(try encoder(linearPair).tower.config.projector == .linear)
+        #expect(try kind(linearPair) == .linear)
         let expected = linear(pair.projector, "mm.0", input).map { Float($0) }
         #expect(relativeError(try project(linearPair), expected) < 1e-6)
     }
@@ -99,7 +104,7 @@ import Testing
     @Test(arguments: ["mlp", "mlp_norm"])
     func mlpNormIsTwoNormedLayers(name: String) throws {
         let pair = normed(name)
-        #expect(try encoder(pair).tower.config.projector == .mlpNorm)
+        #expect(try kind(pair) == .mlpNorm)
         let hidden = gelu(
             norm(pair.projector, "mm.1", linear(pair.projector, "mm.0", input)))
         let expected = norm(pair.projector, "mm.4", linear(pair.projector, "mm.3", hidden))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Pictures
 
-@Suite struct CLIPTilesTests {
+@Suite struct LLaVATilesTests {
     static let names = PictureFixtures.names(in: "tiles")
         .map { $0.replacing(".npy", with: "") }
 
@@ -35,8 +35,8 @@ import Testing
         #expect(Self.names.count == 33)
     }
 
-    static func tiles(side: Int, layout: TileLayout) throws -> CLIPTiles {
-        try CLIPTiles(
+    static func tiles(side: Int, layout: TileLayout) throws -> LLaVATiles {
+        try LLaVATiles(
             tileSide: side, patchSide: 14, mean: [0.48145466, 0.4578275, 0.40821073],
             deviation: [0.26862954, 0.26130258, 0.27577711], layout: layout)
     }
@@ -59,7 +59,7 @@ import Testing
     @Test(arguments: [(0, 14), (-336, 14), (336, 0), (336, 337), (1 << 40, 14)])
     func refusesImpossibleSides(tile: Int, patch: Int) {
         #expect(throws: ImagingError.self) {
-            try CLIPTiles(
+            try LLaVATiles(
                 tileSide: tile, patchSide: patch, mean: Self.half, deviation: Self.half,
                 layout: .padToSquare)
         }
@@ -68,7 +68,7 @@ import Testing
     @Test(arguments: [[], [0.5, 0.5], [0.5, 0.5, .nan], [0.5, 0.5, 1.01], [-0.1, 0.5, 0.5]])
     func refusesImpossibleMeans(mean: [Float]) {
         #expect(throws: ImagingError.self) {
-            try CLIPTiles(
+            try LLaVATiles(
                 tileSide: 336, patchSide: 14, mean: mean, deviation: Self.half,
                 layout: .padToSquare)
         }
@@ -77,7 +77,7 @@ import Testing
     @Test(arguments: [[], [0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, -1], [0.5, .infinity, 0.5]])
     func refusesImpossibleDeviations(deviation: [Float]) {
         #expect(throws: ImagingError.self) {
-            try CLIPTiles(
+            try LLaVATiles(
                 tileSide: 336, patchSide: 14, mean: Self.half, deviation: deviation,
                 layout: .padToSquare)
         }

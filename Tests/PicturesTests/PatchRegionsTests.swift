@@ -8,8 +8,8 @@ import Testing
 /// Small tiles whose colours are unchanged.
 func smallTiles(
     _ layout: TileLayout, tileSide: Int = 28, patchSide: Int = 7
-) throws -> CLIPTiles {
-    try CLIPTiles(
+) throws -> LLaVATiles {
+    try LLaVATiles(
         tileSide: tileSide, patchSide: patchSide, mean: [0.5, 0.5, 0.5], deviation: [1, 1, 1],
         layout: layout)
 }
@@ -32,7 +32,7 @@ func smallTiles(
     }
 
     private func regions(
-        _ width: Int, _ height: Int, _ tiling: CLIPTiles
+        _ width: Int, _ height: Int, _ tiling: LLaVATiles
     ) -> PatchRegions {
         tiling.regions(of: PixelSize(width: width, height: height))
     }

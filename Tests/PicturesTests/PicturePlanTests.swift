@@ -46,7 +46,7 @@ import TokenPruning
     private func pack(_ geometry: TileGeometry) -> Activations {
         EncodedPicture(
             plan: geometry.plan, embeddings: projected(geometry), features: nil,
-            classAttention: nil, newline: Self.newline, key: nil, seconds: 0
+            attention: nil, newline: Self.newline, key: nil, seconds: 0
         ).rows(Array(geometry.plan.rows.indices))
     }
 

@@ -10,8 +10,8 @@ import Testing
     static let pinpoints = [(672, 336), (336, 672), (672, 672), (336, 1008), (1008, 336)]
         .map { PixelSize(width: $0.0, height: $0.1) }
 
-    static func tiles(_ layout: TileLayout) throws -> CLIPTiles {
-        try CLIPTiles(
+    static func tiles(_ layout: TileLayout) throws -> LLaVATiles {
+        try LLaVATiles(
             tileSide: 336, patchSide: 14, mean: [0.48145466, 0.4578275, 0.40821073],
             deviation: [0.26862954, 0.26130258, 0.27577711], layout: layout)
     }

@@ -9,7 +9,7 @@ import Testing
 @testable import Weights
 
 /// Differences between published mmproj files.
-@Suite struct CLIPConfigTests {
+@Suite struct VisionConfigTests {
     private let pair = TinyPair()
 
     /// The pair after one value of `clip.…` is replaced, or removed by nil.
@@ -17,8 +17,8 @@ import Testing
         pair.changed { $0.projector["clip.\(key)"] = value }
     }
 
-    private func config(_ model: LLaVAModel) throws -> CLIPConfig {
-        try #require(model.pictureEncoder as? CLIPEncoder).tower.config
+    private func config(_ model: LLaVAModel) throws -> VisionConfig {
+        try #require(model.pictureEncoder as? TiledEncoder).tower.config
     }
 
     private func features(_ changed: TinyPair) throws -> [Float] { try changed.load().features() }
@@ -30,7 +30,7 @@ import Testing
         #expect(config.width == 16 && config.feedForwardWidth == 24 && config.attention.heads == 2)
         #expect(config.featureLayers == [3] && config.blockCount == 3)
         #expect(config.activation == .quickGELU && config.epsilon == 1e-5)
-        #expect(config.projector == .mlp)
+        #expect(config.hasClassToken && config.hasPreNorm && !config.hasPostNorm)
         #expect(model.warnings.isEmpty)
     }
 

@@ -57,7 +57,7 @@ import WorkerPool
                 text: GGUFFile(path: golden.textPath),
                 projector: GGUFFile(path: golden.projectorPath), ops: operations(mode),
                 visionPrecision: precision)
-            let side = try #require(model.pictureEncoder as? CLIPEncoder).tiles.tileSide
+            let side = try #require(model.pictureEncoder as? TiledEncoder).tower.config.tileSide
             return try #require(model.encoded(Array(pixels[..<(3 * side * side)])).features)
         }
         let float = try features(.float)

@@ -7,8 +7,10 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
     public struct Facts: Codable, Sendable {
         /// File names below `models/pictures`.
         public let pictures: [String]
-        /// `pad`, `crop` or `anyres`.
+        /// `pad`, `crop`, `anyres` or `idefics3`.
         public let layout: String
+        /// Pixels of a picture's longer side, where the layout resizes to some.
+        public let longestEdge: Int?
         /// The exact prompt, with `<image>` where a picture stands.
         public let prompt: String
         /// The model's context in rows, which decides between a longrope model's factors.

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
-/// A complete LLaVA with random weights, small enough to build in a test.
+/// A complete LLaVA or SmolVLM with random weights, small enough to build in a test.
 ///
 /// A tensor's numbers depend only on its name, so models that differ in one property share all other numbers.
 public struct TinyModel: Sendable {
+    /// How pictures enter the model.
+    public enum Family: Sendable {
+        /// CLIP's tower, and LLaVA's projector.
+        case llava
+        /// SigLIP's tower, one matrix on blocks of 2 × 2 patches, and up to 2 × 2 tiles between markers.
+        case smolVLM
+    }
+
+    /// How pictures enter the model.
+    public var family = Family.llava
     /// `llama`, `phi3`, or one of the Qwens.
     public var architecture = "llama"
     /// Numbers per token.
@@ -53,6 +63,18 @@ public struct TinyModel: Sendable {
         self.projectorFormat = projectorFormat
     }
 
+    /// Tokens of the vocabulary.
+    public var vocabularySize: Int { TinyVocabulary.pieces.count + markers.count }
+
+    private var markers: [String] {
+        switch family {
+        case .llava: []
+        case .smolVLM:
+            ["<fake_token_around_image>", "<global-img>"]
+                + ["1_col_1", "1_col_2", "2_col_1", "2_col_2"].map { "<row_\($0)>" }
+        }
+    }
+
     private var headWidth: Int { storedHeadWidth ?? width / heads }
     private var queryWidth: Int { heads * headWidth }
     private var keyWidth: Int { keyValueHeads * headWidth }
@@ -83,14 +105,14 @@ public struct TinyModel: Sendable {
         }
         if architecture.hasSuffix("vl") { set("rope.dimension_sections", .int32s(sections)) }
         if addendLayers > 0 { set("n_deepstack_layers", .uint32(UInt32(addendLayers))) }
-        TinyVocabulary.write(to: &file)
+        TinyVocabulary.write(to: &file, markers: markers)
         return file
     }
 
     /// The text model's file.
     public func text() -> TinyFile {
         var file = textMetadata()
-        let vocabulary = TinyVocabulary.pieces.count
+        let vocabulary = vocabularySize
         file.addMatrix("token_embd", width, vocabulary, textFormat)
         for layer in 0..<layers { addLayer("blk.\(layer)", to: &file) }
         file.addNorm("output_norm", width)
@@ -127,8 +149,6 @@ public struct TinyModel: Sendable {
         var file = TinyFile()
         file["general.architecture"] = .string("clip")
         file["clip.has_vision_encoder"] = .bool(true)
-        file["clip.has_llava_projector"] = .bool(true)
-        file["clip.projector_type"] = .string("mlp")
         func set(_ key: String, _ value: GGUFWriterValue) { file["clip.vision.\(key)"] = value }
         set("image_size", .uint32(UInt32(tileSide)))
         set("patch_size", .uint32(UInt32(patchSide)))
@@ -137,23 +157,39 @@ public struct TinyModel: Sendable {
         set("attention.head_count", .uint32(UInt32(visionHeads)))
         set("block_count", .uint32(UInt32(visionBlocks)))
         if !pinpoints.isEmpty { set("image_grid_pinpoints", .int32s(pinpoints)) }
+        switch family {
+        case .llava:
+            file["clip.has_llava_projector"] = .bool(true)
+            file["clip.projector_type"] = .string("mlp")
+        case .smolVLM:
+            file["clip.use_gelu"] = .bool(true)
+            file["clip.projector_type"] = .string("idefics3")
+            set("projector.scale_factor", .uint32(2))
+            set("preproc_image_size", .uint32(UInt32(2 * tileSide)))
+        }
         return file
     }
 
     /// The vision tower's and projector's file, named as LLaVA's converter names tensors.
     public func projector() -> TinyFile {
         var file = projectorMetadata()
-        let patchesPerSide = tileSide / patchSide
-        file.addVector("v.class_embd", visionWidth)
+        let patches = (tileSide / patchSide) * (tileSide / patchSide)
         file.set(
             "v.patch_embd.weight", shape: [patchSide, patchSide, 3, visionWidth],
             floats: gaussians("v.patch_embd", patchSide * patchSide * 3 * visionWidth, 0.05))
-        file.addMatrix(
-            "v.position_embd", visionWidth, patchesPerSide * patchesPerSide + 1, projectorFormat)
-        file.addNorm("v.pre_ln", visionWidth, bias: true)
         for block in 0..<visionBlocks { addBlock("v.blk.\(block)", to: &file) }
-        addLinear("mm.0", visionWidth, width, to: &file)
-        addLinear("mm.2", width, width, to: &file)
+        switch family {
+        case .llava:
+            file.addVector("v.class_embd", visionWidth)
+            file.addMatrix("v.position_embd", visionWidth, patches + 1, projectorFormat)
+            file.addNorm("v.pre_ln", visionWidth, bias: true)
+            addLinear("mm.0", visionWidth, width, to: &file)
+            addLinear("mm.2", width, width, to: &file)
+        case .smolVLM:
+            file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
+            file.addNorm("v.post_ln", visionWidth, bias: true)
+            file.addMatrix("mm.model.fc", 4 * visionWidth, width, projectorFormat)
+        }
         if !pinpoints.isEmpty { file.addVector("model.image_newline", width) }
         return file
     }

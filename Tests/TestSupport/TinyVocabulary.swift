@@ -25,15 +25,18 @@ public enum TinyVocabulary {
     }
 
     /// Writes the vocabulary's metadata.
-    static func write(to file: inout TinyFile) {
+    ///
+    /// - Parameter markers: control tokens after the pieces.
+    static func write(to file: inout TinyFile, markers: [String]) {
+        let tokens = pieces + markers
         file["tokenizer.ggml.model"] = .string("llama")
-        file["tokenizer.ggml.tokens"] = .strings(pieces)
-        file["tokenizer.ggml.scores"] = .float32s(pieces.indices.map { -Float($0) })
+        file["tokenizer.ggml.tokens"] = .strings(tokens)
+        file["tokenizer.ggml.scores"] = .float32s(tokens.indices.map { -Float($0) })
         file["tokenizer.ggml.token_type"] = .int32s(
-            pieces.indices.map { index in
+            tokens.indices.map { index in
                 switch index {
                 case 0: 2
-                case 1, 2: 3
+                case 1, 2, pieces.count...: 3
                 case 3..<259: 6
                 default: 1
                 }

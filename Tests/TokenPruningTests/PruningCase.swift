@@ -50,7 +50,7 @@ struct PruningCase: Sendable, CustomTestStringConvertible {
         }
         input = SelectionInput(
             embeddings: try rows("embeddings"), features: try rows("features"),
-            classAttention: try NPYArray(fixture: "pruning/\(name)/attention.npy").floats,
+            attention: try NPYArray(fixture: "pruning/\(name)/attention.npy").floats,
             text: try rows("text"))
         let facts = try JSONDecoder().decode(
             Facts.self, from: Data(Fixture.bytes("pruning/\(name)/case.json")))

@@ -15,7 +15,7 @@ import TokenPruning
                 let rows = Activations([Float](repeating: 1, count: 8 * count), width: 8)
                 let input = SelectionInput(
                     embeddings: rows, features: rows,
-                    classAttention: [Float](repeating: 1, count: count),
+                    attention: [Float](repeating: 1, count: count),
                     text: rows.copy(rows: 0..<3))
                 let ops = try makeOps()
                 _ = try ops.gram(rows.copy(rows: 0..<10))

@@ -17,7 +17,7 @@ struct SelectorPropertyTests {
         }
         return SelectionInput(
             embeddings: draw(count, width), features: draw(count, 16),
-            classAttention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
+            attention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
             text: draw(textTokens, width))
     }
 
@@ -69,7 +69,7 @@ struct SelectorPropertyTests {
             features.row(7)[15] = number
             let spoiled = SelectionInput(
                 embeddings: embeddings, features: features,
-                classAttention: clean.classAttention, text: clean.text)
+                attention: clean.attention, text: clean.text)
             #expect(throws: PruningError.self, "\(selector.info.name)") {
                 try selector.select(spoiled, keep: 8, ops: ops)
             }
@@ -85,7 +85,7 @@ struct SelectorPropertyTests {
         }
         let spoiledText = SelectionInput(
             embeddings: clean.embeddings, features: clean.features,
-            classAttention: clean.classAttention, text: try spoiled(clean.text))
+            attention: clean.attention, text: try spoiled(clean.text))
         for selector in TokenSelectors.all() where selector.info.needs.contains(.text) {
             #expect(throws: PruningError.notFinite(input: "text embeddings")) {
                 try selector.select(spoiledText, keep: 8, ops: ops)
@@ -98,11 +98,11 @@ struct SelectorPropertyTests {
         let rows = Activations([Float](repeating: 0, count: 20 * 8), width: 8)
         let attention = [Float](repeating: 0, count: 20)
         let blank = SelectionInput(
-            embeddings: rows, features: rows, classAttention: attention, text: rows)
+            embeddings: rows, features: rows, attention: attention, text: rows)
         let copies = Activations([Float](repeating: 0.3, count: 20 * 8), width: 8)
         let same = SelectionInput(
             embeddings: copies, features: copies,
-            classAttention: [Float](repeating: 0.5, count: 20), text: copies)
+            attention: [Float](repeating: 0.5, count: 20), text: copies)
         for selector in TokenSelectors.all() where selector.info.isContentAware {
             for input in [blank, same] {
                 let kept = try selector.select(input, keep: 7, ops: ops).indices
@@ -122,7 +122,7 @@ struct SelectorPropertyTests {
         let reordered = SelectionInput(
             embeddings: shuffled(input.embeddings),
             features: shuffled(try #require(input.features)),
-            classAttention: order.map { input.classAttention?[$0] ?? 0 }, text: input.text)
+            attention: order.map { input.attention?[$0] ?? 0 }, text: input.text)
         for selector in TokenSelectors.all() where selector.info.ignoresOrder {
             let kept = try selector.select(input, keep: 24, ops: ops).indices
             let again = try selector.select(reordered, keep: 24, ops: ops).indices
@@ -137,7 +137,7 @@ struct SelectorPropertyTests {
             for text in [nil, empty] {
                 let silent = SelectionInput(
                     embeddings: input.embeddings, features: input.features,
-                    classAttention: input.classAttention, text: text)
+                    attention: input.attention, text: text)
                 let kept = try selector.select(silent, keep: 5, ops: ops)
                 #expect(kept.lacksQuestion == selector.info.isQuestionAware)
             }
@@ -149,7 +149,7 @@ struct SelectorPropertyTests {
         let ops = try makeOps()
         let bare = SelectionInput(embeddings: randomInput(9).embeddings)
         for selector in TokenSelectors.all() {
-            let required = [SelectionNeed.features, .classAttention]
+            let required = [SelectionNeed.features, .attention]
             guard let need = required.first(where: selector.info.needs.contains) else { continue }
             #expect(throws: PruningError.missingInput(selector: selector.info.name, need: need)) {
                 try selector.select(bare, keep: 3, ops: ops)

@@ -20,6 +20,17 @@ import TrimLLaVA
             report(result)
         }
 
+        @Test func everyMetadataValueAndTensorOfSmolVLM() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) {
+                let ordeal = try Ordeal(TinyPair(Ordeal.smolVLM))
+                try ordeal.tryEach(HostileMutation.values(of: ordeal.pair).map { [$0] })
+                try ordeal.tryEach(HostileMutation.tensors(of: ordeal.pair).map { [$0] })
+            }
+            report(result)
+        }
+
         @Test func everyTensor() async {
             let result = await #expect(
                 processExitsWith: .success, observing: [\.standardErrorContent]
@@ -117,6 +128,12 @@ import TrimLLaVA
             (model.visionWidth, model.visionBlocks, model.contextLength) = (8, 2, 200)
             model.pinpoints = [28, 56, 56, 28]
             return model
+        }()
+
+        static let smolVLM: TinyModel = {
+            var small = model
+            (small.family, small.pinpoints) = (.smolVLM, [])
+            return small
         }()
 
         let pair: TinyPair

@@ -67,7 +67,7 @@ import TrimLLaVA
         var pair = TinyPair()
         pair.projector["clip.vision.feature_layer"] = .int32s([0])
         let missing = LLaVAError.generation(
-            .pruning(.missingInput(selector: selector, need: .classAttention)))
+            .pruning(.missingInput(selector: selector, need: .attention)))
         try pair.withPaths { text, projector in
             let llava = try LLaVA(text: text, projector: projector)
             let pruning = PruningOptions(budget: .count(2), selector: selector)
@@ -85,12 +85,12 @@ import TrimLLaVA
             var request = try WrittenPrompt(raw: "a<image>", pictures: 1, llava.tokenizer).request(
                 about: [PictureSource.picture(picture("small")).engineInput(encoder)],
                 options: GenerationOptions(maxNewTokens: 1))
-            request.pictureNeeds = [.classAttention]
+            request.pictureNeeds = [.attention]
             for threads in [0, 1] {
                 let answers = try llava.answers(
                     parallel: 1, cacheRows: 64, encodingThreads: threads)
                 let error = #expect(throws: GenerationError.self) { try answers.answer(request) }
-                guard case .pruning(.missingInput(_, .classAttention)) = error else {
+                guard case .pruning(.missingInput(_, .attention)) = error else {
                     Issue.record("\(String(describing: error))")
                     return
                 }

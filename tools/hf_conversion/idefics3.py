@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gguf
 from gguf import GGMLQuantizationType as Type
 
@@ -24,7 +26,7 @@ LANCZOS = 1
 
 def idefics3_mmproj(checkpoint: Checkpoint, text: TextConfig, name: str, kind: Type) -> Mmproj:
     """The mmproj of a SmolVLM or Idefics3 folder."""
-    tower = idefics3_tower(checkpoint)
+    tower = idefics3_tower(checkpoint.config)
     side, longest = picture_sides(checkpoint)
     if side != tower.image_side:
         raise ConversionError(
@@ -48,8 +50,9 @@ def idefics3_mmproj(checkpoint: Checkpoint, text: TextConfig, name: str, kind: T
     return writer, tensors.all()
 
 
-def idefics3_tower(checkpoint: Checkpoint) -> Tower:
-    stored = checkpoint.config.get("vision_config") or {}
+def idefics3_tower(config: dict[str, Any]) -> Tower:
+    """The tower of config.json, with what it leaves out."""
+    stored = config.get("vision_config") or {}
     return siglip_tower(VISION_DEFAULTS | {key: value for key, value in stored.items() if value is not None})
 
 

@@ -106,8 +106,9 @@ class MmprojTensors:
             part: what is stored of it, where that is not the whole: its shape, and how it is cut out.
         """
         stored, transform = part or (shape, None)
-        wanted = kind or (Type.F32 if len(stored) == 1 else storable(self.kind, stored[-1]))
-        self._made.append(from_checkpoint(self.checkpoint, source, target, shape, wanted, transform, stored))
+        if kind is None:
+            kind = Type.F32 if len(stored) == 1 else storable(self.kind, stored[-1])
+        self._made.append(from_checkpoint(self.checkpoint, source, target, shape, kind, transform, stored))
         self._used.add(source)
 
     def add_linear(self, source: str, target: str, outputs: int, inputs: int, bias: bool = True) -> None:

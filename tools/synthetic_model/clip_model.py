@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mmproj GGUF of a synthetic model: CLIP tower and projector as published files have them."""
+"""The mmproj GGUF of a synthetic LLaVA: CLIP tower and projector as published files have them."""
 
 from __future__ import annotations
 
@@ -8,35 +8,23 @@ import math
 import gguf
 from gguf import GGMLQuantizationType as Type
 
-from gguf_output import OutputFile, OutputTensor
+from gguf_output import OutputTensor
 
-from .blocks import RandomWeights
+from .random_tensors import EMBEDDING_DEVIATION, RandomTensors
 from .shapes import ModelShape, VisionShape
-from .text_model import EMBEDDING_DEVIATION, NORM_SCATTER, random_tensor
 
 # CLIP's colour statistics (OpenAI's preprocessing).
 IMAGE_MEAN = [0.48145466, 0.4578275, 0.40821073]
 IMAGE_DEVIATION = [0.26862954, 0.26130258, 0.27577711]
-BIAS_DEVIATION = 0.02
-FILE_TYPES = {
-    "F16": (gguf.LlamaFileType.MOSTLY_F16, Type.F16),
-    "BF16": (gguf.LlamaFileType.MOSTLY_BF16, Type.BF16),
-    "Q8_0": (gguf.LlamaFileType.MOSTLY_Q8_0, Type.Q8_0),
-}
 # Tile grids of LLaVA-NeXT in tiles, width before height, in the order of the published files.
 GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))
 
 
-def mmproj_file(name: str, shape: ModelShape, type_name: str, seed: int) -> OutputFile:
-    """The mmproj GGUF with matrices of the named type."""
-    vision = shape.vision
-    file_type, kind = FILE_TYPES[type_name]
-    writer = gguf.GGUFWriter(None, "clip")
+def add_llava_metadata(writer: gguf.GGUFWriter, shape: ModelShape, vision: VisionShape) -> None:
+    """The metadata of tower and projector."""
     writer.add_bool("clip.has_text_encoder", False)
     writer.add_bool("clip.has_vision_encoder", True)
     writer.add_bool("clip.has_llava_projector", True)
-    writer.add_file_type(file_type)
-    writer.add_name(name)
     writer.add_string("clip.projector_type", "mlp")
     for key, value in (
         ("image_size", vision.image_side),
@@ -58,47 +46,34 @@ def mmproj_file(name: str, shape: ModelShape, type_name: str, seed: int) -> Outp
     writer.add_array("clip.vision.image_mean", IMAGE_MEAN)
     writer.add_array("clip.vision.image_std", IMAGE_DEVIATION)
     writer.add_bool("clip.use_gelu", False)
-    return OutputFile(f"{name}-mmproj-{type_name}.gguf", writer, tensors(shape, kind, seed))
 
 
-def tensors(shape: ModelShape, kind: Type, seed: int) -> list[OutputTensor]:
-    """All tensors, in file order; matrices have variance 1/fan-in as in the text model."""
-    vision, output_width = shape.vision, shape.text.width
-    weights = RandomWeights(seed)
-    made: list[OutputTensor] = []
-
-    def add(name: str, dimensions: tuple[int, ...], deviation: float, stored: Type = kind) -> None:
-        made.append(random_tensor(weights, name, dimensions, stored, deviation))
-
-    def add_linear(name: str, rows: int, columns: int, gain: float = 1.0) -> None:
-        add(f"{name}.weight", (rows, columns), gain / math.sqrt(columns))
-        add(f"{name}.bias", (rows,), BIAS_DEVIATION)
-
-    def add_norm(name: str) -> None:
-        add(f"{name}.weight", (vision.width,), NORM_SCATTER)
-        add(f"{name}.bias", (vision.width,), BIAS_DEVIATION)
-
-    patch = (vision.width, 3, vision.patch_side, vision.patch_side)
-    add("v.class_embd", (vision.width,), 1.0)
-    add("v.patch_embd.weight", patch, math.prod(patch[1:]) ** -0.5, Type.F16)
-    add("v.position_embd.weight", (vision.patches + 1, vision.width), 0.5, Type.F16)
-    add_norm("v.pre_ln")
+def llava_tensors(shape: ModelShape, vision: VisionShape, kind: Type, seed: int) -> list[OutputTensor]:
+    """All tensors, in file order."""
+    width, output_width = vision.width, shape.text.width
+    tensors = RandomTensors(kind, seed)
+    patch = (width, 3, vision.patch_side, vision.patch_side)
+    tensors.add("v.class_embd", (width,), 1.0)
+    tensors.add("v.patch_embd.weight", patch, math.prod(patch[1:]) ** -0.5, Type.F16)
+    tensors.add("v.position_embd.weight", (vision.patches + 1, width), 0.5, Type.F16)
+    tensors.add_norm("v.pre_ln", width)
     for block in range(vision.stored_blocks):
-        add_block(vision, f"v.blk.{block}", add_linear, add_norm)
-    add_linear("mm.0", output_width, vision.width)
-    add_linear("mm.2", output_width, output_width)
+        add_block(tensors, vision, f"v.blk.{block}")
+    tensors.add_linear("mm.0", output_width, width)
+    tensors.add_linear("mm.2", output_width, output_width)
     if shape.next_model:
-        add("model.image_newline", (output_width,), EMBEDDING_DEVIATION)
-    return made
+        tensors.add("model.image_newline", (output_width,), EMBEDDING_DEVIATION)
+    return tensors.made
 
 
-def add_block(vision: VisionShape, name: str, add_linear, add_norm) -> None:
+def add_block(tensors: RandomTensors, vision: VisionShape, name: str) -> None:
     """One block; published files call the first feed-forward matrix ffn_down, the second ffn_up."""
     damping = 1 / math.sqrt(2 * vision.stored_blocks)
+    width = vision.width
     for part in ("attn_k", "attn_q", "attn_v"):
-        add_linear(f"{name}.{part}", vision.width, vision.width)
-    add_linear(f"{name}.attn_out", vision.width, vision.width, damping)
-    add_norm(f"{name}.ln1")
-    add_linear(f"{name}.ffn_down", vision.feed_forward, vision.width)
-    add_linear(f"{name}.ffn_up", vision.width, vision.feed_forward, damping)
-    add_norm(f"{name}.ln2")
+        tensors.add_linear(f"{name}.{part}", width, width)
+    tensors.add_linear(f"{name}.attn_out", width, width, damping)
+    tensors.add_norm(f"{name}.ln1", width)
+    tensors.add_linear(f"{name}.ffn_down", vision.feed_forward, width)
+    tensors.add_linear(f"{name}.ffn_up", width, vision.feed_forward, damping)
+    tensors.add_norm(f"{name}.ln2", width)

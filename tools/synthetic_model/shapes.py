@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes of published LLaVA models, and a tiny one."""
+"""The shapes of published models, and a tiny one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class TextShape:
     context: int
     rope_base: float
     family: str = "Vicuna"  # the name that tells a reader the prompt template
+    pre: str | None = None  # the pre-tokenizer of a byte-level vocabulary; SentencePiece without
 
     @property
     def head_width(self) -> int:
@@ -41,13 +42,35 @@ class VisionShape:
 
 
 @dataclass(frozen=True)
+class SiglipShape:
+    """A SigLIP tower and SmolVLM's projector, whose cells are squares of `scale` × `scale` patches."""
+
+    width: int
+    feed_forward: int
+    heads: int
+    blocks: int
+    image_side: int
+    patch_side: int
+    scale: int
+    longest_edge: int  # to which pictures are scaled
+
+    @property
+    def patches(self) -> int:
+        return (self.image_side // self.patch_side) ** 2
+
+
+@dataclass(frozen=True)
 class ModelShape:
     text: TextShape
-    vision: VisionShape
+    vision: VisionShape | SiglipShape
     next_model: bool = False
 
 
 CLIP_LARGE = VisionShape(width=1024, feed_forward=4096, heads=16, stored_blocks=23)
+SMOLVLM = {"vocabulary": 49280, "family": "SmolVLM", "pre": "smollm"}
+SIGLIP_BASE = SiglipShape(768, 3072, 12, 12, image_side=512, patch_side=16, scale=4, longest_edge=2048)
+SIGLIP_SO400M = SiglipShape(1152, 4304, 16, 27, image_side=384, patch_side=14, scale=3, longest_edge=1536)
+
 
 SHAPES = {
     "llava-1.5-7b": ModelShape(
@@ -65,6 +88,15 @@ SHAPES = {
         ),
         CLIP_LARGE,
         next_model=True,
+    ),
+    "smolvlm-256m": ModelShape(
+        TextShape(576, 30, 9, 3, 1536, context=8192, rope_base=1e5, **SMOLVLM), SIGLIP_BASE
+    ),
+    "smolvlm-500m": ModelShape(
+        TextShape(960, 32, 15, 5, 2560, context=8192, rope_base=1e5, **SMOLVLM), SIGLIP_BASE
+    ),
+    "smolvlm2-2.2b": ModelShape(
+        TextShape(2048, 24, 32, 32, 8192, context=16384, rope_base=130000.0, **SMOLVLM), SIGLIP_SO400M
     ),
     "tiny": ModelShape(
         TextShape(256, 4, 4, 4, 512, 4096, context=4096, rope_base=1e4),

@@ -6,18 +6,17 @@ from __future__ import annotations
 import math
 
 import gguf
-from gguf import GGMLQuantizationType as Type
 
 from gguf_mixtures import MIXTURES
-from gguf_output import OutputFile, OutputTensor
+from gguf_output import OutputFile
 
 from .blocks import RandomWeights
+from .byte_level import make_byte_level
+from .random_tensors import EMBEDDING_DEVIATION, NORM_SCATTER, random_tensor
 from .shapes import TextShape
 from .vocabulary import make_vocabulary
 
-EMBEDDING_DEVIATION = 1.0  # visual rows come out of the projector about as large
 OUTPUT_GAIN = 3.0  # logits spread enough for sampled text to have likelier and unlikelier tokens
-NORM_SCATTER = 0.05  # of norm weights about 1
 
 
 def text_file(name: str, shape: TextShape, type_name: str, seed: int) -> OutputFile:
@@ -36,7 +35,10 @@ def text_file(name: str, shape: TextShape, type_name: str, seed: int) -> OutputF
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_file_type(mixture.file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    make_vocabulary(shape.vocabulary, seed).add_to(writer)
+    if shape.pre:
+        make_byte_level(shape.vocabulary, shape.pre, seed).add_to(writer)
+    else:
+        make_vocabulary(shape.vocabulary, seed).add_to(writer)
     weights = RandomWeights(seed)
     sharing = shape.heads // shape.key_value_heads
     tensors = [
@@ -83,17 +85,3 @@ def layout(shape: TextShape) -> list[tuple[int | None, str, str, tuple[int, ...]
         (None, "", "output_norm", (width,), NORM_SCATTER),
         (None, "", "output", table, OUTPUT_GAIN * width**-0.5),
     ]
-
-
-def random_tensor(
-    weights: RandomWeights, name: str, shape: tuple[int, ...], kind: Type, deviation: float
-) -> OutputTensor:
-    """A random tensor. Vectors are F32; norm weights scatter around 1."""
-    mean = 0.0
-    if len(shape) == 1:
-        kind = Type.F32
-        norms = ("norm.weight", "ln1.weight", "ln2.weight", "pre_ln.weight")
-        mean = 1.0 if name.endswith(norms) else 0.0
-    return OutputTensor(
-        name, shape, kind, lambda: weights.stored_bytes(name, shape, kind, deviation, mean)
-    )

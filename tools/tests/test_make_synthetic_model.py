@@ -20,7 +20,8 @@ from synthetic_model.blocks import (
     RandomWeights,
     packed_three_bit_scales,
 )
-from synthetic_model.shapes import SHAPES
+from synthetic_model.byte_level import byte_characters, make_byte_level
+from synthetic_model.shapes import SHAPES, SiglipShape
 from synthetic_model.text_model import text_file
 from synthetic_model.vision_model import mmproj_file
 from synthetic_model.vocabulary import SPACE, make_vocabulary
@@ -111,6 +112,33 @@ def test_vision_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
     assert 0.2 < projected.std() < 5  # about as large as the embedding of a word
 
 
+@pytest.mark.parametrize("type_name", ["F16", "BF16", "Q8_0"])
+def test_siglip_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
+    vision = SiglipShape(64, 200, 4, 4, image_side=64, patch_side=8, scale=2, longest_edge=256)
+    shape = replace(SHAPES["tiny"], vision=vision)
+    (path,) = write_files([mmproj_file("tiny", shape, type_name, seed=1)], tmp_path)
+    tensors = read(path)
+
+    def linear(h: np.ndarray, name: str) -> np.ndarray:
+        return h @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+
+    pixels = np.random.default_rng(2).normal(0, 1, (vision.patches, 3 * vision.patch_side**2))
+    x = pixels @ tensors["v.patch_embd.weight"].reshape(vision.width, -1).T + tensors["v.patch_embd.bias"]
+    x = x + tensors["v.position_embd.weight"]
+    start = np.linalg.norm(x)
+    for block in range(vision.blocks):
+        name = f"v.blk.{block}"
+        h = layer_norm(x, tensors, f"{name}.ln1")
+        q, k, v = (linear(h, f"{name}.attn_{part}") for part in "qkv")
+        x = x + linear(attend(q, k, v, vision.heads, causal=False), f"{name}.attn_out")
+        h = linear(layer_norm(x, tensors, f"{name}.ln2"), f"{name}.ffn_up")
+        x = x + linear(0.5 * h * (1 + np.tanh(0.79788 * (h + 0.044715 * h**3))), f"{name}.ffn_down")
+        assert np.linalg.norm(x) < LARGEST_GROWTH * start
+    cells = layer_norm(x, tensors, "v.post_ln").reshape(-1, vision.scale**2 * vision.width)
+    projected = cells @ tensors["mm.model.fc.weight"].T
+    assert 0.2 < projected.std() < 5  # about as large as the embedding of a word
+
+
 @pytest.mark.parametrize("kind", [Type.F16, Type.BF16, *(kind for kind in LAYOUTS if kind != Type.Q1_0)])
 def test_weights_have_the_asked_deviation_and_distinct_rows(kind: Type) -> None:
     shape = (1000, 512)
@@ -183,3 +211,24 @@ def test_every_piece_can_be_joined_from_its_beginnings(size: int) -> None:
     words = [token for token in pieces if token.startswith(SPACE) and len(token) > 2]
     assert all(word[:-1] in pieces and word[-1] in pieces for word in words)
     assert {SPACE + "picture", SPACE + "Describe", SPACE + "USER:"} <= pieces
+
+
+def test_smolvlms_vocabulary_has_words_and_markers_at_their_places() -> None:
+    vocabulary = make_byte_level(49280, "smollm", seed=0)
+    assert len(vocabulary.tokens) == len(set(vocabulary.tokens)) == len(vocabulary.types) == 49280
+    places = {
+        1: "<|im_start|>", 49152: "<global-img>", 49153: "<row_1_col_1>", 49190: "<image>",
+        49279: "<end_of_utterance>",
+    }  # fmt: skip
+    assert {number: vocabulary.tokens[number] for number in places} == places
+    # What merges join, and what they make, are tokens; so words are joined from their first letter on.
+    tokens = set(vocabulary.tokens)
+    for left, right in (merge.split(" ") for merge in vocabulary.merges):
+        assert {left, right, left + right} <= tokens
+    assert {"\u0120picture", "\u0120Describe", "\u010a\u010a"} <= tokens
+
+
+def test_bytes_have_the_characters_of_byte_level_vocabularies() -> None:
+    characters = byte_characters()
+    assert len(set(characters)) == 256
+    assert [characters[byte] for byte in b"A \n\x00\xff"] == ["A", "\u0120", "\u010a", "\u0100", "\u00ff"]

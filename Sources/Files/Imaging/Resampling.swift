@@ -9,6 +9,7 @@ extension Picture {
         width: Int, height: Int, filter: ResamplingFilter = .bicubic
     ) throws(ImagingError) -> Picture {
         precondition(width > 0 && height > 0, "a picture has at least one pixel")
+        guard PixelSize(width: width, height: height) != size else { return self }
         return try Resampling(
             horizontal: ResamplingAxis(from: self.width, to: width, filter: filter),
             vertical: ResamplingAxis(from: self.height, to: height, filter: filter)

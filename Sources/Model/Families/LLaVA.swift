@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 import GGUF
 import Pictures
+import TensorOps
 import Weights
 
 /// LLaVA-1.0 and LLaVA-1.5 (arXiv 2304.08485, 2310.03744): a picture is one tile.
 package struct LLaVAFamily: ModelFamily {
-    package let vision: CLIPConfig
-    private let whole: CLIPTiles
-    private let cropped: CLIPTiles
+    package let vision: VisionConfig
+    package let textBesidePictures = "\n"
+    private let projector: LLaVAProjectorKind
+    private let whole: LLaVATiles
+    private let cropped: LLaVATiles
 
     package init?(_ projector: GGUFFile) throws(ModelError) {
-        vision = try CLIPConfig(projector)
+        self.projector = try LLaVAProjectorKind(projector)
+        vision = try VisionConfig(projector)
         let layout: TileLayout = try Self.isCropped(projector) ? .centerCrop : .padToSquare
         whole = try vision.tiles(layout, file: projector.path)
         cropped = try vision.tiles(.centerCrop, file: projector.path)
     }
 
-    package func tiles(crop: Bool) -> CLIPTiles { crop ? cropped : whole }
+    package func tiling(_ options: TilingOptions, _: MarkerTokens) -> any PictureTiling {
+        options.crop ? cropped : whole
+    }
+
+    package func encoder(
+        _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) throws(ModelError) -> TiledEncoder {
+        try .llava(vision, projector, tiling, hasNewline: false, loader, precision, ops)
+    }
 
     /// LLaVA-1.5 was trained on padded pictures, LLaVA-1.0 on their middle squares.
     private static func isCropped(_ file: GGUFFile) throws(ModelError) -> Bool {

@@ -3,6 +3,7 @@ import Decoder
 import GGUF
 import Pictures
 import TensorOps
+import Tokenization
 import Weights
 
 /// A model that reads pictures and text, from a pair of GGUF files, or text alone, from one.
@@ -21,6 +22,8 @@ public final class LLaVAModel: Sendable {
 
     /// What turns pictures into rows of the decoder's width: whole, and their middle squares.
     private let encoders: (whole: any PictureEncoder, cropping: any PictureEncoder)?
+    /// What stands between a picture and the text beside it.
+    package let textBesidePictures: String
     private let textFile: String
 
     /// Rows of a sequence where the user sets no limit: room for a LLaVA-NeXT picture (at most 2928
@@ -31,26 +34,29 @@ public final class LLaVAModel: Sendable {
     ///
     /// - Parameters:
     ///   - projector: the mmproj file; nil for a model that reads text alone.
+    ///   - tokenizer: that of the text file; nil to read it where a family has markers in its pictures.
+    ///   - mostTiles: the most tiles that a picture is cut into; nil for as many as the model was trained on.
     ///   - context: most rows of a sequence; nil for `defaultContext`, or the trained context where
     ///     that is shorter.
     ///   - visionPrecision: how vision tower and projector compute.
     ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
     /// - Throws: `ModelError`.
     public init(
-        text: GGUFFile, projector projectorFile: GGUFFile?, ops: TensorOps, context: Int? = nil,
+        text: GGUFFile, projector projectorFile: GGUFFile?, tokenizer: Tokenizer? = nil,
+        ops: TensorOps, context: Int? = nil, mostTiles: Int? = nil,
         visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
         onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
         self.ops = ops
-        if let projectorFile { try text.checkRole(beside: projectorFile) }
         textFile = text.path
-        let textConfig = try text.decoderConfig()
+        let textConfig = try Self.decoderConfig(text, beside: projectorFile)
         let rows = try Self.checked(context, textConfig, text)
         self.context = rows
         prefixes = packing.cacheFolder.map {
             PrefixStore(folder: $0, of: text, packing, context: rows, ops)
         }
         let family = try projectorFile?.family()
+        textBesidePictures = family?.textBesidePictures ?? "\n"
         var packedBytes = 0
         let allBytes = Double(text.byteCount + (projectorFile?.byteCount ?? 0))
         let onPacked = { (bytes: Int) in
@@ -66,13 +72,17 @@ public final class LLaVAModel: Sendable {
             let loader = TensorLoader(
                 projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
             loaders.append(loader)
-            let encoder = try family.encoder(loader, visionPrecision, ops)
+            let markers = MarkerTokens(text, tokenizer)
+            func tiling(crop: Bool) throws(ModelError) -> any PictureTiling {
+                try family.tiling(TilingOptions(crop: crop, mostTiles: mostTiles), markers)
+            }
+            let encoder = try family.encoder(tiling(crop: false), loader, visionPrecision, ops)
             guard encoder.outputWidth == textConfig.width else {
                 throw .widthMismatch(
                     projector: projectorFile.path, projectorWidth: encoder.outputWidth,
                     text: text.path, textWidth: textConfig.width)
             }
-            encoders = (encoder, encoder.cutting(family.tiles(crop: true)))
+            encoders = (encoder, encoder.cutting(try tiling(crop: true)))
         } else {
             encoders = nil
         }
@@ -101,6 +111,17 @@ public final class LLaVAModel: Sendable {
     public func pictureEncoder(crop: Bool) throws(ModelError) -> any PictureEncoder {
         guard let encoders else { throw .noProjector(text: textFile) }
         return crop ? encoders.cropping : encoders.whole
+    }
+
+    /// What a text model's metadata say, once it is known that neither file has the other's place.
+    ///
+    /// - Throws: `ModelError`.
+    @discardableResult
+    package static func decoderConfig(
+        _ text: GGUFFile, beside projector: GGUFFile?
+    ) throws(ModelError) -> DecoderConfig {
+        if let projector { try text.checkRole(beside: projector) }
+        return try text.decoderConfig()
     }
 
     private static func checked(

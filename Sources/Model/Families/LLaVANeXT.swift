@@ -2,12 +2,17 @@
 import GGUF
 import Imaging
 import Pictures
+import TensorOps
 import Weights
 
 /// LLaVA-NeXT, also called LLaVA-1.6: a base tile, a grid of tiles at the best of some resolutions, and newlines.
 package struct LLaVANeXTFamily: ModelFamily {
-    package let vision: CLIPConfig
-    private let tiles: CLIPTiles
+    package let vision: VisionConfig
+    package let textBesidePictures = "\n"
+    private let projector: LLaVAProjectorKind
+    private let file: String
+    private let pinpoints: [PixelSize]
+    private let tiles: LLaVATiles
 
     /// Files of this family have resolutions to choose from.
     package init?(_ projector: GGUFFile) throws(ModelError) {
@@ -15,14 +20,33 @@ package struct LLaVANeXTFamily: ModelFamily {
         guard let sides = try clip.integers(ifPresent: Self.resolutions), !sides.isEmpty else {
             return nil
         }
-        vision = try CLIPConfig(projector)
-        let pinpoints = try Self.pinpoints(sides, clip, tileSide: vision.tileSide)
+        self.projector = try LLaVAProjectorKind(projector)
+        vision = try VisionConfig(projector)
+        pinpoints = try Self.pinpoints(sides, clip, tileSide: vision.tileSide)
         _ = try clip.aspectRatio()
+        file = projector.path
         tiles = try vision.tiles(.anyres(pinpoints: pinpoints), file: projector.path)
     }
 
-    /// A picture is always seen whole.
-    package func tiles(crop: Bool) -> CLIPTiles { tiles }
+    /// A picture is always seen whole; where it may have fewer tiles, smaller resolutions are left.
+    package func tiling(
+        _ options: TilingOptions, _: MarkerTokens
+    ) throws(ModelError) -> any PictureTiling {
+        guard let most = options.mostTiles else { return tiles }
+        func tileCount(_ pinpoint: PixelSize) -> Int {
+            1 + pinpoint.width / vision.tileSide * (pinpoint.height / vision.tileSide)
+        }
+        let fewest = pinpoints.reduce(Int.max) { min($0, tileCount($1)) }
+        let allowed = pinpoints.filter { tileCount($0) <= max(most, fewest) }
+        return try vision.tiles(.anyres(pinpoints: allowed), file: file)
+    }
+
+    package func encoder(
+        _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) throws(ModelError) -> TiledEncoder {
+        try .llava(vision, projector, tiling, hasNewline: true, loader, precision, ops)
+    }
 
     private static let resolutions = "image_grid_pinpoints"
 

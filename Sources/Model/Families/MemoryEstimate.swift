@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Decoder
 import GGUF
+import Pictures
 import TensorOps
 import TokenPruning
 import Weights
@@ -36,17 +37,21 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// - Parameters:
     ///   - projector: the mmproj file, where pictures are looked at.
     ///   - context: nil for what a model takes by default.
+    ///   - mostTiles: the most tiles that a picture is cut into; nil for as many as the model was trained on.
     ///   - keptTokens: visual tokens of each picture that stay when they are pruned; nil for all.
     ///   - promptRowsPerBatch: most rows of prompts in a batch, to which every sequence adds a token.
     /// - Throws: `ModelError`.
     public init(
         text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
         visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
-        keptTokens: Int?, sequences: Int, format: CacheFormat, promptRowsPerBatch: Int
+        mostTiles: Int? = nil, keptTokens: Int?, sequences: Int, format: CacheFormat,
+        promptRowsPerBatch: Int
     ) throws(ModelError) {
         let config = try text.decoderConfig()
         let family = try projector?.family()
-        let pictures = family?.tiles(crop: false).largestPlans ?? []
+        let pictures =
+            try family?.tiling(TilingOptions(mostTiles: mostTiles), MarkerTokens(text)).largestPlans
+            ?? []
         let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,

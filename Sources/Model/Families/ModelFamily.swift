@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Decoder
 import GGUF
+import Imaging
 import Pictures
 import TensorOps
 import Weights
@@ -12,26 +13,36 @@ package protocol ModelFamily: Sendable {
     /// - Throws: `ModelError` for a file of this family that nothing here computes.
     init?(_ projector: GGUFFile) throws(ModelError)
 
-    /// The vision tower and the projector.
-    var vision: CLIPConfig { get }
+    /// The vision tower.
+    var vision: VisionConfig { get }
+    /// What becomes of transparent pictures, as in the models' training.
+    var transparency: Transparency { get }
+    /// What stands between a picture and the text beside it.
+    var textBesidePictures: String { get }
     /// How pictures become tiles.
     ///
-    /// - Parameter crop: take the middle square, as Hugging Face's processor does by default, where the family has such
-    ///   a choice.
-    func tiles(crop: Bool) -> CLIPTiles
+    /// - Parameter markers: the tokens of the texts around and in pictures.
+    /// - Throws: `ModelError` for a text model that lacks a marker.
+    func tiling(
+        _ options: TilingOptions, _ markers: MarkerTokens
+    ) throws(ModelError) -> any PictureTiling
+    /// Takes the encoder's weights from the file.
+    ///
+    /// - Throws: `ModelError`.
+    func encoder(
+        _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) throws(ModelError) -> TiledEncoder
 }
 
 extension ModelFamily {
-    /// Takes the encoder's weights from the file.
-    func encoder(
-        _ loader: TensorLoader, _ precision: VisionPrecision, _ ops: TensorOps
-    ) throws(ModelError) -> CLIPEncoder {
-        try CLIPEncoder(vision, tiles(crop: false), loader, precision, ops)
-    }
+    package var transparency: Transparency { .dropped }
 }
 
 /// All families; the first that takes a file reads it.
-private let families: [any ModelFamily.Type] = [LLaVANeXTFamily.self, LLaVAFamily.self]
+private let families: [any ModelFamily.Type] = [
+    SmolVLMFamily.self, LLaVANeXTFamily.self, LLaVAFamily.self,
+]
 
 /// What `general.architecture` is in files of vision towers and projectors.
 private let projectorArchitecture = "clip"

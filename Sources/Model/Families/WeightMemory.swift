@@ -46,8 +46,8 @@ public struct WeightMemory: Sendable, Equatable {
         }
         for tensor in projector?.tensors ?? [] where tensor.isRead(visionBlocks: visionBlocks) {
             let isLayer =
-                tensor.name.hasPrefix(CLIPTensors.blocks)
-                || tensor.name.hasPrefix(CLIPTensors.projector)
+                tensor.name.hasPrefix(VisionTensors.blocks)
+                || tensor.name.hasPrefix(VisionTensors.projector)
             let isPacked = visionPrecision != .float || tensor.format.blockLength == 1
             add(
                 tensor, packedAs: isLayer && isPacked ? tensor.format : nil,
@@ -78,8 +78,8 @@ public struct WeightMemory: Sendable, Equatable {
 extension GGUFTensor {
     /// Whether it belongs to one of the first blocks of the vision tower, or to no block.
     fileprivate func isRead(visionBlocks: Int) -> Bool {
-        guard name.hasPrefix(CLIPTensors.blocks) else { return true }
-        let index = name.dropFirst(CLIPTensors.blocks.count).prefix { $0 != "." }
+        guard name.hasPrefix(VisionTensors.blocks) else { return true }
+        let index = name.dropFirst(VisionTensors.blocks.count).prefix { $0 != "." }
         return Int(index).map { $0 < visionBlocks } ?? true
     }
 }

@@ -55,11 +55,10 @@ struct PendingRows {
             decoder.embed(tokens[index], into: batch.hidden.row(row))
         }
         for (visual, embeddings) in pictures {
-            let common = visual.clamped(to: range)
-            guard !common.isEmpty else { continue }
-            batch.hidden.row(rows.lowerBound + common.lowerBound - done).update(
-                from: embeddings.row(common.lowerBound - visual.lowerBound),
-                count: common.count * embeddings.width)
+            for index in visual.clamped(to: range) where tokens[index] == PromptLayout.visualToken {
+                batch.hidden.row(rows.lowerBound + index - done).update(
+                    from: embeddings.row(index - visual.lowerBound), count: embeddings.width)
+            }
         }
         done += count
     }

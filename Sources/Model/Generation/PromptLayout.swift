@@ -10,6 +10,8 @@ struct PromptLayout {
     struct Picture {
         /// The places of the rows that enter the decoder, for a picture at the prompt's start.
         let positions: [Position]  // [kept rows]
+        /// The tokens of the picture's own rows of text, `visualToken` on the others.
+        let tokens: [TokenID]  // [kept rows]
         /// How far the positions of what follows move on.
         let positionSpan: Int
     }
@@ -27,6 +29,10 @@ struct PromptLayout {
     let pictureRows: [Range<Int>]
 
     var rowCount: Int { tokens.count }
+    /// The tokens before the first picture, whose positions are those of the rows.
+    var start: ArraySlice<TokenID> {
+        tokens.prefix(pictureRows.reduce(tokens.count) { min($0, $1.lowerBound) })
+    }
     var visualRowCount: Int { pictureRows.reduce(0) { $0 + $1.count } }
 
     /// Lays out a prompt that refers to each of the pictures once.
@@ -50,7 +56,7 @@ struct PromptLayout {
                 guard rows.indices.contains(index), rows[index] == nil else { throw mismatch }
                 let picture = pictures[index]
                 rows[index] = tokens.count..<(tokens.count + picture.positions.count)
-                tokens += picture.positions.map { _ in Self.visualToken }
+                tokens += picture.tokens
                 positions += picture.positions.map { $0 + nextPosition }
                 nextPosition += picture.positionSpan
             }
@@ -65,11 +71,18 @@ struct PromptLayout {
 }
 
 extension PromptLayout.Picture {
+    /// A picture of which these rows enter the decoder.
+    init(_ plan: PicturePlan, rows: [Int]) {
+        positions = plan.positions(ofRows: rows)
+        tokens = rows.map { row in
+            if case .token(let token) = plan.rows[row] { token } else { PromptLayout.visualToken }
+        }
+        positionSpan = plan.positionSpan
+    }
+
     /// A picture that takes the most rows that the options allow, for checks before it is encoded.
     init(largest plan: PicturePlan, _ options: GenerationOptions) {
-        positions = plan.positions(
-            ofRows: Array(0..<plan.mostRows(within: options.pruning?.budget)))
-        positionSpan = plan.positionSpan
+        self.init(plan, rows: Array(0..<plan.mostRows(within: options.pruning?.budget)))
     }
 }
 

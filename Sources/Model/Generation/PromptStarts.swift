@@ -94,8 +94,7 @@ final class PromptStarts {
         of layout: PromptLayout, _ identities: [RowIdentity], _ cancellation: Cancellation
     ) throws(ModelError) {
         // The last row must run, for its scores.
-        let start = Array(
-            layout.tokens.dropLast().prefix { $0 != PromptLayout.visualToken })
+        let start = Array(layout.start.prefix(layout.rowCount - 1))
         let known = prefixes.longest(of: identities)
         let isNew = (known?.count ?? 0) < CachePageLayout.tokens
         func keep(_ cache: KeyValueCache, _ origin: SharedPrefixes.Origin) {

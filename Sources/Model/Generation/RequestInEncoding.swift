@@ -151,7 +151,8 @@ struct SelectedRequest {
     var rowIdentities: [RowIdentity] {
         var rows = plan.layout.tokens.map { RowIdentity.Content.token($0) }
         for (range, picture) in zip(plan.layout.pictureRows, visual) {
-            for (row, kept) in zip(range, picture.selection.keptRows) {
+            for (row, kept) in zip(range, picture.selection.keptRows)
+            where plan.layout.tokens[row] == PromptLayout.visualToken {
                 rows[row] = picture.key.map { .visual($0, row: Int32(kept)) } ?? .unknown
             }
         }

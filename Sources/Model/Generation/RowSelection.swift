@@ -16,8 +16,7 @@ public struct SelectedPicture: Sendable {
 
     /// The picture's place in a prompt.
     var inPrompt: PromptLayout.Picture {
-        PromptLayout.Picture(
-            positions: plan.positions(ofRows: selection.keptRows), positionSpan: plan.positionSpan)
+        PromptLayout.Picture(plan, rows: selection.keptRows)
     }
 }
 
@@ -106,7 +105,7 @@ struct RowSelection {
         }
         let input = SelectionInput(
             embeddings: try gather(patches, of: picture.embeddings), features: features,
-            classAttention: picture.classAttention.map { attention in
+            attention: picture.attention.map { attention in
                 patches.map { attention[$0] }
             },
             text: needs.contains(.text) ? question : nil)
@@ -199,7 +198,7 @@ extension PictureEncoder {
     func check(
         _ needs: Set<SelectionNeed>, of selector: String
     ) throws(GenerationError) {
-        for need in [SelectionNeed.features, .classAttention]
+        for need in [SelectionNeed.features, .attention]
         where needs.contains(need) && !capabilities.contains(need) {
             throw .pruning(.missingInput(selector: selector, need: need))
         }

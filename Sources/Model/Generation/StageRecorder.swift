@@ -26,7 +26,7 @@ public final class StageRecorder {
 
     /// Normalised tiles of all pictures: `[tiles, 3, side, side]`.
     public private(set) var pixels = Tensor<Float>(shape: [0], values: [])
-    /// The vision tower's output, the class tokens dropped: `[tiles, patches, width]`.
+    /// What the projector takes of the vision tower's output: `[tiles, cells, width]`.
     public private(set) var features = Tensor<Float>(shape: [0], values: [])
     /// The rows that stand for the pictures in the prompt: `[visual tokens, width]`.
     public private(set) var projected = Tensor<Float>(shape: [0], values: [])
@@ -53,7 +53,7 @@ public final class StageRecorder {
                 features.array,
                 shape: [tiles.count, features.rows / tiles.count, features.width])
         }
-        let rows = picture.rows(Array(picture.plan.rows.indices))
+        let rows = picture.rows(picture.plan.visualRows)
         projected.append(rows.array, shape: [rows.rows, rows.width])
     }
 

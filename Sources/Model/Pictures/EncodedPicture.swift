@@ -33,8 +33,8 @@ public struct EncodedPicture: Sendable {
     package let embeddings: Activations  // [cells, width]
     /// The vision tower's output, where it was asked for.
     package let features: Activations?  // [cells, featureWidth]
-    /// How much the class token attends to each cell, where it was asked for.
-    package let classAttention: [Float]?  // [cells]
+    /// How much attention each cell gets in the last block of the tower, where it was asked for.
+    package let attention: [Float]?  // [cells]
     /// The row of newlines, for plans that have any.
     private let newline: [Float]?  // [width]
     /// What the picture shows; nil for one that is not known again.
@@ -44,13 +44,13 @@ public struct EncodedPicture: Sendable {
 
     init(
         plan: PicturePlan, embeddings: Activations, features: Activations?,
-        classAttention: [Float]?, newline: [Float]?, key: PictureKey?,
+        attention: [Float]?, newline: [Float]?, key: PictureKey?,
         seconds: Double
     ) {
         self.plan = plan
         self.embeddings = embeddings
         self.features = features
-        self.classAttention = classAttention
+        self.attention = attention
         self.newline = newline
         self.key = key
         self.seconds = seconds
@@ -59,27 +59,28 @@ public struct EncodedPicture: Sendable {
     /// Whether a selector finds what it looks at.
     package func has(_ needs: Set<SelectionNeed>) -> Bool {
         (features != nil || !needs.contains(.features))
-            && (classAttention != nil || !needs.contains(.classAttention))
+            && (attention != nil || !needs.contains(.attention))
     }
 
     /// Bytes of its numbers.
     package var byteCount: Int {
         let floats =
             embeddings.rows * embeddings.width + (features.map { $0.rows * $0.width } ?? 0)
-            + (classAttention?.count ?? 0)
+            + (attention?.count ?? 0)
         return floats * MemoryLayout<Float>.size
     }
 
-    /// What the decoder reads of the picture.
+    /// What the decoder reads of the picture; rows of tokens, whose embeddings it knows itself, have any content.
     ///
     /// - Parameter chosen: indices into the plan's rows.
     /// - Returns: `[chosen, width]`.
     package func rows(_ chosen: [Int]) -> Activations {
         let packed = Activations(rows: chosen.count, width: embeddings.width)
-        for (row, cell) in plan.cells(ofRows: chosen).enumerated() {
-            if let cell {
+        let cells = plan.cells(ofRows: chosen)
+        for (row, index) in chosen.enumerated() {
+            if let cell = cells[row] {
                 packed.row(row).update(from: embeddings.row(cell), count: packed.width)
-            } else {
+            } else if plan.rows[index] == .newline {
                 guard let newline else { preconditionFailure("a newline without a row for it") }
                 packed.row(row).update(from: newline, count: packed.width)
             }

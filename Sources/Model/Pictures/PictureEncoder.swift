@@ -16,6 +16,8 @@ public protocol PictureEncoder: Sendable {
     var bytesPerCell: Int { get }
     /// What tiles depend on besides the picture: equal for encoders that cut equal tiles.
     var tilingDescription: String { get }
+    /// What becomes of transparent pictures, as in the model's training.
+    var transparency: Transparency { get }
 
     /// What a picture of this size becomes.
     ///

@@ -22,8 +22,18 @@ public struct PicturePlan: Sendable, Equatable {
     public enum Row: Sendable, Equatable {
         /// A cell of a tile, counted row by row.
         case cell(tile: Int, index: Int)
-        /// The end of a line of cells.
+        /// The end of a line of cells, a row that the model learned.
         case newline
+        /// A token of the text model that belongs to the picture.
+        case token(Int32)
+    }
+
+    /// Rows that only stand beside cells: they stay if any of the cells does.
+    private struct Companions: Sendable, Equatable {
+        /// Where the cells are among the rows.
+        let cells: Range<Int>
+        /// The companions, indices into the rows.
+        let rows: Range<Int>
     }
 
     /// The tiles in the order in which they are encoded.
@@ -32,8 +42,8 @@ public struct PicturePlan: Sendable, Equatable {
     public private(set) var rows: [Row] = []
     /// The places of the cells among the rows: the candidates of selection.
     public private(set) var candidates: [Int] = []
-    /// The rows of each line that a newline follows.
-    private var lines: [Range<Int>] = []
+    /// All rows that are no cells.
+    private var companions: [Companions] = []
 
     /// A plan without rows.
     init(tiles: [Tile]) { self.tiles = tiles }
@@ -44,15 +54,27 @@ public struct PicturePlan: Sendable, Equatable {
         rows += cells
     }
 
+    /// Adds rows that stay if any of the cells does that are in `range` by the end.
+    mutating func append(_ added: [Row], besideCellsIn range: Range<Int>) {
+        companions.append(
+            Companions(cells: range, rows: rows.count..<(rows.count + added.count)))
+        rows += added
+    }
+
     /// Adds cells and their newline.
     mutating func append(line cells: [Row]) {
-        lines.append(rows.count..<(rows.count + cells.count))
+        let line = rows.count..<(rows.count + cells.count)
         append(cells)
-        rows.append(.newline)
+        append([.newline], besideCellsIn: line)
     }
 
     /// Cells of all tiles.
     public var cellCount: Int { tiles.reduce(0) { $0 + $1.cellCount } }
+
+    /// The rows that the picture's encoding gives, all but tokens: ascending indices into `rows`.
+    package var visualRows: [Int] {
+        rows.indices.filter { if case .token = rows[$0] { false } else { true } }
+    }
 
     /// How far the positions of what follows move on, pruned or not.
     public var positionSpan: Int { rows.count }
@@ -68,7 +90,7 @@ public struct PicturePlan: Sendable, Equatable {
         return candidates.compactMap { cell(rows[$0], firstCells) }
     }
 
-    /// The cell of each of some rows, counted over all tiles; nil for newlines.
+    /// The cell of each of some rows, counted over all tiles; nil for other rows.
     func cells(ofRows chosen: [Int]) -> [Int?] {
         let firstCells = firstCells
         return chosen.map { cell(rows[$0], firstCells) }
@@ -87,23 +109,39 @@ public struct PicturePlan: Sendable, Equatable {
         }
     }
 
-    /// The rows that stay when only some candidates are kept: their own, and the newlines of lines that keep a cell.
+    /// The rows that stay when only some candidates are kept: their own, and those beside them.
     ///
     /// - Parameter kept: indices into `candidates`.
     /// - Returns: ascending indices into `rows`.
     package func rows(keeping kept: [Int]) -> [Int] {
         let cells = kept.map { candidates[$0] }
-        let newlines = lines.filter { line in cells.contains(where: line.contains) }
-        return (cells + newlines.map(\.upperBound)).sorted()
+        let beside = companions.filter { group in cells.contains(where: group.cells.contains) }
+        return (cells + beside.flatMap(\.rows)).sorted()
     }
 
-    /// The most rows that the picture may take: every kept cell may bring a newline along.
+    /// The most rows that the picture may take: every kept cell may bring others along.
     ///
     /// - Parameter budget: nil for a picture that is not pruned.
     package func mostRows(within budget: KeepBudget?) -> Int {
         guard let budget else { return rows.count }
         let cells = budget.mostKept(of: candidates.count)
-        return cells + min(cells, lines.count)
+        let groups = companions.map(\.rows.count).sorted(by: >)
+        return cells + groups.prefix(cells * mostCompanionsOfCell).reduce(0, +)
+    }
+
+    /// The most groups of companions that one cell has.
+    private var mostCompanionsOfCell: Int {
+        var changes = [Int](repeating: 0, count: rows.count + 1)
+        for group in companions {
+            changes[group.cells.lowerBound] += 1
+            changes[group.cells.upperBound] -= 1
+        }
+        var (depth, most) = (0, 0)
+        for change in changes {
+            depth += change
+            most = max(most, depth)
+        }
+        return most
     }
 }
 

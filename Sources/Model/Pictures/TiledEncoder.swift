@@ -4,85 +4,82 @@ import TensorOps
 import TokenPruning
 import Weights
 
-/// CLIP's vision tower up to the layer that LLaVA reads, and LLaVA's projector.
-package struct CLIPEncoder: PictureEncoder {
+/// A vision tower that reads square tiles, one after the other, and a projector that reads its cells.
+package struct TiledEncoder: PictureEncoder {
     /// How pictures become tiles.
-    package let tiles: CLIPTiles
-    let tower: CLIPTower
-    let projector: CLIPProjector
+    package let tiling: any PictureTiling
+    package let transparency: Transparency
+    let tower: VisionTower
+    let merging: PatchMerging
+    let projector: Projector
     let ops: TensorOps
     /// The row of newlines; nil for tiles without any.
-    private let newline: [Float]?  // [outputWidth]
+    let newline: [Float]?  // [outputWidth]
 
-    /// Takes tower and projector from a file.
-    ///
-    /// - Throws: `ModelError`.
-    package init(
-        _ config: CLIPConfig, _ tiles: CLIPTiles, _ loader: TensorLoader,
-        _ precision: VisionPrecision, _ ops: TensorOps
-    ) throws(ModelError) {
-        self.tiles = tiles
-        self.ops = ops
-        tower = try CLIPTower(config, loader, precision, ops)
-        projector = try CLIPProjector(config, loader, precision, ops)
-        newline =
-            if case .anyres = tiles.layout {
-                try loader.newline(width: projector.outputWidth)
-            } else {
-                nil
-            }
-    }
-
-    private init(_ encoder: CLIPEncoder, _ tiles: CLIPTiles, computingBy ops: TensorOps) {
-        (self.tiles, self.ops, newline) = (tiles, ops, encoder.newline)
-        tower = CLIPTower(encoder.tower, computingBy: ops)
-        projector = CLIPProjector(encoder.projector, computingBy: ops)
+    /// - Parameter merging: how patches become cells; nil where each patch is one.
+    init(
+        _ tower: VisionTower, _ tiling: any PictureTiling, merging: PatchMerging? = nil,
+        _ projector: Projector, newline: [Float]? = nil, transparency: Transparency = .dropped,
+        _ ops: TensorOps
+    ) {
+        (self.tower, self.tiling, self.projector) = (tower, tiling, projector)
+        self.transparency = transparency
+        (self.newline, self.ops) = (newline, ops)
+        self.merging =
+            merging
+            ?? PatchMerging(
+                side: 1, patchesPerSide: tower.config.tileSide / tower.config.patchSide)
     }
 
     /// The same tower and projector for pictures that are cut otherwise.
-    package func cutting(_ tiles: CLIPTiles) -> CLIPEncoder {
-        CLIPEncoder(self, tiles, computingBy: ops)
+    package func cutting(_ tiling: any PictureTiling) -> TiledEncoder {
+        TiledEncoder(
+            tower, tiling, merging: merging, projector, newline: newline,
+            transparency: transparency, ops)
     }
 
-    package func onOtherThreads(count: Int) -> CLIPEncoder {
-        CLIPEncoder(self, tiles, computingBy: ops.onOtherThreads(count: count))
+    package func onOtherThreads(count: Int) -> TiledEncoder {
+        let ops = ops.onOtherThreads(count: count)
+        return TiledEncoder(
+            VisionTower(tower, computingBy: ops), tiling, merging: merging,
+            Projector(projector, computingBy: ops), newline: newline,
+            transparency: transparency, ops)
     }
 
-    /// Without a block, the class token attends to nothing.
+    /// Without a block, no patch gets attention.
     package var capabilities: Set<SelectionNeed> {
-        tower.blockCount > 0 ? [.features, .classAttention] : [.features]
+        tower.blockCount > 0 ? [.features, .attention] : [.features]
     }
     package var outputWidth: Int { projector.outputWidth }
+    /// Numbers per cell in the features.
+    var featureWidth: Int { merging.patchesPerCell * tower.config.featureWidth }
     package var bytesPerCell: Int {
-        (outputWidth + tower.config.featureWidth + 1) * MemoryLayout<Float>.size
+        (outputWidth + featureWidth + 1) * MemoryLayout<Float>.size
     }
-    package var tilingDescription: String {
-        "\(tiles.layout) \(tiles.tileSide) \(tiles.patchSide)"
-    }
+    package var tilingDescription: String { tiling.description }
 
-    package func plan(_ picture: PixelSize) -> PicturePlan { tiles.plan(picture) }
-    package var largestPlans: [PicturePlan] { tiles.largestPlans }
-    package func regions(of picture: PixelSize) -> PatchRegions { tiles.regions(of: picture) }
+    package func plan(_ picture: PixelSize) -> PicturePlan { tiling.plan(picture) }
+    package var largestPlans: [PicturePlan] { tiling.largestPlans }
+    package func regions(of picture: PixelSize) -> PatchRegions { tiling.regions(of: picture) }
     package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
-        try tiles.tiles(of: picture)
+        try tiling.tiles(of: picture)
     }
 
     package func encoding(
         of tiles: TileBatch, needs: Set<SelectionNeed>, key: PictureKey?
     ) throws(ModelError) -> any PictureEncoding {
-        try CLIPEncoding(tiles, needs, key, newline, self)
+        try TiledEncoding(tiles, needs, key, self)
     }
 }
 
 /// A picture on its way through tower and projector, in slices of one block for one tile.
-private final class CLIPEncoding: PictureEncoding {
-    private let encoder: CLIPEncoder
+private final class TiledEncoding: PictureEncoding {
+    private let encoder: TiledEncoder
     private let tiles: TileBatch
     private let key: PictureKey?
-    private let newline: [Float]?  // [width]
-    private let embeddings: Activations  // [tiles · patches, width]
-    private let features: Activations?  // [tiles · patches, featureWidth]
-    private var classAttention: [Float]?  // [patches of the tiles that are done]
+    private let embeddings: Activations  // [cells, width]
+    private let features: Activations?  // [cells, featureWidth]
+    private var attention: [Float]?  // [cells of the tiles that are done]
     private var tile: TileInTower?
     private var tilesDone = 0
 
@@ -90,22 +87,22 @@ private final class CLIPEncoding: PictureEncoding {
     private(set) var projectionSeconds = 0.0
 
     init(
-        _ tiles: TileBatch, _ needs: Set<SelectionNeed>, _ key: PictureKey?, _ newline: [Float]?,
-        _ encoder: CLIPEncoder
+        _ tiles: TileBatch, _ needs: Set<SelectionNeed>, _ key: PictureKey?,
+        _ encoder: TiledEncoder
     ) throws(ModelError) {
         precondition(needs.subtracting([.text]).isSubset(of: encoder.capabilities))
-        (self.encoder, self.tiles, self.key, self.newline) = (encoder, tiles, key, newline)
-        let (ops, config) = (encoder.ops, encoder.tower.config)
+        (self.encoder, self.tiles, self.key) = (encoder, tiles, key)
+        let ops = encoder.ops
         let rows = tiles.plan.cellCount
         (embeddings, features) = try granted("a picture's visual tokens") {
             () throws(MemoryShortage) in
             (
                 try ops.grantedActivations(rows: rows, width: encoder.outputWidth),
                 needs.contains(.features)
-                    ? try ops.grantedActivations(rows: rows, width: config.featureWidth) : nil
+                    ? try ops.grantedActivations(rows: rows, width: encoder.featureWidth) : nil
             )
         }
-        classAttention = needs.contains(.classAttention) ? [] : nil
+        attention = needs.contains(.attention) ? [] : nil
     }
 
     var fraction: Double {
@@ -117,7 +114,7 @@ private final class CLIPEncoding: PictureEncoding {
         guard tilesDone == tiles.count else { return nil }
         return EncodedPicture(
             plan: tiles.plan, embeddings: embeddings, features: features,
-            classAttention: classAttention, newline: newline, key: key,
+            attention: attention, newline: encoder.newline, key: key,
             seconds: visionSeconds + projectionSeconds)
     }
 
@@ -135,18 +132,19 @@ private final class CLIPEncoding: PictureEncoding {
             try measure(&visionSeconds) { () throws(ModelError) in
                 try tower.runNextBlock(
                     tile,
-                    onClassAttention: classAttention == nil
-                        ? nil : { self.classAttention? += $0 })
+                    onAttention: attention == nil
+                        ? nil : { self.attention? += self.encoder.merging.means($0) })
             }
         }
         if tile.blocksDone == tower.blockCount { try project(tile) }
     }
 
     private func project(_ tile: TileInTower) throws(ModelError) {
-        let firstRow = tilesDone * tile.features.rows
-        features?.copy(tile.features, toRow: firstRow)
+        let cells = encoder.merging.merged(tile.features, encoder.ops)
+        let firstRow = tilesDone * cells.rows
+        features?.copy(cells, toRow: firstRow)
         let rows = try measure(&projectionSeconds) { () throws(ModelError) in
-            try encoder.projector.project(tile.features)
+            try encoder.projector.project(cells)
         }
         embeddings.copy(rows, toRow: firstRow)
         tilesDone += 1
@@ -161,14 +159,4 @@ private func measure<Result>(
     let start = ContinuousClock.now
     defer { total += (ContinuousClock.now - start) / .seconds(1) }
     return try body()
-}
-
-extension TensorLoader {
-    /// The newline row of an anyres model, under any of the names that published files use.
-    fileprivate func newline(width: Int) throws(ModelError) -> [Float] {
-        for name in CLIPTensors.newline where contains(name) {
-            return try vector(name, count: width)
-        }
-        throw .missingTensor(file: file.path, name: CLIPTensors.newline[0])
-    }
 }

@@ -5,8 +5,8 @@ import TensorOps
 public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertible {
     /// `SelectionInput.features`.
     case features
-    /// `SelectionInput.classAttention`.
-    case classAttention
+    /// `SelectionInput.attention`.
+    case attention
     /// `SelectionInput.text`.
     case text
 
@@ -14,7 +14,7 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
     public var description: String {
         switch self {
         case .features: "the vision tower's features"
-        case .classAttention: "the class token's attention"
+        case .attention: "the attention that patches get"
         case .text: "the question's tokens"
         }
     }
@@ -22,23 +22,24 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
 
 /// The visual tokens that a selector chooses from, and data about them.
 public struct SelectionInput: Sendable {
-    /// The projector's rows of all candidates, in raster order; newline rows are not candidates.
+    /// The projector's rows of all candidates, in raster order; rows beside them are no candidates.
     public let embeddings: Activations  // [candidates, width]
     /// The vision tower's features of the same patches.
     public let features: Activations?  // [candidates, featureWidth]
-    /// How much the class token attends to each patch in the features' layer, summed over heads.
-    public let classAttention: [Float]?  // [candidates]
+    /// How much attention each patch gets in the features' layer, summed over heads: from the class token or, in towers
+    /// without one, from the mean patch.
+    public let attention: [Float]?  // [candidates]
     /// The decoder's embeddings of the question as typed, without template or system prompt.
     public let text: Activations?  // [textTokens, width]
 
     /// The candidates' embeddings, and what the selector `needs`.
     public init(
-        embeddings: Activations, features: Activations? = nil, classAttention: [Float]? = nil,
+        embeddings: Activations, features: Activations? = nil, attention: [Float]? = nil,
         text: Activations? = nil
     ) {
         self.embeddings = embeddings
         self.features = features
-        self.classAttention = classAttention
+        self.attention = attention
         self.text = text
     }
 
@@ -56,11 +57,11 @@ public struct SelectionInput: Sendable {
             try checkCount(features.rows, "vision features")
             try check(features, "vision features")
         }
-        if selector.needs.contains(.classAttention) {
-            let classAttention = try selector.require(classAttention, .classAttention)
-            try checkCount(classAttention.count, "attention of the class token")
-            guard classAttention.allSatisfy(\.isFinite) else {
-                throw .notFinite(input: "attention of the class token")
+        if selector.needs.contains(.attention) {
+            let attention = try selector.require(attention, .attention)
+            try checkCount(attention.count, "attention")
+            guard attention.allSatisfy(\.isFinite) else {
+                throw .notFinite(input: "attention")
             }
         }
         if selector.needs.contains(.text), let question {

@@ -9,7 +9,7 @@ public struct SelectorInfo: Sendable, Equatable {
     public let summary: String
     /// The inputs that it uses besides the visual tokens.
     ///
-    /// `features` and `classAttention` are required; without `text` it judges the picture alone.
+    /// `features` and `attention` are required; without `text` it judges the picture alone.
     public let needs: Set<SelectionNeed>
 
     /// Whether another question may select other tokens.

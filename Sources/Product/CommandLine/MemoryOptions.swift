@@ -30,6 +30,10 @@ struct MemoryOptions: ParsableArguments {
             valueName: "rows"))
     var context: Int?
 
+    @Option(
+        help: ArgumentHelp("The most tiles that a picture is cut into.", valueName: "count"))
+    var maxTiles: Int?
+
     @OptionGroup var numbers: NumberOptions
 
     @Option(
@@ -42,9 +46,10 @@ struct MemoryOptions: ParsableArguments {
 
     func validate() throws {
         let limits = 1...Self.largestCount
-        guard [keep ?? 1, parallel, context ?? 1].allSatisfy(limits.contains) else {
+        guard [keep ?? 1, parallel, context ?? 1, maxTiles ?? 1].allSatisfy(limits.contains) else {
             throw ValidationError(
-                "--keep, --parallel and --context must be from 1 to \(Self.largestCount)")
+                "--keep, --parallel, --context and --max-tiles must be from 1 to \(Self.largestCount)"
+            )
         }
     }
 
@@ -53,7 +58,8 @@ struct MemoryOptions: ParsableArguments {
         try MemoryEstimate(
             text: file, projector: mmproj.map { try GGUFFile(path: $0) },
             activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
-            floatEncoding: quantize, context: context, keptTokens: keep, sequences: parallel,
-            format: numbers.kvCache, promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
+            floatEncoding: quantize, context: context, mostTiles: maxTiles, keptTokens: keep,
+            sequences: parallel, format: numbers.kvCache,
+            promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
     }
 }

@@ -55,6 +55,15 @@ struct ModelOptions: ParsableArguments {
             """, valueName: "tokens"))
     var context: Int?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            The most tiles that a picture is cut into: fewer are faster, and show less detail. (default: as many as the \
+            model was trained on)
+            """, valueName: "count"))
+    var maxTiles: Int?
+
     @OptionGroup var numbers: NumberOptions
 
     @Option(
@@ -87,6 +96,9 @@ struct ModelOptions: ParsableArguments {
         }
         if let context, context < 1 {
             throw ValidationError("--context is \(context), expected 1 or more")
+        }
+        if let maxTiles, maxTiles < 1 {
+            throw ValidationError("--max-tiles is \(maxTiles), expected 1 or more")
         }
         if quantize != nil, numbers.activations == .float {
             throw ValidationError("--quantize cannot be combined with --activations float")
@@ -132,11 +144,19 @@ struct ModelOptions: ParsableArguments {
 }
 
 extension ModelOptions {
+    /// What becomes of transparent pictures, which are decoded before the model is loaded.
+    ///
+    /// What is wrong with the file is an error of loading.
+    var transparency: Transparency {
+        mmproj.flatMap { try? LLaVA.transparency(projector: $0) } ?? .dropped
+    }
+
     /// How the model is loaded and run.
     var loadOptions: LoadOptions {
         LoadOptions(
-            threadCount: threads, context: context, activationMode: numbers.activations,
-            visionPrecision: numbers.visionPrecision, cacheFormat: numbers.kvCache,
+            threadCount: threads, context: context, mostTiles: maxTiles,
+            activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
+            cacheFormat: numbers.kvCache,
             packCache: packCache, floatEncoding: quantize, usualTemplate: found?.template)
     }
 }

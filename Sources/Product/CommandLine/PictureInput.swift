@@ -11,22 +11,26 @@ struct PictureInput {
 
     /// Whether to turn pictures as their EXIF orientation says.
     let orients: Bool
+    /// What becomes of transparent pictures.
+    let transparency: Transparency
 
     /// No pictures yet.
-    init(orients: Bool) {
-        self.orients = orients
+    init(orients: Bool, transparency: Transparency) {
+        (self.orients, self.transparency) = (orients, transparency)
     }
 
     /// Decodes a file; `-` is standard input.
     mutating func load(_ path: String) throws(ImagingError) {
         let start = ContinuousClock.now
-        pictures.append(try PictureDecoder.load(path: path, applyOrientation: orients))
+        pictures.append(
+            try PictureDecoder.load(
+                path: path, applyOrientation: orients, transparency: transparency))
         names.append(path)
         seconds += (ContinuousClock.now - start) / .seconds(1)
     }
 
     /// Forgets all pictures.
-    mutating func removeAll() { self = PictureInput(orients: orients) }
+    mutating func removeAll() { self = PictureInput(orients: orients, transparency: transparency) }
 }
 
 /// Parses file names as people type them and as terminals write files that are dropped on them.

@@ -58,7 +58,8 @@ struct PruneMapCommand: ParsableCommand {
             try files.writesAtEnd(output, as: "-o")
         }
         let picture = try PictureDecoder.load(
-            path: picture, applyOrientation: !ignoreOrientation)
+            path: picture, applyOrientation: !ignoreOrientation,
+            transparency: model.transparency)
         let llava = try model.load(quiet: quiet)
         let progress = ProgressLine(quiet: quiet)
         defer { progress.erase() }

@@ -90,7 +90,8 @@ struct RunCommand: ParsableCommand {
         try checkFiles()
         let question = try prompt.text()
         let folder = try dump.map { path in try DumpFolder(path: path) }
-        var input = PictureInput(orients: !prompt.format.ignoreOrientation)
+        var input = PictureInput(
+            orients: !prompt.format.ignoreOrientation, transparency: model.transparency)
         for path in pictures { try input.load(path) }
         let llava = try model.load(quiet: quiet)
         if interactive {

@@ -205,7 +205,9 @@ public final class Evaluation {
                 throw .model(error)
             }
             return try pictured { () throws(ImagingError) in
-                try encoder.tiles(of: PictureDecoder.load(path: file.path))
+                try encoder.tiles(
+                    of: PictureDecoder.load(
+                        path: file.path, transparency: encoder.transparency))
             }
         }
     }

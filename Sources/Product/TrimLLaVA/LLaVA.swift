@@ -76,14 +76,17 @@ public final class LLaVA: Sendable {
                 kernels: try KernelTable.named(options.kernels ?? Self.kernelsFromEnvironment),
                 pool: WorkerPool(threadCount: options.threadCount ?? PhysicalCores.count()),
                 activationMode: options.activationMode)
+            // A file that is no text model has no vocabulary either.
+            try LLaVAModel.decoderConfig(textFile, beside: projectorFile)
+            tokenizer = try Tokenizer(metadata: textFile.metadata)
             model = try LLaVAModel(
-                text: textFile, projector: projectorFile, ops: ops, context: options.context,
+                text: textFile, projector: projectorFile, tokenizer: tokenizer, ops: ops,
+                context: options.context, mostTiles: options.mostTiles,
                 visionPrecision: options.visionPrecision,
                 packing: PackingOptions(
                     cacheFolder: options.packCache, floatEncoding: options.floatEncoding,
                     onWarning: onWarning),
                 onProgress: onProgress)
-            tokenizer = try Tokenizer(metadata: textFile.metadata)
             try model.check(tokenizer)
             template =
                 ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
@@ -93,6 +96,17 @@ public final class LLaVA: Sendable {
             parallel = options.parallel
             pictureCacheBytes = options.pictureCacheBytes
             loadSeconds = (ContinuousClock.now - start) / .seconds(1)
+        } catch {
+            throw LLaVAError(error)
+        }
+    }
+
+    /// What becomes of transparent pictures for the model of an mmproj file, as in its training.
+    ///
+    /// - Throws: `LLaVAError` for a file that is none, or of a family that is not known.
+    public static func transparency(projector: String) throws(LLaVAError) -> Transparency {
+        do {
+            return try GGUFFile(path: projector).family().transparency
         } catch {
             throw LLaVAError(error)
         }

@@ -8,6 +8,10 @@ public struct LoadOptions: Sendable {
     public var threadCount: Int?
     /// Most rows of a sequence; nil for 4096, or the model's trained context where that is shorter.
     public var context: Int?
+    /// The most tiles that a picture is cut into; nil for as many as the model was trained on.
+    ///
+    /// A model's smallest grid is always allowed, and one that cuts no tiles is not concerned.
+    public var mostTiles: Int?
     /// How matrix products treat activations.
     public var activationMode: ActivationMode
     /// How vision tower and projector compute.
@@ -40,13 +44,15 @@ public struct LoadOptions: Sendable {
 
     /// All cores and the model's defaults, unless given.
     public init(
-        threadCount: Int? = nil, context: Int? = nil, activationMode: ActivationMode = .pow2,
-        visionPrecision: VisionPrecision = .int8, cacheFormat: CacheFormat = .f16,
+        threadCount: Int? = nil, context: Int? = nil, mostTiles: Int? = nil,
+        activationMode: ActivationMode = .pow2, visionPrecision: VisionPrecision = .int8,
+        cacheFormat: CacheFormat = .f16,
         packCache: String? = nil, floatEncoding: BlockEncoding? = nil, kernels: String? = nil,
         parallel: Int = 8, pictureCacheBytes: Int = 256 << 20, usualTemplate: ChatTemplate? = nil
     ) {
         self.threadCount = threadCount
         self.context = context
+        self.mostTiles = mostTiles
         self.activationMode = activationMode
         self.visionPrecision = visionPrecision
         self.cacheFormat = cacheFormat
@@ -71,6 +77,7 @@ public struct LoadOptions: Sendable {
         if let threadCount {
             try check(threadCount, "the number of threads", 1...Self.maximumThreadCount)
         }
+        if let mostTiles { try check(mostTiles, "the most tiles of a picture", 1...Int.max) }
         try check(parallel, "the number of parallel answers", 1...Self.maximumParallel)
         try check(pictureCacheBytes, "the number of bytes for encoded pictures", 0...Int.max)
     }

@@ -62,7 +62,9 @@ public struct PictureSource: Sendable {
         Engine.Picture(key: key(of: bytes, encoder)) { () throws(GenerationError) in
             try pictured { () throws(ImagingError) in
                 try encoder.tiles(
-                    of: PictureDecoder.decode(bytes, name: name, applyOrientation: isOriented))
+                    of: PictureDecoder.decode(
+                        bytes, name: name, applyOrientation: isOriented,
+                        transparency: encoder.transparency))
             }
         }
     }

@@ -93,7 +93,8 @@ extension LLaVA {
             let isOwn = template == nil || template == self.template
             return try PromptBuilder(
                 template: template ?? self.template, tokenizer: tokenizer,
-                system: system ?? (isOwn ? defaultSystem : nil))
+                system: system ?? (isOwn ? defaultSystem : nil),
+                besidePictures: model.textBesidePictures)
         } catch {
             throw .tokenization(error)
         }

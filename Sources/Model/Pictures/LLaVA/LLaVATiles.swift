@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Imaging
+import Weights
 
 /// How a picture of any size becomes the square tiles that a vision tower reads.
 package enum TileLayout: Sendable, Equatable {
@@ -13,8 +14,8 @@ package enum TileLayout: Sendable, Equatable {
     case anyres(pinpoints: [PixelSize])
 }
 
-/// How pictures become normalised square tiles, equal to what Hugging Face's processors make.
-package struct CLIPTiles: Sendable {
+/// How pictures become normalised square tiles, equal to what Hugging Face's processors make for LLaVA.
+package struct LLaVATiles: PictureTiling {
     /// Pixels along a side of a tile.
     package let tileSide: Int
     /// Pixels along a side of a patch.
@@ -23,8 +24,7 @@ package struct CLIPTiles: Sendable {
     package let layout: TileLayout
     /// The colour that pads a picture to a square: the mean, truncated to bytes.
     let padding: [UInt8]
-    /// The normalised value of each byte: `[3, 256]`.
-    let normalized: [Float]
+    private let normalisation: PixelNormalisation
 
     /// The most pixels along a side of a tile or a pinpoint: 4 times what any published LLaVA uses.
     static let maximumSide = 8192
@@ -59,10 +59,7 @@ package struct CLIPTiles: Sendable {
         self.patchSide = patchSide
         self.layout = layout
         padding = mean.map { UInt8($0 * 255) }
-        // The processors multiply by 1/255 in double precision and continue in single precision.
-        normalized = (0..<3).flatMap { channel in
-            (0..<256).map { (Float(Double($0) * (1 / 255.0)) - mean[channel]) / deviation[channel] }
-        }
+        normalisation = PixelNormalisation(mean: mean, deviation: deviation)
     }
 
     private static func check(
@@ -82,20 +79,23 @@ package struct CLIPTiles: Sendable {
         }
     }
 
-    /// The tiles of a picture.
-    ///
-    /// - Throws: `ImagingError.noMemory`.
+    package var description: String { "\(layout) \(tileSide) \(patchSide)" }
+
     package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
         let geometry = geometry(of: picture.size)
         let pixels = try SampleBuffer<Float>(
             count: geometry.tileCount * 3 * tileSide * tileSide, name: picture.size.pictureName)
-        write(try baseTile(of: picture), column: 0, row: 0, to: pixels, tile: 0)
+        func write(_ picture: Picture, column: Int, row: Int, tile: Int) {
+            normalisation.write(
+                picture, column: column, row: row, side: tileSide, to: pixels, tile: tile)
+        }
+        write(try baseTile(of: picture), column: 0, row: 0, tile: 0)
         if let placement = gridPlacement(on: picture.size) {
             let grid = try joinedGrid(of: picture, placement)
             for row in 0..<geometry.gridRows {
                 for column in 0..<geometry.gridColumns {
                     let tile = 1 + row * geometry.gridColumns + column
-                    write(grid, column: column, row: row, to: pixels, tile: tile)
+                    write(grid, column: column, row: row, tile: tile)
                 }
             }
         }
@@ -125,23 +125,21 @@ package struct CLIPTiles: Sendable {
             fitted, left: -horizontal.window.lowerBound, top: -vertical.window.lowerBound)
         return canvas.finished()
     }
+}
 
-    /// Writes one normalised tile of a picture whose sides are multiples of the tile's.
-    private func write(
-        _ picture: Picture, column: Int, row: Int, to pixels: SampleBuffer<Float>, tile: Int
-    ) {
-        var next = tile * 3 * tileSide * tileSide
-        let numbers = pixels.numbers
-        picture.pixels.withUnsafeBufferPointer { source in
-            for channel in 0..<3 {
-                for y in row * tileSide..<(row + 1) * tileSide {
-                    for x in column * tileSide..<(column + 1) * tileSide {
-                        let sample = source[(y * picture.width + x) * 3 + channel]
-                        numbers[next] = normalized[channel * 256 + Int(sample)]
-                        next += 1
-                    }
-                }
-            }
+extension VisionConfig {
+    /// How LLaVA cuts pictures for this tower.
+    ///
+    /// - Throws: `ModelError.invalidValue` for numbers of which `file` has no such tiles.
+    package func tiles(_ layout: TileLayout, file: String) throws(ModelError) -> LLaVATiles {
+        do {
+            return try LLaVATiles(
+                tileSide: tileSide, patchSide: patchSide, mean: mean, deviation: deviation,
+                layout: layout)
+        } catch {
+            throw .invalidValue(
+                file: file, key: "clip.vision", value: "\(error)",
+                expected: "a picture format of LLaVA's")
         }
     }
 }

@@ -53,7 +53,7 @@ struct TileGeometry: Sendable, Equatable {
     }
 }
 
-extension CLIPTiles {
+extension LLaVATiles {
     /// The tiles of a picture of this size.
     ///
     /// - Precondition: both sides are positive.
@@ -69,12 +69,11 @@ extension CLIPTiles {
             patchesPerSide: patchesPerSide, picture: picture)
     }
 
-    /// What a picture of this size becomes.
     package func plan(_ picture: PixelSize) -> PicturePlan {
         geometry(of: picture).plan
     }
 
-    /// Plans that no other exceeds, neither in candidates nor in newlines: those of pictures that fill a grid.
+    /// Those of pictures that fill a grid.
     package var largestPlans: [PicturePlan] {
         guard case .anyres(let pinpoints) = layout else {
             return [plan(PixelSize(width: tileSide, height: tileSide))]
@@ -108,7 +107,6 @@ extension CLIPTiles {
             vertical: .centered(picture.height, resized: fitted.height, in: grid.height))
     }
 
-    /// What each candidate sees of a picture of this size.
     package func regions(of picture: PixelSize) -> PatchRegions {
         let geometry = geometry(of: picture)
         func grid(_ placement: TilePlacement, columns: Range<Int>, rows: Range<Int>) -> PatchGrid {

@@ -3,7 +3,9 @@ import Weights
 
 extension UnreadMetadata {
     /// The keys of a vision tower and projector, those of llama.cpp's earlier converters included.
-    static let vision: UnreadMetadata = {
+    ///
+    /// - Parameter family: keys below `clip` that one family alone reads.
+    static func vision(reads family: Set<String>) -> UnreadMetadata {
         var rules: [String: Rule] = [:]
         for key in [
             "has_vision_encoder", "projector_type", "vision.projector_type", "use_gelu",
@@ -28,6 +30,7 @@ extension UnreadMetadata {
             rules[key] = .off([0, 1])
         }
         rules["vision.wa_layer_indexes"] = .off([-1])
+        for key in family { rules[key] = .read }
         return UnreadMetadata(prefix: "clip", rules: rules)
-    }()
+    }
 }

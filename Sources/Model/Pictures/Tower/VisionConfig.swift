@@ -3,25 +3,14 @@ import GGUF
 import TensorOps
 import Weights
 
-/// The shape of a CLIP vision tower and its projector, read from the mmproj file's metadata.
-package struct CLIPConfig: Sendable, Equatable {
-    /// The networks between the vision tower and the decoder.
-    package enum ProjectorKind: String, CaseIterable, Sendable {
-        /// Two linear layers with a GELU between (LLaVA-1.5 and later).
-        case mlp
-        /// One linear layer (LLaVA-1.0).
-        case linear
-        /// Two linear layers, each followed by a layer normalisation (LLaVA with Yi).
-        case mlpNorm = "mlp_norm"
-
-        /// The numbers of its layers that have weights.
-        var layers: [Int] {
-            switch self {
-            case .mlp: [0, 2]
-            case .linear: [0]
-            case .mlpNorm: [0, 1, 3, 4]
-            }
-        }
+/// The shape of a vision transformer that reads square tiles, CLIP's or SigLIP's, read from the mmproj file.
+package struct VisionConfig: Sendable, Equatable {
+    /// The hidden states of a tower that a family's projector takes.
+    package enum Features: Sendable {
+        /// Those that the file names; without names, the output of the last block, or the last but one of CLIP ViT-L's.
+        case llava
+        /// The output of the last block, normalised.
+        case normalisedLast
     }
 
     /// Side of a tile in pixels.
@@ -43,8 +32,12 @@ package struct CLIPConfig: Sendable, Equatable {
     /// The hidden states that become features, joined in this order; 0 is the embedding, n the
     /// output of the n-th block.
     package let featureLayers: [Int]
-    /// Which projector follows.
-    package let projector: ProjectorKind
+    /// Whether a class token precedes the patches, as in CLIP.
+    package let hasClassToken: Bool
+    /// Whether the embedding is normalised, as in CLIP.
+    package let hasPreNorm: Bool
+    /// Whether the last block's output is normalised before it becomes features.
+    package let hasPostNorm: Bool
     /// Mean of the three colours.
     package let mean: [Float]  // [3]
     /// Standard deviation of the three colours.
@@ -54,29 +47,16 @@ package struct CLIPConfig: Sendable, Equatable {
 
     /// Patches of one tile.
     package var patchCount: Int { (tileSide / patchSide) * (tileSide / patchSide) }
-    /// Numbers per patch that the projector takes.
+    /// Rows that go through the blocks for one tile.
+    package var rowCount: Int { (hasClassToken ? 1 : 0) + patchCount }
+    /// Numbers per patch in the features.
     package var featureWidth: Int { width * featureLayers.count }
 
     /// Bytes of the activations of one tile in the tower.
     package var activationBytes: Int {
         let attention = 4 * width
-        let numbers = (1 + patchCount) * (2 * width + max(feedForwardWidth, attention))
+        let numbers = rowCount * (2 * width + max(feedForwardWidth, attention))
         return numbers * MemoryLayout<Float>.stride
-    }
-
-    /// How the tower's pictures are cut.
-    ///
-    /// - Throws: `ModelError.invalidValue` for numbers of which `file` has no such tiles.
-    package func tiles(_ layout: TileLayout, file: String) throws(ModelError) -> CLIPTiles {
-        do {
-            return try CLIPTiles(
-                tileSide: tileSide, patchSide: patchSide, mean: mean, deviation: deviation,
-                layout: layout)
-        } catch {
-            throw .invalidValue(
-                file: file, key: "clip.vision", value: "\(error)",
-                expected: "a CLIP picture format")
-        }
     }
 
     /// The colour statistics that every CLIP model uses (OpenAI's preprocessing).
@@ -89,32 +69,45 @@ package struct CLIPConfig: Sendable, Equatable {
     /// Blocks of CLIP ViT-L; LLaVA takes the output of the last but one.
     private static let clipLargeBlockCount = 24
 
-    /// Reads the metadata of an mmproj file.
-    ///
-    /// - Throws: `ModelError` for other towers and projectors.
-    package init(_ file: GGUFFile) throws(ModelError) {
-        let loader = TensorLoader(file)
-        let projectorLayers = (0..<8).filter {
-            loader.contains("\(CLIPTensors.projectorLayer($0)).weight")
-        }
-        try self.init(
-            file.metadata, storedBlocks: loader.storedCLIPBlocks,
-            projectorLayers: Set(projectorLayers))
+    /// What a file stores of a tower.
+    struct Stored {
+        /// Blocks, from block 0 on.
+        var blocks: Int
+        var hasClassToken = true
+        var hasPreNorm = true
     }
 
-    /// Reads the metadata of an mmproj file that stores `storedBlocks` blocks and the given
-    /// projector layers.
+    /// Reads the metadata of an mmproj file.
     ///
-    /// - Throws: `ModelError` for other towers and projectors.
+    /// - Parameters:
+    ///   - features: the hidden states that the family's projector takes.
+    ///   - reads: keys below `clip` that the family reads besides these.
+    /// - Throws: `ModelError` for other towers.
+    package init(
+        _ file: GGUFFile, features: Features = .llava, reads: Set<String> = []
+    ) throws(ModelError) {
+        let loader = TensorLoader(file)
+        try self.init(
+            file.metadata,
+            stored: Stored(
+                blocks: loader.storedVisionBlocks,
+                hasClassToken: loader.contains(VisionTensors.classEmbedding),
+                hasPreNorm: loader.contains("\(VisionTensors.preNorm).weight")),
+            features: features, reads: reads)
+    }
+
+    /// Reads the metadata of an mmproj file that stores such a tower.
+    ///
+    /// - Throws: `ModelError` for other towers.
     init(
-        _ metadata: GGUFMetadata, storedBlocks: Int, projectorLayers: Set<Int>
+        _ metadata: GGUFMetadata, stored: Stored, features: Features = .llava,
+        reads: Set<String> = []
     ) throws(ModelError) {
         let clip = Hyperparameters(metadata: metadata, prefix: "clip")
         if try clip.bool(ifPresent: "has_vision_encoder") == false {
             throw clip.unsupported("has_vision_encoder", "false", supported: "true")
         }
         let vision = Hyperparameters(metadata: metadata, prefix: "clip.vision")
-        projector = try Self.projector(clip, vision, projectorLayers)
         tileSide = try vision.count("image_size", upTo: 4096)
         patchSide = try vision.count("patch_size", upTo: tileSide)
         guard tileSide / patchSide <= Self.patchesPerSideLimit else {
@@ -130,71 +123,61 @@ package struct CLIPConfig: Sendable, Equatable {
             throw vision.invalid("attention.head_count", "\(heads)", "a divisor of \(width)")
         }
         attention = AttentionShape(heads: heads, keyValueHeads: heads, headWidth: width / heads)
-        activation = try Self.activation(clip)
-        featureLayers = try Self.featureLayers(vision, storedBlocks)
+        (hasClassToken, hasPreNorm) = (stored.hasClassToken, stored.hasPreNorm)
+        hasPostNorm = features == .normalisedLast
+        activation = try Self.activation(clip, hasClassToken: hasClassToken)
+        featureLayers =
+            switch features {
+            case .llava: try Self.llavaLayers(vision, stored)
+            case .normalisedLast: [try Self.checkedBlocks(vision, stored)]
+            }
         blockCount = featureLayers.max() ?? 0
         mean = try Self.colours(vision, "image_mean") ?? Self.clipMean
         deviation = try Self.colours(vision, "image_std") ?? Self.clipDeviation
-        warnings = try UnreadMetadata.vision.check(metadata)
+        warnings = try UnreadMetadata.vision(reads: reads).check(metadata)
         guard deviation.allSatisfy({ $0 != 0 }) else {
             throw vision.invalid("image_std", "\(deviation)", "numbers other than 0")
         }
     }
 
-    /// Files of 2023 do not name their projector; its layers identify it.
-    private static func projector(
-        _ clip: Hyperparameters, _ vision: Hyperparameters, _ layers: Set<Int>
-    ) throws(ModelError) -> ProjectorKind {
-        let named =
-            if let name = try clip.string(ifPresent: "projector_type") {
-                name
-            } else {
-                try vision.string(ifPresent: "projector_type") ?? "mlp"
-            }
-        guard var kind = ProjectorKind(rawValue: named) else {
-            throw clip.unsupported(
-                "projector_type", named,
-                supported: ProjectorKind.allCases.map(\.rawValue).joined(separator: ", "))
-        }
-        if kind == .mlp, layers.contains(3) { kind = .mlpNorm }
-        if kind == .mlp, !layers.contains(2) { kind = .linear }
-        guard layers.isSubset(of: kind.layers) else {
-            let found = layers.sorted().map(CLIPTensors.projectorLayer).joined(separator: ", ")
-            let known = kind.layers.map(CLIPTensors.projectorLayer).joined(separator: ", ")
-            throw clip.unsupported(
-                "projector_type", "\(kind.rawValue) of \(found)", supported: known)
-        }
-        return kind
-    }
-
+    /// SigLIP, which has no class token, was trained with the tanh form of GELU.
     private static func activation(
-        _ clip: Hyperparameters
+        _ clip: Hyperparameters, hasClassToken: Bool
     ) throws(ModelError) -> FeedForwardActivation {
         if try clip.bool(ifPresent: "use_silu") == true {
             throw clip.unsupported("use_silu", "true", supported: "quick-GELU, GELU")
         }
-        return try clip.bool(ifPresent: "use_gelu") == true ? .gelu : .quickGELU
+        guard try clip.bool(ifPresent: "use_gelu") == true else { return .quickGELU }
+        return hasClassToken ? .gelu : .geluTanh
     }
 
     /// Converters drop CLIP's last block, so all blocks of a file with fewer than 24 run.
     ///
-    /// Of all 24, the last does not run, as LLaVA was trained.
-    private static func featureLayers(
-        _ vision: Hyperparameters, _ storedBlocks: Int
+    /// Of all 24, the last does not run, as LLaVA was trained. SigLIP's towers never have an unused block.
+    private static func llavaLayers(
+        _ vision: Hyperparameters, _ stored: Stored
     ) throws(ModelError) -> [Int] {
         let key = "feature_layer"
         if let layers = try vision.integers(ifPresent: key), !layers.isEmpty {
-            guard layers.count <= 16, layers.allSatisfy({ (0...storedBlocks).contains($0) }) else {
-                throw vision.invalid(key, "\(layers)", "up to 16 of 0…\(storedBlocks)")
+            guard layers.count <= 16, layers.allSatisfy({ (0...stored.blocks).contains($0) }) else {
+                throw vision.invalid(key, "\(layers)", "up to 16 of 0…\(stored.blocks)")
             }
             return layers
         }
+        let blocks = try checkedBlocks(vision, stored)
+        return [stored.hasClassToken && blocks == clipLargeBlockCount ? blocks - 1 : blocks]
+    }
+
+    /// The stored blocks, as many as the file declares or one fewer.
+    private static func checkedBlocks(
+        _ vision: Hyperparameters, _ stored: Stored
+    ) throws(ModelError) -> Int {
         let declared = try vision.count("block_count", upTo: 512)
-        guard storedBlocks > 0, storedBlocks >= declared - 1 else {
+        guard stored.blocks > 0, stored.blocks >= declared - 1 else {
             throw vision.invalid(
-                "block_count", "\(declared)", "at most the \(storedBlocks) stored blocks and one")
+                "block_count", "\(declared)", "at most the \(stored.blocks) stored blocks and one")
         }
-        return [storedBlocks == clipLargeBlockCount ? storedBlocks - 1 : storedBlocks]
+        return stored.blocks
     }
 
     private static func colours(

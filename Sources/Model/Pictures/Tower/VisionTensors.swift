@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The names of the tensors of CLIP's tower and of LLaVA's projectors, without `.weight` and `.bias`: those of llama.cpp's
+/// The names of the tensors of vision towers and projectors, without `.weight` and `.bias`: those of llama.cpp's
 /// converter, which all published files share.
-package enum CLIPTensors {
+package enum VisionTensors {
     static let classEmbedding = "v.class_embd"
     static let patchEmbedding = "v.patch_embd"
     static let positionEmbedding = "v.position_embd"
@@ -25,6 +25,7 @@ package enum CLIPTensors {
 
     /// What the names of the projector's layers begin with.
     package static let projector = "mm."
+    static let idefics3Projector = "mm.model.fc"
     static let newline = ["model.image_newline", "v.image_newline", "image_newline"]
 
     /// The name of a layer of the projector.

@@ -11,41 +11,43 @@ final class TileInTower {
     /// The tower's output, complete after its last block.
     let features: Activations  // [patches, featureWidth]
 
-    fileprivate let hidden: Activations  // [1 + patches, width]
+    fileprivate let hidden: Activations  // [class token + patches, width]
 
     fileprivate init(hidden: Activations, features: Activations) {
         (self.hidden, self.features) = (hidden, features)
     }
 }
 
-/// A CLIP vision transformer (arXiv 2103.00020) up to the layer that LLaVA reads.
-final class CLIPTower: Sendable {
+/// A vision transformer up to the layer that the projector reads: CLIP's (arXiv 2103.00020) or SigLIP's (2303.15343).
+final class VisionTower: Sendable {
     /// Its shape.
-    let config: CLIPConfig
+    let config: VisionConfig
 
-    private let weights: CLIPWeights
+    private let weights: VisionWeights
     private let ops: TensorOps
     /// Whether attention multiplies bf16 numbers.
     private let roundsAttention: Bool
 
     init(
-        _ config: CLIPConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ config: VisionConfig, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
     ) throws(ModelError) {
         self.config = config
-        weights = try loader.clipWeights(config, precision, ops)
+        weights = try loader.visionWeights(config, precision, ops)
         self.ops = ops
         roundsAttention = precision != .float && ops.prefersBrainFloatAttention(config.attention)
     }
 
     /// The same tower, computing on other threads.
-    init(_ tower: CLIPTower, computingBy ops: TensorOps) {
+    init(_ tower: VisionTower, computingBy ops: TensorOps) {
         (config, weights, self.ops) = (tower.config, tower.weights, ops)
         roundsAttention = tower.roundsAttention
     }
 
     /// Blocks that a tile goes through.
     var blockCount: Int { weights.blocks.count }
+    /// The row of the first patch.
+    private var firstPatch: Int { config.hasClassToken ? 1 : 0 }
 
     /// A tile before the first block.
     ///
@@ -56,34 +58,39 @@ final class CLIPTower: Sendable {
             try ops.requireMemory(config.activationBytes)
             return try ops.grantedActivations(rows: config.patchCount, width: config.featureWidth)
         }
-        let hidden = ops.layerNorm(embed(pixels), weights.preNorm, epsilon: config.epsilon)
+        var hidden = embed(pixels)
+        if let norm = weights.preNorm { hidden = normed(hidden, norm) }
         collect(hidden, ofLayer: 0, into: features)
         return TileInTower(hidden: hidden, features: features)
     }
 
     /// Takes a tile through its next block.
     ///
-    /// - Parameter onClassAttention: called after the last block with how much its class token attends to each
-    ///   patch, summed over the heads: `[patches]`.
+    /// - Parameter onAttention: called after the last block with how much attention each patch gets there, summed over
+    ///   the heads: from the class token or, in towers without one, from the mean patch. `[patches]`.
     /// - Throws: `ModelError.notFinite`.
     func runNextBlock(
-        _ tile: TileInTower, onClassAttention: (([Float]) -> Void)? = nil
+        _ tile: TileInTower, onAttention: (([Float]) -> Void)? = nil
     ) throws(ModelError) {
         let index = tile.blocksDone
         run(
             weights.blocks[index], on: tile.hidden,
-            index == blockCount - 1 ? onClassAttention : nil)
+            index == blockCount - 1 ? onAttention : nil)
         guard tile.hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
-        collect(tile.hidden, ofLayer: index + 1, into: tile.features)
+        var output = tile.hidden
+        if let norm = weights.postNorm, index == blockCount - 1 { output = normed(output, norm) }
+        collect(output, ofLayer: index + 1, into: tile.features)
         tile.blocksDone += 1
     }
 
-    /// The class token, then the patches, each plus its position.
+    /// The class token, if there is one, then the patches, each plus its position.
     private func embed(_ pixels: some Collection<Float>) -> Activations {
         let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
-        let hidden = ops.activations(rows: 1 + patches.rows, width: config.width)
-        hidden.row(0).update(from: weights.classEmbedding, count: config.width)
-        hidden.row(1).update(from: patches.values, count: patches.rows * config.width)
+        let hidden = ops.activations(rows: config.rowCount, width: config.width)
+        if let token = weights.classEmbedding {
+            hidden.row(0).update(from: token, count: config.width)
+        }
+        hidden.row(firstPatch).update(from: patches.values, count: patches.rows * config.width)
         ops.kernels.add(hidden.values, weights.positionEmbedding, hidden.rows * config.width)
         return hidden
     }
@@ -110,9 +117,9 @@ final class CLIPTower: Sendable {
     }
 
     private func run(
-        _ block: CLIPBlock, on hidden: Activations, _ onClassAttention: (([Float]) -> Void)?
+        _ block: VisionBlock, on hidden: Activations, _ onAttention: (([Float]) -> Void)?
     ) {
-        let attended = attention(block, normed(hidden, block.attentionNorm), onClassAttention)
+        let attended = attention(block, normed(hidden, block.attentionNorm), onAttention)
         ops.addLinear(block.attentionOutput, attended, to: hidden)
         let inner = ops.linear(
             block.expand, normed(hidden, block.feedForwardNorm), then: config.activation)
@@ -124,13 +131,11 @@ final class CLIPTower: Sendable {
     }
 
     private func attention(
-        _ block: CLIPBlock, _ input: Activations, _ onClassAttention: (([Float]) -> Void)?
+        _ block: VisionBlock, _ input: Activations, _ onAttention: (([Float]) -> Void)?
     ) -> Activations {
         let projected = ops.linear([block.query, block.key, block.value], input)
-        if let onClassAttention {
-            let weights = ops.attentionWeights(
-                ofRow: 0, projected[0], keys: projected[1], config.attention)
-            onClassAttention(Array(weights.dropFirst()))
+        if let onAttention {
+            onAttention(attentionToPatches(queries: projected[0], keys: projected[1]))
         }
         let (query, key, value) = (projected[0], projected[1], projected[2])
         return roundsAttention
@@ -138,12 +143,20 @@ final class CLIPTower: Sendable {
             : ops.attention(query, keys: key, values: value, config.attention)
     }
 
+    private func attentionToPatches(queries: Activations, keys: Activations) -> [Float] {
+        guard config.hasClassToken else {
+            return ops.receivedAttention(queries, keys: keys, config.attention)
+        }
+        let weights = ops.attentionWeights(ofRow: 0, queries, keys: keys, config.attention)
+        return Array(weights.dropFirst())
+    }
+
     /// Copies the patches' hidden states to the feature columns of `layer`.
     private func collect(_ hidden: Activations, ofLayer layer: Int, into features: Activations) {
         for (place, wanted) in config.featureLayers.enumerated() where wanted == layer {
             for patch in 0..<features.rows {
                 (features.row(patch) + place * config.width)
-                    .update(from: hidden.row(patch + 1), count: config.width)
+                    .update(from: hidden.row(firstPatch + patch), count: config.width)
             }
         }
     }

@@ -3,7 +3,7 @@ import TensorOps
 import Weights
 
 /// The weights of one block of the vision tower.
-struct CLIPBlock: Sendable {
+struct VisionBlock: Sendable {
     let attentionNorm: LayerNorm  // [width]
     let query: LinearLayer  // [width, width]
     let key: LinearLayer  // [width, width]
@@ -14,15 +14,15 @@ struct CLIPBlock: Sendable {
     let contract: LinearLayer  // [width, feedForwardWidth]
 }
 
-extension CLIPBlock {
+extension VisionBlock {
     /// The block with its weights in the given precision.
     func prepared(
         for precision: VisionPrecision, by loader: TensorLoader, _ ops: TensorOps
-    ) throws(ModelError) -> CLIPBlock {
+    ) throws(ModelError) -> VisionBlock {
         func prepared(_ layer: LinearLayer) throws(ModelError) -> LinearLayer {
             try loader.prepared(layer, for: precision, ops)
         }
-        return CLIPBlock(
+        return VisionBlock(
             attentionNorm: attentionNorm, query: try prepared(query), key: try prepared(key),
             value: try prepared(value), attentionOutput: try prepared(attentionOutput),
             feedForwardNorm: feedForwardNorm, expand: try prepared(expand),
@@ -30,49 +30,53 @@ extension CLIPBlock {
     }
 }
 
-/// The weights of a CLIP vision tower.
-struct CLIPWeights: Sendable {
-    let classEmbedding: [Float]  // [width]
+/// The weights of a vision tower.
+struct VisionWeights: Sendable {
+    let classEmbedding: [Float]?  // [width]
     let patchEmbedding: LinearLayer  // [width, 3 · patchSide · patchSide]
-    let positionEmbedding: [Float]  // [1 + patches, width], the class token's row first
-    let preNorm: LayerNorm  // [width]
-    let blocks: [CLIPBlock]
+    let positionEmbedding: [Float]  // [class token + patches, width]
+    let preNorm: LayerNorm?  // [width]
+    let blocks: [VisionBlock]
+    let postNorm: LayerNorm?  // [width]
 }
 
 extension TensorLoader {
     /// How many blocks of the vision tower the file stores, from block 0 on.
-    var storedCLIPBlocks: Int {
+    var storedVisionBlocks: Int {
         var count = 0
-        while contains("\(CLIPTensors.block(count, CLIPTensors.query)).weight") {
+        while contains("\(VisionTensors.block(count, VisionTensors.query)).weight") {
             count += 1
         }
         return count
     }
 
-    func clipWeights(
-        _ config: CLIPConfig, _ precision: VisionPrecision, _ ops: TensorOps
-    ) throws(ModelError) -> CLIPWeights {
+    func visionWeights(
+        _ config: VisionConfig, _ precision: VisionPrecision, _ ops: TensorOps
+    ) throws(ModelError) -> VisionWeights {
         let width = config.width
-        var blocks: [CLIPBlock] = []
+        var blocks: [VisionBlock] = []
         for index in 0..<config.blockCount {
-            let block = try clipBlock(index, config)
+            let block = try visionBlock(index, config)
             blocks.append(try block.prepared(for: precision, by: self, ops))
         }
-        skip { $0.hasPrefix("\(CLIPTensors.postNorm).") || $0.hasPrefix(CLIPTensors.blocks) }
-        return CLIPWeights(
-            classEmbedding: try vector(CLIPTensors.classEmbedding, count: width),
+        skip { $0.hasPrefix("\(VisionTensors.postNorm).") || $0.hasPrefix(VisionTensors.blocks) }
+        return VisionWeights(
+            classEmbedding: try vector(ifPresent: VisionTensors.classEmbedding, count: width),
             patchEmbedding: try patchEmbedding(config),
             positionEmbedding: try tensor(
-                "\(CLIPTensors.positionEmbedding).weight",
-                shape: [width, config.patchCount + 1]
+                "\(VisionTensors.positionEmbedding).weight",
+                shape: [width, config.rowCount]
             ).floats(),
-            preNorm: try layerNorm(CLIPTensors.preNorm, width: width),
-            blocks: blocks)
+            preNorm: config.hasPreNorm
+                ? try layerNorm(VisionTensors.preNorm, width: width) : nil,
+            blocks: blocks,
+            postNorm: config.hasPostNorm
+                ? try layerNorm(VisionTensors.postNorm, width: width) : nil)
     }
 
     /// The convolution's kernel `[width, 3, side, side]`, as a matrix on flattened patches.
-    private func patchEmbedding(_ config: CLIPConfig) throws(ModelError) -> LinearLayer {
-        let name = CLIPTensors.patchEmbedding
+    private func patchEmbedding(_ config: VisionConfig) throws(ModelError) -> LinearLayer {
+        let name = VisionTensors.patchEmbedding
         let side = config.patchSide
         let kernel = try tensor("\(name).weight", shape: [side, side, 3, config.width])
         return LinearLayer(
@@ -81,22 +85,22 @@ extension TensorLoader {
             bias: try vector(ifPresent: "\(name).bias", count: config.width))
     }
 
-    private func clipBlock(
-        _ index: Int, _ config: CLIPConfig
-    ) throws(ModelError) -> CLIPBlock {
+    private func visionBlock(
+        _ index: Int, _ config: VisionConfig
+    ) throws(ModelError) -> VisionBlock {
         let width = config.width
-        func name(_ part: String) -> String { CLIPTensors.block(index, part) }
+        func name(_ part: String) -> String { VisionTensors.block(index, part) }
         func square(_ part: String) throws(ModelError) -> LinearLayer {
             try linear(name(part), inputs: width, outputs: width)
         }
         let (expand, contract) = try feedForward(index, config)
-        return CLIPBlock(
-            attentionNorm: try layerNorm(name(CLIPTensors.attentionNorm), width: width),
-            query: try square(CLIPTensors.query),
-            key: try square(CLIPTensors.key),
-            value: try square(CLIPTensors.value),
-            attentionOutput: try square(CLIPTensors.attentionOutput),
-            feedForwardNorm: try layerNorm(name(CLIPTensors.feedForwardNorm), width: width),
+        return VisionBlock(
+            attentionNorm: try layerNorm(name(VisionTensors.attentionNorm), width: width),
+            query: try square(VisionTensors.query),
+            key: try square(VisionTensors.key),
+            value: try square(VisionTensors.value),
+            attentionOutput: try square(VisionTensors.attentionOutput),
+            feedForwardNorm: try layerNorm(name(VisionTensors.feedForwardNorm), width: width),
             expand: expand, contract: contract)
     }
 
@@ -105,10 +109,10 @@ extension TensorLoader {
     /// llama.cpp's LLaVA converter swapped the names `ffn_down` and `ffn_up`, and later ones did
     /// not. The shapes show which layer takes the residual stream.
     private func feedForward(
-        _ index: Int, _ config: CLIPConfig
+        _ index: Int, _ config: VisionConfig
     ) throws(ModelError) -> (expand: LinearLayer, contract: LinearLayer) {
-        let down = CLIPTensors.block(index, CLIPTensors.feedForwardDown)
-        let up = CLIPTensors.block(index, CLIPTensors.feedForwardUp)
+        let down = VisionTensors.block(index, VisionTensors.feedForwardDown)
+        let up = VisionTensors.block(index, VisionTensors.feedForwardUp)
         let isSwapped = try inputs(of: down) == config.width
         let (first, second) = isSwapped ? (down, up) : (up, down)
         return (

@@ -5,7 +5,7 @@ import TensorOps
 public struct Scope: TokenSelector {
     /// Facts about it that need no run.
     public let info = SelectorInfo(
-        "scope", "salient and covering the picture (SCOPE)", needs: [.features, .classAttention])
+        "scope", "salient and covering the picture (SCOPE)", needs: [.features, .attention])
 
     /// A selector without options.
     public init() {}
@@ -16,7 +16,7 @@ public struct Scope: TokenSelector {
         from input: SelectionInput, keep: Int, ops: TensorOps
     ) throws(PruningError) -> [Int] {
         let features = try info.require(input.features, .features)
-        let attention = try info.require(input.classAttention, .classAttention)
+        let attention = try info.require(input.attention, .attention)
         let units = try ops.unitRows(of: features, input: "vision features")
         let cosines = try granted { () throws(MemoryShortage) in try ops.gram(units) }
         return coveringTokens(cosines, keep: keep, weights: attention, ops: ops)

@@ -9,7 +9,7 @@ public struct VisionZip: TokenSelector {
     /// Facts about it that need no run.
     public let info = SelectorInfo(
         "visionzip-select", "most attended by the class token, and some others (VisionZip)",
-        needs: [.classAttention])
+        needs: [.attention])
 
     /// A selector without options.
     public init() {}
@@ -18,7 +18,7 @@ public struct VisionZip: TokenSelector {
     public func choose(
         from input: SelectionInput, keep: Int, ops: TensorOps
     ) throws(PruningError) -> [Int] {
-        let attention = try info.require(input.classAttention, .classAttention)
+        let attention = try info.require(input.attention, .attention)
         let contextualCount = keep * 10 / 64
         let dominant = attention.indicesOfLargest(keep - contextualCount)
         let isDominant = Set(dominant)

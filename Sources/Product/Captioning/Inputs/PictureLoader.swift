@@ -40,7 +40,8 @@ final class PictureLoader: Sendable {
             let start = ContinuousClock.now
             let (bytes, version) = try files.withLock { try $0.read(picture) }
             let decoded = try PictureDecoder.decode(
-                bytes, name: picture.path.text, applyOrientation: orients)
+                bytes, name: picture.path.text, applyOrientation: orients,
+                transparency: encoder.transparency)
             let decodedAt = ContinuousClock.now
             let tiles = try encoder.tiles(of: decoded)
             return (

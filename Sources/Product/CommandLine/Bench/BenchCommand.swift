@@ -78,7 +78,7 @@ struct BenchCommand: ParsableCommand {
             try files.writes(.standardStream)
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
         }
-        var input = PictureInput(orients: true)
+        var input = PictureInput(orients: true, transparency: model.transparency)
         for path in pictures { try input.load(path) }
         if idleCheck, let warning = SystemLoad.warning() { StandardError.print(warning) }
         let llava = try model.load()

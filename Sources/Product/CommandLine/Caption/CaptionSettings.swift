@@ -48,7 +48,7 @@ extension ModelOptions {
             "numbers \(numbers.activations) \(numbers.visionPrecision) \(numbers.kvCache) "
                 + (quantize.map { "\($0)" } ?? "-"),
             "context \(context.map { "\($0)" } ?? "-")",
-        ]
+        ] + (maxTiles.map { ["tiles \($0)"] } ?? [])
     }
 
     /// A file's name and size, without its folder, because it may be moved.
