@@ -25,6 +25,13 @@ extension TinyPair {
         }
     }
 
+    /// The model that reads text alone.
+    package func loadText(_ ops: TensorOps = testOps) throws -> LLaVAModel {
+        try withPaths { text, _ in
+            try LLaVAModel(text: GGUFFile(path: text), projector: nil, ops: ops)
+        }
+    }
+
     /// The message when the two files are refused, without the folder, or nil when they load.
     package func refusal(context: Int? = nil) throws -> String? {
         try withPaths { text, projector in
