@@ -77,10 +77,10 @@ public final class LLaVAModel: Sendable {
                 try family.tiling(TilingOptions(crop: crop, mostTiles: mostTiles), markers)
             }
             let encoder = try family.encoder(tiling(crop: false), loader, visionPrecision, ops)
-            guard encoder.outputWidth == textConfig.width else {
+            guard encoder.outputWidth == textConfig.pictureRowWidth else {
                 throw .widthMismatch(
                     projector: projectorFile.path, projectorWidth: encoder.outputWidth,
-                    text: text.path, textWidth: textConfig.width)
+                    text: text.path, textWidth: textConfig.pictureRowWidth)
             }
             encoders = (encoder, encoder.cutting(try tiling(crop: true)))
         } else {
