@@ -44,7 +44,8 @@ public struct MemoryEstimate: Sendable, Equatable {
     public init(
         text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
         visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
-        limits: VisionLimits = VisionLimits(), keptTokens: Int?, sequences: Int, format: CacheFormat,
+        limits: VisionLimits = VisionLimits(), keptTokens: Int?, sequences: Int,
+        format: CacheFormat,
         promptRowsPerBatch: Int
     ) throws(ModelError) {
         let config = try text.decoderConfig()

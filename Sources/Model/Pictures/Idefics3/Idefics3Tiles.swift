@@ -132,7 +132,8 @@ package struct Idefics3Tiles: PictureTiling {
         let whole = try stretched.resized(to: PixelSize(width: tileSide, height: tileSide))
         write(whole, column: 0, row: 0, tile: cut.grid.tileCount - 1)
         return TileBatch(
-            plan: cut.grid.plan(cellsPerSide: cellsPerSide, markers), size: PixelSize(width: tileSide, height: tileSide),
+            plan: cut.grid.plan(cellsPerSide: cellsPerSide, markers),
+            size: PixelSize(width: tileSide, height: tileSide),
             pixels: Samples(pixels))
     }
 }
