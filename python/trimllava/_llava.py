@@ -43,6 +43,7 @@ class LLaVA:
             server's default.
         selector: the rule that chooses them.
         options: how answers are generated where a call says nothing else.
+        max_tiles: the most tiles into which the child cuts a picture; None for as many as the model was trained on.
         threads: threads of the child.
         parallel: answers that the child generates at the same time.
         arguments: further arguments of `trimllava serve`.
@@ -62,6 +63,7 @@ class LLaVA:
         keep: int | str | None = None,
         selector: str | None = None,
         options: Options | None = None,
+        max_tiles: int | None = None,
         threads: int | None = None,
         parallel: int | None = None,
         arguments: Sequence[str] = (),
@@ -73,6 +75,8 @@ class LLaVA:
             url = os.environ.get("TRIMLLAVA_URL") if model is None else None
         if url is not None and (model is not None or mmproj is not None):
             raise ValueError("a server at an address has its own model: pass url or model, not both")
+        if url is not None and max_tiles is not None:
+            raise ValueError("a server at an address cuts pictures as it was started: pass url or max_tiles, not both")
         given = options or Options()
         self._options = dataclasses.replace(
             given,
@@ -85,6 +89,7 @@ class LLaVA:
         self._arguments = [
             *(["-m", os.fspath(model)] if model is not None else []),
             *(["--mmproj", os.fspath(mmproj)] if mmproj is not None else []),
+            *(["--max-tiles", str(max_tiles)] if max_tiles is not None else []),
             *(["--threads", str(threads)] if threads is not None else []),
             *(["--parallel", str(parallel)] if parallel is not None else []),
             *arguments,

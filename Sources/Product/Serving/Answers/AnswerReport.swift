@@ -54,20 +54,17 @@ struct AnswerReport {
         return picture
     }
 
-    /// The grids of the picture's candidates, each with the cells that were kept.
+    /// The grids of the picture's candidates, each with the cells that were kept: the whole picture's is the first.
     private func tiles(_ size: PixelSize, _ kept: [Int]) -> [JSONValue] {
         guard let regions = try? model.llava.model.pictureEncoder.regions(of: size) else {
             return []
         }
-        var first = 0
-        return regions.candidateGrids.map { grid in
-            defer { first += grid.count }
-            let cells = kept.filter { (first..<first + grid.count).contains($0) }
-            return [
+        return zip(regions.candidateGrids, regions.cells(of: kept)).map { grid, cells in
+            [
                 "x": .seconds(grid.x), "y": .seconds(grid.y),
                 "width": .seconds(grid.width), "height": .seconds(grid.height),
                 "columns": .integer(grid.columns), "rows": .integer(grid.rows),
-                "kept": .array(cells.map { .integer($0 - first) }),
+                "kept": .array(cells.map { .integer($0) }),
             ]
         }
     }
