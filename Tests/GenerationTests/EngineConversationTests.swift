@@ -95,14 +95,16 @@ import Tokenization
         let engine = try engine(parallel: 1)
         let asked = request(Engine.Picture { tiles })
         let rows = try loaded.model.check(
-            asked.prompt, pictures: [size], options: asked.options)
+            asked.prompt, pictures: [loaded.model.pictureEncoder.plan(size)],
+            options: asked.options)
         let answer = try await engine.submit(asked).answer()
         #expect(rows.all == answer.statistics.promptRows)
         #expect(rows.visual == answer.statistics.visualRows)
         #expect(rows.withAnswer == rows.all + 8)
         let long = asked.prompt + [.tokens(Array(repeating: 266, count: 120))]
         #expect(throws: GenerationError.self) {
-            try loaded.model.check(long, pictures: [size], options: asked.options)
+            try loaded.model.check(
+                long, pictures: [loaded.model.pictureEncoder.plan(size)], options: asked.options)
         }
     }
 }

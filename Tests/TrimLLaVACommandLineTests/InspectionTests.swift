@@ -43,6 +43,16 @@ import TrimLLaVA
                 """)
     }
 
+    @Test(arguments: [("smollm", "smolvlm"), ("llama-bpe", "llama-3"), ("gpt-2", nil)])
+    func namesThePromptTemplate(vocabulary: String, template: String?) throws {
+        let file = try GGUFFile(path: Fixture.path("tokenizers/\(vocabulary).gguf"))
+        let second = inspectionText(file, arrayLimit: 2).split(
+            separator: "\n", omittingEmptySubsequences: false)[1]
+        #expect(second == template.map { "Prompt template: \($0)" } ?? "")
+        let json = try object(inspectionJSON(file, arrayLimit: 0))
+        #expect(json["template"] as? String == template)
+    }
+
     @Test func printsJSON() throws {
         let path = try folder.write(sample.bytes(), to: "sample.gguf")
         let json = try object(inspectionJSON(try GGUFFile(path: path), arrayLimit: .max))

@@ -15,7 +15,7 @@ from .vocabularies import SENTENCEPIECE_SIZE, Encoder, write_byte_level, write_s
 
 # Matrices whose random values are larger than 1/sqrt(fan-in). Attention must be selective, and
 # logits must differ, or a wrong intermediate value would go unnoticed.
-GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv_proj": 1.4, "lm_head": 2.5}
+GAINS = {"q_proj": 1.6, "k_proj": 1.6, "qkv_proj": 1.4, "qkv": 1.4, "lm_head": 2.5}
 POSITION_TABLES = ("position_embedding", "pos_embed")
 QUIETENING = 0.05  # of the logits of special tokens, so that greedy answers are text
 END_TOKENS = ("<|eot_id|>", "<end_of_utterance>", "<|im_end|>")  # the first that a model has ends a turn
@@ -51,7 +51,7 @@ def write_vocabulary(
     end = next(text for text in END_TOKENS if text in texts)
     encode = write_byte_level(folder, kind, texts, begin, end, specification.chat_template)
     special = set(range(encode(texts[0])[0], specification.rows))
-    return encode, special, encode("<image>")[0], encode(begin)[0] if begin else None
+    return encode, special, encode(specification.picture_token)[0], encode(begin)[0] if begin else None
 
 
 @torch.no_grad()
@@ -60,6 +60,7 @@ def randomise(model: PreTrainedModel, seed: int, embedding_deviation: float) -> 
     generator = torch.Generator().manual_seed(seed)
     for name, values in sorted(model.named_parameters()):
         part = name.split(".")[-2]
+        norm = "norm" in part or part == "ln_q"
         noise = torch.randn(values.shape, generator=generator)
         if name.endswith("class_embedding") or part in POSITION_TABLES:
             values.copy_(0.5 * noise)
@@ -69,4 +70,4 @@ def randomise(model: PreTrainedModel, seed: int, embedding_deviation: float) -> 
             fan_in = math.prod(values.shape[1:])
             values.copy_(GAINS.get(part, 1.0) / math.sqrt(fan_in) * noise)
         else:
-            values.copy_(float("norm" in part and name.endswith("weight")) + SCATTER * noise)
+            values.copy_(float(norm and name.endswith("weight")) + SCATTER * noise)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -40,6 +40,8 @@ class Sight:
     inputs: dict[str, torch.Tensor]  # the pictures, as arguments of the model
     stages: dict[str, np.ndarray]  # pixels, features, projected and the like; none without pictures
     tokens: list[int]  # of the prompt, with a marker for each visual row
+    positions: np.ndarray | None = None  # of each row, where they are not 0, 1, 2 and so on
+    facts: dict[str, Any] = field(default_factory=dict)  # about the pictures, for case.json
 
 
 class Family(Protocol):

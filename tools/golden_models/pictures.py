@@ -16,6 +16,8 @@ SIZES = {
     "wide": (199, 37),
     "small": (31, 23),
     "transparent": (83, 61),
+    "halves": (28, 20),  # whole and a half times 8
+    "speck": (10, 2),
 }
 
 

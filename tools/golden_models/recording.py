@@ -33,6 +33,7 @@ class Recording:
     """The stages of one case as arrays, and the inputs that a runtime needs to repeat it."""
 
     stages: dict[str, np.ndarray]
+    facts: dict[str, Any]
     minimum_margin: float
     half_cache_agrees: bool
 
@@ -51,14 +52,15 @@ def record(golden: GoldenModel, case: CaseSpecification, pictures: Path) -> Reco
         raise AssertionError(f"{case.name}: the prompt has {visual} visual rows, the pictures others")
     logits, generated = generate(golden, sight, DynamicCache())
     _, with_half = generate(golden, sight, HalfPrecisionCache())
+    in_order = np.arange(len(sight.tokens), dtype=np.int32)
     top = np.sort(logits, axis=1)[:, -2:]
     stages = sight.stages | {
         "tokens": np.array(sight.tokens, np.int32),
-        "positions": np.arange(len(sight.tokens), dtype=np.int32),
+        "positions": in_order if sight.positions is None else sight.positions,
         "logits": logits,
         "generated": np.array(generated, np.int32),
     }
-    return Recording(stages, float((top[:, 1] - top[:, 0]).min()), generated == with_half)
+    return Recording(stages, sight.facts, float((top[:, 1] - top[:, 0]).min()), generated == with_half)
 
 
 @torch.no_grad()
@@ -67,13 +69,19 @@ def generate(
 ) -> tuple[np.ndarray, list[int]]:
     """Logits [steps, vocabulary] and tokens of a greedy answer that ignores end tokens."""
     ids = torch.tensor([[golden.image_token if token == VISUAL_ROW else token for token in sight.tokens]])
-    output = golden.model(input_ids=ids, past_key_values=cache, use_cache=True, **sight.inputs)
+    places = torch.arange(ids.shape[1])  # of rows, by which Qwen-VLs find positions
+    output = golden.model(
+        input_ids=ids, past_key_values=cache, use_cache=True, cache_position=places, **sight.inputs
+    )
     logits, generated = [], []
-    for _ in range(STEPS):
+    for step in range(STEPS):
         logits.append(output.logits[0, -1])
         generated.append(int(logits[-1].argmax()))
         next_token = torch.tensor([generated[-1:]])
-        output = golden.model(input_ids=next_token, past_key_values=cache, use_cache=True)
+        places = torch.tensor([ids.shape[1] + step])
+        output = golden.model(
+            input_ids=next_token, past_key_values=cache, use_cache=True, cache_position=places
+        )
     return torch.stack(logits).numpy(), generated
 
 
@@ -90,6 +98,7 @@ def write_recording(
         "pictures": [f"{name}.png" for name in case.pictures],
         "layout": case.layout,
         **case.settings,
+        **recording.facts,
         "prompt": case.prompt,
         "visualTokens": int((stages["tokens"] == VISUAL_ROW).sum()),
         "rows": len(stages["tokens"]),

@@ -39,6 +39,7 @@ class ModelSpecification:
     special_tokens: tuple[str, ...]  # added to what is trained
     rows: int  # of the embedding; more than there are tokens
     cases: tuple[CaseSpecification, ...]
+    picture_token: str = "<image>"  # which stands for a visual row
     shard_size: str = "5GB"
     embedding_deviation: float = 0.7
     chat_template: str | None = None

@@ -12,15 +12,28 @@ from .errors import ConversionError
 ARCHITECTURES = ("LlavaForConditionalGeneration", "LlavaNextForConditionalGeneration")
 
 # GGUF architecture of each text model type.
-GGUF_ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "phi3": "phi3"}
+GGUF_ARCHITECTURES = {
+    "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "phi3": "phi3", "qwen3": "qwen3",
+    "qwen3_vl_text": "qwen3vl", "qwen2_vl_text": "qwen2vl", "qwen2_5_vl_text": "qwen2vl",
+}  # fmt: skip
 
 # Values that config.json omits if they equal the class's defaults, from transformers'
-# LlamaConfig, MistralConfig, Qwen2Config, Phi3Config and CLIPVisionConfig.
+# LlamaConfig, MistralConfig, Qwen2Config, Phi3Config, Qwen2VLTextConfig, Qwen2_5_VLTextConfig, Qwen3Config,
+# Qwen3VLTextConfig and CLIPVisionConfig.
 LLAMA_DEFAULTS = {
     "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
     "num_attention_heads": 32, "vocab_size": 32000, "max_position_embeddings": 2048,
     "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": False,
     "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+QWEN2_VL_DEFAULTS = LLAMA_DEFAULTS | {
+    "hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80, "num_attention_heads": 64,
+    "num_key_value_heads": 8, "vocab_size": 152064, "max_position_embeddings": 32768, "rms_norm_eps": 1e-5,
+    "rope_theta": 1000000.0, "bos_token_id": None, "eos_token_id": None, "mrope_section": [16, 24, 24],
+}  # fmt: skip
+QWEN3_DEFAULTS = LLAMA_DEFAULTS | {
+    "intermediate_size": 22016, "num_key_value_heads": 32, "head_dim": 128, "vocab_size": 151936,
+    "max_position_embeddings": 32768, "bos_token_id": None, "eos_token_id": None,
 }  # fmt: skip
 TEXT_DEFAULTS: dict[str, dict[str, Any]] = {
     "llama": LLAMA_DEFAULTS,
@@ -33,12 +46,18 @@ TEXT_DEFAULTS: dict[str, dict[str, Any]] = {
     | {"hidden_size": 3072, "intermediate_size": 8192, "vocab_size": 32064,
        "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
        "rms_norm_eps": 1e-5, "eos_token_id": 32000, "pad_token_id": 32000},
+    "qwen2_vl_text": QWEN2_VL_DEFAULTS,
+    "qwen2_5_vl_text": QWEN2_VL_DEFAULTS,
+    "qwen3": QWEN3_DEFAULTS,
+    "qwen3_vl_text": QWEN3_DEFAULTS
+    | {"max_position_embeddings": 128000, "rope_theta": 5000000.0, "mrope_section": [24, 20, 20]},
 }  # fmt: skip
 VISION_DEFAULTS = {
     "hidden_size": 768, "intermediate_size": 3072, "projection_dim": 512, "num_hidden_layers": 12,
     "num_attention_heads": 12, "num_channels": 3, "image_size": 224, "patch_size": 32,
     "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
 }  # fmt: skip
+DEEPSTACK_TAPS = [8, 16, 24]  # the default of Qwen3VLVisionConfig
 # The default of LlavaConfig and LlavaNextConfig for a missing vision_config: CLIP ViT-L/14-336.
 LLAVA_VISION_DEFAULTS = {
     "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
@@ -72,7 +91,14 @@ class TextConfig:
     rope_theta: float
     rope_scaling: RopeScaling
     tied: bool
+    rotary_sections: list[int]  # pairs that turn by time, row and column; none without pictures' positions
+    deepstack_planes: int  # of a picture, which are added after the first layers
     raw: dict[str, Any]
+
+    @property
+    def normalises_heads(self) -> bool:
+        """Whether queries and keys of each head are normalised."""
+        return self.architecture.startswith("qwen3")
 
 
 @dataclass(frozen=True)
@@ -150,8 +176,27 @@ def text_config(config: dict[str, Any]) -> TextConfig:
         rope_theta=theta,
         rope_scaling=scaling,
         tied=bool(raw["tie_word_embeddings"]),
+        rotary_sections=rotary_sections(raw, head_width // 2),
+        deepstack_planes=deepstack_planes(config) if model_type == "qwen3_vl_text" else 0,
         raw=raw,
     )
+
+
+def deepstack_planes(config: dict[str, Any]) -> int:
+    """How many planes beside the first a Qwen3-VL makes of a picture."""
+    vision = config.get("vision_config") or {}
+    return len(vision.get("deepstack_visual_indexes", DEEPSTACK_TAPS))
+
+
+def rotary_sections(raw: dict[str, Any], pairs: int) -> list[int]:
+    """How many of the rotary pairs turn by time, row and column, in a model with positions of pictures."""
+    if "mrope_section" not in raw:
+        return []
+    values = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    sections = values.get("mrope_section", raw["mrope_section"])
+    if not isinstance(sections, list) or len(sections) != 3 or sum(sections) != pairs:
+        raise ConversionError(f"config.json: mrope_section {sections} does not split {pairs} pairs in 3")
+    return sections
 
 
 def rope_parameters(raw: dict[str, Any]) -> tuple[float, RopeScaling]:
@@ -159,7 +204,7 @@ def rope_parameters(raw: dict[str, Any]) -> tuple[float, RopeScaling]:
     values = dict(raw.get("rope_parameters") or raw.get("rope_scaling") or {})
     theta = number(values if "rope_theta" in values else raw, "rope_theta", "text_config")
     kind = values.get("rope_type", values.get("type", "default"))
-    if kind in ("default", None):
+    if kind in ("default", "mrope", None):  # early Qwen-VLs call ordinary frequencies mrope
         return theta, RopeScaling("none")
     if kind == "su":  # the name that early Phi-3 configurations give to longrope
         kind = "longrope"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gguf import GGMLQuantizationType as Type
 
@@ -12,6 +13,8 @@ from .checkpoint import Checkpoint
 from .configuration import TextConfig
 from .idefics3 import idefics3_mmproj
 from .mmproj import Mmproj
+from .onevision import onevision_mmproj
+from .qwen_vl import qwen2_5_vl_mmproj, qwen2_vl_mmproj, qwen3_vl_mmproj
 from .vision_model import llava_mmproj
 
 Prefixes = tuple[tuple[str, str], ...]
@@ -22,7 +25,16 @@ class Family:
     """How transformers saves the models of a family."""
 
     prefixes: Prefixes  # of tensors, and what replaces them in uniform names; the first that fits is taken
-    mmproj: Callable[[Checkpoint, TextConfig, str, Type], Mmproj]
+    mmproj: Callable[[Checkpoint, TextConfig, str, Type], Mmproj] | None  # None for a text model alone
+    # Brings config.json into the form with a text_config.
+    whole_config: Callable[[dict[str, Any]], dict[str, Any]] = lambda config: config
+
+
+def with_text_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a Qwen2-VL, whose values of the text model may lie beside vision_config."""
+    if "text_config" in config:
+        return config
+    return config | {"text_config": config | {"model_type": f"{config['model_type']}_text"}}
 
 
 # transformers has had two naming schemes for the parts of LLaVA.
@@ -55,12 +67,36 @@ IDEFICS3 = Family(
     ),
     idefics3_mmproj,
 )
+ONEVISION = Family(LLAVA.prefixes, onevision_mmproj)
+QWEN3_VL = Family(
+    (("model.language_model.", "text."), ("lm_head.", "text.lm_head."), ("model.visual.", "vision.")),
+    qwen3_vl_mmproj,
+)
+QWEN2_PREFIXES = (
+    ("model.language_model.", "text."),
+    ("model.visual.", "vision."),
+    ("visual.", "vision."),
+    ("lm_head.", "text.lm_head."),
+    ("model.", "text."),
+)
+QWEN2_VL = Family(QWEN2_PREFIXES, qwen2_vl_mmproj, with_text_config)
+QWEN2_5_VL = Family(QWEN2_PREFIXES, qwen2_5_vl_mmproj, with_text_config)
+TEXT_ALONE = Family(
+    prefixes=(("lm_head.", "text.lm_head."), ("model.", "text.")),
+    mmproj=None,
+    whole_config=lambda config: config | {"text_config": config},
+)
 
 FAMILIES = {
     "LlavaForConditionalGeneration": LLAVA,
     "LlavaNextForConditionalGeneration": LLAVA,
     "SmolVLMForConditionalGeneration": IDEFICS3,
     "Idefics3ForConditionalGeneration": IDEFICS3,
+    "LlavaOnevisionForConditionalGeneration": ONEVISION,
+    "Qwen2VLForConditionalGeneration": QWEN2_VL,
+    "Qwen2_5_VLForConditionalGeneration": QWEN2_5_VL,
+    "Qwen3VLForConditionalGeneration": QWEN3_VL,
+    "Qwen3ForCausalLM": TEXT_ALONE,
 }
 
 

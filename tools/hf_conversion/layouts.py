@@ -51,9 +51,11 @@ def open_model(folder: Path, tower: Path | None = None) -> Checkpoint:
     config = main.json("config.json")
     architecture = (config.get("architectures") or ["none"])[0]
     if architecture in FAMILIES:
-        refuse_tower(tower, "has its vision tower in itself")
-        source = Source(main, renaming(FAMILIES[architecture].prefixes, keep=True))
-        return Checkpoint(main, config, [source], picture_settings(main))
+        family = FAMILIES[architecture]
+        refuse_tower(tower, "has its vision tower in itself" if family.mmproj else "is a text model alone")
+        source = Source(main, renaming(family.prefixes, keep=True))
+        pictures = picture_settings(main) if family.mmproj else {}
+        return Checkpoint(main, family.whole_config(config), [source], pictures)
     if (folder / "visual_encoder").is_dir() and (folder / "projector").is_dir():
         refuse_tower(tower, "has its vision tower in visual_encoder")
         return xtuner_model(main, config)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text GGUF: metadata and tensors of a Llama, Mistral, Qwen2 or Phi-3 decoder."""
+"""The text GGUF: metadata and tensors of a Llama, Mistral, Qwen2, Qwen3 or Phi-3 decoder."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ def text_writer(config: TextConfig, name: str, mixture: Mixture, words: Vocabula
     writer.add_head_count(config.heads)
     writer.add_head_count_kv(config.key_value_heads)
     writer.add_layer_norm_rms_eps(config.epsilon)
-    if config.head_width * config.heads != config.width:
+    if config.head_width * config.heads != config.width or config.normalises_heads:
         writer.add_key_length(config.head_width)
         writer.add_value_length(config.head_width)
     window = config.raw.get("sliding_window")
     if config.model_type == "phi3" and isinstance(window, int):
         writer.add_sliding_window(window)
     add_rope(writer, config)
+    if config.deepstack_planes:
+        writer.add_num_deepstack_layers(config.deepstack_planes)
     words.add_to(writer)
     return writer
 
@@ -59,6 +61,8 @@ def add_rope(writer: gguf.GGUFWriter, config: TextConfig) -> None:
     """Rotary metadata; the tensor rope_freqs alone expresses llama3 scaling."""
     writer.add_rope_dimension_count(config.rotary_width)
     writer.add_rope_freq_base(config.rope_theta)
+    if config.rotary_sections:
+        writer.add_rope_dimension_sections([*config.rotary_sections, 0])  # and none for a fourth axis
     scaling = config.rope_scaling
     if scaling.kind == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
@@ -182,6 +186,9 @@ def layer_layout(config: TextConfig) -> list[tuple[str, str, tuple[int, ...], in
             ("self_attn.qkv_proj", "attn_qkv", (queries + 2 * keys, width), 0),
             ("mlp.gate_up_proj", "ffn_up", (2 * inner, width), 0),
         ]  # fmt: skip
+    if config.normalises_heads:
+        head = (config.head_width,)
+        norms += [("self_attn.q_norm", "attn_q_norm", head, 0), ("self_attn.k_norm", "attn_k_norm", head, 0)]
     interleaved = config.architecture == "llama"
     return norms + shared + [
         ("self_attn.q_proj", "attn_q", (queries, width), config.heads if interleaved else 0),

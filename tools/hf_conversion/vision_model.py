@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import gguf
 from gguf import GGMLQuantizationType as Type
@@ -76,20 +77,20 @@ def vision_writer(
     if next_model:
         writer.add_string("clip.vision.image_aspect_ratio", "anyres")
         writer.add_string("clip.vision.mm_patch_merge_type", "spatial_unpad")
-        writer.add_array("clip.vision.image_grid_pinpoints", pinpoints(checkpoint, config))
+        grids = checkpoint.config.get("image_grid_pinpoints")
+        writer.add_array("clip.vision.image_grid_pinpoints", pinpoints(grids, config.image_side))
     return writer
 
 
-def pinpoints(checkpoint: Checkpoint, config: VisionConfig) -> list[int]:
+def pinpoints(pairs: Any, tile_side: int) -> list[int]:
     """Tile grid sizes as GGUF lists them, width before height; transformers has height first."""
-    pairs = checkpoint.config.get("image_grid_pinpoints")
     if not isinstance(pairs, list) or not pairs:
         raise ConversionError("config.json: image_grid_pinpoints is missing")
     for pair in pairs:
-        if len(pair) != 2 or any(side < 1 or side % config.image_side for side in pair):
+        if len(pair) != 2 or any(side < 1 or side % tile_side for side in pair):
             raise ConversionError(
                 f"config.json: image_grid_pinpoints has {pair}, "
-                f"expected two multiples of {config.image_side}"
+                f"expected two multiples of {tile_side}"
             )
     return [side for height, width in pairs for side in (width, height)]
 

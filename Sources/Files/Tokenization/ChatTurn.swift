@@ -21,6 +21,11 @@ public struct ChatTurn: Sendable, Equatable {
         self.answer = answer
     }
 
+    /// The number of pictures in the question.
+    public var pictureCount: Int {
+        question.count { if case .picture = $0 { true } else { false } }
+    }
+
     /// The question's texts, without the pictures.
     public var text: String {
         question.compactMap { if case .text(let text) = $0 { text } else { nil } }

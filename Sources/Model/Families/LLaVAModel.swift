@@ -20,15 +20,34 @@ public final class LLaVAModel: Sendable {
     /// What prompts start with, kept for the next start; nil without a folder for it.
     public let prefixes: PrefixStore?
 
-    /// What turns pictures into rows of the decoder's width: whole, and their middle squares.
-    private let encoders: (whole: any PictureEncoder, cropping: any PictureEncoder)?
+    /// What turns pictures into rows of the decoder's width.
+    private struct Encoders {
+        let whole: any PictureEncoder
+        /// For middle squares.
+        let cropping: any PictureEncoder
+        /// For pictures that come together.
+        let several: any PictureEncoder
+    }
+
+    private let encoders: Encoders?
     /// What stands between a picture and the text beside it.
     package let textBesidePictures: String
     private let textFile: String
 
-    /// Rows of a sequence where the user sets no limit: room for a LLaVA-NeXT picture (at most 2928
-    /// rows with the published grids) and an answer.
+    /// Rows of a sequence where the user sets no limit, and no picture needs more: room for a LLaVA-NeXT picture (at
+    /// most 2928 rows with the published grids) and an answer.
     public static let defaultContext = 4096
+    /// What is left for text beside a larger picture.
+    private static let rowsBesidePicture = 1024
+
+    /// Rows of a sequence where the user sets no limit.
+    ///
+    /// - Parameter pictures: the largest that there may be.
+    package static func defaultContext(
+        _ pictures: [PicturePlan], trained: Int
+    ) -> Int {
+        min(max(defaultContext, pictures.mostRows(within: nil) + rowsBesidePicture), trained)
+    }
 
     /// Checks the files, finds every tensor and rearranges the matrices that need it.
     ///
@@ -36,8 +55,8 @@ public final class LLaVAModel: Sendable {
     ///   - projector: the mmproj file; nil for a model that reads text alone.
     ///   - tokenizer: that of the text file; nil to read it where a family has markers in its pictures.
     ///   - mostTiles: the most tiles that a picture is cut into; nil for as many as the model was trained on.
-    ///   - context: most rows of a sequence; nil for `defaultContext`, or the trained context where
-    ///     that is shorter.
+    ///   - context: most rows of a sequence; nil for `defaultContext`, or room for the largest
+    ///     picture where that is more, within the trained context.
     ///   - visionPrecision: how vision tower and projector compute.
     ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
     /// - Throws: `ModelError`.
@@ -50,12 +69,16 @@ public final class LLaVAModel: Sendable {
         self.ops = ops
         textFile = text.path
         let textConfig = try Self.decoderConfig(text, beside: projectorFile)
-        let rows = try Self.checked(context, textConfig, text)
+        let family = try projectorFile?.family()
+        let pictures =
+            try family?.tiling(
+                TilingOptions(mostTiles: mostTiles), MarkerTokens(text, tokenizer)
+            ).largestPlans ?? []
+        let rows = try Self.checked(context, pictures, textConfig, text)
         self.context = rows
         prefixes = packing.cacheFolder.map {
             PrefixStore(folder: $0, of: text, packing, context: rows, ops)
         }
-        let family = try projectorFile?.family()
         textBesidePictures = family?.textBesidePictures ?? "\n"
         var packedBytes = 0
         let allBytes = Double(text.byteCount + (projectorFile?.byteCount ?? 0))
@@ -72,17 +95,23 @@ public final class LLaVAModel: Sendable {
             let loader = TensorLoader(
                 projectorFile, packing, rounding: visionPrecision.rawValue, onPacked: onPacked)
             loaders.append(loader)
-            let markers = MarkerTokens(text, tokenizer)
-            func tiling(crop: Bool) throws(ModelError) -> any PictureTiling {
-                try family.tiling(TilingOptions(crop: crop, mostTiles: mostTiles), markers)
+            func tiling(
+                crop: Bool = false, isAmongSeveral: Bool = false
+            ) throws(ModelError) -> any PictureTiling {
+                try family.tiling(
+                    TilingOptions(
+                        crop: crop, mostTiles: mostTiles, isAmongSeveral: isAmongSeveral),
+                    MarkerTokens(text, tokenizer))
             }
-            let encoder = try family.encoder(tiling(crop: false), loader, visionPrecision, ops)
+            let encoder = try family.encoder(tiling(), loader, visionPrecision, ops)
             guard encoder.outputWidth == textConfig.width else {
                 throw .widthMismatch(
                     projector: projectorFile.path, projectorWidth: encoder.outputWidth,
                     text: text.path, textWidth: textConfig.width)
             }
-            encoders = (encoder, encoder.cutting(try tiling(crop: true)))
+            encoders = Encoders(
+                whole: encoder, cropping: encoder.cutting(try tiling(crop: true)),
+                several: encoder.cutting(try tiling(isAmongSeveral: true)))
         } else {
             encoders = nil
         }
@@ -105,12 +134,17 @@ public final class LLaVAModel: Sendable {
 
     /// What turns pictures into rows.
     ///
-    /// - Parameter crop: take the middle square, as Hugging Face's processor does by default for LLaVA-1.5; an
-    ///   anyres model (LLaVA-NeXT) always sees the whole picture.
+    /// - Parameters:
+    ///   - crop: take the middle square, as Hugging Face's processor does by default for LLaVA-1.5; an
+    ///     anyres model (LLaVA-NeXT) always sees the whole picture.
+    ///   - count: pictures that come together; LLaVA-OneVision sees several in less detail.
     /// - Throws: `ModelError.noProjector` for a model that reads text alone.
-    public func pictureEncoder(crop: Bool) throws(ModelError) -> any PictureEncoder {
+    public func pictureEncoder(
+        crop: Bool, pictures count: Int = 1
+    ) throws(ModelError) -> any PictureEncoder {
         guard let encoders else { throw .noProjector(text: textFile) }
-        return crop ? encoders.cropping : encoders.whole
+        if crop { return encoders.cropping }
+        return count > 1 ? encoders.several : encoders.whole
     }
 
     /// What a text model's metadata say, once it is known that neither file has the other's place.
@@ -125,10 +159,10 @@ public final class LLaVAModel: Sendable {
     }
 
     private static func checked(
-        _ context: Int?, _ config: DecoderConfig, _ file: GGUFFile
+        _ context: Int?, _ pictures: [PicturePlan], _ config: DecoderConfig, _ file: GGUFFile
     ) throws(ModelError) -> Int {
         let trained = config.contextLength
-        guard let context else { return min(defaultContext, trained) }
+        guard let context else { return defaultContext(pictures, trained: trained) }
         guard (1...trained).contains(context) else {
             throw .contextOutOfRange(file: file.path, context: context, trained: trained)
         }

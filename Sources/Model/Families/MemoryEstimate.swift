@@ -60,7 +60,8 @@ public struct MemoryEstimate: Sendable, Equatable {
                 text: text, projector: projector, visionBlocks: family?.vision.blockCount ?? 0,
                 activationMode: activationMode, visionPrecision: visionPrecision,
                 floatEncoding: floatEncoding),
-            context: context ?? min(LLaVAModel.defaultContext, config.contextLength),
+            context: context
+                ?? LLaVAModel.defaultContext(pictures, trained: config.contextLength),
             prunedRows: pictures.mostRows(within: nil)
                 - pictures.mostRows(within: keptTokens.map { .count($0) }),
             sequences: sequences, format: format, promptRowsPerBatch: promptRowsPerBatch)

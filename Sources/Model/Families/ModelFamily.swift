@@ -41,7 +41,7 @@ extension ModelFamily {
 
 /// All families; the first that takes a file reads it.
 private let families: [any ModelFamily.Type] = [
-    SmolVLMFamily.self, LLaVANeXTFamily.self, LLaVAFamily.self,
+    SmolVLMFamily.self, LLaVAOneVisionFamily.self, LLaVANeXTFamily.self, LLaVAFamily.self,
 ]
 
 /// What `general.architecture` is in files of vision towers and projectors.

@@ -20,14 +20,10 @@ extension LLaVAModel {
     ///
     /// - Throws: `GenerationError`, as the answer would.
     public func check(
-        _ prompt: [PromptPiece], pictures: [PixelSize], options: GenerationOptions
+        _ prompt: [PromptPiece], pictures: [PicturePlan], options: GenerationOptions
     ) throws(GenerationError) -> PromptRows {
         try options.validate()
-        let largest = try modelled { () throws(ModelError) in
-            try pictures.map { (size) throws(ModelError) in
-                PromptLayout.Picture(largest: try pictureEncoder.plan(size), options)
-            }
-        }
+        let largest = pictures.map { PromptLayout.Picture(largest: $0, options) }
         let plan = try PromptPlan(prompt, largest, options, self)
         return PromptRows(
             all: plan.layout.rowCount, visual: plan.layout.visualRowCount,

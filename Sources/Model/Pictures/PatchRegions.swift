@@ -76,8 +76,8 @@ extension PatchRegions {
     /// The grids that the candidates are in: that of the whole picture, then that of its tiles together.
     public var candidateGrids: [CandidateGrid] {
         grids.map { grid in
-            let horizontal = grid.placement.horizontal.extent(grid.columns, side: grid.patchSide)
-            let vertical = grid.placement.vertical.extent(grid.rows, side: grid.patchSide)
+            let horizontal = grid.placement.horizontal.extent(grid.columns)
+            let vertical = grid.placement.vertical.extent(grid.rows)
             return CandidateGrid(
                 x: horizontal.start, y: vertical.start, width: horizontal.length,
                 height: vertical.length, columns: grid.columns.count, rows: grid.rows.count)
@@ -86,33 +86,31 @@ extension PatchRegions {
 }
 
 extension TileAxis {
-    /// Where patches that begin at these pixels of the window lie on the picture, in its pixels.
-    fileprivate func extent(_ starts: [Int], side: Int) -> (start: Double, length: Double) {
-        guard let first = starts.first, let last = starts.last else { return (0, 0) }
-        let start = Double(window.lowerBound + first) * scale - Double(source.lowerBound)
-        return (start, Double(last + side - first) * scale)
+    /// Where patches with these pixels of the window lie on the picture, in its pixels.
+    fileprivate func extent(_ patches: [Range<Int>]) -> (start: Double, length: Double) {
+        guard let first = patches.first, let last = patches.last else { return (0, 0) }
+        let start = Double(window.lowerBound + first.lowerBound) * scale - Double(source.lowerBound)
+        return (start, Double(last.upperBound - first.lowerBound) * scale)
     }
 }
 
 /// Patches in rows and columns, on one tile or on joined tiles.
 struct PatchGrid: Sendable, Equatable {
     let placement: TilePlacement
-    /// The side of a patch in pixels of the tiles.
-    let patchSide: Int
-    /// The first pixel of each column of patches, in pixels of the tiles.
-    let columns: [Int]
-    /// The first pixel of each row of patches, in pixels of the tiles.
-    let rows: [Int]
+    /// The pixels of each column of patches on the tiles.
+    let columns: [Range<Int>]
+    /// The pixels of each row of patches on the tiles.
+    let rows: [Range<Int>]
 
     /// The number of patches.
     var count: Int { columns.count * rows.count }
 
     /// The region of each patch on a copy of the picture with the given size, row by row.
     func rectangles(onCopyOf size: PixelSize) -> [PixelRectangle] {
-        func spans(_ patches: [Int], _ axis: TileAxis, _ length: Int) -> [Range<Int>] {
+        func spans(_ patches: [Range<Int>], _ axis: TileAxis, _ length: Int) -> [Range<Int>] {
             patches.map { patch in
-                let start = axis.position(ofEdge: patch, onLength: length)
-                return start..<axis.position(ofEdge: patch + patchSide, onLength: length)
+                let start = axis.position(ofEdge: patch.lowerBound, onLength: length)
+                return start..<axis.position(ofEdge: patch.upperBound, onLength: length)
             }
         }
         let columns = spans(columns, placement.horizontal, size.width)
@@ -122,15 +120,16 @@ struct PatchGrid: Sendable, Equatable {
 
     /// The shorter side of a patch in pixels of the picture, possibly less than one.
     var shortestSide: Double {
-        let scale = min(placement.horizontal.scale, placement.vertical.scale)
-        return scale * Double(patchSide)
+        func shortest(_ patches: [Range<Int>], _ axis: TileAxis) -> Double {
+            axis.scale * Double(patches.reduce(.max) { min($0, $1.count) })
+        }
+        return min(shortest(columns, placement.horizontal), shortest(rows, placement.vertical))
     }
 
     /// Whether a patch shows nothing of the picture.
     func isPadding(_ patch: Int) -> Bool {
         let (row, column) = patch.quotientAndRemainder(dividingBy: columns.count)
-        func span(_ start: Int) -> Range<Int> { start..<start + patchSide }
-        return placement.horizontal.isBesidePicture(span(columns[column]))
-            || placement.vertical.isBesidePicture(span(rows[row]))
+        return placement.horizontal.isBesidePicture(columns[column])
+            || placement.vertical.isBesidePicture(rows[row])
     }
 }

@@ -20,7 +20,7 @@ public struct PicturePlan: Sendable, Equatable {
 
     /// What a row is.
     public enum Row: Sendable, Equatable {
-        /// A cell of a tile, counted row by row.
+        /// A cell of a tile, counted row by row; tile 1 of a picture whose grid shrinks is all of that grid.
         case cell(tile: Int, index: Int)
         /// The end of a line of cells, a row that the model learned.
         case newline
@@ -38,6 +38,8 @@ public struct PicturePlan: Sendable, Equatable {
 
     /// The tiles in the order in which they are encoded.
     public let tiles: [Tile]
+    /// How tiles after the first become fewer cells, where they would be too many.
+    let shrunkGrid: ShrunkGrid?
     /// The rows of the unpruned picture, in the order in which the decoder reads them.
     public private(set) var rows: [Row] = []
     /// The places of the cells among the rows: the candidates of selection.
@@ -46,7 +48,9 @@ public struct PicturePlan: Sendable, Equatable {
     private var companions: [Companions] = []
 
     /// A plan without rows.
-    init(tiles: [Tile]) { self.tiles = tiles }
+    init(tiles: [Tile], shrunkGrid: ShrunkGrid? = nil) {
+        (self.tiles, self.shrunkGrid) = (tiles, shrunkGrid)
+    }
 
     /// Adds cells.
     mutating func append(_ cells: [Row]) {
@@ -68,8 +72,15 @@ public struct PicturePlan: Sendable, Equatable {
         append([.newline], besideCellsIn: line)
     }
 
-    /// Cells of all tiles.
-    public var cellCount: Int { tiles.reduce(0) { $0 + $1.cellCount } }
+    /// The grids of cells that rows are taken from: those of the tiles, or of the first and all others together.
+    private var grids: [Tile] {
+        shrunkGrid.map { [tiles[0], Tile(columns: $0.columns, rows: $0.rows)] } ?? tiles
+    }
+
+    /// Cells that rows are taken from.
+    public var cellCount: Int { grids.reduce(0) { $0 + $1.cellCount } }
+    /// Cells of the tiles as they are encoded.
+    var encodedCellCount: Int { tiles.reduce(0) { $0 + $1.cellCount } }
 
     /// The rows that the picture's encoding gives, all but tokens: ascending indices into `rows`.
     package var visualRows: [Int] {
@@ -103,7 +114,7 @@ public struct PicturePlan: Sendable, Equatable {
     /// The first cell of each tile, counted over all tiles.
     private var firstCells: [Int] {
         var next = 0
-        return tiles.map { tile in
+        return grids.map { tile in
             defer { next += tile.cellCount }
             return next
         }

@@ -27,9 +27,12 @@ package struct TilingOptions: Sendable, Equatable {
     ///
     /// A family's smallest grid is always allowed.
     package var mostTiles: Int?
+    /// Whether the picture comes with others in one question, which LLaVA-OneVision sees in less detail.
+    package var isAmongSeveral = false
 
-    package init(crop: Bool = false, mostTiles: Int? = nil) {
+    package init(crop: Bool = false, mostTiles: Int? = nil, isAmongSeveral: Bool = false) {
         (self.crop, self.mostTiles) = (crop, mostTiles)
+        self.isAmongSeveral = isAmongSeveral
     }
 }
 

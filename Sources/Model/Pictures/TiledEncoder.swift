@@ -93,7 +93,7 @@ private final class TiledEncoding: PictureEncoding {
         precondition(needs.subtracting([.text]).isSubset(of: encoder.capabilities))
         (self.encoder, self.tiles, self.key) = (encoder, tiles, key)
         let ops = encoder.ops
-        let rows = tiles.plan.cellCount
+        let rows = tiles.plan.encodedCellCount
         (embeddings, features) = try granted("a picture's visual tokens") {
             () throws(MemoryShortage) in
             (
@@ -110,12 +110,18 @@ private final class TiledEncoding: PictureEncoding {
         return (Double(tilesDone) + ofTile) / Double(tiles.count)
     }
 
-    var picture: EncodedPicture? {
-        guard tilesDone == tiles.count else { return nil }
+    private(set) var picture: EncodedPicture?
+
+    /// The picture of all tiles, with fewer cells where its plan asks for that.
+    private func joined() -> EncodedPicture {
+        let (grid, first) = (tiles.plan.shrunkGrid, tiles.plan.tiles[0].cellCount)
+        func shrunk(_ cells: Activations) -> Activations {
+            grid?.shrunk(cells, keeping: first) ?? cells
+        }
         return EncodedPicture(
-            plan: tiles.plan, embeddings: embeddings, features: features,
-            attention: attention, newline: encoder.newline, key: key,
-            seconds: visionSeconds + projectionSeconds)
+            plan: tiles.plan, embeddings: shrunk(embeddings), features: features.map(shrunk),
+            attention: attention.map { grid?.shrunk($0, keeping: first) ?? $0 },
+            newline: encoder.newline, key: key, seconds: visionSeconds + projectionSeconds)
     }
 
     /// A tile's next block of the tower, and its projection after the last.
@@ -149,6 +155,7 @@ private final class TiledEncoding: PictureEncoding {
         embeddings.copy(rows, toRow: firstRow)
         tilesDone += 1
         self.tile = nil
+        if tilesDone == tiles.count { picture = joined() }
     }
 }
 

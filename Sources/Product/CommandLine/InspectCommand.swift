@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Families
 import GGUF
+import Tokenization
 import TrimLLaVA
 
 /// `trimllava inspect`: prints the content of a GGUF file, or how this machine is used.
@@ -56,5 +58,14 @@ struct InspectCommand: ParsableCommand {
         } else {
             try writeOutput(inspectionText(file, arrayLimit: arrayLimit ?? 6))
         }
+    }
+}
+
+extension GGUFFile {
+    /// The prompt template that a text model was trained with, as the other commands find it; nil where the file does not
+    /// tell.
+    var promptTemplate: ChatTemplate? {
+        guard let tokenizer = try? Tokenizer(metadata: metadata) else { return nil }
+        return ChatTemplate.detect(metadata: metadata, tokenizer: tokenizer)
     }
 }

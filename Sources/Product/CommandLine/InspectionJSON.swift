@@ -16,7 +16,7 @@ private struct Inspection: Encodable {
     let arrayLimit: Int
 
     private enum Field: String, CodingKey {
-        case file, version, bytes, metadata, tensors, totals
+        case file, version, bytes, template, metadata, tensors, totals
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -24,6 +24,7 @@ private struct Inspection: Encodable {
         try container.encode(file.path, forKey: .file)
         try container.encode(file.version, forKey: .version)
         try container.encode(file.byteCount, forKey: .bytes)
+        try container.encodeIfPresent(file.promptTemplate?.rawValue, forKey: .template)
         try container.encode(file.tensors.map(TensorDescription.init), forKey: .tensors)
         try container.encode(formatTotals(file.tensors), forKey: .totals)
         var metadata = container.nestedContainer(keyedBy: MetadataKey.self, forKey: .metadata)

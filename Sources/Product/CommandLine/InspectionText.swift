@@ -26,9 +26,10 @@ func inspectionText(_ file: GGUFFile, arrayLimit: Int) -> String {
         ]
     }
     let name = escapingControls(file.path, keepingLines: false)
+    let template = file.promptTemplate.map { "Prompt template: \($0.rawValue)\n" } ?? ""
     return """
         \(name): GGUF version \(file.version), \(byteCountText(file.byteCount))
-
+        \(template)
         Metadata: \(metadata.count) pairs
         \(tableText(metadata))
         Tensors: \(tensors.count)

@@ -182,7 +182,7 @@ public final class Evaluation {
                 job.question.question, suffix: options.suffix.isEmpty ? "" : "\n" + options.suffix,
                 pictures: pictures.count, by: prompts, llava.tokenizer)
             var request = written.request(
-                about: job.identity.key.pictures.map(picture),
+                about: job.identity.key.pictures.map { picture($0, among: pictures.count) },
                 options: GenerationOptions(
                     maxNewTokens: options.maxNewTokens, sampling: options.sampling,
                     pruning: job.setting.pruning))
@@ -195,13 +195,18 @@ public final class Evaluation {
     }
 
     /// A picture, which is decoded and encoded once for neighbouring questions and settings.
-    private func picture(_ file: AnswerKey.PictureFile) -> Engine.Picture {
+    ///
+    /// - Parameter count: pictures of the question.
+    private func picture(_ file: AnswerKey.PictureFile, among count: Int) -> Engine.Picture {
         let model = llava.model
-        return Engine.Picture(key: PictureKey(digest: ContentHash.bytes(of: Array("\(file)".utf8))))
-        {
-            () throws(GenerationError) in
+        let identity = "\(file) \(count > 1)"
+        return Engine.Picture(
+            key: PictureKey(digest: ContentHash.bytes(of: Array(identity.utf8)))
+        ) { () throws(GenerationError) in
             let encoder: any PictureEncoder
-            do throws(ModelError) { encoder = try model.pictureEncoder } catch {
+            do throws(ModelError) {
+                encoder = try model.pictureEncoder(crop: false, pictures: count)
+            } catch {
                 throw .model(error)
             }
             return try pictured { () throws(ImagingError) in

@@ -33,7 +33,8 @@ extension LLaVA {
                     let options = try self.bounded(options)
                     return written.request(
                         about: try pictures.map {
-                            try $0.engineInput(self.model.pictureEncoder(crop: crop))
+                            try $0.engineInput(
+                                self.model.pictureEncoder(crop: crop, pictures: pictures.count))
                         },
                         options: options)
                 },

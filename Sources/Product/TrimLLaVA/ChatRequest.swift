@@ -38,15 +38,17 @@ extension LLaVA {
             options.stopStrings += prompts.template.stopStrings
         }
         var questions: [Int: [TokenID]] = [:]
+        var together: [Int: Int] = [:]
         for turn in turns {
             for case .picture(let picture) in turn.question {
                 questions[picture] = WrittenPrompt.tokens(of: turn.text, tokenizer)
+                together[picture] = turn.pictureCount
             }
         }
         var chat = try request(
             prompts.conversation(turns),
             question: WrittenPrompt.tokens(of: turns.last?.text ?? "", tokenizer), pictures, sizes,
-            options, isContinued: true)
+            beside: together, options, isContinued: true)
         for index in chat.request.pictures.indices {
             chat.request.pictures[index].question = questions[index]
         }
@@ -68,22 +70,29 @@ extension LLaVA {
         }
         return try request(
             written.pieces, question: written.question, pictures, sizes,
-            written.stopping(options), isContinued: false)
+            beside: [:], written.stopping(options), isContinued: false)
     }
 
+    /// - Parameter together: for each picture, how many came with the same question; all where it does not say.
     private func request(
         _ prompt: [PromptPiece], question: [TokenID], _ pictures: [PictureSource],
-        _ sizes: [PixelSize], _ options: GenerationOptions, isContinued: Bool
+        _ sizes: [PixelSize], beside together: [Int: Int], _ options: GenerationOptions,
+        isContinued: Bool
     ) throws(LLaVAError) -> ChatRequest {
         do {
             let options = try bounded(options)
-            let rows = try model.check(
-                prompt,
-                pictures: sizes, options: options)
+            func encoder(of picture: Int) throws -> any PictureEncoder {
+                try model.pictureEncoder(
+                    crop: false, pictures: together[picture] ?? pictures.count)
+            }
+            let plans = try sizes.enumerated().map { try encoder(of: $0).plan($1) }
+            let rows = try model.check(prompt, pictures: plans, options: options)
             return ChatRequest(
                 request: Engine.Request(
                     prompt: prompt,
-                    pictures: try pictures.map { try $0.engineInput(model.pictureEncoder) },
+                    pictures: try pictures.enumerated().map {
+                        try $1.engineInput(encoder(of: $0))
+                    },
                     question: question, options: options, isContinued: isContinued),
                 rows: rows, sizes: sizes)
         } catch {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
 import Imaging
+import Pictures
 import Tokenization
 import Weights
 
@@ -72,12 +73,14 @@ extension GenerationSession {
         onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
     ) throws -> Answer {
         let options = written.stopping(options)
+        func encoder() throws -> any PictureEncoder {
+            try model.pictureEncoder(crop: crop, pictures: pictures.count)
+        }
         try check(
-            written.pieces,
-            pictures: try pictures.map { try model.pictureEncoder(crop: crop).plan($0.size) },
+            written.pieces, pictures: try pictures.map { try encoder().plan($0.size) },
             options: options)
         let start = ContinuousClock.now
-        let tiles = try pictures.map { try model.pictureEncoder(crop: crop).tiles(of: $0) }
+        let tiles = try pictures.map { try encoder().tiles(of: $0) }
         let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
         var answer = try answer(
             written.pieces, pictures: tiles, question: written.question, options: options,

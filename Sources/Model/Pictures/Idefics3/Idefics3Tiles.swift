@@ -115,16 +115,17 @@ package struct Idefics3Tiles: PictureTiling {
         func axis(_ length: Int, tiles: Int) -> TileAxis {
             .centered(length, resized: tiles * tileSide, in: tiles * tileSide)
         }
-        func starts(tiles: Int) -> [Int] {
-            (0..<tiles * cellsPerSide).map {
-                $0 / cellsPerSide * tileSide + $0 % cellsPerSide * side
+        func pixels(tiles: Int) -> [Range<Int>] {
+            (0..<tiles * cellsPerSide).map { cell in
+                let start = cell / cellsPerSide * tileSide + cell % cellsPerSide * side
+                return start..<start + side
             }
         }
         return PatchGrid(
             placement: TilePlacement(
                 horizontal: axis(picture.width, tiles: columns),
                 vertical: axis(picture.height, tiles: rows)),
-            patchSide: side, columns: starts(tiles: columns), rows: starts(tiles: rows))
+            columns: pixels(tiles: columns), rows: pixels(tiles: rows))
     }
 
     package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {

@@ -6,12 +6,15 @@ import Weights
 package enum TileLayout: Sendable, Equatable {
     /// One tile: the picture in the middle of a square of the mean colour (LLaVA-1.5 as trained).
     case padToSquare
+    /// The same, with a newline after it (LLaVA-OneVision, for several pictures).
+    case paddedLine
     /// One tile: the middle square of the picture (Hugging Face's default for LLaVA-1.5).
     case centerCrop
     /// A base tile of the whole picture, and a grid of tiles at the best of some resolutions (LLaVA-NeXT).
     ///
-    /// Of equally good resolutions the first wins.
-    case anyres(pinpoints: [PixelSize])
+    /// Of equally good resolutions the first wins. LLaVA-OneVision's grids shrink to the patches of `mostGridTiles`
+    /// tiles.
+    case anyres(pinpoints: [PixelSize], mostGridTiles: Int? = nil)
 }
 
 /// How pictures become normalised square tiles, equal to what Hugging Face's processors make for LLaVA.
@@ -52,7 +55,7 @@ package struct LLaVATiles: PictureTiling {
         guard deviation.count == 3, deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
             throw .preprocessor(reason: "a deviation of \(deviation), expected 3 positive numbers")
         }
-        if case .anyres(let pinpoints) = layout {
+        if case .anyres(let pinpoints, _) = layout {
             try Self.check(pinpoints, tileSide: tileSide)
         }
         self.tileSide = tileSide

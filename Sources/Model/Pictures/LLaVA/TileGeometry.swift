@@ -16,22 +16,78 @@ struct TileGeometry: Sendable, Equatable {
     let keptRows: Range<Int>
     /// The columns of the joined patch grid that show the picture rather than padding.
     let keptColumns: Range<Int>
+    /// The most tiles whose patches the grid may have; nil for any number.
+    var mostGridTiles: Int?
+    /// Whether a newline follows the base tile.
+    var endsBaseTile = false
 
     /// What becomes of the picture in a prompt: the patches of the base tile, row by row; then, for
     /// `TileLayout.anyres`, the rows of the grid's patches that are kept, each followed by a newline.
     var plan: PicturePlan {
         let tile = PicturePlan.Tile(columns: patchesPerSide, rows: patchesPerSide)
-        var plan = PicturePlan(tiles: Array(repeating: tile, count: tileCount))
-        plan.append((0..<tile.cellCount).map { .cell(tile: 0, index: $0) })
-        for row in keptRows {
-            let cells = keptColumns.map { column in
-                PicturePlan.Row.cell(
-                    tile: 1 + row / patchesPerSide * gridColumns + column / patchesPerSide,
-                    index: row % patchesPerSide * patchesPerSide + column % patchesPerSide)
+        let shrunk = shrunkGrid
+        var plan = PicturePlan(
+            tiles: Array(repeating: tile, count: tileCount), shrunkGrid: shrunk)
+        let base = (0..<tile.cellCount).map { PicturePlan.Row.cell(tile: 0, index: $0) }
+        if endsBaseTile { plan.append(line: base) } else { plan.append(base) }
+        if let shrunk {
+            for row in 0..<shrunk.rows {
+                let line = row * shrunk.columns..<(row + 1) * shrunk.columns
+                plan.append(line: line.map { .cell(tile: 1, index: $0) })
             }
-            plan.append(line: cells)
+        } else {
+            for row in keptRows {
+                plan.append(
+                    line: keptColumns.map { column in
+                        let (tile, index) = place(row, column)
+                        return .cell(tile: tile, index: index)
+                    })
+            }
         }
         return plan
+    }
+
+    /// The tile of a patch of the joined grid, and the patch's index in the tile.
+    private func place(_ row: Int, _ column: Int) -> (tile: Int, index: Int) {
+        (
+            1 + row / patchesPerSide * gridColumns + column / patchesPerSide,
+            row % patchesPerSide * patchesPerSide + column % patchesPerSide
+        )
+    }
+
+    /// The grid in fewer cells, where it has more than `mostGridTiles` tiles have; a tenth more along each side is
+    /// allowed (`pack_image_features` of transformers' `modeling_llava_onevision.py`).
+    private var shrunkGrid: ShrunkGrid? {
+        guard let mostGridTiles, gridColumns > 0 else { return nil }
+        let (rows, columns) = (keptRows.count, keptColumns.count)
+        let most = mostGridTiles * patchesPerSide * patchesPerSide
+        let ratio = (Double(rows * columns) / Double(most)).squareRoot()
+        guard ratio > 1.1 else { return nil }
+        func shrunk(_ count: Int) -> Int { Int((Double(count) / ratio).rounded(.down)) }
+        guard shrunk(rows) > 0, shrunk(columns) > 0 else { return nil }
+        let cellsPerTile = patchesPerSide * patchesPerSide
+        return ShrunkGrid(
+            columns: shrunk(columns), rows: shrunk(rows),
+            sources: keptRows.flatMap { row in
+                keptColumns.map { column in
+                    let (tile, index) = place(row, column)
+                    return tile * cellsPerTile + index
+                }
+            }, sourceColumns: columns)
+    }
+
+    /// The cells of the grid from left to right and from top to bottom, in patches of the joined grid.
+    var gridCells: (columns: [Range<Double>], rows: [Range<Double>]) {
+        let shrunk = shrunkGrid
+        func cells(_ kept: Range<Int>, _ count: Int?) -> [Range<Double>] {
+            let count = count ?? kept.count
+            let step = Double(kept.count) / Double(max(1, count))
+            return (0..<count).map { place in
+                let start = Double(kept.lowerBound) + step * Double(place)
+                return start..<start + step
+            }
+        }
+        return (cells(keptColumns, shrunk?.columns), cells(keptRows, shrunk?.rows))
     }
 
     /// The geometry of one base tile alone.
@@ -60,13 +116,17 @@ extension LLaVATiles {
     func geometry(of picture: PixelSize) -> TileGeometry {
         precondition(picture.width > 0 && picture.height > 0, "a picture has at least one pixel")
         let patchesPerSide = tileSide / patchSide
-        guard case .anyres(let pinpoints) = layout else {
-            return .single(patchesPerSide: patchesPerSide)
+        guard case .anyres(let pinpoints, let mostGridTiles) = layout else {
+            var geometry = TileGeometry.single(patchesPerSide: patchesPerSide)
+            geometry.endsBaseTile = layout == .paddedLine
+            return geometry
         }
         let best = AnyresRule.bestResolution(for: picture, among: pinpoints)
-        return .grid(
+        var geometry = TileGeometry.grid(
             columns: best.width / tileSide, rows: best.height / tileSide,
             patchesPerSide: patchesPerSide, picture: picture)
+        geometry.mostGridTiles = mostGridTiles
+        return geometry
     }
 
     package func plan(_ picture: PixelSize) -> PicturePlan {
@@ -75,7 +135,7 @@ extension LLaVATiles {
 
     /// Those of pictures that fill a grid.
     package var largestPlans: [PicturePlan] {
-        guard case .anyres(let pinpoints) = layout else {
+        guard case .anyres(let pinpoints, _) = layout else {
             return [plan(PixelSize(width: tileSide, height: tileSide))]
         }
         return pinpoints.map(plan)
@@ -87,7 +147,7 @@ extension LLaVATiles {
         let longer = max(picture.width, picture.height)
         func axis(_ length: Int) -> TileAxis {
             switch layout {
-            case .padToSquare: .padded(length, to: longer, tileSide: tileSide)
+            case .padToSquare, .paddedLine: .padded(length, to: longer, tileSide: tileSide)
             case .centerCrop: .cropped(length, shorter: shorter, tileSide: tileSide)
             case .anyres: .centered(length, resized: tileSide, in: tileSide)
             }
@@ -109,20 +169,23 @@ extension LLaVATiles {
 
     package func regions(of picture: PixelSize) -> PatchRegions {
         let geometry = geometry(of: picture)
-        func grid(_ placement: TilePlacement, columns: Range<Int>, rows: Range<Int>) -> PatchGrid {
-            func start(of patch: Int) -> Int {
-                let (tile, inTile) = patch.quotientAndRemainder(
+        /// The pixels of cells that are given in patches.
+        func pixels(_ cells: [Range<Double>]) -> [Range<Int>] {
+            func edge(_ place: Double, _ rounding: FloatingPointRoundingRule) -> Int {
+                let (tile, inTile) = Int(place).quotientAndRemainder(
                     dividingBy: geometry.patchesPerSide)
-                return tile * tileSide + inTile * patchSide
+                let part = (place - place.rounded(.down)) * Double(patchSide)
+                return tile * tileSide + inTile * patchSide + Int(part.rounded(rounding))
             }
-            return PatchGrid(
-                placement: placement, patchSide: patchSide, columns: columns.map(start),
-                rows: rows.map(start))
+            return cells.map { edge($0.lowerBound, .down)..<edge($0.upperBound.nextDown, .up) }
         }
-        let tile = 0..<geometry.patchesPerSide
-        let base = grid(baseTilePlacement(on: picture), columns: tile, rows: tile)
-        let joined = gridPlacement(on: picture).map {
-            grid($0, columns: geometry.keptColumns, rows: geometry.keptRows)
+        let tile = pixels((0..<geometry.patchesPerSide).map { Double($0)..<Double($0 + 1) })
+        let base = PatchGrid(
+            placement: baseTilePlacement(on: picture), columns: tile, rows: tile)
+        let joined = gridPlacement(on: picture).map { placement in
+            let cells = geometry.gridCells
+            return PatchGrid(
+                placement: placement, columns: pixels(cells.columns), rows: pixels(cells.rows))
         }
         return PatchRegions(picture: picture, grids: [base] + (joined.map { [$0] } ?? []))
     }

@@ -50,16 +50,18 @@ struct AnswerReport {
             "visual_tokens": .integer(selection.unprunedRowCount),
             "kept_tokens": .integer(selection.keptRows.count),
         ]
-        if drawsMap { picture["tiles"] = .array(tiles(size, selection.keptPatches)) }
+        if drawsMap { picture["tiles"] = .array(tiles(size, selection)) }
         return picture
     }
 
     /// The grids of the picture's candidates, each with the cells that were kept: the whole picture's is the first.
-    private func tiles(_ size: PixelSize, _ kept: [Int]) -> [JSONValue] {
-        guard let regions = try? model.llava.model.pictureEncoder.regions(of: size) else {
-            return []
-        }
-        return zip(regions.candidateGrids, regions.cells(of: kept)).map { grid, cells in
+    private func tiles(_ size: PixelSize, _ selection: PictureSelection) -> [JSONValue] {
+        // A picture may have been seen in less detail, beside others.
+        let regions = [1, 2].lazy.compactMap { count in
+            try? model.llava.model.pictureEncoder(crop: false, pictures: count).regions(of: size)
+        }.first { $0.count == selection.candidateCount }
+        guard let regions else { return [] }
+        return zip(regions.candidateGrids, regions.cells(of: selection.keptPatches)).map { grid, cells in
             [
                 "x": .seconds(grid.x), "y": .seconds(grid.y),
                 "width": .seconds(grid.width), "height": .seconds(grid.height),

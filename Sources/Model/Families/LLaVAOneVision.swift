@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Imaging
+import Pictures
+import TensorOps
+import Weights
+
+/// LLaVA-OneVision (arXiv 2408.03326): LLaVA-NeXT's tiles on SigLIP's tower, with a limit on the cells of the grid; of
+/// several pictures each is one padded tile.
+///
+/// llama.cpp knows no such pair. The projector's file has LLaVA-NeXT's keys and tensors, and
+/// `clip.vision.image_aspect_ratio` is `anyres_max_9`, as in the model's own configuration.
+package struct LLaVAOneVisionFamily: ModelFamily {
+    package let vision: VisionConfig
+    package let textBesidePictures = "\n"
+    private let projector: LLaVAProjectorKind
+    private let file: String
+    private let grids: AnyresGrids
+    private let mostGridTiles: Int
+
+    /// Files of this family limit the cells of a grid.
+    package init?(_ projector: GGUFFile) throws(ModelError) {
+        let clip = Hyperparameters(metadata: projector.metadata, prefix: "clip.vision")
+        let key = "image_aspect_ratio"
+        guard let ratio = try clip.string(ifPresent: key), ratio.hasPrefix(Self.prefix) else {
+            return nil
+        }
+        guard let limit = Int(ratio.dropFirst(Self.prefix.count)), (1...256).contains(limit) else {
+            throw clip.invalid(key, ratio, "\(Self.prefix) and a number from 1 to 256")
+        }
+        mostGridTiles = limit
+        self.projector = try LLaVAProjectorKind(projector)
+        vision = try VisionConfig(projector)
+        guard let grids = try AnyresGrids(clip, tileSide: vision.tileSide) else {
+            throw clip.invalid("image_grid_pinpoints", "missing", "resolutions for \(ratio)")
+        }
+        self.grids = grids
+        file = projector.path
+        _ = try tiles(.anyres(pinpoints: grids.pinpoints, mostGridTiles: limit))
+    }
+
+    private static let prefix = "anyres_max_"
+
+    private func tiles(_ layout: TileLayout) throws(ModelError) -> LLaVATiles {
+        try vision.tiles(layout, file: file)
+    }
+
+    /// A picture alone is always seen whole; where it may have fewer tiles, smaller resolutions are left.
+    package func tiling(
+        _ options: TilingOptions, _: MarkerTokens
+    ) throws(ModelError) -> any PictureTiling {
+        guard !options.isAmongSeveral else { return try tiles(.paddedLine) }
+        return try tiles(
+            .anyres(
+                pinpoints: grids.pinpoints(atMost: options.mostTiles),
+                mostGridTiles: mostGridTiles))
+    }
+
+    package func encoder(
+        _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
+        _ ops: TensorOps
+    ) throws(ModelError) -> TiledEncoder {
+        try .llava(vision, projector, tiling, hasNewline: true, loader, precision, ops)
+    }
+}
