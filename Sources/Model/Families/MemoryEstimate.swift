@@ -20,6 +20,8 @@ public struct MemoryEstimate: Sendable, Equatable {
     public let sequences: Int
     /// Activations of the largest step: a batch of the decoder, or one tile in the vision tower.
     public let activationBytes: Int
+    /// Pictures on their way to the decoder: their tiles, what selectors look at, and their rows.
+    public let pictureBytes: Int
 
     /// KV cache of all sequences.
     public var cacheBytes: Int {
@@ -30,7 +32,7 @@ public struct MemoryEstimate: Sendable, Equatable {
         boundedProduct(sequences, unprunedCacheRowsPerSequence, bytesPerCacheRow)
     }
     /// Everything together.
-    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes }
+    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes + pictureBytes }
 
     /// The memory of `sequences` sequences of up to `context` rows.
     ///
@@ -55,7 +57,14 @@ public struct MemoryEstimate: Sendable, Equatable {
         let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
-            pictureBytes: family?.vision.activationBytes ?? 0,
+            towerBytes: family?.vision.activationBytes ?? 0,
+            bytesPerPicture: family.map { family in
+                pictures.reduce(0) {
+                    max(
+                        $0,
+                        family.vision.bytes($1, width: config.width, isPruned: keptTokens != nil))
+                }
+            } ?? 0,
             weights: WeightMemory(
                 text: text, projector: projector, visionBlocks: family?.vision.blockCount ?? 0,
                 activationMode: activationMode, visionPrecision: visionPrecision,
@@ -70,11 +79,12 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// The same of a decoder with `vocabulary` tokens.
     ///
     /// - Parameters:
-    ///   - pictureBytes: activations of a tile in the vision tower.
+    ///   - towerBytes: activations of a tile in the vision tower.
+    ///   - bytesPerPicture: a picture before its rows are in the decoder.
     ///   - prunedRows: rows of a picture that never enter the cache.
     init(
-        text: DecoderConfig, vocabulary: Int, pictureBytes: Int, weights: WeightMemory,
-        context: Int, prunedRows: Int, sequences: Int, format: CacheFormat,
+        text: DecoderConfig, vocabulary: Int, towerBytes: Int, bytesPerPicture: Int,
+        weights: WeightMemory, context: Int, prunedRows: Int, sequences: Int, format: CacheFormat,
         promptRowsPerBatch: Int
     ) {
         self.weights = weights
@@ -89,8 +99,12 @@ public struct MemoryEstimate: Sendable, Equatable {
                     boundedProduct(sequences, cacheRowsPerSequence),
                     promptRowsPerBatch + min(sequences, 1 << 40)))
             + boundedProduct(sequences, vocabulary + text.width)
-        activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, pictureBytes)
+        activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, towerBytes)
+        pictureBytes = boundedProduct(min(sequences, Self.picturesAtOnce), bytesPerPicture)
     }
+
+    /// Pictures in memory at most, whatever the sequences: the one that is encoded, and those that are loaded ahead.
+    private static let picturesAtOnce = 3
 
     /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy,
     /// queries, keys, values, attention, gate and up.
@@ -107,5 +121,16 @@ private func boundedProduct(_ factors: Int...) -> Int {
     factors.reduce(1) { product, factor in
         let (result, hasOverflown) = product.multipliedReportingOverflow(by: factor)
         return hasOverflown ? 1 << 58 : min(result, 1 << 58)
+    }
+}
+
+extension VisionConfig {
+    /// Bytes of a picture's tiles and of what is computed of them for a decoder of this width.
+    ///
+    /// - Parameter isPruned: whether selectors look at the tower's features.
+    fileprivate func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
+        let pixels = plan.tiles.count * 3 * tileSide * tileSide
+        let features = isPruned ? plan.tiles.count * patchCount * featureWidth : 0
+        return (pixels + features + plan.cellCount * width) * MemoryLayout<Float>.stride
     }
 }

@@ -3,7 +3,9 @@ import Pictures
 
 /// Which of a picture's rows enter the decoder.
 public struct PictureSelection: Sendable, Equatable {
-    /// The patches that could be chosen from: all that show the picture. Models that merge patches count merged ones.
+    /// The patches that could be chosen from: all that show the picture.
+    ///
+    /// Where a model merges patches, merged ones are counted.
     public let candidateCount: Int
     /// The kept ones, ascending indices below `candidateCount`.
     public let keptPatches: [Int]

@@ -62,12 +62,14 @@ struct PixelNormalisation: Sendable {
         var next = tile * 3 * side * side
         let numbers = pixels.numbers
         picture.pixels.withUnsafeBufferPointer { source in
-            for channel in 0..<3 {
-                for y in row * side..<(row + 1) * side {
-                    for x in column * side..<(column + 1) * side {
-                        let sample = source[(y * picture.width + x) * 3 + channel]
-                        numbers[next] = table[channel * 256 + Int(sample)]
-                        next += 1
+            table.withUnsafeBufferPointer { table in
+                for channel in 0..<3 {
+                    for y in row * side..<(row + 1) * side {
+                        let line = (y * picture.width + column * side) * 3 + channel
+                        for x in 0..<side {
+                            numbers[next] = table[channel * 256 + Int(source[line + 3 * x])]
+                            next += 1
+                        }
                     }
                 }
             }

@@ -61,7 +61,8 @@ struct AnswerReport {
             try? model.llava.model.pictureEncoder(crop: false, pictures: count).regions(of: size)
         }.first { $0.count == selection.candidateCount }
         guard let regions else { return [] }
-        return zip(regions.candidateGrids, regions.cells(of: selection.keptPatches)).map { grid, cells in
+        let kept = regions.cells(of: selection.keptPatches)
+        return zip(regions.candidateGrids, kept).map { grid, cells in
             [
                 "x": .seconds(grid.x), "y": .seconds(grid.y),
                 "width": .seconds(grid.width), "height": .seconds(grid.height),
