@@ -43,7 +43,8 @@ class LLaVA:
             server's default.
         selector: the rule that chooses them.
         options: how answers are generated where a call says nothing else.
-        max_tiles: the most tiles into which the child cuts a picture; None for as many as the model was trained on.
+        max_tiles: the most tiles into which the child cuts a picture; None for as many as the model was
+            trained on.
         threads: threads of the child.
         parallel: answers that the child generates at the same time.
         arguments: further arguments of `trimllava serve`.
@@ -76,7 +77,7 @@ class LLaVA:
         if url is not None and (model is not None or mmproj is not None):
             raise ValueError("a server at an address has its own model: pass url or model, not both")
         if url is not None and max_tiles is not None:
-            raise ValueError("a server at an address cuts pictures as it was started: pass url or max_tiles, not both")
+            raise ValueError("a server at an address has its own tiles: pass url or max_tiles, not both")
         given = options or Options()
         self._options = dataclasses.replace(
             given,
