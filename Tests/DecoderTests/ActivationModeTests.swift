@@ -100,6 +100,7 @@ private func bestTokens(_ scores: [Float], vocabulary: Int) -> [Int] {
                 config: layer.config, rotary: layer.rotary,
                 attentionNorm: layer.attentionNorm,
                 queryKeyValue: try layer.queryKeyValue.map(rounded),
+                queryNorm: layer.queryNorm, keyNorm: layer.keyNorm,
                 attentionOutput: try rounded(layer.attentionOutput),
                 feedForwardNorm: layer.feedForwardNorm,
                 gateAndUp: try layer.gateAndUp.map(rounded), down: try rounded(layer.down))

@@ -39,7 +39,7 @@ import Testing
         #expect(
             try refusal("general.architecture", .string(name))
                 == "text.gguf: general.architecture is \(name), which is not supported; supported: "
-                + "llama, qwen2, phi3")
+                + "llama, qwen2, qwen2vl, qwen3, qwen3vl, phi3")
     }
 
     @Test func missingArchitectureIsNamed() throws {

@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["llama", "qwen2", "phi3"], [CacheFormat.f32, .f16])
+    @Test(arguments: ["llama", "qwen2", "phi3", "qwen3vl"], [CacheFormat.f32, .f16])
     func keysOfKeptRowsAreThoseOfTheUnprunedRun(
         architecture: String, format: CacheFormat
     ) throws {

@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["llama", "qwen2", "phi3"], [CacheFormat.f16, .f32])
+    @Test(arguments: ["llama", "qwen2", "phi3", "qwen3"], [CacheFormat.f16, .f32])
     func tokensAtOnceInChunksAndOneByOneAgree(architecture: String, format: CacheFormat) throws {
         var tiny = TinyModel()
         tiny.architecture = architecture

@@ -67,8 +67,9 @@ extension DecoderLayer {
     fileprivate func rotating(by rotary: Int) -> DecoderLayer {
         DecoderLayer(
             config: config, rotary: rotary, attentionNorm: attentionNorm,
-            queryKeyValue: queryKeyValue, attentionOutput: attentionOutput,
-            feedForwardNorm: feedForwardNorm, gateAndUp: gateAndUp, down: down)
+            queryKeyValue: queryKeyValue, queryNorm: queryNorm, keyNorm: keyNorm,
+            attentionOutput: attentionOutput, feedForwardNorm: feedForwardNorm,
+            gateAndUp: gateAndUp, down: down)
     }
 }
 

@@ -98,7 +98,8 @@ import Testing
             let estimate = try MemoryEstimate(
                 text: GGUFFile(path: text), projector: GGUFFile(path: projector),
                 activationMode: .pow2, visionPrecision: .int8, floatEncoding: nil, context: 100,
-                mostTiles: mostTiles, keptTokens: keptTokens, sequences: 1, format: .f16,
+                limits: VisionLimits(mostTiles: mostTiles), keptTokens: keptTokens, sequences: 1,
+                format: .f16,
                 promptRowsPerBatch: 512)
             let patches = (model.tileSide / model.patchSide) * (model.tileSide / model.patchSide)
             let tile =

@@ -21,7 +21,7 @@ import Testing
         #expect(logits == (try twin.load().logits(someTokens)))
     }
 
-    @Test(arguments: ["llama", "qwen2", "phi3"], [BlockFormat.q4_0, .q6_K])
+    @Test(arguments: ["llama", "qwen2", "phi3", "qwen3vl"], [BlockFormat.q4_0, .q6_K])
     func fusedAndBiasedMatrices(architecture: String, format: BlockFormat) throws {
         var model = TinyModel(textFormat: format, projectorFormat: .f32)
         model.architecture = architecture

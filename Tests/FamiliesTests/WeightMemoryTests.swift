@@ -33,7 +33,7 @@ import WorkerPool
             bytes += index.entries.reduce(0) { $0 + $1.shape.byteCount }
         }
         let estimate = try WeightMemory(
-            text: text, projector: projector, visionBlocks: projector.family().vision.blockCount,
+            text: text, projector: projector, visionBlocks: projector.family().blockCount,
             floatEncoding: floatEncoding)
         return (estimate, bytes)
     }

@@ -15,10 +15,10 @@ import Tokenization
     }
 
     /// A picture without rows of text.
-    private static func picture(_ positions: [Position], span: Int) -> PromptLayout.Picture {
+    private static func picture(_ positions: [Position], span: Int, isOnGrid: Bool = false) -> PromptLayout.Picture {
         PromptLayout.Picture(
             positions: positions, tokens: positions.map { _ in PromptLayout.visualToken },
-            positionSpan: span)
+            positionSpan: span, isOnGrid: isOnGrid, unprunedRowCount: max(span, positions.count))
     }
 
     @Test func picturesTakeTheirRowsWhereTheyStand() throws {
@@ -62,7 +62,7 @@ import Tokenization
 
     @Test func aPicturesOwnTextIsText() throws {
         let marked = PromptLayout.Picture(
-            positions: [0, 1, 2], tokens: [9, -1, 9], positionSpan: 3)
+            positions: [0, 1, 2], tokens: [9, -1, 9], positionSpan: 3, unprunedRowCount: 3)
         let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6])], [marked])
         #expect(prompt.tokens == [1, 9, -1, 9, 6])
         #expect(prompt.pictureRows == [1..<4])
@@ -73,10 +73,24 @@ import Tokenization
         let cells = (0..<2).flatMap { row in
             (0..<3).map { Position(time: 0, row: row, column: $0) }
         }
-        let grid = Self.picture(cells, span: 3)
+        let grid = Self.picture(cells, span: 3, isOnGrid: true)
         let prompt = try PromptLayout([.tokens([1, 5]), .picture(0), .tokens([6])], [grid])
         #expect(prompt.originalPositions[2] == 2)
         #expect(prompt.originalPositions[7] == Position(time: 2, row: 3, column: 4))
         #expect(prompt.originalPositions[8] == 5 && prompt.originalPositionCount == 6)
+        #expect(!prompt.isPruned && prompt.compactPositions == prompt.originalPositions)
+    }
+
+    /// Without gaps, what follows a grid comes after the last row or column that is kept.
+    @Test func compactGridsKeepTheirPlaces() throws {
+        let kept = [Position(time: 0, row: 0, column: 1), Position(time: 0, row: 1, column: 0)]
+        let pruned = PromptLayout.Picture(
+            positions: kept, tokens: [-1, -1], positionSpan: 3, isOnGrid: true,
+            unprunedRowCount: 6)
+        let prompt = try PromptLayout([.tokens([1]), .picture(0), .tokens([6])], [pruned])
+        #expect(prompt.isPruned)
+        #expect(prompt.originalPositions.last == 4 && prompt.originalPositionCount == 5)
+        #expect(prompt.compactPositions == [0, kept[0] + 1, kept[1] + 1, 3])
+        #expect(prompt.compactPositionCount == 4)
     }
 }

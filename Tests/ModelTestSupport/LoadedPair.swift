@@ -25,6 +25,13 @@ extension TinyPair {
         }
     }
 
+    /// The model that reads text alone.
+    package func loadText(_ ops: TensorOps = testOps) throws -> LLaVAModel {
+        try withPaths { text, _ in
+            try LLaVAModel(text: GGUFFile(path: text), projector: nil, ops: ops)
+        }
+    }
+
     /// The message when the two files are refused, without the folder, or nil when they load.
     package func refusal(context: Int? = nil) throws -> String? {
         try withPaths { text, projector in
@@ -77,7 +84,7 @@ extension LLaVAModel {
         let buffer = try SampleBuffer<Float>(count: pixels.count, name: "a tile")
         _ = buffer.numbers.initialize(from: pixels)
         return try pictureEncoder.encoding(
-            of: TileBatch(plan: tiles.plan, side: tiles.side, pixels: Samples(buffer)),
+            of: TileBatch(plan: tiles.plan, size: tiles.size, pixels: Samples(buffer)),
             needs: [.features], key: nil
         ).finish(cancellation)
     }

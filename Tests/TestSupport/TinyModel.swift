@@ -15,7 +15,7 @@ public struct TinyModel: Sendable {
 
     /// How pictures enter the model.
     public var family = Family.llava
-    /// `llama`, `qwen2` or `phi3`.
+    /// `llama`, `phi3`, or one of the Qwens.
     public var architecture = "llama"
     /// Numbers per token.
     public var width = 16
@@ -25,6 +25,10 @@ public struct TinyModel: Sendable {
     public var heads = 4
     /// Key and value heads.
     public var keyValueHeads = 2
+    /// Numbers per head; nil for the width's share.
+    public var storedHeadWidth: Int?
+    /// Layers after which a picture's rows get an addend: `qwen3vl` alone.
+    public var addendLayers = 0
     /// Numbers per token inside a decoder's feed-forward block.
     public var feedForwardWidth = 24
     /// The trained context.
@@ -71,8 +75,17 @@ public struct TinyModel: Sendable {
         }
     }
 
-    private var headWidth: Int { width / heads }
+    private var headWidth: Int { storedHeadWidth ?? width / heads }
+    private var queryWidth: Int { heads * headWidth }
     private var keyWidth: Int { keyValueHeads * headWidth }
+    private var hasBiases: Bool { architecture == "qwen2" || architecture == "qwen2vl" }
+    private var hasHeadNorms: Bool { architecture.hasPrefix("qwen3") }
+
+    /// The pairs of a head that time, row and column turn: [4, 2, 2] of 8.
+    private var sections: [Int32] {
+        let (pairs, third) = (headWidth / 2, headWidth / 6)
+        return [pairs - 2 * third, third, third, 0].map { Int32($0) }
+    }
 
     /// The metadata of the text model's file, without tensors.
     public func textMetadata() -> TinyFile {
@@ -86,6 +99,12 @@ public struct TinyModel: Sendable {
         set("attention.head_count", .uint32(UInt32(heads)))
         set("attention.head_count_kv", .uint32(UInt32(keyValueHeads)))
         set("attention.layer_norm_rms_epsilon", .float32(1e-5))
+        if let storedHeadWidth {
+            set("attention.key_length", .uint32(UInt32(storedHeadWidth)))
+            set("attention.value_length", .uint32(UInt32(storedHeadWidth)))
+        }
+        if architecture.hasSuffix("vl") { set("rope.dimension_sections", .int32s(sections)) }
+        if addendLayers > 0 { set("n_deepstack_layers", .uint32(UInt32(addendLayers))) }
         TinyVocabulary.write(to: &file, markers: markers)
         return file
     }
@@ -108,13 +127,17 @@ public struct TinyModel: Sendable {
         }
         file.addNorm("\(name).attn_norm", width)
         if architecture == "phi3" {
-            add("attn_qkv", width, width + 2 * keyWidth)
+            add("attn_qkv", width, queryWidth + 2 * keyWidth)
         } else {
-            add("attn_q", width, width, bias: architecture == "qwen2")
-            add("attn_k", width, keyWidth, bias: architecture == "qwen2")
-            add("attn_v", width, keyWidth, bias: architecture == "qwen2")
+            add("attn_q", width, queryWidth, bias: hasBiases)
+            add("attn_k", width, keyWidth, bias: hasBiases)
+            add("attn_v", width, keyWidth, bias: hasBiases)
         }
-        add("attn_output", width, width)
+        if hasHeadNorms {
+            file.addNorm("\(name).attn_q_norm", headWidth)
+            file.addNorm("\(name).attn_k_norm", headWidth)
+        }
+        add("attn_output", queryWidth, width)
         file.addNorm("\(name).ffn_norm", width)
         if architecture != "phi3" { add("ffn_gate", width, feedForwardWidth) }
         add("ffn_up", width, architecture == "phi3" ? 2 * feedForwardWidth : feedForwardWidth)

@@ -10,7 +10,7 @@ extension TinyModel {
         }
         var model = TinyModel()
         model.family = pick(.llava, .llava, .smolVLM)
-        model.architecture = pick("llama", "qwen2", "phi3")
+        model.architecture = pick("llama", "qwen2", "phi3", "qwen3", "qwen2vl", "qwen3vl")
         model.keyValueHeads = pick(1, 1, 2, 3)
         model.heads = model.keyValueHeads * pick(1, 1, 2, 5)
         model.width = model.heads * pick(1, 2, 2, 4, 6) + pick(0, 0, 0, 1)

@@ -35,6 +35,13 @@ public struct GGUFMetadata: Sendable {
         try value(key, "a bool") { if case .bool(let value) = $0 { value } else { nil } }
     }
 
+    /// An array of truth values.
+    public func bools(_ key: String) throws(GGUFError) -> [Bool]? {
+        try array(key, "an array of bools") { array in
+            if case .bool(let elements) = array { Array(elements) } else { nil }
+        }
+    }
+
     /// An integer of any width that fits `Int`.
     public func integer(_ key: String) throws(GGUFError) -> Int? {
         try value(key, "an integer") { $0.integer }

@@ -71,6 +71,7 @@ public final class Decoder: Sendable {
             } else {
                 finish(layer, hidden, space)
             }
+            if index < config.addendLayers { batch.addAddends(after: index, ops) }
             if !hidden.isFinite { try batch.dropSpoilt(place: "decoder layer \(index)") }
             onProgress(Double(index + 1) / Double(weights.layers.count))
         }
@@ -96,17 +97,23 @@ public final class Decoder: Sendable {
         guard let layout = batch.parts.first?.cache.pool.layout else { return }
         let (space, shape) = (batch.workspace, layer.config.attention)
         ops.linear(layer.queryKeyValue, space.normed, into: space.queryKeyValue)
-        for heads in space.queryKeyValue.prefix(2) {
-            ops.rotate(
-                heads, headWidth: shape.headWidth, weights.rotaries[layer.rotary].pairing,
-                space.angles[layer.rotary])
-        }
+        rotate(space.queryKeyValue[0], after: layer.queryNorm, layer, space)
+        rotate(space.queryKeyValue[1], after: layer.keyNorm, layer, space)
         ops.store(
             keys: space.queryKeyValue[1], values: space.queryKeyValue[2], of: batch.sequences,
             layer: index, layout)
         ops.attention(
             space.queryKeyValue[0], to: batch.sequences, layer: index, layout, shape,
             layer.config.mask, into: space.attended)
+    }
+
+    private func rotate(
+        _ heads: Activations, after norm: HeadNorm?, _ layer: DecoderLayer,
+        _ space: DecoderWorkspace
+    ) {
+        ops.rotate(
+            heads, headWidth: layer.config.attention.headWidth,
+            weights.rotaries[layer.rotary].pairing, space.angles[layer.rotary], after: norm)
     }
 
     /// Adds to the rows what the layer computes from the result of its attention.

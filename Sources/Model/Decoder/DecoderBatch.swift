@@ -31,11 +31,17 @@ public final class DecoderBatch {
     public internal(set) var parts: [Part] = []
 
     let workspace: DecoderWorkspace
+    /// Addends of a picture's rows, one layer's after the other.
+    private let addends: Activations  // [hidden.rows, addendLayers · width]
+    /// The batch's row of each row of addends.
+    private var addendRows: [Int] = []
     var sequences: [CachedSequence] = []
 
     /// An empty batch for a decoder.
     public init(_ decoder: Decoder) {
         hidden = decoder.ops.activations(rows: 0, width: decoder.config.width)
+        addends = decoder.ops.activations(
+            rows: 0, width: decoder.config.pictureRowWidth - decoder.config.width)
         workspace = DecoderWorkspace(decoder)
     }
 
@@ -45,6 +51,7 @@ public final class DecoderBatch {
         wanted = nil
         positions.removeAll(keepingCapacity: true)
         parts.removeAll(keepingCapacity: true)
+        addendRows.removeAll(keepingCapacity: true)
         sequences.removeAll(keepingCapacity: true)
     }
 
@@ -62,6 +69,33 @@ public final class DecoderBatch {
         parts.append(Part(rows: rows, cache: cache))
         sequences.append(cache.sequence(rows: rows))
         return rows
+    }
+
+    /// Writes rows of a picture.
+    ///
+    /// - Parameters:
+    ///   - picture: `[rows, pictureRowWidth]`.
+    ///   - chosen: the rows to write.
+    ///   - first: the batch's row that the first of them becomes.
+    public func write(_ picture: Activations, rows chosen: Range<Int>, at first: Int) {
+        let width = hidden.width
+        precondition(picture.width == width + addends.width)
+        precondition(chosen.upperBound <= picture.rows && first + chosen.count <= hidden.rows)
+        // All that could follow, because growing later would lose what is written.
+        if addendRows.isEmpty { addends.resize(rows: hidden.rows) }
+        for (row, source) in zip(first..., chosen) {
+            let numbers = picture.row(source)
+            hidden.row(row).update(from: numbers, count: width)
+            guard addends.width > 0 else { continue }
+            addends.row(addendRows.count).update(from: numbers + width, count: addends.width)
+            addendRows.append(row)
+        }
+    }
+
+    /// Adds to a picture's rows what they bring for a layer.
+    func addAddends(after layer: Int, _ ops: TensorOps) {
+        let columns = layer * hidden.width..<(layer + 1) * hidden.width
+        ops.add(addends, columns: columns, to: hidden, rows: addendRows)
     }
 }
 

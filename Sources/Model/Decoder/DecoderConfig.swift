@@ -19,17 +19,15 @@ public struct LayerConfig: Sendable, Equatable {
 
 /// The shape of a text decoder, read from its file's metadata.
 public struct DecoderConfig: Sendable, Equatable {
-    /// The decoders that differ in tensors, biases or the rotary embedding's pairing.
-    public enum Architecture: String, CaseIterable, Sendable {
-        case llama, qwen2, phi3
-    }
-
     /// Which decoder it is.
     public let architecture: Architecture
     /// Numbers per token in the residual stream.
     public let width: Int
     /// The transformer layers, first to last.
     public let layers: [LayerConfig]
+    /// Layers, from the first on, after each of which a picture's rows get an addend of their own (DeepStack, arXiv
+    /// 2406.04334).
+    public let addendLayers: Int
     /// Positions that the model was trained for.
     public let contextLength: Int
     /// Warnings about metadata that nothing here reads.
@@ -40,6 +38,8 @@ public struct DecoderConfig: Sendable, Equatable {
     /// Llama-3.1-405B, far larger than any LLaVA, has 53248.
     package static let widthLimit = 1 << 16
 
+    /// Numbers of a picture's row: an embedding, then an addend for each layer that takes one.
+    public var pictureRowWidth: Int { (1 + addendLayers) * width }
     /// Heads and their width: the same in all layers, as pages of the KV cache are.
     public var attention: AttentionShape { layers[0].attention }
     /// Numbers per token inside the widest feed-forward block.
@@ -74,6 +74,7 @@ public struct DecoderConfig: Sendable, Equatable {
         let mask = try Self.mask(parameters, context: contextLength)
         let rotary = try RotaryConfig(
             parameters, attention, architecture, context: contextLength)
+        addendLayers = try Self.addendLayers(parameters, architecture, layers: layerCount)
         layers = Array(
             repeating: LayerConfig(
                 attention: attention, mask: mask, rotary: rotary,
@@ -115,6 +116,19 @@ public struct DecoderConfig: Sendable, Equatable {
         }
         return AttentionShape(
             heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth)
+    }
+
+    private static func addendLayers(
+        _ parameters: Hyperparameters, _ architecture: Architecture, layers: Int
+    ) throws(ModelError) -> Int {
+        let key = "n_deepstack_layers"
+        guard architecture.takesAddends, let count = try parameters.integer(ifPresent: key) else {
+            return 0
+        }
+        guard (0...layers).contains(count) else {
+            throw parameters.invalid(key, "\(count)", "a number from 0 to \(layers)")
+        }
+        return count
     }
 
     /// A window that the whole context fits into hides nothing.

@@ -13,6 +13,8 @@ package enum DecoderTensors {
     static let query = "attn_q"
     static let key = "attn_k"
     static let value = "attn_v"
+    static let queryNorm = "attn_q_norm"
+    static let keyNorm = "attn_k_norm"
     static let fusedQueryKeyValue = "attn_qkv"
     static let attentionOutput = "attn_output"
     static let feedForwardNorm = "ffn_norm"

@@ -10,6 +10,9 @@ struct DecoderLayer: Sendable {
     let attentionNorm: [Float]  // [width]
     /// Queries `[heads · headWidth, width]`, keys and values `[keyValueHeads · headWidth, width]`.
     let queryKeyValue: [LinearLayer]
+    /// Normalisations of each head, for architectures that have them.
+    let queryNorm: HeadNorm?
+    let keyNorm: HeadNorm?
     let attentionOutput: LinearLayer  // [width, heads · headWidth]
     let feedForwardNorm: [Float]  // [width]
     let gateAndUp: [LinearLayer]  // each [feedForwardWidth, width]
@@ -74,6 +77,8 @@ extension TensorLoader {
             queryKeyValue: [
                 try packed(query, ops), try packed(key, ops), try packed(value, ops),
             ],
+            queryNorm: try headNorm(name(DecoderTensors.queryNorm), layer, config.architecture),
+            keyNorm: try headNorm(name(DecoderTensors.keyNorm), layer, config.architecture),
             attentionOutput: try packed(
                 linear(
                     name(DecoderTensors.attentionOutput),
@@ -85,6 +90,15 @@ extension TensorLoader {
                 linear(
                     name(DecoderTensors.down), inputs: layer.feedForwardWidth,
                     outputs: width), ops))
+    }
+
+    private func headNorm(
+        _ name: String, _ layer: LayerConfig, _ architecture: DecoderConfig.Architecture
+    ) throws(ModelError) -> HeadNorm? {
+        guard architecture.normalisesHeads else { return nil }
+        return HeadNorm(
+            weight: try vector("\(name).weight", count: layer.attention.headWidth),
+            epsilon: layer.epsilon)
     }
 
     /// Three matrices, or one whose rows are the queries, then the keys, then the values.
@@ -104,7 +118,7 @@ extension TensorLoader {
         }
         func part(_ part: String, _ outputs: Int) throws(ModelError) -> LinearLayer {
             let layer = try linear(name(part), inputs: config.width, outputs: outputs)
-            guard config.architecture != .qwen2 || layer.bias != nil else {
+            guard !config.architecture.needsBiases || layer.bias != nil else {
                 throw .missingTensor(file: file.path, name: "\(name(part)).bias")
             }
             return layer
@@ -153,8 +167,7 @@ extension TensorLoader {
                 file: file.path, key: factors, value: "\(divisors)", expected: "finite divisors")
         }
         return RotaryEmbedding(
-            pairing: architecture == .llama ? .adjacent : .halves,
-            rotatedWidth: config.rotatedWidth, base: config.base, divisors: divisors,
-            magnitude: config.magnitude, axes: config.axes)
+            pairing: architecture.pairing, rotatedWidth: config.rotatedWidth, base: config.base,
+            divisors: divisors, magnitude: config.magnitude, axes: config.axes)
     }
 }

@@ -30,27 +30,30 @@ public struct RotaryConfig: Sendable, Equatable {
             try parameters.count(ifPresent: "rope.scaling.original_context_length", upTo: 1 << 30)
             ?? context
         magnitude = try parameters.positive(ifPresent: "rope.scaling.attn_factor") ?? 1
-        axes = try Self.axes(parameters, pairs: rotatedWidth / 2)
+        axes = try Self.axes(parameters, architecture, pairs: rotatedWidth / 2)
     }
 
-    /// The first pairs are turned by time, the next by rows, the last by columns (Qwen2-VL).
     private static func axes(
-        _ parameters: Hyperparameters, pairs: Int
+        _ parameters: Hyperparameters, _ architecture: DecoderConfig.Architecture, pairs: Int
     ) throws(ModelError) -> [Position.Axis]? {
         let key = "rope.dimension_sections"
-        guard let sections = try parameters.integers(ifPresent: key),
-            sections.contains(where: { $0 != 0 })
-        else { return nil }
+        let expected = "three numbers of pairs, \(pairs) together"
+        guard let sections = try parameters.integers(ifPresent: key) else {
+            guard !architecture.needsSections else {
+                throw parameters.invalid(key, "missing", expected)
+            }
+            return nil
+        }
+        guard architecture.needsSections || sections.contains(where: { $0 != 0 }) else {
+            return nil
+        }
         // Converters write four numbers: the last is of no use to pictures.
         guard (3...4).contains(sections.count), sections.allSatisfy({ (0...pairs).contains($0) }),
             sections.reduce(0, +) == pairs, sections.dropFirst(3).allSatisfy({ $0 == 0 })
         else {
-            throw parameters.invalid(
-                key, "\(sections.prefix(16))", "three numbers of pairs, \(pairs) together")
+            throw parameters.invalid(key, "\(sections.prefix(16))", expected)
         }
-        return zip([Position.Axis.time, .row, .column], sections).flatMap {
-            Array(repeating: $0, count: $1)
-        }
+        return architecture.axes(sections, pairs: pairs)
     }
 
     private static func width(

@@ -15,6 +15,7 @@ extension UnreadMetadata {
         var rules = decoderRules
         rules["embedding_length_out"] = .off([0, Float(width)])
         rules["attention.scale"] = .off([0, attention.scale])
+        if architecture.takesAddends { rules["n_deepstack_layers"] = .read }
         if hasWindow {
             // Patterns of layers without a window or with other heads.
             rules["attention.sliding_window_pattern"] = .off([1])

@@ -5,7 +5,7 @@ import TensorOps
 import Weights
 
 /// LLaVA-1.0 and LLaVA-1.5 (arXiv 2304.08485, 2310.03744): a picture is one tile.
-package struct LLaVAFamily: ModelFamily {
+package struct LLaVAFamily: TiledFamily {
     package let vision: VisionConfig
     package let textBesidePictures = "\n"
     private let projector: LLaVAProjectorKind
@@ -27,8 +27,8 @@ package struct LLaVAFamily: ModelFamily {
     package func encoder(
         _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
-    ) throws(ModelError) -> TiledEncoder {
-        try .llava(vision, projector, tiling, hasNewline: false, loader, precision, ops)
+    ) throws(ModelError) -> any TilingEncoder {
+        try TiledEncoder.llava(vision, projector, tiling, hasNewline: false, loader, precision, ops)
     }
 
     /// LLaVA-1.5 was trained on padded pictures, LLaVA-1.0 on their middle squares.

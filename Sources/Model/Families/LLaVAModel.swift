@@ -54,7 +54,7 @@ public final class LLaVAModel: Sendable {
     /// - Parameters:
     ///   - projector: the mmproj file; nil for a model that reads text alone.
     ///   - tokenizer: that of the text file; nil to read it where a family has markers in its pictures.
-    ///   - mostTiles: the most tiles that a picture is cut into; nil for as many as the model was trained on.
+    ///   - limits: how much of a picture the model sees at most.
     ///   - context: most rows of a sequence; nil for `defaultContext`, or room for the largest
     ///     picture where that is more, within the trained context.
     ///   - visionPrecision: how vision tower and projector compute.
@@ -62,7 +62,7 @@ public final class LLaVAModel: Sendable {
     /// - Throws: `ModelError`.
     public init(
         text: GGUFFile, projector projectorFile: GGUFFile?, tokenizer: Tokenizer? = nil,
-        ops: TensorOps, context: Int? = nil, mostTiles: Int? = nil,
+        ops: TensorOps, context: Int? = nil, limits: VisionLimits = VisionLimits(),
         visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
         onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
@@ -72,7 +72,7 @@ public final class LLaVAModel: Sendable {
         let family = try projectorFile?.family()
         let pictures =
             try family?.tiling(
-                TilingOptions(mostTiles: mostTiles), MarkerTokens(text, tokenizer)
+                TilingOptions(limits), MarkerTokens(text, tokenizer)
             ).largestPlans ?? []
         let rows = try Self.checked(context, pictures, textConfig, text)
         self.context = rows
@@ -99,8 +99,7 @@ public final class LLaVAModel: Sendable {
                 crop: Bool = false, isAmongSeveral: Bool = false
             ) throws(ModelError) -> any PictureTiling {
                 try family.tiling(
-                    TilingOptions(
-                        crop: crop, mostTiles: mostTiles, isAmongSeveral: isAmongSeveral),
+                    TilingOptions(crop: crop, limits, isAmongSeveral: isAmongSeveral),
                     MarkerTokens(text, tokenizer))
             }
             let encoder = try family.encoder(tiling(), loader, visionPrecision, ops)
@@ -119,7 +118,7 @@ public final class LLaVAModel: Sendable {
             loader.saveCache(ops) { onProgress(.storing(done: $0)) }
         }
         warnings =
-            loaders.flatMap(\.warnings) + textConfig.warnings + (family?.vision.warnings ?? [])
+            loaders.flatMap(\.warnings) + textConfig.warnings + (family?.warnings ?? [])
     }
 
     /// Whether it reads pictures.

@@ -6,7 +6,7 @@ import TensorOps
 import Weights
 
 /// LLaVA-NeXT, also called LLaVA-1.6: a base tile, a grid of tiles at the best of some resolutions, and newlines.
-package struct LLaVANeXTFamily: ModelFamily {
+package struct LLaVANeXTFamily: TiledFamily {
     package let vision: VisionConfig
     package let textBesidePictures = "\n"
     private let projector: LLaVAProjectorKind
@@ -42,7 +42,7 @@ package struct LLaVANeXTFamily: ModelFamily {
     package func encoder(
         _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
-    ) throws(ModelError) -> TiledEncoder {
-        try .llava(vision, projector, tiling, hasNewline: true, loader, precision, ops)
+    ) throws(ModelError) -> any TilingEncoder {
+        try TiledEncoder.llava(vision, projector, tiling, hasNewline: true, loader, precision, ops)
     }
 }

@@ -10,7 +10,7 @@ import Weights
 ///
 /// llama.cpp knows no such pair. The projector's file has LLaVA-NeXT's keys and tensors, and
 /// `clip.vision.image_aspect_ratio` is `anyres_max_9`, as in the model's own configuration.
-package struct LLaVAOneVisionFamily: ModelFamily {
+package struct LLaVAOneVisionFamily: TiledFamily {
     package let vision: VisionConfig
     package let textBesidePictures = "\n"
     private let projector: LLaVAProjectorKind
@@ -59,7 +59,7 @@ package struct LLaVAOneVisionFamily: ModelFamily {
     package func encoder(
         _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
-    ) throws(ModelError) -> TiledEncoder {
-        try .llava(vision, projector, tiling, hasNewline: true, loader, precision, ops)
+    ) throws(ModelError) -> any TilingEncoder {
+        try TiledEncoder.llava(vision, projector, tiling, hasNewline: true, loader, precision, ops)
     }
 }

@@ -39,34 +39,33 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// - Parameters:
     ///   - projector: the mmproj file, where pictures are looked at.
     ///   - context: nil for what a model takes by default.
-    ///   - mostTiles: the most tiles that a picture is cut into; nil for as many as the model was trained on.
+    ///   - limits: how much of a picture the model sees at most.
     ///   - keptTokens: visual tokens of each picture that stay when they are pruned; nil for all.
     ///   - promptRowsPerBatch: most rows of prompts in a batch, to which every sequence adds a token.
     /// - Throws: `ModelError`.
     public init(
         text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
         visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
-        mostTiles: Int? = nil, keptTokens: Int?, sequences: Int, format: CacheFormat,
+        limits: VisionLimits = VisionLimits(), keptTokens: Int?, sequences: Int,
+        format: CacheFormat,
         promptRowsPerBatch: Int
     ) throws(ModelError) {
         let config = try text.decoderConfig()
         let family = try projector?.family()
         let pictures =
-            try family?.tiling(TilingOptions(mostTiles: mostTiles), MarkerTokens(text)).largestPlans
+            try family?.tiling(TilingOptions(limits), MarkerTokens(text)).largestPlans
             ?? []
         let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
-            towerBytes: family?.vision.activationBytes ?? 0,
-            bytesPerPicture: family.map { family in
-                pictures.reduce(0) {
-                    max(
-                        $0,
-                        family.vision.bytes($1, width: config.width, isPruned: keptTokens != nil))
-                }
-            } ?? 0,
+            towerBytes: pictures.reduce(0) { max($0, family?.activationBytes($1) ?? 0) },
+            bytesPerPicture: pictures.reduce(0) {
+                max(
+                    $0,
+                    family?.bytes($1, width: config.width, isPruned: keptTokens != nil) ?? 0)
+            },
             weights: WeightMemory(
-                text: text, projector: projector, visionBlocks: family?.vision.blockCount ?? 0,
+                text: text, projector: projector, visionBlocks: family?.blockCount ?? 0,
                 activationMode: activationMode, visionPrecision: visionPrecision,
                 floatEncoding: floatEncoding),
             context: context
@@ -121,16 +120,5 @@ private func boundedProduct(_ factors: Int...) -> Int {
     factors.reduce(1) { product, factor in
         let (result, hasOverflown) = product.multipliedReportingOverflow(by: factor)
         return hasOverflown ? 1 << 58 : min(result, 1 << 58)
-    }
-}
-
-extension VisionConfig {
-    /// Bytes of a picture's tiles and of what is computed of them for a decoder of this width.
-    ///
-    /// - Parameter isPruned: whether selectors look at the tower's features.
-    fileprivate func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
-        let pixels = plan.tiles.count * 3 * tileSide * tileSide
-        let features = isPruned ? plan.tiles.count * patchCount * featureWidth : 0
-        return (pixels + features + plan.cellCount * width) * MemoryLayout<Float>.stride
     }
 }

@@ -13,8 +13,20 @@ package protocol ModelFamily: Sendable {
     /// - Throws: `ModelError` for a file of this family that nothing here computes.
     init?(_ projector: GGUFFile) throws(ModelError)
 
-    /// The vision tower.
-    var vision: VisionConfig { get }
+    /// Blocks of the vision tower that run.
+    var blockCount: Int { get }
+    /// Oddities of the file that do not keep it from running.
+    var warnings: [String] { get }
+    /// Bytes of the largest activations of the vision tower.
+    ///
+    /// - Parameter plan: what is encoded.
+    func activationBytes(_ plan: PicturePlan) -> Int
+    /// Bytes of a picture's pixels and of what is computed of them for the decoder and for selectors.
+    ///
+    /// - Parameters:
+    ///   - width: the decoder's.
+    ///   - isPruned: whether selectors look at the tower's features.
+    func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int
     /// What becomes of transparent pictures, as in the models' training.
     var transparency: Transparency { get }
     /// What stands between a picture and the text beside it.
@@ -32,16 +44,35 @@ package protocol ModelFamily: Sendable {
     func encoder(
         _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
-    ) throws(ModelError) -> TiledEncoder
+    ) throws(ModelError) -> any TilingEncoder
 }
 
 extension ModelFamily {
     package var transparency: Transparency { .dropped }
 }
 
+/// A family whose vision tower reads square tiles.
+package protocol TiledFamily: ModelFamily {
+    /// The vision tower.
+    var vision: VisionConfig { get }
+}
+
+extension TiledFamily {
+    package var blockCount: Int { vision.blockCount }
+    package var warnings: [String] { vision.warnings }
+    package func activationBytes(_: PicturePlan) -> Int { vision.activationBytes }
+    package func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
+        let tile = 3 * vision.tileSide * vision.tileSide
+        let features = isPruned ? vision.patchCount * vision.featureWidth : 0
+        let numbers = plan.tiles.count * (tile + features) + plan.cellCount * width
+        return numbers * MemoryLayout<Float>.stride
+    }
+}
+
 /// All families; the first that takes a file reads it.
 private let families: [any ModelFamily.Type] = [
-    SmolVLMFamily.self, LLaVAOneVisionFamily.self, LLaVANeXTFamily.self, LLaVAFamily.self,
+    SmolVLMFamily.self, QwenVLFamily.self, LLaVAOneVisionFamily.self, LLaVANeXTFamily.self,
+    LLaVAFamily.self,
 ]
 
 /// What `general.architecture` is in files of vision towers and projectors.

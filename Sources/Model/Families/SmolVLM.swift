@@ -8,7 +8,7 @@ import Weights
 
 /// Idefics3, SmolVLM and SmolVLM2 (arXiv 2408.12637, 2504.05299): a grid of tiles, each between markers, and the whole
 /// picture at last.
-package struct SmolVLMFamily: ModelFamily {
+package struct SmolVLMFamily: TiledFamily {
     package let vision: VisionConfig
     package let transparency = Transparency.onWhite
     package let textBesidePictures = ""
@@ -56,8 +56,8 @@ package struct SmolVLMFamily: ModelFamily {
     package func encoder(
         _ tiling: any PictureTiling, _ loader: TensorLoader, _ precision: VisionPrecision,
         _ ops: TensorOps
-    ) throws(ModelError) -> TiledEncoder {
-        try .idefics3(
+    ) throws(ModelError) -> any TilingEncoder {
+        try TiledEncoder.idefics3(
             vision, mergedSide: mergedSide, tiling, transparency, loader, precision, ops)
     }
 }

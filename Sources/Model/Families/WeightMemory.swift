@@ -46,8 +46,8 @@ public struct WeightMemory: Sendable, Equatable {
         }
         for tensor in projector?.tensors ?? [] where tensor.isRead(visionBlocks: visionBlocks) {
             let isLayer =
-                tensor.name.hasPrefix(VisionTensors.blocks)
-                || tensor.name.hasPrefix(VisionTensors.projector)
+                [VisionTensors.blocks, VisionTensors.projector, VisionTensors.deepstack]
+                .contains(where: tensor.name.hasPrefix)
             let isPacked = visionPrecision != .float || tensor.format.blockLength == 1
             add(
                 tensor, packedAs: isLayer && isPacked ? tensor.format : nil,

@@ -14,6 +14,20 @@ struct PromptLayout {
         let tokens: [TokenID]  // [kept rows]
         /// How far the positions of what follows move on.
         let positionSpan: Int
+        /// Whether the rows have a row and a column as position.
+        var isOnGrid = false
+        /// Rows of the unpruned picture.
+        let unprunedRowCount: Int
+
+        /// The places without gaps and how far the positions of what follows move on: rows of a grid stay where they
+        /// are, and what follows comes after the last of them.
+        var compact: (positions: [Position], span: Int) {
+            guard isOnGrid else {
+                return (positions.indices.map { Position($0) }, positions.count)
+            }
+            let last = positions.reduce(-1) { max($0, $1.time, $1.row, $1.column) }
+            return (positions, Int(last) + 1)
+        }
     }
 
     /// What stands on visual rows instead of a token.
@@ -25,6 +39,12 @@ struct PromptLayout {
     let originalPositions: [Position]  // [rows]
     /// Positions that the prompt takes up without pruning.
     let originalPositionCount: Int
+    /// Where each row is if pruned rows leave no gaps.
+    let compactPositions: [Position]  // [rows]
+    /// Positions that the prompt then takes up.
+    let compactPositionCount: Int
+    /// Whether rows are left out.
+    let isPruned: Bool
     /// Rows of each picture, in the order of the pictures.
     let pictureRows: [Range<Int>]
 
@@ -40,8 +60,8 @@ struct PromptLayout {
     /// - Throws: `GenerationError.pictureMismatch`, `GenerationError.emptyPrompt`.
     init(_ prompt: [PromptPiece], _ pictures: [Picture]) throws(GenerationError) {
         var tokens: [TokenID] = []
-        var positions: [Position] = []
-        var nextPosition = 0
+        var (positions, compact) = ([Position](), [Position]())
+        var (nextPosition, nextCompact) = (0, 0)
         var rows = [Range<Int>?](repeating: nil, count: pictures.count)
         let references = prompt.count { if case .picture = $0 { true } else { false } }
         let mismatch = GenerationError.pictureMismatch(
@@ -50,8 +70,10 @@ struct PromptLayout {
             switch piece {
             case .tokens(let more):
                 tokens += more
-                positions += (nextPosition..<(nextPosition + more.count)).map { Position($0) }
+                positions += more.indices.map { Position(nextPosition + $0) }
+                compact += more.indices.map { Position(nextCompact + $0) }
                 nextPosition += more.count
+                nextCompact += more.count
             case .picture(let index):
                 guard rows.indices.contains(index), rows[index] == nil else { throw mismatch }
                 let picture = pictures[index]
@@ -59,6 +81,9 @@ struct PromptLayout {
                 tokens += picture.tokens
                 positions += picture.positions.map { $0 + nextPosition }
                 nextPosition += picture.positionSpan
+                let dense = picture.compact
+                compact += dense.positions.map { $0 + nextCompact }
+                nextCompact += dense.span
             }
         }
         pictureRows = rows.compactMap(\.self)
@@ -67,6 +92,8 @@ struct PromptLayout {
         self.tokens = tokens
         originalPositions = positions
         originalPositionCount = nextPosition
+        (compactPositions, compactPositionCount) = (compact, nextCompact)
+        isPruned = pictures.contains { $0.positions.count < $0.unprunedRowCount }
     }
 }
 
@@ -78,6 +105,8 @@ extension PromptLayout.Picture {
             if case .token(let token) = plan.rows[row] { token } else { PromptLayout.visualToken }
         }
         positionSpan = plan.positionSpan
+        isOnGrid = plan.isOnGrid
+        unprunedRowCount = plan.rows.count
     }
 
     /// A picture that takes the most rows that the options allow, for checks before it is encoded.

@@ -20,14 +20,13 @@ struct PromptPositions {
         _ layout: PromptLayout, _ mode: PruningOptions.Positions, answer: Int,
         contextLength: Int
     ) throws(GenerationError) {
-        let isPruned = layout.rowCount < layout.originalPositionCount
+        let isPruned = layout.isPruned
         let originalEnd = layout.originalPositionCount + answer
         isCompact =
             isPruned && (mode == .compact || mode == .automatic && originalEnd > contextLength)
         positions =
-            isCompact
-            ? (0..<layout.rowCount).map { Position($0) } : layout.originalPositions
-        count = isCompact ? layout.rowCount : layout.originalPositionCount
+            isCompact ? layout.compactPositions : layout.originalPositions
+        count = isCompact ? layout.compactPositionCount : layout.originalPositionCount
         let needed = count + answer
         guard needed <= contextLength || !isPruned else {
             throw .positionsTooLarge(

@@ -95,7 +95,8 @@ final class RequestInEncoding {
         report(encoding.fraction)
         guard let picture = encoding.picture else { return }
         statistics.add(encoding)
-        observer.recorder?.record(tiles, picture)
+        observer.recorder?.record(
+            tiles, picture, width: model.decoder.config.width)
         pictures.append(picture)
         known.insert(picture)
         self.encoding = nil

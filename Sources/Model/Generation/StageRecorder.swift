@@ -24,12 +24,15 @@ public final class StageRecorder {
         }
     }
 
-    /// Normalised tiles of all pictures: `[tiles, 3, side, side]`.
+    /// Normalised tiles of all pictures: `[tiles, 3, height, width]`.
     public private(set) var pixels = Tensor<Float>(shape: [0], values: [])
     /// What the projector takes of the vision tower's output: `[tiles, cells, width]`.
     public private(set) var features = Tensor<Float>(shape: [0], values: [])
     /// The rows that stand for the pictures in the prompt: `[visual tokens, width]`.
     public private(set) var projected = Tensor<Float>(shape: [0], values: [])
+    /// What the same rows add after each of the decoder's first layers, for models that have such addends:
+    /// `[layers, visual tokens, width]`, for one picture.
+    public private(set) var addends = Tensor<Float>(shape: [0], values: [])
     /// The rows of `projected` that entered the decoder, picture after picture, each counted from its
     /// picture's first: `[kept rows]`.
     public private(set) var kept: [Int32] = []
@@ -45,16 +48,28 @@ public final class StageRecorder {
     /// A recorder that has seen nothing.
     public init() {}
 
-    /// - Parameter picture: encoded with its features.
-    func record(_ tiles: TileBatch, _ picture: EncodedPicture) {
-        pixels.append(Array(tiles.pixels), shape: [tiles.count, 3, tiles.side, tiles.side])
+    /// - Parameters:
+    ///   - picture: encoded with its features.
+    ///   - width: the decoder's.
+    func record(_ tiles: TileBatch, _ picture: EncodedPicture, width: Int) {
+        pixels.append(Array(tiles.pixels), shape: [tiles.count, 3, tiles.size.height, tiles.size.width])
         if let features = picture.features {
             self.features.append(
                 features.array,
                 shape: [tiles.count, features.rows / tiles.count, features.width])
         }
         let rows = picture.rows(picture.plan.visualRows)
-        projected.append(rows.array, shape: [rows.rows, rows.width])
+        func part(_ index: Int) -> [Float] {
+            (0..<rows.rows).flatMap { row in
+                UnsafeBufferPointer(start: rows.row(row) + index * width, count: width)
+            }
+        }
+        projected.append(part(0), shape: [rows.rows, width])
+        let layers = rows.width / width - 1
+        if layers > 0 {
+            addends = Tensor(
+                shape: [layers, rows.rows, width], values: (0..<layers).flatMap { part(1 + $0) })
+        }
     }
 
     func recordSelection(_ selection: PictureSelection) {

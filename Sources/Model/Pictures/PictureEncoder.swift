@@ -84,21 +84,21 @@ extension PictureEncoding {
 public struct TileBatch: Sendable {
     /// What the picture becomes.
     public let plan: PicturePlan
-    /// Pixels along a side of a tile.
-    public let side: Int
-    /// Normalised samples in the order of the plan's tiles: `[tiles, 3, side, side]`.
+    /// Pixels of a tile.
+    public let size: PixelSize
+    /// Normalised samples in the order of the plan's tiles: `[tiles, 3, height, width]`.
     public let pixels: Samples<Float>
 
-    package init(plan: PicturePlan, side: Int, pixels: Samples<Float>) {
-        (self.plan, self.side, self.pixels) = (plan, side, pixels)
+    package init(plan: PicturePlan, size: PixelSize, pixels: Samples<Float>) {
+        (self.plan, self.size, self.pixels) = (plan, size, pixels)
     }
 
     /// Tiles.
     public var count: Int { plan.tiles.count }
 
-    /// The pixels of one tile: `[3, side, side]`.
+    /// The pixels of one tile: `[3, height, width]`.
     public subscript(tile: Int) -> some Collection<Float> {
-        let count = 3 * side * side
+        let count = 3 * size.width * size.height
         return pixels[(tile * count)..<((tile + 1) * count)]
     }
 }

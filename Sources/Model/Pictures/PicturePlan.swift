@@ -44,6 +44,9 @@ public struct PicturePlan: Sendable, Equatable {
     public private(set) var rows: [Row] = []
     /// The places of the cells among the rows: the candidates of selection.
     public private(set) var candidates: [Int] = []
+    /// The places of the rows; empty where they come one after the other, as text.
+    private var places: [Position] = []
+    private var span = 0
     /// All rows that are no cells.
     private var companions: [Companions] = []
 
@@ -87,13 +90,28 @@ public struct PicturePlan: Sendable, Equatable {
         rows.indices.filter { if case .token = rows[$0] { false } else { true } }
     }
 
-    /// How far the positions of what follows move on, pruned or not.
-    public var positionSpan: Int { rows.count }
+    /// Gives all rows places of their own.
+    ///
+    /// - Parameters:
+    ///   - places: those of a picture at a prompt's start.
+    ///   - span: how far the positions of what follows move on.
+    mutating func place(rows places: [Position], span: Int) {
+        precondition(places.count == rows.count)
+        (self.places, self.span) = (places, span)
+    }
 
-    /// The places of some rows, for a picture at a prompt's start: one after the other, as text.
+    /// Whether rows have a row and a column as position.
+    package var isOnGrid: Bool { !places.isEmpty }
+
+    /// How far the positions of what follows move on, pruned or not.
+    public var positionSpan: Int { isOnGrid ? span : rows.count }
+
+    /// The places of some rows, for a picture at a prompt's start.
     ///
     /// - Parameter chosen: indices into `rows`.
-    package func positions(ofRows chosen: [Int]) -> [Position] { chosen.map { Position($0) } }
+    package func positions(ofRows chosen: [Int]) -> [Position] {
+        chosen.map { isOnGrid ? places[$0] : Position($0) }
+    }
 
     /// The cell of each candidate, counted over all tiles.
     package var candidateCells: [Int] {

@@ -19,6 +19,24 @@ package protocol PictureTiling: Sendable {
     func tiles(of picture: Picture) throws(ImagingError) -> TileBatch
 }
 
+/// An encoder whose pictures are cut by one of its family's rules.
+package protocol TilingEncoder: PictureEncoder {
+    /// How pictures become tiles.
+    var tiling: any PictureTiling { get }
+    /// The same encoder for pictures that are cut otherwise.
+    func cutting(_ tiling: any PictureTiling) -> Self
+}
+
+extension TilingEncoder {
+    package var tilingDescription: String { tiling.description }
+    package var largestPlans: [PicturePlan] { tiling.largestPlans }
+    package func plan(_ picture: PixelSize) -> PicturePlan { tiling.plan(picture) }
+    package func regions(of picture: PixelSize) -> PatchRegions { tiling.regions(of: picture) }
+    package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
+        try tiling.tiles(of: picture)
+    }
+}
+
 /// A user's choice of how pictures are cut, where a family has one.
 package struct TilingOptions: Sendable, Equatable {
     /// Take the middle square, as Hugging Face's processor does by default for LLaVA-1.5.
@@ -27,12 +45,31 @@ package struct TilingOptions: Sendable, Equatable {
     ///
     /// A family's smallest grid is always allowed.
     package var mostTiles: Int?
+    /// The most pixels of a picture that is not cut into tiles of one size; nil for the model's limit.
+    package var mostPixels: Int?
     /// Whether the picture comes with others in one question, which LLaVA-OneVision sees in less detail.
     package var isAmongSeveral = false
 
-    package init(crop: Bool = false, mostTiles: Int? = nil, isAmongSeveral: Bool = false) {
-        (self.crop, self.mostTiles) = (crop, mostTiles)
-        self.isAmongSeveral = isAmongSeveral
+    package init(
+        crop: Bool = false, _ limits: VisionLimits = VisionLimits(), isAmongSeveral: Bool = false
+    ) {
+        (mostTiles, mostPixels) = (limits.mostTiles, limits.mostPixels)
+        (self.crop, self.isAmongSeveral) = (crop, isAmongSeveral)
+    }
+}
+
+/// A user's limits on how much of a picture a model sees: less is faster, and shows less detail.
+public struct VisionLimits: Sendable, Equatable {
+    /// The most tiles that a picture is cut into, where a model cuts pictures into tiles of one size.
+    ///
+    /// Nil for as many as the model was trained on. A model's smallest grid is always allowed.
+    public var mostTiles: Int?
+    /// The most pixels of a picture, where a model sees pictures of any size; nil for the model's own limit.
+    public var mostPixels: Int?
+
+    /// The model's own limits, unless given.
+    public init(mostTiles: Int? = nil, mostPixels: Int? = nil) {
+        (self.mostTiles, self.mostPixels) = (mostTiles, mostPixels)
     }
 }
 
@@ -54,19 +91,20 @@ struct PixelNormalisation: Sendable {
     /// - Parameters:
     ///   - column: the tile's place among those side by side.
     ///   - row: the tile's place among those one below the other.
-    ///   - tile: where the tile goes among those of `pixels`, `[tiles, 3, side, side]`.
+    ///   - tile: where the tile goes among those of `pixels`, `[tiles, 3, height, width]`.
     func write(
-        _ picture: Picture, column: Int, row: Int, side: Int, to pixels: SampleBuffer<Float>,
-        tile: Int
+        _ picture: Picture, column: Int, row: Int, tileSize: PixelSize,
+        to pixels: SampleBuffer<Float>, tile: Int
     ) {
-        var next = tile * 3 * side * side
+        let (width, height) = (tileSize.width, tileSize.height)
+        var next = tile * 3 * width * height
         let numbers = pixels.numbers
         picture.pixels.withUnsafeBufferPointer { source in
             table.withUnsafeBufferPointer { table in
                 for channel in 0..<3 {
-                    for y in row * side..<(row + 1) * side {
-                        let line = (y * picture.width + column * side) * 3 + channel
-                        for x in 0..<side {
+                    for y in row * height..<(row + 1) * height {
+                        let line = (y * picture.width + column * width) * 3 + channel
+                        for x in 0..<width {
                             numbers[next] = table[channel * 256 + Int(source[line + 3 * x])]
                             next += 1
                         }
@@ -75,4 +113,13 @@ struct PixelNormalisation: Sendable {
             }
         }
     }
+}
+
+/// Runs `body` and adds the seconds it took to `total`.
+func measure<Result, Failure>(
+    _ total: inout Double, _ body: () throws(Failure) -> Result
+) throws(Failure) -> Result {
+    let start = ContinuousClock.now
+    defer { total += (ContinuousClock.now - start) / .seconds(1) }
+    return try body()
 }

@@ -5,7 +5,7 @@ import TokenPruning
 import Weights
 
 /// A vision tower that reads square tiles, one after the other, and a projector that reads its cells.
-package struct TiledEncoder: PictureEncoder {
+package struct TiledEncoder: TilingEncoder {
     /// How pictures become tiles.
     package let tiling: any PictureTiling
     package let transparency: Transparency
@@ -31,7 +31,6 @@ package struct TiledEncoder: PictureEncoder {
                 side: 1, patchesPerSide: tower.config.tileSide / tower.config.patchSide)
     }
 
-    /// The same tower and projector for pictures that are cut otherwise.
     package func cutting(_ tiling: any PictureTiling) -> TiledEncoder {
         TiledEncoder(
             tower, tiling, merging: merging, projector, newline: newline,
@@ -55,14 +54,6 @@ package struct TiledEncoder: PictureEncoder {
     var featureWidth: Int { merging.patchesPerCell * tower.config.featureWidth }
     package var bytesPerCell: Int {
         (outputWidth + featureWidth + 1) * MemoryLayout<Float>.size
-    }
-    package var tilingDescription: String { tiling.description }
-
-    package func plan(_ picture: PixelSize) -> PicturePlan { tiling.plan(picture) }
-    package var largestPlans: [PicturePlan] { tiling.largestPlans }
-    package func regions(of picture: PixelSize) -> PatchRegions { tiling.regions(of: picture) }
-    package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
-        try tiling.tiles(of: picture)
     }
 
     package func encoding(
@@ -157,13 +148,4 @@ private final class TiledEncoding: PictureEncoding {
         self.tile = nil
         if tilesDone == tiles.count { picture = joined() }
     }
-}
-
-/// Runs `body` and adds the seconds it took to `total`.
-private func measure<Result>(
-    _ total: inout Double, _ body: () throws(ModelError) -> Result
-) throws(ModelError) -> Result {
-    let start = ContinuousClock.now
-    defer { total += (ContinuousClock.now - start) / .seconds(1) }
-    return try body()
 }

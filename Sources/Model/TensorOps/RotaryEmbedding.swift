@@ -45,6 +45,17 @@ public struct RotaryEmbedding: Sendable {
         }
     }
 
+    /// The angles of a vision tower's patches: half of a head is turned by the row, the other by the column, each with
+    /// the angles `place · base^(−4i/headWidth)`.
+    public init(gridOfHeadWidth headWidth: Int, base: Float) {
+        precondition(headWidth % 4 == 0)
+        let count = headWidth / 4
+        let ofAxis = (0..<count).map { Float(1 / pow(Double(base), Double(4 * $0) / Double(headWidth))) }
+        (pairing, magnitude, frequencies) = (.halves, 1, ofAxis + ofAxis)
+        axes =
+            Array(repeating: .row, count: count) + Array(repeating: .column, count: count)
+    }
+
     /// The cosines and sines of some positions.
     public struct Angles {
         /// One row for each position, a number for each frequency.
@@ -82,18 +93,38 @@ public struct RotaryEmbedding: Sendable {
     }
 }
 
+/// A root-mean-square normalisation of heads, which all share its weights.
+public struct HeadNorm: Sendable {
+    /// Factors.
+    public let weight: [Float]  // [headWidth]
+    /// ε beside the mean of the squares.
+    public let epsilon: Float
+
+    /// A normalisation of heads as wide as the factors.
+    public init(weight: [Float], epsilon: Float) {
+        (self.weight, self.epsilon) = (weight, epsilon)
+    }
+}
+
 extension TensorOps {
     /// Rotates every head of every row by its position's angles.
+    ///
+    /// - Parameter norm: normalises each head first.
     public func rotate(
         _ heads: Activations, headWidth: Int, _ pairing: RotaryEmbedding.Pairing,
-        _ angles: RotaryEmbedding.Angles
+        _ angles: RotaryEmbedding.Angles, after norm: HeadNorm? = nil
     ) {
         let (cosines, sines) = (angles.cosines, angles.sines)
         precondition(heads.width % headWidth == 0 && cosines.rows == heads.rows)
         precondition(2 * cosines.width <= headWidth)
+        precondition(norm.map { $0.weight.count == headWidth } ?? true)
         let kernel = pairing == .adjacent ? kernels.rotateAdjacentPairs : kernels.rotateHalves
         forEachRow(of: heads) { row, index in
             for head in stride(from: 0, to: heads.width, by: headWidth) {
+                if let norm {
+                    // It reads the whole head before it writes.
+                    kernels.rmsNorm(row + head, norm.weight, norm.epsilon, row + head, headWidth)
+                }
                 kernel(row + head, cosines.row(index), sines.row(index), cosines.width)
             }
         }

@@ -62,6 +62,22 @@ extension TensorOps {
         forEachRow(of: gate) { row, index in kernels.siluProduct(row, up.row(index), gate.width) }
     }
 
+    /// Adds some columns of `addends` to rows of another matrix.
+    ///
+    /// - Parameters:
+    ///   - columns: as many as `target` has.
+    ///   - rows: the target's row, another for each of the first rows of `addends`.
+    public func add(
+        _ addends: Activations, columns: Range<Int>, to target: Activations, rows: [Int]
+    ) {
+        precondition(columns.count == target.width && columns.upperBound <= addends.width)
+        precondition(rows.count <= addends.rows)
+        forEachRow(count: rows.count) { index in
+            kernels.add(
+                target.row(rows[index]), addends.row(index) + columns.lowerBound, columns.count)
+        }
+    }
+
     /// Applies an activation function in place.
     public func apply(_ function: FeedForwardActivation, to activations: Activations) {
         let kernel = kernel(of: function)

@@ -75,11 +75,16 @@ public final class TensorOps: Sendable {
     public func forEachRow(
         of activations: Activations, _ body: (UnsafeMutablePointer<Float>, _ index: Int) -> Void
     ) {
-        let rowsPerChunk = max(1, activations.rows / (4 * pool.threadCount))
-        let chunks = (activations.rows + rowsPerChunk - 1) / rowsPerChunk
+        forEachRow(count: activations.rows) { body(activations.row($0), $0) }
+    }
+
+    /// Calls `body` with the index of every row, several rows at a time on all threads.
+    func forEachRow(count: Int, _ body: (_ index: Int) -> Void) {
+        let rowsPerChunk = max(1, count / (4 * pool.threadCount))
+        let chunks = (count + rowsPerChunk - 1) / rowsPerChunk
         pool.forEach(chunks) { chunk, _ in
-            let end = min(activations.rows, (chunk + 1) * rowsPerChunk)
-            for index in (chunk * rowsPerChunk)..<end { body(activations.row(index), index) }
+            let end = min(count, (chunk + 1) * rowsPerChunk)
+            for index in (chunk * rowsPerChunk)..<end { body(index) }
         }
     }
 }

@@ -59,6 +59,11 @@ package struct Hyperparameters {
         try read { () throws(GGUFError) in try metadata.bool(full(key)) }
     }
 
+    /// Truth values, or nil where the file has no such key.
+    package func bools(ifPresent key: String) throws(ModelError) -> [Bool]? {
+        try read { () throws(GGUFError) in try metadata.bools(full(key)) }
+    }
+
     /// Integers, or nil where the file has no such key.
     package func integers(ifPresent key: String) throws(ModelError) -> [Int]? {
         try read { () throws(GGUFError) in try metadata.integers(full(key)) }

@@ -34,6 +34,12 @@ struct MemoryOptions: ParsableArguments {
         help: ArgumentHelp("The most tiles that a picture is cut into.", valueName: "count"))
     var maxTiles: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "The most pixels of a picture for models that see pictures of any size.",
+            valueName: "count"))
+    var maxPixels: Int?
+
     @OptionGroup var numbers: NumberOptions
 
     @Option(
@@ -46,7 +52,9 @@ struct MemoryOptions: ParsableArguments {
 
     func validate() throws {
         let limits = 1...Self.largestCount
-        guard [keep ?? 1, parallel, context ?? 1, maxTiles ?? 1].allSatisfy(limits.contains) else {
+        guard [keep ?? 1, parallel, context ?? 1, maxTiles ?? 1].allSatisfy(limits.contains),
+            maxPixels ?? 1 >= 1
+        else {
             throw ValidationError(
                 "--keep, --parallel, --context and --max-tiles must be from 1 to \(Self.largestCount)"
             )
@@ -58,7 +66,8 @@ struct MemoryOptions: ParsableArguments {
         try MemoryEstimate(
             text: file, projector: mmproj.map { try GGUFFile(path: $0) },
             activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
-            floatEncoding: quantize, context: context, mostTiles: maxTiles, keptTokens: keep,
+            floatEncoding: quantize, context: context, 
+            limits: VisionLimits(mostTiles: maxTiles, mostPixels: maxPixels), keptTokens: keep,
             sequences: parallel, format: numbers.kvCache,
             promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
     }

@@ -64,6 +64,15 @@ struct ModelOptions: ParsableArguments {
             """, valueName: "count"))
     var maxTiles: Int?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            The most pixels of a picture for models that see pictures of any size (Qwen-VL): fewer are faster, and show \
+            less detail. (default: the model's own limit)
+            """, valueName: "count"))
+    var maxPixels: Int?
+
     @OptionGroup var numbers: NumberOptions
 
     @Option(
@@ -99,6 +108,9 @@ struct ModelOptions: ParsableArguments {
         }
         if let maxTiles, maxTiles < 1 {
             throw ValidationError("--max-tiles is \(maxTiles), expected 1 or more")
+        }
+        if let maxPixels, maxPixels < 1 {
+            throw ValidationError("--max-pixels is \(maxPixels), expected 1 or more")
         }
         if quantize != nil, numbers.activations == .float {
             throw ValidationError("--quantize cannot be combined with --activations float")
@@ -154,7 +166,8 @@ extension ModelOptions {
     /// How the model is loaded and run.
     var loadOptions: LoadOptions {
         LoadOptions(
-            threadCount: threads, context: context, mostTiles: maxTiles,
+            threadCount: threads, context: context,
+            visionLimits: VisionLimits(mostTiles: maxTiles, mostPixels: maxPixels),
             activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
             cacheFormat: numbers.kvCache,
             packCache: packCache, floatEncoding: quantize, usualTemplate: found?.template)

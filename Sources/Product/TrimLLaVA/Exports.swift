@@ -14,6 +14,7 @@
 @_exported import struct Imaging.PixelSize
 @_exported import enum Imaging.ResamplingFilter
 @_exported import enum Imaging.Transparency
+@_exported import struct Pictures.VisionLimits
 @_exported import enum TensorOps.ActivationMode
 @_exported import enum TensorOps.BlockEncoding
 @_exported import enum TensorOps.CacheFormat

@@ -81,7 +81,7 @@ public final class LLaVA: Sendable {
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             model = try LLaVAModel(
                 text: textFile, projector: projectorFile, tokenizer: tokenizer, ops: ops,
-                context: options.context, mostTiles: options.mostTiles,
+                context: options.context, limits: options.visionLimits,
                 visionPrecision: options.visionPrecision,
                 packing: PackingOptions(
                     cacheFolder: options.packCache, floatEncoding: options.floatEncoding,

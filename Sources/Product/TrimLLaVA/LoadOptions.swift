@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import Pictures
 import WorkerPool
 
 /// How a model is loaded and run.
@@ -8,10 +9,8 @@ public struct LoadOptions: Sendable {
     public var threadCount: Int?
     /// Most rows of a sequence; nil for 4096, or the model's trained context where that is shorter.
     public var context: Int?
-    /// The most tiles that a picture is cut into; nil for as many as the model was trained on.
-    ///
-    /// A model's smallest grid is always allowed, and one that cuts no tiles is not concerned.
-    public var mostTiles: Int?
+    /// How much of a picture the model sees at most.
+    public var visionLimits: VisionLimits
     /// How matrix products treat activations.
     public var activationMode: ActivationMode
     /// How vision tower and projector compute.
@@ -44,7 +43,8 @@ public struct LoadOptions: Sendable {
 
     /// All cores and the model's defaults, unless given.
     public init(
-        threadCount: Int? = nil, context: Int? = nil, mostTiles: Int? = nil,
+        threadCount: Int? = nil, context: Int? = nil,
+        visionLimits: VisionLimits = VisionLimits(),
         activationMode: ActivationMode = .pow2, visionPrecision: VisionPrecision = .int8,
         cacheFormat: CacheFormat = .f16,
         packCache: String? = nil, floatEncoding: BlockEncoding? = nil, kernels: String? = nil,
@@ -52,7 +52,7 @@ public struct LoadOptions: Sendable {
     ) {
         self.threadCount = threadCount
         self.context = context
-        self.mostTiles = mostTiles
+        self.visionLimits = visionLimits
         self.activationMode = activationMode
         self.visionPrecision = visionPrecision
         self.cacheFormat = cacheFormat
@@ -77,7 +77,12 @@ public struct LoadOptions: Sendable {
         if let threadCount {
             try check(threadCount, "the number of threads", 1...Self.maximumThreadCount)
         }
-        if let mostTiles { try check(mostTiles, "the most tiles of a picture", 1...Int.max) }
+        if let most = visionLimits.mostTiles {
+            try check(most, "the most tiles of a picture", 1...Int.max)
+        }
+        if let most = visionLimits.mostPixels {
+            try check(most, "the most pixels of a picture", 1...Int.max)
+        }
         try check(parallel, "the number of parallel answers", 1...Self.maximumParallel)
         try check(pictureCacheBytes, "the number of bytes for encoded pictures", 0...Int.max)
     }

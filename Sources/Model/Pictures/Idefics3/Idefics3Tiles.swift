@@ -135,7 +135,8 @@ package struct Idefics3Tiles: PictureTiling {
         let stretched = try picture.resized(to: cut.scaled).resized(to: cut.stretched)
         func write(_ picture: Picture, column: Int, row: Int, tile: Int) {
             normalisation.write(
-                picture, column: column, row: row, side: tileSide, to: pixels, tile: tile)
+                picture, column: column, row: row,
+                tileSize: PixelSize(width: tileSide, height: tileSide), to: pixels, tile: tile)
         }
         for tile in 0..<cut.grid.tileCount - 1 {
             let (row, column) = tile.quotientAndRemainder(dividingBy: cut.grid.columns)
@@ -144,7 +145,7 @@ package struct Idefics3Tiles: PictureTiling {
         let whole = try stretched.resized(to: PixelSize(width: tileSide, height: tileSide))
         write(whole, column: 0, row: 0, tile: cut.grid.tileCount - 1)
         return TileBatch(
-            plan: cut.grid.plan(cellsPerSide: cellsPerSide, markers), side: tileSide,
+            plan: cut.grid.plan(cellsPerSide: cellsPerSide, markers), size: PixelSize(width: tileSide, height: tileSide),
             pixels: Samples(pixels))
     }
 }

@@ -90,7 +90,8 @@ package struct LLaVATiles: PictureTiling {
             count: geometry.tileCount * 3 * tileSide * tileSide, name: picture.size.pictureName)
         func write(_ picture: Picture, column: Int, row: Int, tile: Int) {
             normalisation.write(
-                picture, column: column, row: row, side: tileSide, to: pixels, tile: tile)
+                picture, column: column, row: row,
+                tileSize: PixelSize(width: tileSide, height: tileSide), to: pixels, tile: tile)
         }
         write(try baseTile(of: picture), column: 0, row: 0, tile: 0)
         if let placement = gridPlacement(on: picture.size) {
@@ -102,7 +103,8 @@ package struct LLaVATiles: PictureTiling {
                 }
             }
         }
-        return TileBatch(plan: geometry.plan, side: tileSide, pixels: Samples(pixels))
+        return TileBatch(plan: geometry.plan, size: PixelSize(width: tileSide, height: tileSide),
+            pixels: Samples(pixels))
     }
 
     /// The picture as one tile, padded with the mean colour if the layout pads.

@@ -132,8 +132,8 @@ package struct VisionConfig: Sendable, Equatable {
             case .normalisedLast: [try Self.checkedBlocks(vision, stored)]
             }
         blockCount = featureLayers.max() ?? 0
-        mean = try Self.colours(vision, "image_mean") ?? Self.clipMean
-        deviation = try Self.colours(vision, "image_std") ?? Self.clipDeviation
+        mean = try vision.colours("image_mean") ?? Self.clipMean
+        deviation = try vision.colours("image_std") ?? Self.clipDeviation
         warnings = try UnreadMetadata.vision(reads: reads).check(metadata)
         guard deviation.allSatisfy({ $0 != 0 }) else {
             throw vision.invalid("image_std", "\(deviation)", "numbers other than 0")
@@ -179,13 +179,14 @@ package struct VisionConfig: Sendable, Equatable {
         }
         return stored.blocks
     }
+}
 
-    private static func colours(
-        _ vision: Hyperparameters, _ key: String
-    ) throws(ModelError) -> [Float]? {
-        guard let values = try vision.floats(ifPresent: key) else { return nil }
+extension Hyperparameters {
+    /// Three finite numbers, or nil where the file has no such key.
+    func colours(_ key: String) throws(ModelError) -> [Float]? {
+        guard let values = try floats(ifPresent: key) else { return nil }
         guard values.count == 3, values.allSatisfy(\.isFinite) else {
-            throw vision.invalid(key, "\(values.prefix(8))", "3 finite numbers")
+            throw invalid(key, "\(values.prefix(8))", "3 finite numbers")
         }
         return values
     }

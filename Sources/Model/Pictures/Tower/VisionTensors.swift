@@ -15,16 +15,20 @@ package enum VisionTensors {
     static let query = "attn_q"
     static let key = "attn_k"
     static let value = "attn_v"
+    static let queryKeyValue = "attn_qkv"
     static let attentionOutput = "attn_out"
     static let feedForwardNorm = "ln2"
     static let feedForwardDown = "ffn_down"
     static let feedForwardUp = "ffn_up"
+    static let feedForwardGate = "ffn_gate"
 
     /// The name of a block's part.
     static func block(_ index: Int, _ part: String) -> String { "\(blocks)\(index).\(part)" }
 
     /// What the names of the projector's layers begin with.
     package static let projector = "mm."
+    /// What the names of Qwen3-VL's further mergers begin with.
+    package static let deepstack = "v.deepstack."
     static let idefics3Projector = "mm.model.fc"
     static let newline = ["model.image_newline", "v.image_newline", "image_newline"]
 

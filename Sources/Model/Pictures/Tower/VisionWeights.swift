@@ -44,7 +44,8 @@ extension TensorLoader {
     /// How many blocks of the vision tower the file stores, from block 0 on.
     var storedVisionBlocks: Int {
         var count = 0
-        while contains("\(VisionTensors.block(count, VisionTensors.query)).weight") {
+        let parts = [VisionTensors.query, VisionTensors.queryKeyValue]
+        while parts.contains(where: { contains("\(VisionTensors.block(count, $0)).weight") }) {
             count += 1
         }
         return count

@@ -49,6 +49,7 @@ extension ModelOptions {
                 + (quantize.map { "\($0)" } ?? "-"),
             "context \(context.map { "\($0)" } ?? "-")",
         ] + (maxTiles.map { ["tiles \($0)"] } ?? [])
+            + (maxPixels.map { ["pixels \($0)"] } ?? [])
     }
 
     /// A file's name and size, without its folder, because it may be moved.
