@@ -40,16 +40,15 @@ import WorkerPool
                 let other = try KeyValueCache(pool, rows: first)
                 batch.append(positions: (0..<first).map { Position($0) }[...], to: other)
                 for row in 0..<2 { decoder.embed(270, into: batch.hidden.row(row)) }
-                batch.write(rows, rows: 3..<8, at: 2)
+                for row in 2..<first { batch.write(rows, row: row + 1, to: row) }
             }
             batch.append(positions: chunk.map { Position($0) }[...], to: cache)
             for (row, index) in zip(first..., chunk) where !Self.picture.contains(index) {
                 decoder.embed(Int32(260 + index % 29), into: batch.hidden.row(row))
             }
-            let seen = chunk.clamped(to: Self.picture)
-            if !seen.isEmpty {
-                let source = (seen.lowerBound - 5)..<(seen.upperBound - 5)
-                batch.write(rows, rows: source, at: first + seen.lowerBound - start)
+            for index in chunk.clamped(to: Self.picture) {
+                batch.write(
+                    rows, row: index - Self.picture.lowerBound, to: first + index - start)
             }
             let wanted = wantsLast ? [batch.rowCount - 1] : Array(first..<batch.rowCount)
             batch.wanted = wantsLast || beside ? wanted : nil
@@ -99,7 +98,7 @@ import WorkerPool
             batch.restart(rows: picture == nil ? 4 : 8)
             if let picture {
                 batch.append(positions: [0, 1, 2, 3], to: caches[0])
-                batch.write(picture, rows: 0..<4, at: 0)
+                for row in 0..<4 { batch.write(picture, row: row, to: row) }
             }
             let rows = batch.append(positions: [0, 1, 2, 3], to: caches[1])
             for row in rows { decoder.embed(270, into: batch.hidden.row(row)) }

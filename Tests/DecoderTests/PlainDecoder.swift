@@ -54,13 +54,12 @@ struct PlainDecoder {
     private func product(_ rows: [[Double]], _ name: String) -> [[Double]] {
         let (weight, bias) = (numbers("\(name).weight"), numbers("\(name).bias"))
         let inputs = rows[0].count
-        return rows.map { row in
-            (0..<(weight.count / inputs)).map { output in
-                (0..<inputs).reduce(bias.isEmpty ? 0 : bias[output]) {
-                    $0 + row[$1] * weight[output * inputs + $1]
-                }
-            }
+        func output(_ index: Int, of row: [Double]) -> Double {
+            var sum = bias.isEmpty ? 0 : bias[index]
+            for input in 0..<inputs { sum += row[input] * weight[index * inputs + input] }
+            return sum
         }
+        return rows.map { row in (0..<weight.count / inputs).map { output($0, of: row) } }
     }
 
     /// The heads of each row's product, normalised where the file says so.

@@ -45,7 +45,7 @@ import Testing
         for (row, source) in [0: 0, 1: 1, 8: 2, 9: 3] {
             batch.hidden.row(row).update(from: text.row(source), count: model.width)
         }
-        batch.write(picture, rows: 0..<6, at: 2)
+        for row in 0..<6 { batch.write(picture, row: row, to: 2 + row) }
         try decoder.run(batch, cancellation: Cancellation())
 
         let plain = PlainDecoder(

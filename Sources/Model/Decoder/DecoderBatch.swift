@@ -71,25 +71,20 @@ public final class DecoderBatch {
         return rows
     }
 
-    /// Writes rows of a picture.
+    /// Writes a row of a picture: its embedding, and what it adds after the first layers.
     ///
     /// - Parameters:
     ///   - picture: `[rows, pictureRowWidth]`.
-    ///   - chosen: the rows to write.
-    ///   - first: the batch's row that the first of them becomes.
-    public func write(_ picture: Activations, rows chosen: Range<Int>, at first: Int) {
-        let width = hidden.width
+    ///   - row: the batch's row that this row of the picture becomes.
+    public func write(_ picture: Activations, row source: Int, to row: Int) {
+        let (numbers, width) = (picture.row(source), hidden.width)
         precondition(picture.width == width + addends.width)
-        precondition(chosen.upperBound <= picture.rows && first + chosen.count <= hidden.rows)
-        // All that could follow, because growing later would lose what is written.
+        hidden.row(row).update(from: numbers, count: width)
+        guard addends.width > 0 else { return }
+        // Room for all that may follow: growing later would lose what is written.
         if addendRows.isEmpty { addends.resize(rows: hidden.rows) }
-        for (row, source) in zip(first..., chosen) {
-            let numbers = picture.row(source)
-            hidden.row(row).update(from: numbers, count: width)
-            guard addends.width > 0 else { continue }
-            addends.row(addendRows.count).update(from: numbers + width, count: addends.width)
-            addendRows.append(row)
-        }
+        addends.row(addendRows.count).update(from: numbers + width, count: addends.width)
+        addendRows.append(row)
     }
 
     /// Adds to a picture's rows what they bring for a layer.

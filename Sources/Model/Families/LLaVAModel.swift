@@ -103,10 +103,10 @@ public final class LLaVAModel: Sendable {
                     MarkerTokens(text, tokenizer))
             }
             let encoder = try family.encoder(tiling(), loader, visionPrecision, ops)
-            guard encoder.outputWidth == textConfig.width else {
+            guard encoder.outputWidth == textConfig.pictureRowWidth else {
                 throw .widthMismatch(
                     projector: projectorFile.path, projectorWidth: encoder.outputWidth,
-                    text: text.path, textWidth: textConfig.width)
+                    text: text.path, textWidth: textConfig.pictureRowWidth)
             }
             encoders = Encoders(
                 whole: encoder, cropping: encoder.cutting(try tiling(crop: true)),

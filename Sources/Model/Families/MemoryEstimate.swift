@@ -106,10 +106,12 @@ public struct MemoryEstimate: Sendable, Equatable {
     private static let picturesAtOnce = 3
 
     /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy,
-    /// queries, keys, values, attention, gate and up.
+    /// queries, keys, values, attention, gate and up, and what rows of pictures add after the first layers.
     private static func decoderNumbers(_ config: DecoderConfig, rows: Int) -> Int {
         let attention = 2 * config.attention.queryWidth + 2 * config.attention.keyValueWidth
-        return boundedProduct(rows, 2 * config.width + attention + 2 * config.feedForwardWidth)
+        return boundedProduct(
+            rows,
+            config.width + config.pictureRowWidth + attention + 2 * config.feedForwardWidth)
     }
 }
 

@@ -56,8 +56,9 @@ struct PendingRows {
         }
         for (visual, embeddings) in pictures {
             for index in visual.clamped(to: range) where tokens[index] == PromptLayout.visualToken {
-                batch.hidden.row(rows.lowerBound + index - done).update(
-                    from: embeddings.row(index - visual.lowerBound), count: embeddings.width)
+                batch.write(
+                    embeddings, row: index - visual.lowerBound,
+                    to: rows.lowerBound + index - done)
             }
         }
         done += count

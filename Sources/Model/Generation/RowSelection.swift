@@ -104,7 +104,7 @@ struct RowSelection {
             features = try gather(patches, of: all)
         }
         let input = SelectionInput(
-            embeddings: try gather(patches, of: picture.embeddings), features: features,
+            embeddings: try embeddings(of: picture), features: features,
             attention: picture.attention.map { attention in
                 patches.map { attention[$0] }
             },
@@ -117,12 +117,21 @@ struct RowSelection {
             picture.plan, keeping: chosen.indices, lacksQuestion: chosen.lacksQuestion)
     }
 
+    /// The embeddings of a picture's candidates, without what they add after the decoder's first layers.
+    private func embeddings(
+        of picture: EncodedPicture
+    ) throws(GenerationError) -> Activations {
+        try gather(
+            picture.plan.candidateCells, of: picture.embeddings,
+            width: model.decoder.config.width)
+    }
+
     private func gather(
-        _ patches: [Int], of rows: Activations
+        _ patches: [Int], of rows: Activations, width: Int? = nil
     ) throws(GenerationError) -> Activations {
         try modelled { () throws(ModelError) in
             try granted("a picture's visual tokens") { () throws(MemoryShortage) in
-                try model.ops.gather(patches, of: rows)
+                try model.ops.gather(patches, of: rows, width: width)
             }
         }
     }
@@ -133,7 +142,7 @@ struct RowSelection {
     ) throws(GenerationError) -> [PictureSelection] {
         var candidates: [Activations] = []
         for picture in pictures {
-            candidates.append(try gather(picture.plan.candidateCells, of: picture.embeddings))
+            candidates.append(try embeddings(of: picture))
         }
         let chosen = try pruned { () throws(PruningError) in
             var keep = 0

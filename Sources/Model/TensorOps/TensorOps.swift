@@ -60,13 +60,16 @@ public final class TensorOps: Sendable {
 
     /// Copies of the given rows, in the given order.
     ///
+    /// - Parameter width: how many of each row's first numbers are copied; nil for all.
     /// - Throws: `MemoryShortage` when the system does not grant their memory.
     public func gather(
-        _ indices: [Int], of rows: Activations
+        _ indices: [Int], of rows: Activations, width: Int? = nil
     ) throws(MemoryShortage) -> Activations {
-        let gathered = try grantedActivations(rows: indices.count, width: rows.width)
+        let width = width ?? rows.width
+        precondition(width <= rows.width)
+        let gathered = try grantedActivations(rows: indices.count, width: width)
         forEachRow(of: gathered) { row, index in
-            row.update(from: rows.row(indices[index]), count: rows.width)
+            row.update(from: rows.row(indices[index]), count: width)
         }
         return gathered
     }
