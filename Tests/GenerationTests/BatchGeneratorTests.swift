@@ -87,19 +87,10 @@ import Weights
         #expect(ended.count == requests.count)
     }
 
-    /// The tiles of a large picture take 50 MB, which no answer needs.
-    @Test func tilesAreGivenBackOnceEncoded() throws {
-        let encoding = try RequestInEncoding(
-            request(2), loaded.model, EncodedPictureCache(budget: 0), Cancellation(),
-            RequestObserver())
-        #expect(encoding.request.pictures.count == 2)
-        while !encoding.isDone { try encoding.runSlice() }
-        #expect(try encoding.selected().request.pictures.isEmpty)
-    }
-
-    @Test func answersOfSmolVLMAreThoseOfEachAlone() throws {
-        var model = TinyModel()
-        model.family = .smolVLM
+    @Test(arguments: [TinyModel.Family.smolVLM, .qwen3VL])
+    func answersOfOtherFamiliesAreThoseOfEachAlone(family: TinyModel.Family) throws {
+        var model = family == .qwen3VL ? TinyModel.qwen3VL : TinyModel()
+        model.family = family
         let tests = BatchGeneratorTests(try LoadedModel(TinyPair(model), context: 200))
         for parallel in [1, 3, 8] {
             try tests.answersAreThoseOfEachAlone(parallel: parallel, prefix: 20)
