@@ -75,8 +75,10 @@ import Testing
         #expect(try estimate().activationBytes == 4 * (513 * row + 32000 + 4096))
         let eight = try estimate(sequences: 8).activationBytes
         #expect(eight == 4 * (520 * row + 8 * (32000 + 4096)))
-        // Few rows: a tile with its class token, queries, keys, values and attention.
-        #expect(try estimate(context: 50).activationBytes == 4 * 577 * (2 * 1024 + 4096))
+        // Few rows: a tile with its class token, queries, keys, values, attention and feed-forward, and features.
+        #expect(
+            try estimate(context: 50).activationBytes
+                == 4 * (577 * (6 * 1024 + 4096) + 576 * 1024))
         let total = try estimate(prunedRows: 512)
         #expect(
             total.totalBytes
@@ -104,7 +106,7 @@ import Testing
             let patches = (model.tileSide / model.patchSide) * (model.tileSide / model.patchSide)
             let tile =
                 3 * model.tileSide * model.tileSide + patches / 4 * model.width
-                + (keptTokens == nil ? 0 : patches * model.visionWidth)
+                + (keptTokens == nil ? 0 : 2 * patches * model.visionWidth)
             #expect(estimate.pictureBytes == 4 * (mostTiles ?? 5) * tile)
         }
     }

@@ -63,7 +63,8 @@ extension TiledFamily {
     package func activationBytes(_: PicturePlan) -> Int { vision.activationBytes }
     package func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
         let tile = 3 * vision.tileSide * vision.tileSide
-        let features = isPruned ? vision.patchCount * vision.featureWidth : 0
+        // Selectors make a copy of the features with unit length.
+        let features = isPruned ? 2 * vision.patchCount * vision.featureWidth : 0
         let numbers = plan.tiles.count * (tile + features) + plan.cellCount * width
         return numbers * MemoryLayout<Float>.stride
     }

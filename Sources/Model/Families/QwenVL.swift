@@ -24,7 +24,7 @@ package struct QwenVLFamily: ModelFamily {
     package func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
         let cell =
             3 * config.cellSide * config.cellSide + (1 + config.taps.count) * width
-            + (isPruned ? config.mergedWidth : 0)
+            + (isPruned ? 2 * config.mergedWidth : 0)
         return plan.cellCount * cell * MemoryLayout<Float>.stride
     }
 

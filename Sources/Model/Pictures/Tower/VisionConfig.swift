@@ -52,10 +52,10 @@ package struct VisionConfig: Sendable, Equatable {
     /// Numbers per patch in the features.
     package var featureWidth: Int { width * featureLayers.count }
 
-    /// Bytes of the activations of one tile in the tower.
+    /// Bytes of the activations of one tile in the tower: the residual stream and its norm, queries, keys, values and
+    /// attention, the feed-forward block, which all keep their memory from block to block, and the features.
     package var activationBytes: Int {
-        let attention = 4 * width
-        let numbers = rowCount * (2 * width + max(feedForwardWidth, attention))
+        let numbers = rowCount * (6 * width + feedForwardWidth) + patchCount * featureWidth
         return numbers * MemoryLayout<Float>.stride
     }
 

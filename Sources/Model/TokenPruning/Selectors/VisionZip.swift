@@ -8,7 +8,7 @@ import TensorOps
 public struct VisionZip: TokenSelector {
     /// Facts about it that need no run.
     public let info = SelectorInfo(
-        "visionzip-select", "most attended by the class token, and some others (VisionZip)",
+        "visionzip-select", "most attended, and some others (VisionZip)",
         needs: [.attention])
 
     /// A selector without options.
