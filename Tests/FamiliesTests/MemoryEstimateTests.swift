@@ -36,10 +36,10 @@ import Testing
     }
 
     private func estimate(
-        context: Int = 4096, prunedRows: Int = 0, sequences: Int = 1
+        _ model: TinyModel? = nil, context: Int = 4096, prunedRows: Int = 0, sequences: Int = 1
     ) throws -> MemoryEstimate {
         MemoryEstimate(
-            text: try DecoderConfig(vicuna.textMetadata().metadata()), vocabulary: 32000,
+            text: try DecoderConfig((model ?? vicuna).textMetadata().metadata()), vocabulary: 32000,
             pictureBytes: try vision(clip).activationBytes, weights: weights, context: context,
             prunedRows: prunedRows, sequences: sequences, format: .f16, promptRowsPerBatch: 512)
     }
@@ -78,6 +78,14 @@ import Testing
         #expect(try estimate(context: 50).activationBytes == 4 * 577 * (2 * 1024 + 4096))
         let total = try estimate(prunedRows: 512)
         #expect(total.totalBytes == 4_000_000_000 + total.cacheBytes + total.activationBytes)
+    }
+
+    @Test func addendsOfPicturesTakeRoom() throws {
+        var model = vicuna
+        model.architecture = "qwen3vl"
+        let without = try estimate(model).activationBytes
+        model.addendLayers = 3
+        #expect(try estimate(model).activationBytes == without + 4 * 513 * 3 * 4096)
     }
 
     /// What is pruned of the largest picture: newlines stay where cells do.
