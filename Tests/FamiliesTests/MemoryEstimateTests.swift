@@ -40,7 +40,8 @@ import Testing
     ) throws -> MemoryEstimate {
         MemoryEstimate(
             text: try DecoderConfig((model ?? vicuna).textMetadata().metadata()), vocabulary: 32000,
-            pictureBytes: try vision(clip).activationBytes, weights: weights, context: context,
+            towerBytes: try vision(clip).activationBytes, bytesPerPicture: 1_000_000,
+            weights: weights, context: context,
             prunedRows: prunedRows, sequences: sequences, format: .f16, promptRowsPerBatch: 512)
     }
 
@@ -77,7 +78,35 @@ import Testing
         // Few rows: a tile with its class token, queries, keys, values and attention.
         #expect(try estimate(context: 50).activationBytes == 4 * 577 * (2 * 1024 + 4096))
         let total = try estimate(prunedRows: 512)
-        #expect(total.totalBytes == 4_000_000_000 + total.cacheBytes + total.activationBytes)
+        #expect(
+            total.totalBytes
+                == 4_000_000_000 + total.cacheBytes + total.activationBytes + total.pictureBytes)
+    }
+
+    /// One is encoded, and two are loaded ahead.
+    @Test(arguments: [(1, 1), (2, 2), (3, 3), (8, 3)])
+    func picturesAtOnce(sequences: Int, pictures: Int) throws {
+        #expect(try estimate(sequences: sequences).pictureBytes == pictures * 1_000_000)
+    }
+
+    /// Pixels and rows of all tiles and, for selectors, the features of their patches.
+    @Test(arguments: [(nil, nil), (nil, 1), (3, nil)] as [(Int?, Int?)])
+    func picturesOfSmolVLM(keptTokens: Int?, mostTiles: Int?) throws {
+        var model = TinyModel()
+        model.family = .smolVLM
+        try TinyPair(model).withPaths { text, projector in
+            let estimate = try MemoryEstimate(
+                text: GGUFFile(path: text), projector: GGUFFile(path: projector),
+                activationMode: .pow2, visionPrecision: .int8, floatEncoding: nil, context: 100,
+                limits: VisionLimits(mostTiles: mostTiles), keptTokens: keptTokens, sequences: 1,
+                format: .f16,
+                promptRowsPerBatch: 512)
+            let patches = (model.tileSide / model.patchSide) * (model.tileSide / model.patchSide)
+            let tile =
+                3 * model.tileSide * model.tileSide + patches / 4 * model.width
+                + (keptTokens == nil ? 0 : patches * model.visionWidth)
+            #expect(estimate.pictureBytes == 4 * (mostTiles ?? 5) * tile)
+        }
     }
 
     @Test func addendsOfPicturesTakeRoom() throws {

@@ -15,7 +15,9 @@ import Tokenization
     }
 
     /// A picture without rows of text.
-    private static func picture(_ positions: [Position], span: Int, isOnGrid: Bool = false) -> PromptLayout.Picture {
+    private static func picture(_ positions: [Position], span: Int, isOnGrid: Bool = false)
+        -> PromptLayout.Picture
+    {
         PromptLayout.Picture(
             positions: positions, tokens: positions.map { _ in PromptLayout.visualToken },
             positionSpan: span, isOnGrid: isOnGrid, unprunedRowCount: max(span, positions.count))

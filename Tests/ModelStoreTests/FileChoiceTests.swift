@@ -85,6 +85,18 @@ import Testing
         #expect(try choice(["a-Q4_0.gguf"]).projector == nil)
     }
 
+    /// Repositories of ggml-org: an mmproj for every quantization of the text model.
+    @Test func takesTheTowerOfTheSameQuantization() throws {
+        let names = ["SmolVLM2-500M-Video-Instruct-Q8_0.gguf", "SmolVLM2-500M-Video-Instruct-f16.gguf"]
+        let towers = names.map { "mmproj-" + $0 }
+        for listing in [names + towers, (names + towers).reversed()] {
+            let usual = try choice(listing)
+            #expect(usual.text.map(\.path) == [names[0]])
+            #expect(usual.projector?.path == towers[0])
+            #expect(try choice(listing, "f16").projector?.path == towers[1])
+        }
+    }
+
     @Test func theTableAgreesWithItself() throws {
         #expect(Set(KnownModel.all.map(\.name)).count == KnownModel.all.count)
         for model in KnownModel.all {

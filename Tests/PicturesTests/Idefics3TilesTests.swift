@@ -113,6 +113,50 @@ import Testing
         #expect(pixels == 2 * size.width * size.height)
     }
 
+    /// Candidates come tile by tile, the whole picture's last; each is shown where its tile is.
+    @Test func regionsAreThoseOfTheTiles() throws {
+        let size = PixelSize(width: 1024, height: 768)  // 4 × 3 tiles of 256 × 256 pixels
+        let (regions, plan) = (try tiles().regions(of: size), try tiles().plan(size))
+        let expected = plan.candidates.compactMap { row -> PixelRectangle? in
+            guard case .cell(let tile, let index) = plan.rows[row] else { return nil }
+            let (down, across) = index.quotientAndRemainder(dividingBy: 8)
+            let isWhole = tile == 12
+            let (width, height) = isWhole ? (128, 96) : (32, 32)
+            let left = across * width + (isWhole ? 0 : tile % 4 * 256)
+            let top = down * height + (isWhole ? 0 : tile / 4 * 256)
+            return PixelRectangle(columns: left..<left + width, rows: top..<top + height)
+        }
+        #expect(regions.rectangles == expected)
+        #expect(regions.candidateGrids.map(\.columns) == [8, 32])
+        #expect(regions.candidateGrids.map(\.rows) == [8, 24])
+        // The first cell of the second tile, and the whole picture's second.
+        #expect(regions.cells(of: [64, 12 * 64 + 1]) == [[1], [8]])
+    }
+
+    @Test func aMapOutlinesCellsWhereTheirTilesAre() throws {
+        let size = PixelSize(width: 64, height: 48)  // tiles of 16 × 16 pixels, cells of 2 × 2
+        let picture = Picture(
+            width: size.width, height: size.height,
+            pixels: [UInt8](repeating: 200, count: size.width * size.height * 3))
+        let regions = try tiles().regions(of: size)
+        var options = PruneMap.Options()
+        options.patchSide = 2
+        // Tile 5 is in the second row and the second column.
+        let map = try PruneMap.draw(
+            picture, regions: regions, kept: Array(5 * 64..<6 * 64), options: options)
+        let whole = size.width + 2  // the copy of the whole picture, and the gap
+        func isBright(_ x: Int, _ y: Int) -> Bool {
+            map.pixels[(y * map.width + whole + x) * 3 + 1] >= 200
+        }
+        #expect(map.width == whole + size.width)
+        for y in 0..<size.height {
+            for x in 0..<size.width {
+                let isKept = (16..<32).contains(x) && (16..<32).contains(y)
+                #expect(isBright(x, y) == isKept, "\(x), \(y)")
+            }
+        }
+    }
+
     @Test func cellsOfABlockAreJoinedRowByRow() throws {
         let merging = PatchMerging(side: 2, patchesPerSide: 4)
         let patches = Activations((0..<16).map(Float.init), width: 1)

@@ -116,7 +116,7 @@ import Testing
         let norm = HeadNorm(weight: gaussians(headWidth, seed: 6), epsilon: 1e-5)
         let angles = RotaryEmbedding(pairing: .halves, rotatedWidth: headWidth, base: 10_000)
             .angles(at: positions)
-        for kernels in [.reference, try KernelTable.named(nil)] {
+        for kernels in try [KernelTable.reference, .named(nil)] {
             let ops = TensorOps(kernels: kernels, pool: testOps.pool)
             let together = Activations(input, width: 3 * headWidth)
             ops.rotate(together, headWidth: headWidth, .halves, angles, after: norm)

@@ -126,6 +126,10 @@ def test_an_output_belongs_to_one_job(tmp_path: Path) -> None:
     job(tmp_path / "out", keep="64").claim()
     with pytest.raises(TrimLLaVAError, match=r"other settings \(keep\)"):
         job(tmp_path / "out").claim()
+    # A setting that only one of two versions knows matters where it has a value.
+    job(tmp_path / "out", keep="64", max_tiles=None).claim()
+    with pytest.raises(TrimLLaVAError, match=r"other settings \(max_tiles\)"):
+        job(tmp_path / "out", keep="64", max_tiles=5).claim()
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "notes.txt").write_text("mine")
     with pytest.raises(TrimLLaVAError, match="does not say that this command wrote it"):

@@ -51,6 +51,18 @@ def test_pruning(llava: LLaVA, photographs: list[Path]) -> None:
         assert (kept.width, kept.height) == image.size
 
 
+@pytest.mark.parametrize("name", ["max_tiles", "max_pixels"])
+def test_limits_on_pictures_are_given_to_the_child(
+    program: str, photographs: list[Path], name: str
+) -> None:
+    with LLaVA(program=program, **{name: 1}) as model:
+        assert model.describe(photographs[0], max_tokens=1).visual_tokens > 0
+    with pytest.raises(ProgramError, match=f"--{name.replace('_', '-')} is 0, expected 1 or more"):
+        LLaVA(program=program, **{name: 0})
+    with pytest.raises(ValueError, match=f"pass url or {name}"):
+        LLaVA(url="http://localhost:1", **{name: 1})
+
+
 def test_one_picture_in_four_forms(llava: LLaVA, photographs: list[Path]) -> None:
     with Image.open(photographs[0]) as image:
         image = image.convert("RGB")

@@ -43,6 +43,9 @@ class LLaVA:
             server's default.
         selector: the rule that chooses them.
         options: how answers are generated where a call says nothing else.
+        max_tiles: the most tiles into which the child cuts a picture; None for as many as the model was
+            trained on.
+        max_pixels: the most pixels to which the child scales a picture that is not cut into tiles.
         threads: threads of the child.
         parallel: answers that the child generates at the same time.
         arguments: further arguments of `trimllava serve`.
@@ -62,6 +65,8 @@ class LLaVA:
         keep: int | str | None = None,
         selector: str | None = None,
         options: Options | None = None,
+        max_tiles: int | None = None,
+        max_pixels: int | None = None,
         threads: int | None = None,
         parallel: int | None = None,
         arguments: Sequence[str] = (),
@@ -73,6 +78,11 @@ class LLaVA:
             url = os.environ.get("TRIMLLAVA_URL") if model is None else None
         if url is not None and (model is not None or mmproj is not None):
             raise ValueError("a server at an address has its own model: pass url or model, not both")
+        limits = {"max_tiles": max_tiles, "max_pixels": max_pixels}
+        given_limits = {name: limit for name, limit in limits.items() if limit is not None}
+        if url is not None and given_limits:
+            name = next(iter(given_limits))
+            raise ValueError(f"a server at an address has its own limits: pass url or {name}, not both")
         given = options or Options()
         self._options = dataclasses.replace(
             given,
@@ -85,6 +95,7 @@ class LLaVA:
         self._arguments = [
             *(["-m", os.fspath(model)] if model is not None else []),
             *(["--mmproj", os.fspath(mmproj)] if mmproj is not None else []),
+            *(f"--{name.replace('_', '-')}={limit}" for name, limit in given_limits.items()),
             *(["--threads", str(threads)] if threads is not None else []),
             *(["--parallel", str(parallel)] if parallel is not None else []),
             *arguments,

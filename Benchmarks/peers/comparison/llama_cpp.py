@@ -15,24 +15,26 @@ from .llama_cpp_build import LlamaCppBuild
 from .models import ModelFiles, model_files, python_programs
 from .quiet import undisturbed
 from .workload import (
-    CONTEXT,
     DECODE,
     DECODE_CONTEXT,
     DECODE_TOKENS,
+    FEW_TILES_FIRST_TOKEN,
     FIRST_TOKEN,
+    KEPT_SHARES,
     LOAD,
     PEAK,
     PREFILL_TOKENS,
-    PRUNED_FIRST_TOKEN,
     QUESTION,
+    TILE,
     VISION,
     Figures,
     Run,
     Workload,
     prefill,
+    pruned_first_token,
 )
 
-# llama-mtmd-cli prints these after it has loaded the model and after it has encoded a picture.
+# llama-mtmd-cli prints these after it has loaded the model and after it has encoded a tile.
 LOADED = "loading model:"
 ENCODED = re.compile(r"mtmd batch encoding done in (\d+) ms")
 PROBE_TEST = ["-p", "128", "-n", "0"]
@@ -63,7 +65,7 @@ class LlamaCpp:
         self.folders, self.options = run.folders, run.options
         self.build = LlamaCppBuild(run.folders.work)
         self.fastest: dict[tuple[Workload, str], Setting] = {}  # once probed
-        self.mmproj_type: str | None = None
+        self.mmproj_types: dict[str, str] = {}  # the fastest for each shape, once probed
 
     def install(self) -> None:
         self.build.install(python_programs(self.folders))
@@ -73,19 +75,20 @@ class LlamaCpp:
             model_files(self.folders, workload, mmproj_type)
 
     def tune(self, workload: Workload) -> None:
-        """Finds the fastest settings for prefill, decode and, once, the vision tower."""
+        """Finds the fastest settings for prefill, decode and, once for a shape, the vision tower."""
         for test, arguments in (("prefill", PROBE_TEST), ("decode", DECODE_TEST)):
             rates = {}
             for setting in SETTINGS:
                 measure = partial(self.rate, workload, setting, arguments)
                 rates[setting] = undisturbed(measure, self.options)
             self.fastest[workload, test] = max(rates, key=rates.__getitem__)
-        if self.mmproj_type is None:
+        if workload.shape not in self.mmproj_types:
             seconds = {}
-            for self.mmproj_type in MMPROJ_TYPES:
+            for mmproj_type in MMPROJ_TYPES:
+                self.mmproj_types[workload.shape] = mmproj_type
                 figures = undisturbed(partial(self.picture, workload), self.options)
-                seconds[self.mmproj_type] = figures.samples[VISION]
-            self.mmproj_type = min(seconds, key=seconds.__getitem__)
+                seconds[mmproj_type] = figures.samples[VISION]
+            self.mmproj_types[workload.shape] = min(seconds, key=seconds.__getitem__)
 
     def version(self) -> str:
         return self.build.version()
@@ -95,10 +98,11 @@ class LlamaCpp:
             f"{workload.name} {test} {setting.text}"
             for (workload, test), setting in self.fastest.items()
         )
+        towers = ", ".join(f"{shape} {kind}" for shape, kind in self.mmproj_types.items())
         return (
             "GGML_NATIVE, files mapped, the fastest of flash attention and repacking on and off "
-            f"({chosen}); vision tower from the {self.mmproj_type} file, of which it runs 22 of "
-            "the 23 blocks"
+            f"({chosen}) and of the vision tower's files ({towers}); of LLaVA's tower it runs 22 "
+            "of the 23 blocks"
         )
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
@@ -107,7 +111,9 @@ class LlamaCpp:
         return [*prefills, *(partial(step, workload) for step in others)]
 
     def files(self, workload: Workload) -> ModelFiles:
-        return model_files(self.folders, workload, self.mmproj_type or MMPROJ_TYPES[0])
+        return model_files(
+            self.folders, workload, self.mmproj_types.get(workload.shape, MMPROJ_TYPES[0])
+        )
 
     def prefill(self, workload: Workload, tokens: int) -> Figures:
         setting = self.fastest[workload, "prefill"]
@@ -125,15 +131,20 @@ class LlamaCpp:
 
     def picture(self, workload: Workload) -> Figures:
         finished = self.describe(workload)
-        encoded = next(filter(None, (ENCODED.search(m.text) for m in finished.messages)), None)
-        if encoded is None or finished.first_output_seconds is None:
-            raise ComparisonError("llama-mtmd-cli encoded no picture, or answered nothing")
+        tiles = [int(found[1]) / 1e3 for m in finished.messages if (found := ENCODED.search(m.text))]
+        if len(tiles) != workload.tiles or finished.first_output_seconds is None:
+            raise ComparisonError(
+                f"llama-mtmd-cli encoded {len(tiles)} of {workload.tiles} tiles, or answered nothing"
+            )
         seconds = finished.first_output_seconds - self.seconds_at(finished, LOADED)
+        pruned = dict.fromkeys(map(pruned_first_token, KEPT_SHARES), seconds)
+        tiled = {TILE: sum(tiles) / len(tiles), FEW_TILES_FIRST_TOKEN: seconds}
         return Figures.of(
             {
-                VISION: int(encoded[1]) / 1e3,
+                VISION: sum(tiles),
                 FIRST_TOKEN: seconds,
-                PRUNED_FIRST_TOKEN: seconds,
+                **pruned,
+                **(tiled if workload.tiles > 1 else {}),
                 PEAK: finished.peak_bytes / GIBIBYTE,
             }
         )
@@ -160,10 +171,11 @@ class LlamaCpp:
             [
                 self.build.programs / "llama-mtmd-cli",
                 *("-m", files.text, "--mmproj", files.mmproj),
-                *("-t", str(self.options.threads), "-c", str(CONTEXT), "-n", "1"),
+                *("-t", str(self.options.threads), "-c", str(workload.context), "-n", "1"),
                 *("-fa", "on" if setting.flash_attention else "off"),
                 *(() if setting.repack else ("--no-repack",)),
-                *("--chat-template", "vicuna", "--temp", "0"),
+                *(("--chat-template", "vicuna") if workload.is_llava else ()),
+                *("--temp", "0"),
                 *("--image", self.folders.picture, "-p", QUESTION),
                 *arguments,
             ],

@@ -19,15 +19,16 @@ from .workload import (
     DECODE_CONTEXT,
     DECODE_TOKENS,
     FIRST_TOKEN,
+    KEPT_SHARES,
     LOAD,
     PEAK,
     PREFILL_TOKENS,
-    PRUNED_FIRST_TOKEN,
     VISION,
     Figures,
     Run,
     Workload,
     prefill,
+    pruned_first_token,
 )
 
 PACKAGES = (
@@ -56,6 +57,7 @@ VISION_SETTINGS = (
 )
 PROGRAMS = Path(__file__).parents[1] / "openvino_programs"
 GIBIBYTE = 2**30
+PRUNED = tuple(map(pruned_first_token, KEPT_SHARES))  # it prunes nothing
 Setting = TypeVar("Setting")
 
 
@@ -73,13 +75,15 @@ class OpenVINOGenAI:
         self.python = virtual_environment(self.folder / "python", PACKAGES) / "python"
 
     def prepare(self, workload: Workload) -> None:
+        if not workload.is_llava:
+            return
         self.make("vision", "--vision")
         for layers in (FEW, MORE):
             self.make(f"decoder-{layers}", "--layers", str(layers))
 
     def tune(self, workload: Workload) -> None:
         """Finds the fastest settings, once for all workloads."""
-        if self.decoder_settings is None:
+        if self.decoder_settings is None and workload.is_llava:
             self.decoder_settings = self.fastest(self.decoder_seconds, DECODER_SETTINGS)
             self.vision_settings = self.fastest(self.vision_seconds, VISION_SETTINGS)
 
@@ -113,6 +117,9 @@ class OpenVINOGenAI:
         )
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
+        """Measures LLaVA alone."""
+        if not workload.is_llava:
+            return []
         if workload.layers == MORE:
             return [self.measured_decoder, self.measured_picture]
         return [partial(self.scaled_picture, workload.layers)]
@@ -130,11 +137,11 @@ class OpenVINOGenAI:
             {
                 VISION: report["vision"],
                 FIRST_TOKEN: first_token,
-                PRUNED_FIRST_TOKEN: first_token,
+                **dict.fromkeys(PRUNED, first_token),
                 LOAD: report["load"],
                 PEAK: finished.peak_bytes / GIBIBYTE,
             },
-            {FIRST_TOKEN: PICTURE_NOTE, PRUNED_FIRST_TOKEN: PICTURE_NOTE, PEAK: "with Python's"},
+            {**dict.fromkeys((FIRST_TOKEN, *PRUNED), PICTURE_NOTE), PEAK: "with Python's"},
         )
 
     def scaled_picture(self, layers: int) -> Figures:
@@ -153,7 +160,7 @@ class OpenVINOGenAI:
         notes = dict.fromkeys(values, note)
         values[VISION] = vision["vision"]
         first_token = vision["vision"] + seconds[PICTURE_ROWS]
-        pictures = dict.fromkeys((FIRST_TOKEN, PRUNED_FIRST_TOKEN), first_token)
+        pictures = dict.fromkeys((FIRST_TOKEN, *PRUNED), first_token)
         return Figures.of(
             values | pictures, notes | dict.fromkeys(pictures, f"{PICTURE_NOTE}, {note}")
         )

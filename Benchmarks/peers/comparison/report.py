@@ -55,7 +55,10 @@ def table(columns: list[Column]) -> str:
     for column in columns:
         header += [column.runtime.name] + (["ratio"] if ours and column is not ours else [])
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
+    measured = {name for column in columns for name in column.figures.samples}
     for name, quantity in QUANTITIES.items():
+        if name not in measured:
+            continue
         cells = [f"{quantity.title}, {quantity.unit}"]
         for column in columns:
             cells.append(cell(column, name))

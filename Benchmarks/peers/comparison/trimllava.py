@@ -12,25 +12,27 @@ from . import processes
 from .errors import ComparisonError
 from .models import model_files
 from .workload import (
-    CONTEXT,
     DECODE,
     DECODE_CONTEXT,
     DECODE_TOKENS,
+    FEW_TILES,
+    FEW_TILES_FIRST_TOKEN,
     FIRST_TOKEN,
-    KEPT_TOKENS,
+    KEPT_SHARES,
     LOAD,
     PEAK,
     PREFILL_TOKENS,
-    PRUNED_FIRST_TOKEN,
     QUESTION,
+    TILE,
     VISION,
     Figures,
     Run,
     Workload,
     prefill,
+    pruned_first_token,
 )
 
-# One token of the synthetic vocabulary, with the space before it. A raw prompt also gets <s>.
+# One token of the synthetic vocabularies, with the space before it.
 WORD = "the"
 GIBIBYTE = 2**30
 
@@ -69,37 +71,44 @@ class TrimLLaVA:
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
         prefills = [partial(self.prefill, workload, tokens) for tokens in PREFILL_TOKENS]
-        others = (self.decode, self.picture, self.pruned_picture)
-        return [*prefills, *(partial(step, workload) for step in others)]
+        others = [partial(step, workload) for step in (self.decode, self.picture)]
+        pruned = [partial(self.pruned_picture, workload, share) for share in KEPT_SHARES]
+        few = [partial(self.picture_in_few_tiles, workload)] if workload.tiles > 1 else []
+        return [*prefills, *others, *pruned, *few]
 
     def prefill(self, workload: Workload, tokens: int) -> Figures:
-        report, _ = self.run(workload, *self.raw_prompt(tokens), "--max-tokens", "1")
+        report, _ = self.run(workload, *self.raw_prompt(workload, tokens), "--max-tokens", "1")
         self.check_rows(report, tokens)
         return Figures.of({prefill(tokens): tokens / report["prefill_seconds"]})
 
     def decode(self, workload: Workload) -> Figures:
         # The first token belongs to the prefill.
         count = DECODE_TOKENS + 1
-        report, _ = self.run(
-            workload, *self.raw_prompt(DECODE_CONTEXT), "--max-tokens", str(count), "--ignore-eos"
-        )
+        prompt = self.raw_prompt(workload, DECODE_CONTEXT)
+        report, _ = self.run(workload, *prompt, "--max-tokens", str(count), "--ignore-eos")
         self.check_rows(report, DECODE_CONTEXT)
         return Figures.of({DECODE: report["decode_tokens_per_second"]})
 
     def picture(self, workload: Workload) -> Figures:
         report, finished = self.describe(workload)
+        vision = report["vision_seconds"]
         return Figures.of(
             {
-                VISION: report["vision_seconds"],
+                VISION: vision,
+                **({TILE: vision / workload.tiles} if workload.tiles > 1 else {}),
                 FIRST_TOKEN: report["first_token_seconds"],
                 LOAD: finished.seconds - report["total_seconds"],
                 PEAK: finished.peak_bytes / GIBIBYTE,
             }
         )
 
-    def pruned_picture(self, workload: Workload) -> Figures:
-        report, _ = self.describe(workload, "--keep", str(KEPT_TOKENS))
-        return Figures.of({PRUNED_FIRST_TOKEN: report["first_token_seconds"]})
+    def pruned_picture(self, workload: Workload, share: str) -> Figures:
+        report, _ = self.describe(workload, "--keep", share)
+        return Figures.of({pruned_first_token(share): report["first_token_seconds"]})
+
+    def picture_in_few_tiles(self, workload: Workload) -> Figures:
+        report, _ = self.describe(workload, "--max-tiles", str(FEW_TILES))
+        return Figures.of({FEW_TILES_FIRST_TOKEN: report["first_token_seconds"]})
 
     def describe(self, workload: Workload, *options: str) -> tuple[dict, processes.Finished]:
         picture = str(self.folders.picture)
@@ -107,8 +116,10 @@ class TrimLLaVA:
             workload, picture, "--prompt", QUESTION, "--max-tokens", "1", *options
         )
 
-    def raw_prompt(self, tokens: int) -> list[str]:
-        return ["--raw", "--prompt", " ".join([WORD] * (tokens - 1))]
+    def raw_prompt(self, workload: Workload, tokens: int) -> list[str]:
+        """A prompt of so many tokens: LLaVA's vocabulary adds <s> and a space, SmolVLM's nothing."""
+        text = " ".join([WORD] * (tokens - 1)) if workload.is_llava else f" {WORD}" * tokens
+        return ["--raw", "--prompt", text]
 
     def run(self, workload: Workload, *arguments: str) -> tuple[dict, processes.Finished]:
         files = model_files(self.folders, workload)
@@ -116,7 +127,7 @@ class TrimLLaVA:
             [
                 *(self.program, "run", "--json"),
                 *("--model", files.text, "--mmproj", files.mmproj),
-                *("--threads", str(self.options.threads), "--context", str(CONTEXT)),
+                *("--threads", str(self.options.threads), "--context", str(workload.context)),
                 *self.options.trimllava_options,
                 *arguments,
             ]

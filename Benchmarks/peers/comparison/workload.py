@@ -11,17 +11,24 @@ from typing import Protocol
 PREFILL_TOKENS = (64, 128, 640)
 DECODE_CONTEXT = 128
 DECODE_TOKENS = 16
-CONTEXT = 1024  # rows of the KV cache, where a runtime takes a limit
+CONTEXT = 1024  # rows of the KV cache for LLaVA, where a runtime takes a limit
 QUESTION = "What is in this picture?"
 
 VISION, FIRST_TOKEN, LOAD, PEAK = "vision", "first_token", "load", "peak"
-KEPT_TOKENS = 64  # of a picture's visual tokens, in a runtime that prunes
-PRUNED_FIRST_TOKEN = "pruned_first_token"
+TILE = "tile"
+KEPT_TOKENS = 64  # of LLaVA's 576 visual tokens, in captions
+KEPT_SHARES = ("25%", "11.1%")  # of a picture's visual tokens, in a runtime that prunes; 144 and 64 of 576
+FEW_TILES = 5  # the most tiles of a picture, in a runtime that can limit them
+FEW_TILES_FIRST_TOKEN = "few_tiles_first_token"
 DECODE = "decode"
 
 
 def prefill(tokens: int) -> str:
     return f"prefill_{tokens}"
+
+
+def pruned_first_token(share: str) -> str:
+    return f"first_token_keep_{share}"
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,22 @@ class Quantity:
 
 
 QUANTITIES = {
-    VISION: Quantity("vision encode, one 336 × 336 tile", "s"),
+    VISION: Quantity("vision encode, one picture", "s"),
+    TILE: Quantity("vision encode, each of its tiles", "s"),
     **{
         prefill(tokens): Quantity(f"prefill, {tokens} tokens", "tokens/s", more_is_better=True)
         for tokens in PREFILL_TOKENS
     },
     DECODE: Quantity(f"decode at context {DECODE_CONTEXT}", "tokens/s", more_is_better=True),
     FIRST_TOKEN: Quantity("time to first token, one picture", "s"),
-    PRUNED_FIRST_TOKEN: Quantity(
-        f"the same, keeping {KEPT_TOKENS} of 576 visual tokens where that is possible", "s"
+    **{
+        pruned_first_token(share): Quantity(
+            f"the same, keeping {share} of the visual tokens where that is possible", "s"
+        )
+        for share in KEPT_SHARES
+    },
+    FEW_TILES_FIRST_TOKEN: Quantity(
+        f"the same, with at most {FEW_TILES} tiles where that is possible", "s"
     ),
     LOAD: Quantity("load, files in the page cache", "s"),
     PEAK: Quantity("peak memory (RSS), one picture", "GiB"),
@@ -56,10 +70,20 @@ class Workload:
     shape: str
     layers: int
     text_type: str
+    tiles: int = 1  # into which the picture is cut
 
     @property
     def name(self) -> str:
         return f"{self.shape}-{self.text_type}"
+
+    @property
+    def is_llava(self) -> bool:
+        return self.shape.startswith("llava")
+
+    @property
+    def context(self) -> int:
+        """Rows of the KV cache, enough for a picture and a question."""
+        return CONTEXT if self.is_llava else 2 * CONTEXT
 
 
 WORKLOADS = {
@@ -68,6 +92,9 @@ WORKLOADS = {
         Workload("llava-1.5-7b-4-layers", 4, "Q4_0"),
         Workload("llava-1.5-7b", 32, "Q4_0"),
         Workload("llava-1.5-7b", 32, "Q4_K_M"),
+        Workload("smolvlm-256m", 30, "Q8_0", tiles=13),
+        Workload("smolvlm-500m", 32, "Q8_0", tiles=13),
+        Workload("smolvlm2-2.2b", 24, "Q4_K_M", tiles=13),
     )
 }
 
@@ -116,7 +143,7 @@ class Run:
 
 
 class Runtime(Protocol):
-    """A program that runs LLaVA. All of its files go to `run.folders.work`."""
+    """A program that runs vision-language models. All of its files go to `run.folders.work`."""
 
     name: str
 

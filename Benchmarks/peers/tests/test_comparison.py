@@ -12,6 +12,7 @@ import pytest
 from comparison import machine, processes
 from comparison.captioning import Captioned, caption_table
 from comparison.errors import ComparisonError
+from comparison.llama_cpp import LlamaCpp
 from comparison.openvino_genai import OpenVINOGenAI
 from comparison.quiet import undisturbed
 from comparison.report import advantage, markdown, spread
@@ -19,10 +20,12 @@ from comparison.schedule import Column, Results
 from comparison.trimllava import TrimLLaVA
 from comparison.workload import (
     DECODE,
+    FEW_TILES_FIRST_TOKEN,
     FIRST_TOKEN,
     LOAD,
     PEAK,
     QUANTITIES,
+    TILE,
     VISION,
     WORKLOADS,
     Figures,
@@ -30,6 +33,7 @@ from comparison.workload import (
     MeasuringOptions,
     Run,
     prefill,
+    pruned_first_token,
 )
 
 OPTIONS = MeasuringOptions(2, 1, [], accepts_busy=True, lock=None)
@@ -56,6 +60,34 @@ def test_table_has_medians_ratios_and_stars() -> None:
     text = markdown(Results("a machine", OPTIONS, {WORKLOADS["llava-1.5-7b-Q4_0"]: columns}))
     assert "| 1.50 ± 0.50 | 4.50 \\* | 3.00 |" in text
     assert "half a tile" in text
+
+
+def test_quantities_that_nobody_measures_have_no_row() -> None:
+    columns = [Column(TrimLLaVA(RUN), Figures.of({VISION: 13.0, TILE: 1.0}))]
+    text = markdown(Results("a machine", OPTIONS, {WORKLOADS["smolvlm-500m-Q8_0"]: columns}))
+    assert "| vision encode, each of its tiles, s | 1.00 |" in text
+    assert "prefill" not in text
+
+
+def test_tiles_of_llama_cpp_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = WORKLOADS["smolvlm-500m-Q8_0"]
+    lines = ["main: loading model: x.gguf", *["mtmd batch encoding done in 1500 ms"] * 13]
+    messages = [processes.Line(text, float(second)) for second, text in enumerate(lines, 1)]
+    runtime = LlamaCpp(RUN)
+    finished = processes.Finished("a", messages, 21.0, 22.0, 1 << 30)
+    monkeypatch.setattr(runtime, "describe", lambda _: finished)
+    figures = runtime.picture(workload).samples
+    assert (figures[VISION], figures[TILE], figures[FIRST_TOKEN]) == ([19.5], [1.5], [20.0])
+    assert figures[pruned_first_token("25%")] == figures[FEW_TILES_FIRST_TOKEN] == [20.0]
+    with pytest.raises(ComparisonError, match="encoded 13 of 1 tiles"):
+        runtime.picture(WORKLOADS["llava-1.5-7b-Q4_0"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("llava-1.5-7b-Q4_0", "the the"), ("smolvlm-500m-Q8_0", " the the the")]
+)
+def test_raw_prompts_have_as_many_tokens_as_asked_for(name: str, text: str) -> None:
+    assert TrimLLaVA(RUN).raw_prompt(WORKLOADS[name], 3) == ["--raw", "--prompt", text]
 
 
 def test_openvino_is_scaled_from_the_difference_of_its_decoders(

@@ -19,8 +19,8 @@ extension Picture {
 
 /// A two-pass resampling: rows first, rounded to bytes, then columns.
 ///
-/// Each source row is resampled and added at once to the output rows that it contributes to. The working
-/// memory is one row, however tall the source.
+/// Each source row is resampled and added at once to the output rows that it contributes to. The working memory is
+/// these rows, however tall the source.
 package struct Resampling {
     let horizontal: ResamplingAxis
     let vertical: ResamplingAxis
@@ -33,60 +33,64 @@ package struct Resampling {
         (self.horizontal, self.vertical, self.canvas) = (horizontal, vertical, canvas)
     }
 
+    /// Samples of an output row.
+    private var rowLength: Int { horizontal.count * 3 }
+
     /// Resamples a picture whose sides the axes were planned for.
     package func apply(to picture: Picture) throws(ImagingError) -> Picture {
-        let rowLength = horizontal.count * 3
         let size = PixelSize(width: horizontal.count, height: vertical.count)
-        let sums = try SampleBuffer<Int32>(
-            count: vertical.count * rowLength, name: picture.size.pictureName)
-        start(sums.numbers)
-        var row = [UInt8](repeating: 0, count: rowLength)
-        var live = 0..<0
-        picture.pixels.withUnsafeBufferPointer { pixels in
-            for source in 0..<picture.height {
-                live = advance(live, to: source)
-                if live.isEmpty { continue }
-                let start = source * picture.width * 3
-                resample(UnsafeBufferPointer(rebasing: pixels[start...]), into: &row)
-                for output in live {
-                    let tap = source - vertical.spans[output].lowerBound
-                    let weight = vertical.weights[vertical.offsets[output] + tap]
-                    add(row, times: weight, to: sums.numbers, at: output * rowLength)
-                }
-            }
-        }
+        let sums = RowSums(
+            try SampleBuffer<Int32>(
+                count: vertical.mostLive * rowLength, name: picture.size.pictureName),
+            rowLength: rowLength, count: vertical.mostLive)
+        let canvasRow = canvasRow
         return try Picture(size, name: picture.size.pictureName) { pixels in
-            for index in pixels.indices {
-                pixels[index] = ResamplingAxis.sample(sums.numbers[index])
+            var row = [UInt8](repeating: 0, count: rowLength)
+            var (source, end) = (0, 0)
+            func start(_ output: Int) {
+                sums.start(output, canvasRow, times: vertical.outsideWeights[output])
+                end = output + 1
+            }
+            for (output, span) in vertical.spans.enumerated() {
+                source = max(source, span.lowerBound)
+                while source < span.upperBound {
+                    while end < vertical.count, vertical.spans[end].lowerBound <= source {
+                        start(end)
+                    }
+                    resample(picture, row: source, into: &row)
+                    for live in output..<end {
+                        let tap = source - vertical.spans[live].lowerBound
+                        sums.add(
+                            row, times: vertical.weights[vertical.offsets[live] + tap], to: live)
+                    }
+                    source += 1
+                }
+                if output >= end { start(output) }
+                sums.finish(
+                    output,
+                    UnsafeMutableBufferPointer(
+                        rebasing: pixels[output * rowLength..<(output + 1) * rowLength]))
             }
         }
     }
 
-    /// The output rows that a source row contributes to, given those of the row before: spans only move down.
-    private func advance(_ live: Range<Int>, to source: Int) -> Range<Int> {
-        var (first, end) = (live.lowerBound, live.upperBound)
-        while end < vertical.count, vertical.spans[end].lowerBound <= source { end += 1 }
-        while first < end, vertical.spans[first].upperBound <= source { first += 1 }
-        return first..<end
-    }
-
-    /// Initialises the sums of all output rows, `[output height, output width, 3]`, with the rounding and with
-    /// the canvas above and below the source.
-    private func start(_ sums: UnsafeMutableBufferPointer<Int32>) {
-        let canvasRow = (0..<horizontal.count * 3).map { index in
+    /// A row of nothing but the canvas, resampled to the output's width.
+    private var canvasRow: [UInt8] {
+        (0..<rowLength).map { index in
             ResamplingAxis.sample(
                 ResamplingAxis.half
                     &+ Int32(canvas[index % 3]) &* horizontal.totalWeight(of: index / 3))
         }
-        for (output, outside) in vertical.outsideWeights.enumerated() {
-            let start = output * canvasRow.count
-            for (index, sample) in canvasRow.enumerated() {
-                sums[start + index] = ResamplingAxis.half &+ Int32(sample) &* outside
-            }
-        }
     }
 
     /// Resamples one source row to the output's width.
+    private func resample(_ picture: Picture, row source: Int, into row: inout [UInt8]) {
+        let start = source * picture.width * 3
+        picture.pixels.withUnsafeBufferPointer { pixels in
+            resample(UnsafeBufferPointer(rebasing: pixels[start...]), into: &row)
+        }
+    }
+
     private func resample(_ source: UnsafeBufferPointer<UInt8>, into row: inout [UInt8]) {
         row.withUnsafeMutableBufferPointer { row in
             horizontal.weights.withUnsafeBufferPointer { weights in
@@ -111,14 +115,55 @@ package struct Resampling {
             }
         }
     }
+}
 
-    /// Adds a weighted row to the sums of one output row.
-    private func add(
-        _ row: [UInt8], times weight: Int32, to sums: UnsafeMutableBufferPointer<Int32>,
-        at start: Int
-    ) {
-        for index in row.indices {
-            sums[start + index] &+= Int32(row[index]) &* weight
+extension ResamplingAxis {
+    /// The most output samples that wait for source samples at the same time.
+    fileprivate var mostLive: Int {
+        var (end, most) = (0, 1)
+        for (output, span) in spans.enumerated() {
+            while end < count, spans[end].lowerBound < span.upperBound { end += 1 }
+            most = max(most, end - output)
         }
+        return most
+    }
+}
+
+/// Weighted sums for the output rows that wait for source rows.
+private struct RowSums {
+    private let sums: SampleBuffer<Int32>  // [count, rowLength]
+    private let rowLength: Int
+    private let count: Int
+
+    init(_ sums: SampleBuffer<Int32>, rowLength: Int, count: Int) {
+        (self.sums, self.rowLength, self.count) = (sums, rowLength, count)
+    }
+
+    /// The sums of an output row, which are those of an earlier one that is finished.
+    private func sums(of output: Int) -> UnsafeMutableBufferPointer<Int32> {
+        let start = output % count * rowLength
+        return UnsafeMutableBufferPointer(rebasing: sums.numbers[start..<start + rowLength])
+    }
+
+    /// Begins a row with the rounding, and with the canvas above and below the source.
+    func start(_ output: Int, _ canvasRow: [UInt8], times outside: Int32) {
+        let sums = sums(of: output)
+        for index in 0..<rowLength {
+            sums[index] = ResamplingAxis.half &+ Int32(canvasRow[index]) &* outside
+        }
+    }
+
+    /// Adds a weighted row.
+    func add(_ row: [UInt8], times weight: Int32, to output: Int) {
+        let sums = sums(of: output)
+        row.withUnsafeBufferPointer { row in
+            for index in 0..<rowLength { sums[index] &+= Int32(row[index]) &* weight }
+        }
+    }
+
+    /// Rounds a row.
+    func finish(_ output: Int, _ pixels: UnsafeMutableBufferPointer<UInt8>) {
+        let sums = sums(of: output)
+        for index in 0..<rowLength { pixels[index] = ResamplingAxis.sample(sums[index]) }
     }
 }

@@ -44,6 +44,8 @@ public struct DecoderConfig: Sendable, Equatable {
     public var attention: AttentionShape { layers[0].attention }
     /// Numbers per token inside the widest feed-forward block.
     public var feedForwardWidth: Int { layers.reduce(0) { max($0, $1.feedForwardWidth) } }
+    /// Whether rows of pictures are told apart by their row and column.
+    package var placesRowsOnGrid: Bool { layers[0].rotary.axes != nil }
     /// ε of the normalisation before the LM head.
     var epsilon: Float { layers[0].epsilon }
 

@@ -20,6 +20,8 @@ public struct MemoryEstimate: Sendable, Equatable {
     public let sequences: Int
     /// Activations of the largest step: a batch of the decoder, or one tile in the vision tower.
     public let activationBytes: Int
+    /// Pictures on their way to the decoder: their tiles, what selectors look at, and their rows.
+    public let pictureBytes: Int
 
     /// KV cache of all sequences.
     public var cacheBytes: Int {
@@ -30,7 +32,7 @@ public struct MemoryEstimate: Sendable, Equatable {
         boundedProduct(sequences, unprunedCacheRowsPerSequence, bytesPerCacheRow)
     }
     /// Everything together.
-    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes }
+    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes + pictureBytes }
 
     /// The memory of `sequences` sequences of up to `context` rows.
     ///
@@ -44,7 +46,8 @@ public struct MemoryEstimate: Sendable, Equatable {
     public init(
         text: GGUFFile, projector: GGUFFile?, activationMode: ActivationMode,
         visionPrecision: VisionPrecision, floatEncoding: BlockEncoding?, context: Int?,
-        limits: VisionLimits = VisionLimits(), keptTokens: Int?, sequences: Int, format: CacheFormat,
+        limits: VisionLimits = VisionLimits(), keptTokens: Int?, sequences: Int,
+        format: CacheFormat,
         promptRowsPerBatch: Int
     ) throws(ModelError) {
         let config = try text.decoderConfig()
@@ -55,7 +58,12 @@ public struct MemoryEstimate: Sendable, Equatable {
         let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,
-            pictureBytes: pictures.reduce(0) { max($0, family?.activationBytes($1) ?? 0) },
+            towerBytes: pictures.reduce(0) { max($0, family?.activationBytes($1) ?? 0) },
+            bytesPerPicture: pictures.reduce(0) {
+                max(
+                    $0,
+                    family?.bytes($1, width: config.width, isPruned: keptTokens != nil) ?? 0)
+            },
             weights: WeightMemory(
                 text: text, projector: projector, visionBlocks: family?.blockCount ?? 0,
                 activationMode: activationMode, visionPrecision: visionPrecision,
@@ -70,11 +78,12 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// The same of a decoder with `vocabulary` tokens.
     ///
     /// - Parameters:
-    ///   - pictureBytes: activations of a tile in the vision tower.
+    ///   - towerBytes: activations of a tile in the vision tower.
+    ///   - bytesPerPicture: a picture before its rows are in the decoder.
     ///   - prunedRows: rows of a picture that never enter the cache.
     init(
-        text: DecoderConfig, vocabulary: Int, pictureBytes: Int, weights: WeightMemory,
-        context: Int, prunedRows: Int, sequences: Int, format: CacheFormat,
+        text: DecoderConfig, vocabulary: Int, towerBytes: Int, bytesPerPicture: Int,
+        weights: WeightMemory, context: Int, prunedRows: Int, sequences: Int, format: CacheFormat,
         promptRowsPerBatch: Int
     ) {
         self.weights = weights
@@ -89,8 +98,12 @@ public struct MemoryEstimate: Sendable, Equatable {
                     boundedProduct(sequences, cacheRowsPerSequence),
                     promptRowsPerBatch + min(sequences, 1 << 40)))
             + boundedProduct(sequences, vocabulary + text.width)
-        activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, pictureBytes)
+        activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, towerBytes)
+        pictureBytes = boundedProduct(min(sequences, Self.picturesAtOnce), bytesPerPicture)
     }
+
+    /// Pictures in memory at most, whatever the sequences: the one that is encoded, and those that are loaded ahead.
+    private static let picturesAtOnce = 3
 
     /// Numbers that a batch keeps from layer to layer: the residual stream, its normalised copy,
     /// queries, keys, values, attention, gate and up, and what rows of pictures add after the first layers.

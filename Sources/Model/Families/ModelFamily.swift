@@ -21,6 +21,12 @@ package protocol ModelFamily: Sendable {
     ///
     /// - Parameter plan: what is encoded.
     func activationBytes(_ plan: PicturePlan) -> Int
+    /// Bytes of a picture's pixels and of what is computed of them for the decoder and for selectors.
+    ///
+    /// - Parameters:
+    ///   - width: the decoder's.
+    ///   - isPruned: whether selectors look at the tower's features.
+    func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int
     /// What becomes of transparent pictures, as in the models' training.
     var transparency: Transparency { get }
     /// What stands between a picture and the text beside it.
@@ -55,6 +61,12 @@ extension TiledFamily {
     package var blockCount: Int { vision.blockCount }
     package var warnings: [String] { vision.warnings }
     package func activationBytes(_: PicturePlan) -> Int { vision.activationBytes }
+    package func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
+        let tile = 3 * vision.tileSide * vision.tileSide
+        let features = isPruned ? vision.patchCount * vision.featureWidth : 0
+        let numbers = plan.tiles.count * (tile + features) + plan.cellCount * width
+        return numbers * MemoryLayout<Float>.stride
+    }
 }
 
 /// All families; the first that takes a file reads it.

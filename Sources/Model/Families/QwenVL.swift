@@ -21,6 +21,12 @@ package struct QwenVLFamily: ModelFamily {
     package func activationBytes(_ plan: PicturePlan) -> Int {
         config.activationBytes(cells: plan.cellCount)
     }
+    package func bytes(_ plan: PicturePlan, width: Int, isPruned: Bool) -> Int {
+        let cell =
+            3 * config.cellSide * config.cellSide + (1 + config.taps.count) * width
+            + (isPruned ? config.mergedWidth : 0)
+        return plan.cellCount * cell * MemoryLayout<Float>.stride
+    }
 
     /// A picture is always seen whole.
     package func tiling(

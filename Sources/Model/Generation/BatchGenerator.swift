@@ -210,7 +210,8 @@ public final class BatchGenerator {
             pending.append(request.plan, request.visual)
             let (onEvent, recorder) = (request.observer.onEvent, request.observer.recorder)
             onEvent(.reading(done: 0))
-            pending.record(recorder, from: start.earlierRows)
+            pending.record(
+                recorder, from: start.earlierRows, onGrid: model.decoder.config.placesRowsOnGrid)
             pending.skip(start.cache.rowCount)
             var statistics = GenerationStatistics(
                 request.statistics, request.plan, request.selections)

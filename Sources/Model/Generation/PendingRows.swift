@@ -68,8 +68,11 @@ struct PendingRows {
     mutating func takeBack(_ count: Int) { done -= count }
 
     /// What a recorder keeps of the rows that are left, without the first ones.
-    func record(_ recorder: StageRecorder?, from first: Int) {
+    ///
+    /// - Parameter onGrid: whether the decoder tells rows apart by their row and column.
+    func record(_ recorder: StageRecorder?, from first: Int, onGrid: Bool) {
         let rows = (done + first)...
-        recorder?.recordRows(tokens: Array(tokens[rows]), positions: Array(positions[rows]))
+        recorder?.recordRows(
+            tokens: Array(tokens[rows]), positions: Array(positions[rows]), onGrid: onGrid)
     }
 }

@@ -7,7 +7,7 @@ import Weights
 
 /// The rows of a prompt, known before its pictures are encoded.
 public struct PromptRows: Sendable, Equatable {
-    /// All rows: exact, unless the budget is automatic or newlines are pruned; then the most.
+    /// All rows: exact, unless the budget is automatic or rows beside patches are pruned; then the most.
     public let all: Int
     /// Those that stand for pictures.
     public let visual: Int

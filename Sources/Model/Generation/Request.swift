@@ -24,7 +24,7 @@ extension BatchGenerator {
         /// The prompt.
         public let prompt: [PromptPiece]
         /// Every picture that the prompt refers to.
-        public let pictures: [PictureInput]
+        public private(set) var pictures: [PictureInput]
         /// The question as typed, for selectors of visual tokens that look at it.
         public let question: [TokenID]
         /// For each picture the question that it came with, by which its visual tokens are selected; nil where all came
@@ -57,6 +57,13 @@ extension BatchGenerator {
             self.isStreamed = isStreamed
             self.isContinued = isContinued
             self.pictureNeeds = pictureNeeds
+        }
+
+        /// The same request once its pictures are encoded: their tiles need no memory any more.
+        var withoutPictures: Request {
+            var request = self
+            request.pictures = []
+            return request
         }
 
         /// A prompt with its pictures' tiles.

@@ -130,7 +130,8 @@ final class RequestInEncoding {
             request.prompt, visual.map(\.inPrompt), request.options, model)
         observer.onPictures?(encoded, visual)
         return SelectedRequest(
-            request: request, cancellation: cancellation, observer: observer, visual: visual,
+            request: request.withoutPictures, cancellation: cancellation, observer: observer,
+            visual: visual,
             plan: plan, statistics: statistics)
     }
 }

@@ -12,15 +12,16 @@ public final class StageRecorder {
         /// Numbers in row-major order.
         public internal(set) var values: [Element]
 
-        /// Adds more along the outermost dimension.
+        /// Adds more along the outermost dimension; numbers whose other dimensions differ become one long row.
         mutating func append(_ more: [Element], shape moreShape: [Int]) {
-            if values.isEmpty {
-                shape = moreShape
-            } else {
-                precondition(shape.dropFirst() == moreShape.dropFirst())
-                shape[0] += moreShape[0]
-            }
             values += more
+            if values.count == more.count {
+                shape = moreShape
+            } else if shape.dropFirst() == moreShape.dropFirst() {
+                shape[0] += moreShape[0]
+            } else {
+                shape = [values.count]
+            }
         }
     }
 
@@ -31,7 +32,7 @@ public final class StageRecorder {
     /// The rows that stand for the pictures in the prompt: `[visual tokens, width]`.
     public private(set) var projected = Tensor<Float>(shape: [0], values: [])
     /// What the same rows add after each of the decoder's first layers, for models that have such addends:
-    /// `[layers, visual tokens, width]`, for one picture.
+    /// `[visual tokens, layers · width]`.
     public private(set) var addends = Tensor<Float>(shape: [0], values: [])
     /// The rows of `projected` that entered the decoder, picture after picture, each counted from its
     /// picture's first: `[kept rows]`.
@@ -40,6 +41,8 @@ public final class StageRecorder {
     public private(set) var tokens: [TokenID] = []
     /// The position of each row: `[rows]`.
     public private(set) var positions: [Position] = []
+    /// Whether a position has a time, a row and a column that differ, for models with such positions.
+    public private(set) var hasGridPositions = false
     /// The scores before each generated token: `[steps, vocabulary]`.
     public private(set) var logits = Tensor<Float>(shape: [0], values: [])
     /// The generated tokens: `[steps]`.
@@ -52,23 +55,22 @@ public final class StageRecorder {
     ///   - picture: encoded with its features.
     ///   - width: the decoder's.
     func record(_ tiles: TileBatch, _ picture: EncodedPicture, width: Int) {
-        pixels.append(Array(tiles.pixels), shape: [tiles.count, 3, tiles.size.height, tiles.size.width])
+        pixels.append(
+            Array(tiles.pixels), shape: [tiles.count, 3, tiles.size.height, tiles.size.width])
         if let features = picture.features {
             self.features.append(
                 features.array,
                 shape: [tiles.count, features.rows / tiles.count, features.width])
         }
         let rows = picture.rows(picture.plan.visualRows)
-        func part(_ index: Int) -> [Float] {
+        func columns(_ range: Range<Int>) -> [Float] {
             (0..<rows.rows).flatMap { row in
-                UnsafeBufferPointer(start: rows.row(row) + index * width, count: width)
+                UnsafeBufferPointer(start: rows.row(row) + range.lowerBound, count: range.count)
             }
         }
-        projected.append(part(0), shape: [rows.rows, width])
-        let layers = rows.width / width - 1
-        if layers > 0 {
-            addends = Tensor(
-                shape: [layers, rows.rows, width], values: (0..<layers).flatMap { part(1 + $0) })
+        projected.append(columns(0..<width), shape: [rows.rows, width])
+        if rows.width > width {
+            addends.append(columns(width..<rows.width), shape: [rows.rows, rows.width - width])
         }
     }
 
@@ -76,7 +78,8 @@ public final class StageRecorder {
         kept += selection.keptRows.map { Int32($0) }
     }
 
-    func recordRows(tokens: [TokenID], positions: [Position]) {
+    func recordRows(tokens: [TokenID], positions: [Position], onGrid: Bool) {
+        hasGridPositions = onGrid
         self.tokens += tokens
         self.positions += positions
     }

@@ -9,31 +9,51 @@ import Imaging
 public struct PatchRegions: Sendable, Equatable {
     /// The size of the picture.
     public let picture: PixelSize
-    /// The candidates in the order of `PicturePlan.candidates`; each grid shows the whole picture.
+    /// The cells that candidates are, coarse ones first; each grid shows the whole picture.
     let grids: [PatchGrid]
+    /// The cell of each candidate, counted over all grids; in the order of `PicturePlan.candidates`.
+    private let cells: [Int]
+
+    /// - Parameter cells: the cell of each candidate, counted row by row and grid by grid; nil where candidates have
+    ///   the order of cells.
+    init(picture: PixelSize, grids: [PatchGrid], cells: [Int]? = nil) {
+        (self.picture, self.grids) = (picture, grids)
+        self.cells = cells ?? Array(0..<grids.reduce(0) { $0 + $1.count })
+    }
 
     /// The number of candidates.
-    public var count: Int { grids.reduce(0) { $0 + $1.count } }
+    public var count: Int { cells.count }
 
     /// The region of each candidate in the picture's own pixels; empty if it contains no pixel.
     public var rectangles: [PixelRectangle] {
-        grids.flatMap { $0.rectangles(onCopyOf: picture) }
+        let regions = grids.flatMap { $0.rectangles(onCopyOf: picture) }
+        return cells.map { regions[$0] }
+    }
+
+    /// The cells of each grid that some candidates are: ascending, counted row by row.
+    public func cells(of candidates: [Int]) -> [[Int]] {
+        let chosen = candidates.map { cells[$0] }.sorted()
+        var first = 0
+        return grids.map { grid in
+            defer { first += grid.count }
+            return chosen.filter { (first..<first + grid.count).contains($0) }.map { $0 - first }
+        }
     }
 
     /// Whether a candidate shows nothing but the padding around the picture.
     ///
     /// - Precondition: `candidate` is one of `0..<count`.
     public func isPadding(_ candidate: Int) -> Bool {
-        var candidate = candidate
+        var cell = cells[candidate]
         for grid in grids {
-            if candidate < grid.count { return grid.isPadding(candidate) }
-            candidate -= grid.count
+            if cell < grid.count { return grid.isPadding(cell) }
+            cell -= grid.count
         }
         preconditionFailure("there are \(count) candidates")
     }
 }
 
-/// Candidates that lie in rows and columns on a picture.
+/// Candidates that lie in rows and columns on a picture, as cells.
 public struct CandidateGrid: Sendable, Equatable {
     /// The left edge of the first column in pixels of the picture; negative where it begins with padding.
     public let x: Double
@@ -53,7 +73,7 @@ public struct CandidateGrid: Sendable, Equatable {
 }
 
 extension PatchRegions {
-    /// The grids that the candidates are in, in their order: the base tile's, then that of the other tiles together.
+    /// The grids that the candidates are in: that of the whole picture, then that of its tiles together.
     public var candidateGrids: [CandidateGrid] {
         grids.map { grid in
             let horizontal = grid.placement.horizontal.extent(grid.columns)

@@ -23,7 +23,7 @@ public protocol PictureEncoder: Sendable {
     ///
     /// - Precondition: both sides are positive.
     func plan(_ picture: PixelSize) -> PicturePlan
-    /// Plans that no other exceeds, neither in candidates nor in newlines.
+    /// Plans that no other exceeds, neither in candidates nor in other rows.
     var largestPlans: [PicturePlan] { get }
     /// What each candidate sees of a picture of this size.
     func regions(of picture: PixelSize) -> PatchRegions

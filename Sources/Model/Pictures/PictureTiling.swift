@@ -100,12 +100,14 @@ struct PixelNormalisation: Sendable {
         var next = tile * 3 * width * height
         let numbers = pixels.numbers
         picture.pixels.withUnsafeBufferPointer { source in
-            for channel in 0..<3 {
-                for y in row * height..<(row + 1) * height {
-                    for x in column * width..<(column + 1) * width {
-                        let sample = source[(y * picture.width + x) * 3 + channel]
-                        numbers[next] = table[channel * 256 + Int(sample)]
-                        next += 1
+            table.withUnsafeBufferPointer { table in
+                for channel in 0..<3 {
+                    for y in row * height..<(row + 1) * height {
+                        let line = (y * picture.width + column * width) * 3 + channel
+                        for x in 0..<width {
+                            numbers[next] = table[channel * 256 + Int(source[line + 3 * x])]
+                            next += 1
+                        }
                     }
                 }
             }

@@ -24,8 +24,8 @@ public enum PruneMap {
 
     /// The picture with dropped patches dimmed and kept ones outlined.
     ///
-    /// LLaVA-NeXT sees a picture twice. One copy shows the patches of the base tile. A second one, to the right or
-    /// below a wide picture, shows those of the grid.
+    /// Models with tiles see a picture twice. One copy shows the patches of the whole picture. A second one, to the right
+    /// or below a wide picture, shows those of the tiles.
     ///
     /// - Parameters:
     ///   - picture: The picture that was selected from.
@@ -47,16 +47,12 @@ public enum PruneMap {
         let shown =
             size == picture.size
             ? picture : try picture.resized(width: size.width, height: size.height)
-        var isKept = [Bool](repeating: false, count: regions.count)
-        for candidate in kept { isKept[candidate] = true }
-        var first = 0
         var panels: [Picture] = []
-        for grid in regions.grids {
+        for (grid, kept) in zip(regions.grids, regions.cells(of: kept)) {
             panels.append(
                 try panel(
-                    shown, grid: grid, isKept: isKept[first..<first + grid.count],
+                    shown, grid: grid, kept: Set(kept),
                     lineWidth: lineWidth(smallestPatch(of: regions) * scale), options))
-            first += grid.count
         }
         return try joined(panels, gap: options.gap)
     }
@@ -84,13 +80,13 @@ public enum PruneMap {
 
     /// One copy of the picture with the patches of one grid on it.
     private static func panel(
-        _ picture: Picture, grid: PatchGrid, isKept: ArraySlice<Bool>, lineWidth: Int,
+        _ picture: Picture, grid: PatchGrid, kept: Set<Int>, lineWidth: Int,
         _ options: Options
     ) throws(ImagingError) -> Picture {
         let canvas = try PictureCanvas(size: picture.size, color: options.gap)
         canvas.copyGray(of: picture, brightness: options.unseenBrightness)
         let rectangles = grid.rectangles(onCopyOf: picture.size)
-        let isShown = zip(rectangles, isKept).map { !$0.isEmpty && $1 }
+        let isShown = rectangles.enumerated().map { !$1.isEmpty && kept.contains($0) }
         for (patch, rectangle) in rectangles.enumerated() where !rectangle.isEmpty {
             if isShown[patch] {
                 let widths = edgeWidths(

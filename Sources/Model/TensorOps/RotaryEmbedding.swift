@@ -50,7 +50,9 @@ public struct RotaryEmbedding: Sendable {
     public init(gridOfHeadWidth headWidth: Int, base: Float) {
         precondition(headWidth % 4 == 0)
         let count = headWidth / 4
-        let ofAxis = (0..<count).map { Float(1 / pow(Double(base), Double(4 * $0) / Double(headWidth))) }
+        let ofAxis = (0..<count).map {
+            Float(1 / pow(Double(base), Double(4 * $0) / Double(headWidth)))
+        }
         (pairing, magnitude, frequencies) = (.halves, 1, ofAxis + ofAxis)
         axes =
             Array(repeating: .row, count: count) + Array(repeating: .column, count: count)

@@ -16,6 +16,7 @@ struct DumpFolder {
 
     private static let names = [
         "pixels", "features", "projected", "logits", "kept", "tokens", "positions", "generated",
+        "addends",
     ]
 
     /// The files of a dump.
@@ -33,7 +34,15 @@ struct DumpFolder {
         try write("logits", recorder.logits)
         try write("kept", recorder.kept)
         try write("tokens", recorder.tokens)
-        try write("positions", recorder.positions.map(\.time))
+        if recorder.hasGridPositions {
+            let places = recorder.positions
+            try write(
+                "positions", places.map(\.time) + places.map(\.row) + places.map(\.column),
+                [3, places.count])
+        } else {
+            try write("positions", recorder.positions.map(\.time))
+        }
+        try write("addends", recorder.addends)
         try write("generated", recorder.generated)
     }
 
@@ -43,8 +52,11 @@ struct DumpFolder {
         try write(name, type: "<f4", tensor.shape, tensor.values.withUnsafeBytes { Data($0) })
     }
 
-    private func write(_ name: String, _ values: [Int32]) throws(FileOutputError) {
-        try write(name, type: "<i4", [values.count], values.withUnsafeBytes { Data($0) })
+    private func write(
+        _ name: String, _ values: [Int32], _ shape: [Int]? = nil
+    ) throws(FileOutputError) {
+        try write(
+            name, type: "<i4", shape ?? [values.count], values.withUnsafeBytes { Data($0) })
     }
 
     /// Format version 1.0 of NumPy's `.npy` files: magic, header length, a Python dictionary padded

@@ -66,7 +66,7 @@ struct MemoryOptions: ParsableArguments {
         try MemoryEstimate(
             text: file, projector: mmproj.map { try GGUFFile(path: $0) },
             activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
-            floatEncoding: quantize, context: context, 
+            floatEncoding: quantize, context: context,
             limits: VisionLimits(mostTiles: maxTiles, mostPixels: maxPixels), keptTokens: keep,
             sequences: parallel, format: numbers.kvCache,
             promptRowsPerBatch: BatchGenerator.promptRowsPerStep)

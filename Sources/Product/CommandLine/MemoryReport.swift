@@ -13,6 +13,7 @@ struct MemoryReport: Encodable {
     let cacheBytes: Int
     let unprunedCacheBytes: Int
     let activationBytes: Int
+    let pictureBytes: Int
     let totalBytes: Int
 
     init(_ estimate: MemoryEstimate) {
@@ -24,6 +25,7 @@ struct MemoryReport: Encodable {
         cacheBytes = estimate.cacheBytes
         unprunedCacheBytes = estimate.unprunedCacheBytes
         activationBytes = estimate.activationBytes
+        pictureBytes = estimate.pictureBytes
         totalBytes = estimate.totalBytes
     }
 
@@ -54,6 +56,11 @@ struct MemoryReport: Encodable {
         }
         table.append(
             ["activations", byteCountText(activationBytes), "the widest layer of the largest step"])
+        if pictureBytes > 0 {
+            table.append([
+                "pictures", byteCountText(pictureBytes), "tiles and what is computed of them",
+            ])
+        }
         table.append(["total", byteCountText(totalBytes), "without the program itself"])
         return tableText(table, rightAligned: [1])
     }

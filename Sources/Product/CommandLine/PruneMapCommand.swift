@@ -9,8 +9,8 @@ struct PruneMapCommand: ParsableCommand {
         commandName: "prune-map",
         abstract: "Draws which visual tokens of a picture are kept.",
         discussion: """
-            The map dims dropped patches and outlines kept ones. LLaVA-NeXT sees a picture twice, as a \
-            whole and in tiles; the map shows both. Only the vision tower and the projector run.
+            The map dims dropped patches and outlines kept ones. Models with tiles, such as LLaVA-NeXT and SmolVLM, see \
+            a picture twice, as a whole and in tiles; the map shows both. Only the vision tower and the projector run.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions

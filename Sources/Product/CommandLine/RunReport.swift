@@ -15,6 +15,7 @@ struct RunReport: Encodable {
         let candidatePatches: Int?
         let keptPatches: Int?
         let keptNewlines: Int?
+        let keptMarkers: Int?
 
         init(_ name: String, _ picture: Picture, _ selection: PictureSelection?) {
             fileName = name
@@ -25,6 +26,7 @@ struct RunReport: Encodable {
             candidatePatches = selection?.candidateCount
             keptPatches = selection?.keptPatches.count
             keptNewlines = selection?.keptNewlineCount
+            keptMarkers = selection?.keptMarkerCount
         }
     }
 
@@ -124,11 +126,13 @@ struct RunReport: Encodable {
         let patches = pictures.compactMap { picture in
             picture.keptPatches.map { "\($0) of \(picture.candidatePatches ?? $0)" }
         }
-        let newlines = pictures.reduce(0) { $0 + ($1.keptNewlines ?? 0) }
+        let others = PictureSelection.textBesidePatches(
+            newlines: pictures.reduce(0) { $0 + ($1.keptNewlines ?? 0) },
+            markers: pictures.reduce(0) { $0 + ($1.keptMarkers ?? 0) })
         return """
 
             pruning  \(Self.text(selectSeconds)), kept \(patches.joined(separator: ", ")) patches\
-            \(newlines > 0 ? " and \(newlines) newlines" : ""), \(positions) positions\
+            \(others), \(positions) positions\
             \(lacksQuestion ? "; there was no question to select by" : "")
             """
     }

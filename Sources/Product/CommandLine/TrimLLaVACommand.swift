@@ -8,7 +8,7 @@ import TrimLLaVA
 struct TrimLLaVACommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trimllava",
-        abstract: "Describes pictures with LLaVA models on the CPU, from GGUF weights.",
+        abstract: "Describes pictures with vision-language models on the CPU, from GGUF weights.",
         version: Release.version,
         subcommands: [
             RunCommand.self, CaptionCommand.self, ServeCommand.self, BenchCommand.self,

@@ -39,6 +39,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--prompt", "-p", default=QUESTION, help="default: %(default)s")
     parser.add_argument("--keep", help='visual tokens kept of a picture: a number, "25%%" or "auto"')
     parser.add_argument("--selector", help="the method that selects them")
+    parser.add_argument("--max-tiles", type=int, help="the most tiles that a picture is cut into")
+    parser.add_argument(
+        "--max-pixels", type=int, help="the most pixels of a picture that is not cut into tiles"
+    )
     parser.add_argument("--max-tokens", type=int, help="the most tokens of a caption")
     parser.add_argument("--pack-cache", metavar="FOLDER", help="folder for repacked weights, on every node")
     parser.add_argument("--actors", type=int, help="models in the cluster; default: one per node")
@@ -64,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command, and gives its exit code."""
     parser = _arguments()
     options = parser.parse_args(arguments)
-    for name in ("actors", "cpus", "memory", "batch", "in_flight", "max_tokens"):
+    for name in ("actors", "cpus", "memory", "batch", "in_flight", "max_tiles", "max_pixels", "max_tokens"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')} is at least 1, not {getattr(options, name)}")
     try:
@@ -79,7 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _job(options: argparse.Namespace) -> Job:
     settings = {
         name: getattr(options, name)
-        for name in ("format", "model", "mmproj", "prompt", "keep", "selector", "max_tokens")
+        for name in (
+            *("format", "model", "mmproj", "prompt", "keep", "selector"),
+            *("max_tiles", "max_pixels", "max_tokens"),
+        )
     }
     return Job(os.path.abspath(options.output), options.checkpoint, settings)
 
@@ -120,6 +127,8 @@ def _run(options: argparse.Namespace, job: Job) -> None:
         in_flight=options.in_flight,
         model=options.model,
         mmproj=options.mmproj,
+        max_tiles=options.max_tiles,
+        max_pixels=options.max_pixels,
         options=Options(
             keep=_budget(options.keep), selector=options.selector, max_tokens=options.max_tokens
         ),

@@ -57,8 +57,10 @@ class Job:
             return
         except (OSError, ValueError) as error:
             raise TrimLLaVAError(f"{path}: {error}") from error
-        if before != self._settings:
-            changed = [name for name in self._settings if before.get(name) != self._settings[name]]
+        # A setting that another version does not know has its default there.
+        names = dict.fromkeys([*self._settings, *before])
+        changed = [name for name in names if before.get(name) != self._settings.get(name)]
+        if changed:
             raise TrimLLaVAError(
                 f"{self.output} has captions with other settings ({', '.join(changed)}): "
                 f"name another OUTPUT, or remove it and {self._folder}"

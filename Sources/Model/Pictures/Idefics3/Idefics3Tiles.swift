@@ -93,7 +93,20 @@ package struct Idefics3Tiles: PictureTiling {
         let whole = cells(of: picture, columns: 1, rows: 1)
         guard grid.isSplit else { return PatchRegions(picture: picture, grids: [whole]) }
         let tiles = cells(of: picture, columns: grid.columns, rows: grid.rows)
-        return PatchRegions(picture: picture, grids: [tiles, whole])
+        return PatchRegions(
+            picture: picture, grids: [whole, tiles],
+            cells: joinedCells(grid).map { whole.count + $0 } + Array(0..<whole.count))
+    }
+
+    /// Where the cells of each tile are among those of the joined tiles.
+    private func joinedCells(_ grid: Idefics3Grid) -> [Int] {
+        let side = cellsPerSide
+        return (0..<grid.rows * grid.columns).flatMap { tile in
+            (0..<side * side).map { cell in
+                let row = tile / grid.columns * side + cell / side
+                return row * grid.columns * side + tile % grid.columns * side + cell % side
+            }
+        }
     }
 
     /// Where the cells of joined tiles lie on a picture that is stretched to them.
@@ -132,7 +145,8 @@ package struct Idefics3Tiles: PictureTiling {
         let whole = try stretched.resized(to: PixelSize(width: tileSide, height: tileSide))
         write(whole, column: 0, row: 0, tile: cut.grid.tileCount - 1)
         return TileBatch(
-            plan: cut.grid.plan(cellsPerSide: cellsPerSide, markers), size: PixelSize(width: tileSide, height: tileSide),
+            plan: cut.grid.plan(cellsPerSide: cellsPerSide, markers),
+            size: PixelSize(width: tileSide, height: tileSide),
             pixels: Samples(pixels))
     }
 }

@@ -103,7 +103,8 @@ package struct LLaVATiles: PictureTiling {
                 }
             }
         }
-        return TileBatch(plan: geometry.plan, size: PixelSize(width: tileSide, height: tileSide),
+        return TileBatch(
+            plan: geometry.plan, size: PixelSize(width: tileSide, height: tileSide),
             pixels: Samples(pixels))
     }
 

@@ -29,8 +29,21 @@ struct SelectionMap {
         let hidden = selection.keptPatches.count { regions.isPadding($0) }
         return """
             kept \(selection.keptPatches.count) of \(selection.candidateCount) patches\
-            \(selection.keptNewlineCount > 0 ? " and \(selection.keptNewlineCount) newlines" : "")\
-            \(hidden > 0 ? ", \(hidden) of them in the padding around the picture" : "")
+            \(selection.textBesidePatches)\
+            \(hidden > 0 ? ", \(hidden) patches in the padding around the picture" : "")
             """
+    }
+}
+
+extension PictureSelection {
+    /// What is kept beside patches, to follow their count; empty for nothing.
+    var textBesidePatches: String {
+        Self.textBesidePatches(newlines: keptNewlineCount, markers: keptMarkerCount)
+    }
+
+    /// The same for counts of several pictures.
+    static func textBesidePatches(newlines: Int, markers: Int) -> String {
+        (newlines > 0 ? " and \(newlines) newlines" : "")
+            + (markers > 0 ? " and \(markers) markers" : "")
     }
 }

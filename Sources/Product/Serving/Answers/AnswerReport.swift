@@ -54,23 +54,20 @@ struct AnswerReport {
         return picture
     }
 
-    /// The grids of the picture's candidates, each with the cells that were kept.
+    /// The grids of the picture's candidates, each with the cells that were kept: the whole picture's is the first.
     private func tiles(_ size: PixelSize, _ selection: PictureSelection) -> [JSONValue] {
         // A picture may have been seen in less detail, beside others.
         let regions = [1, 2].lazy.compactMap { count in
             try? model.llava.model.pictureEncoder(crop: false, pictures: count).regions(of: size)
         }.first { $0.count == selection.candidateCount }
         guard let regions else { return [] }
-        let kept = selection.keptPatches
-        var first = 0
-        return regions.candidateGrids.map { grid in
-            defer { first += grid.count }
-            let cells = kept.filter { (first..<first + grid.count).contains($0) }
-            return [
+        let kept = regions.cells(of: selection.keptPatches)
+        return zip(regions.candidateGrids, kept).map { grid, cells in
+            [
                 "x": .seconds(grid.x), "y": .seconds(grid.y),
                 "width": .seconds(grid.width), "height": .seconds(grid.height),
                 "columns": .integer(grid.columns), "rows": .integer(grid.rows),
-                "kept": .array(cells.map { .integer($0 - first) }),
+                "kept": .array(cells.map { .integer($0) }),
             ]
         }
     }
