@@ -87,9 +87,10 @@ import Weights
         #expect(ended.count == requests.count)
     }
 
-    @Test func answersOfSmolVLMAreThoseOfEachAlone() throws {
-        var model = TinyModel()
-        model.family = .smolVLM
+    @Test(arguments: [TinyModel.Family.smolVLM, .qwen3VL])
+    func answersOfOtherFamiliesAreThoseOfEachAlone(family: TinyModel.Family) throws {
+        var model = family == .qwen3VL ? TinyModel.qwen3VL : TinyModel()
+        model.family = family
         let tests = BatchGeneratorTests(try LoadedModel(TinyPair(model), context: 200))
         for parallel in [1, 3, 8] {
             try tests.answersAreThoseOfEachAlone(parallel: parallel, prefix: 20)

@@ -163,10 +163,13 @@ extension NPYArray {
     /// The numbers of `[planes, rows, width]` in the order `[rows, planes, width]`.
     fileprivate var rowsFirst: [Float] {
         let (planes, rows, width) = (shape[0], shape[1], shape[2])
-        return (0..<rows).flatMap { row in
-            (0..<planes).flatMap { plane in
-                floats[(plane * rows + row) * width..<(plane * rows + row + 1) * width]
+        var ordered: [Float] = []
+        for row in 0..<rows {
+            for plane in 0..<planes {
+                let start = (plane * rows + row) * width
+                ordered += floats[start..<start + width]
             }
         }
+        return ordered
     }
 }

@@ -47,6 +47,8 @@ public struct GGUFWriterValue: Sendable {
 
     /// An array of strings.
     public static func strings(_ values: [String]) -> Self { array(of: 8, values.map(string)) }
+    /// An array of bools.
+    public static func bools(_ values: [Bool]) -> Self { array(of: 7, values.map(bool)) }
     /// An array of i32.
     public static func int32s(_ values: [Int32]) -> Self { array(of: 5, values.map(int32)) }
     /// An array of f32.

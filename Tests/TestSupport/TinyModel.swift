@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
-/// A complete LLaVA or SmolVLM with random weights, small enough to build in a test.
+/// A complete LLaVA, SmolVLM or Qwen3-VL with random weights, small enough to build in a test.
 ///
 /// A tensor's numbers depend only on its name, so models that differ in one property share all other numbers.
 public struct TinyModel: Sendable {
@@ -11,6 +11,8 @@ public struct TinyModel: Sendable {
         case llava
         /// SigLIP's tower, one matrix on blocks of 2 × 2 patches, and up to 2 × 2 tiles between markers.
         case smolVLM
+        /// Qwen3-VL's tower and mergers, and pictures of up to 12 cells of 2 × 2 patches.
+        case qwen3VL
     }
 
     /// How pictures enter the model.
@@ -72,8 +74,17 @@ public struct TinyModel: Sendable {
         case .smolVLM:
             ["<fake_token_around_image>", "<global-img>"]
                 + ["1_col_1", "1_col_2", "2_col_1", "2_col_2"].map { "<row_\($0)>" }
+        case .qwen3VL: ["<|vision_start|>", "<|vision_end|>"]
         }
     }
+
+    /// A small Qwen3-VL.
+    public static let qwen3VL: TinyModel = {
+        var model = TinyModel()
+        (model.family, model.architecture, model.addendLayers) = (.qwen3VL, "qwen3vl", 1)
+        model.storedHeadWidth = 16
+        return model
+    }()
 
     private var headWidth: Int { storedHeadWidth ?? width / heads }
     private var queryWidth: Int { heads * headWidth }
@@ -166,6 +177,14 @@ public struct TinyModel: Sendable {
             file["clip.projector_type"] = .string("idefics3")
             set("projector.scale_factor", .uint32(2))
             set("preproc_image_size", .uint32(UInt32(2 * tileSide)))
+        case .qwen3VL:
+            let cell = UInt32(4 * patchSide * patchSide)
+            file["clip.use_gelu"] = .bool(true)
+            file["clip.projector_type"] = .string("qwen3vl_merger")
+            set("spatial_merge_size", .uint32(2))
+            set("image_min_pixels", .uint32(2 * cell))
+            set("image_max_pixels", .uint32(12 * cell))
+            set("is_deepstack_layers", .bools((0..<visionBlocks).map { $0 < addendLayers }))
         }
         return file
     }
@@ -189,15 +208,36 @@ public struct TinyModel: Sendable {
             file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
             file.addNorm("v.post_ln", visionWidth, bias: true)
             file.addMatrix("mm.model.fc", 4 * visionWidth, width, projectorFormat)
+        case .qwen3VL: addMergers(to: &file, patches: patches)
         }
         if !pinpoints.isEmpty { file.addVector("model.image_newline", width) }
         return file
     }
 
+    private func addMergers(to file: inout TinyFile, patches: Int) {
+        file.set(
+            "v.patch_embd.weight.1", shape: [patchSide, patchSide, 3, visionWidth],
+            floats: gaussians("second", patchSide * patchSide * 3 * visionWidth, 0.05))
+        file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
+        file.addNorm("v.post_ln", visionWidth, bias: true)
+        addLinear("mm.0", 4 * visionWidth, 4 * visionWidth, to: &file)
+        addLinear("mm.2", 4 * visionWidth, width, to: &file)
+        for tap in 0..<addendLayers {
+            file.addNorm("v.deepstack.\(tap).norm", 4 * visionWidth, bias: true)
+            addLinear("v.deepstack.\(tap).fc1", 4 * visionWidth, 4 * visionWidth, to: &file)
+            addLinear("v.deepstack.\(tap).fc2", 4 * visionWidth, width, to: &file)
+        }
+    }
+
     private func addBlock(_ name: String, to file: inout TinyFile) {
         file.addNorm("\(name).ln1", visionWidth, bias: true)
-        for part in ["attn_q", "attn_k", "attn_v", "attn_out"] {
-            addLinear("\(name).\(part)", visionWidth, visionWidth, to: &file)
+        if family == .qwen3VL {
+            addLinear("\(name).attn_qkv", visionWidth, 3 * visionWidth, to: &file)
+            addLinear("\(name).attn_out", visionWidth, visionWidth, to: &file)
+        } else {
+            for part in ["attn_q", "attn_k", "attn_v", "attn_out"] {
+                addLinear("\(name).\(part)", visionWidth, visionWidth, to: &file)
+            }
         }
         file.addNorm("\(name).ln2", visionWidth, bias: true)
         // The converter names the first layer "down" and the second "up".

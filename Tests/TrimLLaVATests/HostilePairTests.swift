@@ -31,6 +31,17 @@ import TrimLLaVA
             report(result)
         }
 
+        @Test func everyMetadataValueAndTensorOfQwen3VL() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) {
+                let ordeal = try Ordeal(TinyPair(Ordeal.qwen3VL))
+                try ordeal.tryEach(HostileMutation.values(of: ordeal.pair).map { [$0] })
+                try ordeal.tryEach(HostileMutation.tensors(of: ordeal.pair).map { [$0] })
+            }
+            report(result)
+        }
+
         @Test func everyTensor() async {
             let result = await #expect(
                 processExitsWith: .success, observing: [\.standardErrorContent]
@@ -133,6 +144,15 @@ import TrimLLaVA
         static let smolVLM: TinyModel = {
             var small = model
             (small.family, small.pinpoints) = (.smolVLM, [])
+            return small
+        }()
+
+        static let qwen3VL: TinyModel = {
+            var small = TinyModel.qwen3VL
+            (small.width, small.heads, small.keyValueHeads) = (8, 2, 1)
+            (small.feedForwardWidth, small.visionFeedForwardWidth) = (8, 8)
+            (small.visionWidth, small.visionBlocks, small.contextLength) = (8, 2, 200)
+            small.storedHeadWidth = 8
             return small
         }()
 

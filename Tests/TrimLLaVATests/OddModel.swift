@@ -9,7 +9,7 @@ extension TinyModel {
             values[Int.random(in: 0..<values.count, using: &random)]
         }
         var model = TinyModel()
-        model.family = pick(.llava, .llava, .smolVLM)
+        model.family = pick(.llava, .llava, .smolVLM, .qwen3VL)
         model.architecture = pick("llama", "qwen2", "phi3", "qwen3", "qwen2vl", "qwen3vl")
         model.keyValueHeads = pick(1, 1, 2, 3)
         model.heads = model.keyValueHeads * pick(1, 1, 2, 5)
