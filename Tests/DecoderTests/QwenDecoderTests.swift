@@ -84,6 +84,12 @@ import Testing
         #expect(try axes("qwen3vl", [0, 64, 0])?.count { $0 == .row } == 21)
     }
 
+    /// Text is at the same place along all axes.
+    @Test func textIsTheSameWithoutSections() throws {
+        let logits = try TinyPair(tiny("qwen3vl", addendLayers: 2)).loadText().logits(someTokens)
+        #expect(try TinyPair(tiny("qwen3")).loadText().logits(someTokens) == logits)
+    }
+
     // MARK: Files
 
     @Test func headNormsAndBiasesAreNeeded() throws {

@@ -36,10 +36,10 @@ import Testing
     }
 
     private func estimate(
-        context: Int = 4096, prunedRows: Int = 0, sequences: Int = 1
+        _ model: TinyModel? = nil, context: Int = 4096, prunedRows: Int = 0, sequences: Int = 1
     ) throws -> MemoryEstimate {
         MemoryEstimate(
-            text: try DecoderConfig(vicuna.textMetadata().metadata()), vocabulary: 32000,
+            text: try DecoderConfig((model ?? vicuna).textMetadata().metadata()), vocabulary: 32000,
             towerBytes: try vision(clip).activationBytes, bytesPerPicture: 1_000_000,
             weights: weights, context: context,
             prunedRows: prunedRows, sequences: sequences, format: .f16, promptRowsPerBatch: 512)
@@ -109,6 +109,14 @@ import Testing
                 + (keptTokens == nil ? 0 : 2 * patches * model.visionWidth)
             #expect(estimate.pictureBytes == 4 * (mostTiles ?? 5) * tile)
         }
+    }
+
+    @Test func addendsOfPicturesTakeRoom() throws {
+        var model = vicuna
+        model.architecture = "qwen3vl"
+        let without = try estimate(model).activationBytes
+        model.addendLayers = 3
+        #expect(try estimate(model).activationBytes == without + 4 * 513 * 3 * 4096)
     }
 
     /// What is pruned of the largest picture: newlines stay where cells do.

@@ -87,6 +87,16 @@ import Weights
         #expect(ended.count == requests.count)
     }
 
+    /// The tiles of a large picture take 50 MB, which no answer needs.
+    @Test func tilesAreGivenBackOnceEncoded() throws {
+        let encoding = try RequestInEncoding(
+            request(2), loaded.model, EncodedPictureCache(budget: 0), Cancellation(),
+            RequestObserver())
+        #expect(encoding.request.pictures.count == 2)
+        while !encoding.isDone { try encoding.runSlice() }
+        #expect(try encoding.selected().request.pictures.isEmpty)
+    }
+
     @Test(arguments: [TinyModel.Family.smolVLM, .qwen3VL])
     func answersOfOtherFamiliesAreThoseOfEachAlone(family: TinyModel.Family) throws {
         var model = family == .qwen3VL ? TinyModel.qwen3VL : TinyModel()

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelInterface
+import Kernels
 import TestSupport
 import Testing
 
@@ -105,6 +107,40 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Also by the fastest kernels, which normalise in place.
+    @Test func headsAreNormalisedBeforeTheyAreRotated() throws {
+        let (headWidth, positions) = (20, [0, 3, 7, 40] as [Position])
+        let input = gaussians(positions.count * 3 * headWidth, seed: 5)
+        let norm = HeadNorm(weight: gaussians(headWidth, seed: 6), epsilon: 1e-5)
+        let angles = RotaryEmbedding(pairing: .halves, rotatedWidth: headWidth, base: 10_000)
+            .angles(at: positions)
+        for kernels in try [KernelTable.reference, .named(nil)] {
+            let ops = TensorOps(kernels: kernels, pool: testOps.pool)
+            let together = Activations(input, width: 3 * headWidth)
+            ops.rotate(together, headWidth: headWidth, .halves, angles, after: norm)
+            let heads = ops.rmsNorm(
+                Activations(input, width: headWidth), weight: norm.weight, epsilon: norm.epsilon)
+            let apart = Activations(heads.array, width: 3 * headWidth)
+            ops.rotate(apart, headWidth: headWidth, .halves, angles)
+            #expect(together.array == apart.array, "\(kernels.name)")
+        }
+    }
+
+    @Test func columnsAreAddedToTheirRows() throws {
+        let input = gaussians(5 * 7, seed: 7)
+        let addends = Activations(gaussians(4 * 14, seed: 8), width: 14)
+        let target = Activations(input, width: 7)
+        testOps.add(addends, columns: 7..<14, to: target, rows: [3, 0])
+        for row in 0..<5 {
+            for column in 0..<7 {
+                let addend = [3: 0, 0: 1][row].map { addends.row($0)[7 + column] } ?? 0
+                #expect(target.row(row)[column] == input[row * 7 + column] + addend)
+            }
+        }
+        let first = try testOps.gather([2, 0], of: addends, width: 3)
+        #expect(first.array == Array(addends.array[28..<31]) + addends.array[..<3])
     }
 
     @Test(arguments: [1, 15, 16, 17, 100])
