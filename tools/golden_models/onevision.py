@@ -77,7 +77,7 @@ class Onevision:
         tower = golden.model.model.vision_tower
         with attention_weights(tower.vision_model.encoder.layers[-1].self_attn) as weights:
             hidden = tower(tiles, output_hidden_states=True).hidden_states
-        projected = golden.model.get_image_features(**inputs)  # one [visual tokens, width] per picture
+        projected = golden.model.model.get_image_features(**inputs)  # one [visual tokens, width] per picture
         stages = {
             "pixels": tiles.numpy(),
             "features": hidden[-1].numpy(),

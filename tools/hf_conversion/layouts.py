@@ -49,13 +49,14 @@ def open_model(folder: Path, tower: Path | None = None) -> Checkpoint:
     """
     main = ModelFolder(folder)
     config = main.json("config.json")
-    architecture = (config.get("architectures") or ["none"])[0]
+    architecture = architecture_of(config)
     if architecture in FAMILIES:
         family = FAMILIES[architecture]
         refuse_tower(tower, "has its vision tower in itself" if family.mmproj else "is a text model alone")
         source = Source(main, renaming(family.prefixes, keep=True))
         pictures = picture_settings(main) if family.mmproj else {}
-        return Checkpoint(main, family.whole_config(config), [source], pictures)
+        whole = family.whole_config(config) | {"architectures": [architecture]}
+        return Checkpoint(main, whole, [source], pictures)
     if (folder / "visual_encoder").is_dir() and (folder / "projector").is_dir():
         refuse_tower(tower, "has its vision tower in visual_encoder")
         return xtuner_model(main, config)
@@ -66,6 +67,15 @@ def open_model(folder: Path, tower: Path | None = None) -> Checkpoint:
         f"{', '.join(FAMILIES)}, the original LLaVA (with mm_vision_tower) and XTuner's "
         "(with the folders visual_encoder and projector)"
     )
+
+
+def architecture_of(config: dict[str, Any]) -> str:
+    """The class of a model, which transformers 4.57 writes into text_config for Qwen2-VL and Qwen2.5-VL."""
+    nested = config.get("text_config")
+    for values in (config, nested if isinstance(nested, dict) else {}):
+        if values.get("architectures"):
+            return str(values["architectures"][0])
+    return "none"
 
 
 def picture_settings(folder: ModelFolder) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import gguf
 from gguf import TokenType
 
-from published_templates import SMOLVLM
+from published_templates import ONEVISION, QWEN2_VL, QWEN3_VL, SMOLVLM
 
 from .vocabulary import SPACE, word_pieces
 
@@ -19,35 +19,46 @@ BYTE_LEVEL_SPACE, LINE_END = "\u0120", "\u010a"  # how byte-level vocabularies w
 class Markers:
     """The special tokens of a published vocabulary, before and after its words."""
 
+    pre: str  # the pre-tokenizer
     first: tuple[str, ...]
     words: int  # the first token after the words
     after: tuple[str, ...]
-    begin: str
+    begin: str | None
     end: str
     template: str
 
 
+CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+QWEN_VL = (
+    *CHATML, "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>",
+    "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
+)  # fmt: skip
+SMOLVLM_MARKERS = (
+    "<global-img>",
+    *(f"<row_{row + 1}_col_{column + 1}>" for row in range(6) for column in range(6)),
+    "<fake_token_around_image>", "<image>",
+    *(f"<|reserved_special_token_{number}|>" for number in range(88)),
+    "<end_of_utterance>",
+)  # fmt: skip
+
+
+def after_words(after: tuple[str, ...], template: str) -> Markers:
+    """A vocabulary of Qwen2's kind."""
+    return Markers("qwen2", (), 151643, after, None, "<|im_end|>", template)
+
+
 MARKERS = {
-    "smollm": Markers(
-        first=("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
-        words=49152,
-        after=(
-            "<global-img>",
-            *(f"<row_{row + 1}_col_{column + 1}>" for row in range(6) for column in range(6)),
-            "<fake_token_around_image>", "<image>",
-            *(f"<|reserved_special_token_{number}|>" for number in range(88)),
-            "<end_of_utterance>",
-        ),
-        begin="<|im_start|>",
-        end="<end_of_utterance>",
-        template=SMOLVLM,
+    "smolvlm": Markers(
+        "smollm", CHATML, 49152, SMOLVLM_MARKERS, "<|im_start|>", "<end_of_utterance>", SMOLVLM
     ),
-}  # fmt: skip
+    "onevision": after_words((*CHATML, "<image>", "<video>"), ONEVISION),
+    "qwen2vl": after_words(QWEN_VL, QWEN2_VL),
+    "qwen3vl": after_words(QWEN_VL, QWEN3_VL),
+}
 
 
 @dataclass(frozen=True)
 class ByteLevelVocabulary:
-    pre: str
     tokens: list[str]
     types: list[int]
     merges: list[str]
@@ -56,19 +67,20 @@ class ByteLevelVocabulary:
     def add_to(self, writer: gguf.GGUFWriter) -> None:
         """Writes the metadata that published files carry."""
         writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(self.pre)
+        writer.add_tokenizer_pre(self.markers.pre)
         writer.add_token_list(self.tokens)
         writer.add_token_types(self.types)
         writer.add_token_merges(self.merges)
-        writer.add_bos_token_id(self.tokens.index(self.markers.begin))
+        if self.markers.begin:
+            writer.add_bos_token_id(self.tokens.index(self.markers.begin))
         writer.add_eos_token_id(self.tokens.index(self.markers.end))
         writer.add_add_bos_token(False)
         writer.add_chat_template(self.markers.template)
 
 
-def make_byte_level(size: int, pre: str, seed: int) -> ByteLevelVocabulary:
+def make_byte_level(size: int, name: str, seed: int) -> ByteLevelVocabulary:
     """Special tokens, bytes, words with all their beginnings, two line ends, more special tokens."""
-    markers = MARKERS[pre]
+    markers = MARKERS[name]
     head = [*markers.first, *byte_characters(), LINE_END * 2]
     pieces = [
         piece.replace(SPACE, BYTE_LEVEL_SPACE) for piece in word_pieces(markers.words - len(head), seed)
@@ -79,7 +91,7 @@ def make_byte_level(size: int, pre: str, seed: int) -> ByteLevelVocabulary:
     types = [TokenType.CONTROL if token in special else TokenType.NORMAL for token in tokens]
     types += [TokenType.UNUSED] * len(unused)
     merges = [f"{piece[:-1]} {piece[-1]}" for piece in (LINE_END * 2, *pieces)]
-    return ByteLevelVocabulary(pre, tokens + unused, [int(kind) for kind in types], merges, markers)
+    return ByteLevelVocabulary(tokens + unused, [int(kind) for kind in types], merges, markers)
 
 
 def byte_characters() -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mmproj GGUF of a synthetic SmolVLM: SigLIP tower and projector as published files have them."""
+"""The mmproj GGUFs of a synthetic SmolVLM and a LLaVA-OneVision: SigLIP tower and projector."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from gguf import GGMLQuantizationType as Type
 
 from gguf_output import OutputTensor
 
-from .random_tensors import BIAS_DEVIATION, RandomTensors
-from .shapes import SiglipShape, TextShape
+from .random_tensors import BIAS_DEVIATION, EMBEDDING_DEVIATION, RandomTensors
+from .shapes import OnevisionShape, SiglipShape, SmolVLMShape, TextShape
 
 HALVES = [0.5, 0.5, 0.5]  # mean and deviation of colours
+MOST_OF_A_SIDE = 6  # tiles
 
 
 def add_siglip_metadata(writer: gguf.GGUFWriter, text: TextShape, vision: SiglipShape) -> None:
@@ -33,7 +34,7 @@ def add_siglip_metadata(writer: gguf.GGUFWriter, text: TextShape, vision: Siglip
     writer.add_vision_use_gelu(True)
 
 
-def add_smolvlm_metadata(writer: gguf.GGUFWriter, text: TextShape, vision: SiglipShape) -> None:
+def add_smolvlm_metadata(writer: gguf.GGUFWriter, text: TextShape, vision: SmolVLMShape) -> None:
     """The metadata of tower and projector."""
     add_siglip_metadata(writer, text, vision)
     writer.add_clip_projector_type(gguf.VisionProjectorType.IDEFICS3)
@@ -41,12 +42,34 @@ def add_smolvlm_metadata(writer: gguf.GGUFWriter, text: TextShape, vision: Sigli
     writer.add_vision_preproc_image_size(vision.longest_edge)
 
 
-def smolvlm_tensors(text: TextShape, vision: SiglipShape, kind: Type, seed: int) -> list[OutputTensor]:
+def smolvlm_tensors(text: TextShape, vision: SmolVLMShape, kind: Type, seed: int) -> list[OutputTensor]:
     """All tensors, in file order."""
     tensors = RandomTensors(kind, seed)
     add_siglip(tensors, vision)
     tensors.add_norm("v.post_ln", vision.width)
     tensors.add_linear("mm.model.fc", text.width, vision.scale**2 * vision.width, bias=False)
+    return tensors.made
+
+
+def add_onevision_metadata(writer: gguf.GGUFWriter, text: TextShape, vision: OnevisionShape) -> None:
+    """The metadata of tower, projector and grids, as convert-hf writes them."""
+    add_siglip_metadata(writer, text, vision)
+    writer.add_clip_projector_type("mlp")
+    writer.add_array("clip.vision.feature_layer", [vision.blocks])
+    writer.add_string("clip.vision.image_aspect_ratio", f"anyres_max_{vision.most_tiles}")
+    writer.add_string("clip.vision.mm_patch_merge_type", "spatial_unpad")
+    sides = [tiles * vision.image_side for tiles in range(1, MOST_OF_A_SIDE + 1)]
+    grids = [side for height in sides for width in sides for side in (width, height)]
+    writer.add_array("clip.vision.image_grid_pinpoints", grids)
+
+
+def onevision_tensors(text: TextShape, vision: OnevisionShape, kind: Type, seed: int) -> list[OutputTensor]:
+    """All tensors, in file order."""
+    tensors = RandomTensors(kind, seed)
+    add_siglip(tensors, vision)
+    tensors.add_linear("mm.0", text.width, vision.width)
+    tensors.add_linear("mm.2", text.width, text.width)
+    tensors.add("v.image_newline", (text.width,), EMBEDDING_DEVIATION)
     return tensors.made
 
 

@@ -9,8 +9,14 @@ from gguf import GGMLQuantizationType as Type
 from gguf_output import OutputFile
 
 from .clip_model import add_llava_metadata, llava_tensors
-from .shapes import ModelShape, SiglipShape
-from .siglip_model import add_smolvlm_metadata, smolvlm_tensors
+from .qwen_model import add_qwen_metadata, qwen_tensors
+from .shapes import ModelShape, OnevisionShape, QwenShape, SmolVLMShape, VisionShape
+from .siglip_model import (
+    add_onevision_metadata,
+    add_smolvlm_metadata,
+    onevision_tensors,
+    smolvlm_tensors,
+)
 
 FILE_TYPES = {
     "F16": (gguf.LlamaFileType.MOSTLY_F16, Type.F16),
@@ -25,10 +31,17 @@ def mmproj_file(name: str, shape: ModelShape, type_name: str, seed: int) -> Outp
     writer = gguf.GGUFWriter(None, "clip")
     writer.add_file_type(file_type)
     writer.add_name(name)
-    if isinstance(shape.vision, SiglipShape):
-        add_smolvlm_metadata(writer, shape.text, shape.vision)
-        tensors = smolvlm_tensors(shape.text, shape.vision, kind, seed)
-    else:
-        add_llava_metadata(writer, shape, shape.vision)
-        tensors = llava_tensors(shape, shape.vision, kind, seed)
+    match shape.vision:
+        case SmolVLMShape() as vision:
+            add_smolvlm_metadata(writer, shape.text, vision)
+            tensors = smolvlm_tensors(shape.text, vision, kind, seed)
+        case OnevisionShape() as vision:
+            add_onevision_metadata(writer, shape.text, vision)
+            tensors = onevision_tensors(shape.text, vision, kind, seed)
+        case QwenShape() as vision:
+            add_qwen_metadata(writer, shape.text, vision)
+            tensors = qwen_tensors(shape.text, vision, kind, seed)
+        case VisionShape() as vision:
+            add_llava_metadata(writer, shape, vision)
+            tensors = llava_tensors(shape, vision, kind, seed)
     return OutputFile(f"{name}-mmproj-{type_name}.gguf", writer, tensors)

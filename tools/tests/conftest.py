@@ -11,7 +11,14 @@ TOOLS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOOLS))
 
 # They build models with torch and transformers, whose packages take gigabytes.
-NEED_TORCH = ["test_convert_hf.py", "test_demo_model.py", "test_layouts.py", "test_smolvlm.py"]
+NEED_TORCH = [
+    "test_convert_hf.py",
+    "test_demo_model.py",
+    "test_layouts.py",
+    "test_onevision.py",
+    "test_qwen_vl.py",
+    "test_smolvlm.py",
+]
 LACKING = [name for name in ("torch", "transformers") if find_spec(name) is None]
 
 collect_ignore = NEED_TORCH if LACKING else []

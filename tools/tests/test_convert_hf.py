@@ -259,9 +259,9 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "other architecture": (
         lambda f: edit_json(
-            f / "config.json", lambda c: c.update(architectures=["Qwen2VLForConditionalGeneration"])
+            f / "config.json", lambda c: c.update(architectures=["Gemma3ForConditionalGeneration"])
         ),
-        "Qwen2VLForConditionalGeneration is not supported",
+        "Gemma3ForConditionalGeneration is not supported",
     ),
     "other text model": (
         lambda f: edit_json(

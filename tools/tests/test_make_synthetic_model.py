@@ -21,7 +21,7 @@ from synthetic_model.blocks import (
     packed_three_bit_scales,
 )
 from synthetic_model.byte_level import byte_characters, make_byte_level
-from synthetic_model.shapes import SHAPES, SiglipShape
+from synthetic_model.shapes import SHAPES, SmolVLMShape
 from synthetic_model.text_model import text_file
 from synthetic_model.vision_model import mmproj_file
 from synthetic_model.vocabulary import SPACE, make_vocabulary
@@ -114,7 +114,7 @@ def test_vision_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
 
 @pytest.mark.parametrize("type_name", ["F16", "BF16", "Q8_0"])
 def test_siglip_tower_stays_bounded(tmp_path: Path, type_name: str) -> None:
-    vision = SiglipShape(64, 200, 4, 4, image_side=64, patch_side=8, scale=2, longest_edge=256)
+    vision = SmolVLMShape(64, 200, 4, 4, image_side=64, patch_side=8, scale=2, longest_edge=256)
     shape = replace(SHAPES["tiny"], vision=vision)
     (path,) = write_files([mmproj_file("tiny", shape, type_name, seed=1)], tmp_path)
     tensors = read(path)
@@ -214,7 +214,7 @@ def test_every_piece_can_be_joined_from_its_beginnings(size: int) -> None:
 
 
 def test_smolvlms_vocabulary_has_words_and_markers_at_their_places() -> None:
-    vocabulary = make_byte_level(49280, "smollm", seed=0)
+    vocabulary = make_byte_level(49280, "smolvlm", seed=0)
     assert len(vocabulary.tokens) == len(set(vocabulary.tokens)) == len(vocabulary.types) == 49280
     places = {
         1: "<|im_start|>", 49152: "<global-img>", 49153: "<row_1_col_1>", 49190: "<image>",
