@@ -43,7 +43,8 @@ struct LoadedModel {
 
     func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
         let facts = try golden.facts()
-        var encoder = try model.pictureEncoder(crop: facts.layout == "crop")
+        var encoder = try model.pictureEncoder(
+            crop: facts.layout == "crop", pictures: facts.pictures.count)
         if let tiled = encoder as? TiledEncoder, let edge = facts.longestEdge {
             let tiles = try #require(tiled.tiling as? Idefics3Tiles)
             encoder = tiled.cutting(tiles.with(tilesPerSide: edge / tiles.tileSide))

@@ -87,7 +87,9 @@ import Testing
 
     /// Repositories of ggml-org: an mmproj for every quantization of the text model.
     @Test func takesTheTowerOfTheSameQuantization() throws {
-        let names = ["SmolVLM2-500M-Video-Instruct-Q8_0.gguf", "SmolVLM2-500M-Video-Instruct-f16.gguf"]
+        let names = [
+            "SmolVLM2-500M-Video-Instruct-Q8_0.gguf", "SmolVLM2-500M-Video-Instruct-f16.gguf",
+        ]
         let towers = names.map { "mmproj-" + $0 }
         for listing in [names + towers, (names + towers).reversed()] {
             let usual = try choice(listing)

@@ -27,7 +27,8 @@ public final class StageRecorder {
 
     /// Normalised tiles of all pictures: `[tiles, 3, height, width]`.
     public private(set) var pixels = Tensor<Float>(shape: [0], values: [])
-    /// What the projector takes of the vision tower's output: `[tiles, cells, width]`.
+    /// What the projector takes of the vision tower's output: `[tiles, cells, width]`, or `[1, cells, width]` of tiles
+    /// whose cells were interpolated to fewer.
     public private(set) var features = Tensor<Float>(shape: [0], values: [])
     /// The rows that stand for the pictures in the prompt: `[visual tokens, width]`.
     public private(set) var projected = Tensor<Float>(shape: [0], values: [])
@@ -58,9 +59,12 @@ public final class StageRecorder {
         pixels.append(
             Array(tiles.pixels), shape: [tiles.count, 3, tiles.size.height, tiles.size.width])
         if let features = picture.features {
+            // A grid of fewer cells than its tiles have belongs to none of them.
+            let cells = tiles.plan.tiles.reduce(0) { $0 + $1.cellCount }
+            let count = features.rows == cells ? tiles.count : 1
             self.features.append(
                 features.array,
-                shape: [tiles.count, features.rows / tiles.count, features.width])
+                shape: [count, features.rows / count, features.width])
         }
         let rows = picture.rows(picture.plan.visualRows)
         func columns(_ range: Range<Int>) -> [Float] {
