@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny random LLaVA models and their golden values: the parts of tools/make-golden-models."""
+"""Tiny random models and their golden values: the parts of tools/make-golden-models."""

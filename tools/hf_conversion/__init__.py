@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hugging Face LLaVA folders to GGUF: the parts of tools/convert-hf."""
+"""Hugging Face folders to GGUF: the parts of tools/convert-hf."""

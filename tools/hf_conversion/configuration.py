@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of a LLaVA folder, with the defaults that config.json leaves out."""
+"""The text model's configuration and that of CLIP, with the defaults that config.json leaves out."""
 
 from __future__ import annotations
 
