@@ -46,7 +46,7 @@ extension SelectionInput {
         }
         self.init(
             embeddings: rows(count, width: 4096), features: rows(count, width: 1024),
-            classAttention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
+            attention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
             text: rows(12, width: 4096))
     }
 }
