@@ -102,3 +102,12 @@ public struct TileBatch: Sendable {
         return pixels[(tile * count)..<((tile + 1) * count)]
     }
 }
+
+/// Runs `body` and adds the seconds it took to `total`.
+func measure<Result, Failure>(
+    _ total: inout Double, _ body: () throws(Failure) -> Result
+) throws(Failure) -> Result {
+    let start = ContinuousClock.now
+    defer { total += (ContinuousClock.now - start) / .seconds(1) }
+    return try body()
+}

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Imaging
+import TensorOps
+import TokenPruning
+import Weights
 
 /// How pictures of a family become square tiles, and the rows that stand for them.
 package protocol PictureTiling: Sendable {
@@ -23,11 +26,35 @@ package protocol PictureTiling: Sendable {
 package protocol TilingEncoder: PictureEncoder {
     /// How pictures become tiles.
     var tiling: any PictureTiling { get }
+    /// Numbers per cell in the features.
+    var featureWidth: Int { get }
+    var ops: TensorOps { get }
     /// The same encoder for pictures that are cut otherwise.
     func cutting(_ tiling: any PictureTiling) -> Self
 }
 
 extension TilingEncoder {
+    package var bytesPerCell: Int {
+        (outputWidth + featureWidth + 1) * MemoryLayout<Float>.size
+    }
+
+    /// Room for what becomes of a picture's cells: `[count, outputWidth]`, and `[count, featureWidth]` where features are
+    /// needed.
+    ///
+    /// - Throws: `ModelError.noMemory`.
+    func grantedCells(
+        _ count: Int, _ needs: Set<SelectionNeed>
+    ) throws(ModelError) -> (embeddings: Activations, features: Activations?) {
+        precondition(needs.subtracting([.text]).isSubset(of: capabilities))
+        return try granted("a picture's visual tokens") { () throws(MemoryShortage) in
+            (
+                try ops.grantedActivations(rows: count, width: outputWidth),
+                needs.contains(.features)
+                    ? try ops.grantedActivations(rows: count, width: featureWidth) : nil
+            )
+        }
+    }
+
     package var tilingDescription: String { tiling.description }
     package var largestPlans: [PicturePlan] { tiling.largestPlans }
     package func plan(_ picture: PixelSize) -> PicturePlan { tiling.plan(picture) }
@@ -71,55 +98,4 @@ public struct VisionLimits: Sendable, Equatable {
     public init(mostTiles: Int? = nil, mostPixels: Int? = nil) {
         (self.mostTiles, self.mostPixels) = (mostTiles, mostPixels)
     }
-}
-
-/// Turns bytes of pictures into the numbers that a vision tower reads, as transformers' processors do.
-struct PixelNormalisation: Sendable {
-    /// The normalised value of each byte: `[3, 256]`.
-    private let table: [Float]
-
-    /// Subtracts `mean` from colours in the range 0 to 1 and divides by `deviation`.
-    init(mean: [Float], deviation: [Float]) {
-        // The processors multiply by 1/255 in double precision and continue in single precision.
-        table = (0..<3).flatMap { channel in
-            (0..<256).map { (Float(Double($0) * (1 / 255.0)) - mean[channel]) / deviation[channel] }
-        }
-    }
-
-    /// Writes one tile of a picture whose sides are multiples of the tile's.
-    ///
-    /// - Parameters:
-    ///   - column: the tile's place among those side by side.
-    ///   - row: the tile's place among those one below the other.
-    ///   - tile: where the tile goes among those of `pixels`, `[tiles, 3, height, width]`.
-    func write(
-        _ picture: Picture, column: Int, row: Int, tileSize: PixelSize,
-        to pixels: SampleBuffer<Float>, tile: Int
-    ) {
-        let (width, height) = (tileSize.width, tileSize.height)
-        var next = tile * 3 * width * height
-        let numbers = pixels.numbers
-        picture.pixels.withUnsafeBufferPointer { source in
-            table.withUnsafeBufferPointer { table in
-                for channel in 0..<3 {
-                    for y in row * height..<(row + 1) * height {
-                        let line = (y * picture.width + column * width) * 3 + channel
-                        for x in 0..<width {
-                            numbers[next] = table[channel * 256 + Int(source[line + 3 * x])]
-                            next += 1
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Runs `body` and adds the seconds it took to `total`.
-func measure<Result, Failure>(
-    _ total: inout Double, _ body: () throws(Failure) -> Result
-) throws(Failure) -> Result {
-    let start = ContinuousClock.now
-    defer { total += (ContinuousClock.now - start) / .seconds(1) }
-    return try body()
 }

@@ -12,7 +12,7 @@ package struct TiledEncoder: TilingEncoder {
     let tower: VisionTower
     let merging: PatchMerging
     let projector: Projector
-    let ops: TensorOps
+    package let ops: TensorOps
     /// The row of newlines; nil for tiles without any.
     let newline: [Float]?  // [outputWidth]
 
@@ -50,11 +50,7 @@ package struct TiledEncoder: TilingEncoder {
         tower.blockCount > 0 ? [.features, .attention] : [.features]
     }
     package var outputWidth: Int { projector.outputWidth }
-    /// Numbers per cell in the features.
-    var featureWidth: Int { merging.patchesPerCell * tower.config.featureWidth }
-    package var bytesPerCell: Int {
-        (outputWidth + featureWidth + 1) * MemoryLayout<Float>.size
-    }
+    package var featureWidth: Int { merging.patchesPerCell * tower.config.featureWidth }
 
     package func encoding(
         of tiles: TileBatch, needs: Set<SelectionNeed>, key: PictureKey?
@@ -81,18 +77,8 @@ private final class TiledEncoding: PictureEncoding {
         _ tiles: TileBatch, _ needs: Set<SelectionNeed>, _ key: PictureKey?,
         _ encoder: TiledEncoder
     ) throws(ModelError) {
-        precondition(needs.subtracting([.text]).isSubset(of: encoder.capabilities))
         (self.encoder, self.tiles, self.key) = (encoder, tiles, key)
-        let ops = encoder.ops
-        let rows = tiles.plan.encodedCellCount
-        (embeddings, features) = try granted("a picture's visual tokens") {
-            () throws(MemoryShortage) in
-            (
-                try ops.grantedActivations(rows: rows, width: encoder.outputWidth),
-                needs.contains(.features)
-                    ? try ops.grantedActivations(rows: rows, width: encoder.featureWidth) : nil
-            )
-        }
+        (embeddings, features) = try encoder.grantedCells(tiles.plan.encodedCellCount, needs)
         attention = needs.contains(.attention) ? [] : nil
     }
 

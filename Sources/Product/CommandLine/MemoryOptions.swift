@@ -52,8 +52,10 @@ struct MemoryOptions: ParsableArguments {
 
     func validate() throws {
         let limits = 1...Self.largestCount
-        guard [keep ?? 1, parallel, context ?? 1, maxTiles ?? 1].allSatisfy(limits.contains),
-            maxPixels ?? 1 >= 1
+        if let maxPixels, maxPixels < 1 {
+            throw ValidationError("--max-pixels is \(maxPixels), expected 1 or more")
+        }
+        guard [keep ?? 1, parallel, context ?? 1, maxTiles ?? 1].allSatisfy(limits.contains)
         else {
             throw ValidationError(
                 "--keep, --parallel, --context and --max-tiles must be from 1 to \(Self.largestCount)"

@@ -8,7 +8,7 @@ import Weights
 package struct QwenVLEncoder: TilingEncoder {
     package let tiling: any PictureTiling
     let tower: QwenVLTower
-    let ops: TensorOps
+    package let ops: TensorOps
 
     /// Takes the tower from a file.
     ///
@@ -38,9 +38,7 @@ package struct QwenVLEncoder: TilingEncoder {
     package var capabilities: Set<SelectionNeed> { [.features, .attention] }
     /// The decoder's width for the row itself, and for each layer after which it adds more.
     package var outputWidth: Int { tower.outputWidth * (1 + tower.config.taps.count) }
-    package var bytesPerCell: Int {
-        (outputWidth + tower.config.mergedWidth + 1) * MemoryLayout<Float>.size
-    }
+    package var featureWidth: Int { tower.config.mergedWidth }
 
     package func encoding(
         of tiles: TileBatch, needs: Set<SelectionNeed>, key: PictureKey?
@@ -71,20 +69,13 @@ private final class QwenVLEncoding: PictureEncoding {
         _ tiles: TileBatch, _ needs: Set<SelectionNeed>, _ key: PictureKey?,
         _ encoder: QwenVLEncoder
     ) throws(ModelError) {
-        precondition(needs.subtracting([.text]).isSubset(of: encoder.capabilities))
         (tower, self.tiles, self.needs, self.key) = (encoder.tower, tiles, needs, key)
         let (ops, config) = (encoder.ops, encoder.tower.config)
         let grid = tiles.plan.tiles[0]
-        (embeddings, features) = try granted("a picture's visual tokens") {
-            () throws(MemoryShortage) in
+        try granted("vision features") { () throws(MemoryShortage) in
             try ops.requireMemory(config.activationBytes(cells: grid.cellCount))
-            return (
-                try ops.grantedActivations(rows: grid.cellCount, width: encoder.outputWidth),
-                needs.contains(.features)
-                    ? try ops.grantedActivations(rows: grid.cellCount, width: config.mergedWidth)
-                    : nil
-            )
         }
+        (embeddings, features) = try encoder.grantedCells(grid.cellCount, needs)
         patches = QwenVLPatches(columns: grid.columns, rows: grid.rows, config)
         angles = tower.angles(patches)
     }
