@@ -1,6 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Whether tools/fuzz builds its targets.
+///
+/// They leave the kernels unoptimised, which would take most of the time and run in one target alone.
+let isFuzzing = Context.environment["TRIMLLAVA_FUZZ"] != nil
+
 /// A module of the house: `Sources/<layer>/<name>`, and below it only what it may import.
 func module(_ layer: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)")
@@ -19,6 +24,7 @@ func kernels(
             .unsafeFlags(flags.flatMap { ["-Xcc", $0] }),
             // Without optimisation, vectors go through the standard library's generic code.
             .unsafeFlags(["-O"], .when(configuration: .debug)),
+            .unsafeFlags(isFuzzing ? ["-Onone"] : []),
         ] + (sixRowTiles ? [.define("SIX_ROW_TILES")] : []))
 }
 
@@ -286,3 +292,23 @@ let package = Package(
     ] + instructionSets + testedInstructionSets,
     swiftLanguageModes: [.v6]
 )
+
+// What the fuzz targets read is replayed by a test; tools/fuzz builds a program of the same files, with libFuzzer.
+let fuzzed: [Target.Dependency] = [
+    "BlockFormats", "Captioning", "Decoder", "Evaluation", "FileOutput", "Generation", "GGUF",
+    "Imaging", "ModelStore", "Serving", "TestSupport", "TokenPruning", "Tokenization", "TrimLLaVA",
+    "UserText",
+]
+let noSources = ["Corpus", "Dictionaries", "README.md"]
+if !isFuzzing {
+    package.targets.append(
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
+            exclude: noSources + ["Fuzzer"], sources: ["Replay", "Targets"]))
+} else {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: fuzzed, path: "Tests/Fuzz",
+            exclude: noSources + ["Replay"], sources: ["Fuzzer", "Targets"],
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -34,14 +34,6 @@ struct HubServer: Sendable {
 
     /// The files of the branch that is fetched, and its commit.
     func listing(of repository: HubRepository) async throws -> Listing {
-        struct Content: Decodable {
-            struct File: Decodable {
-                let rfilename: String
-                let size: Int?
-            }
-            let sha: String
-            let siblings: [File]
-        }
         let url = address(
             "api/models/\(repository)/revision/\(HubCache.branch)", query: "blobs=true")
         let answer = try await client.ask(.GET, url)
@@ -50,26 +42,12 @@ struct HubServer: Sendable {
         do { bytes = try await answer.body.collect(upTo: Self.longestListing) } catch {
             throw DownloadFault(error, server: WebClient.server(of: url))
         }
-        guard
-            let content = try? JSONDecoder().decode(
-                Content.self, from: Data(bytes.readableBytesView)),
-            content.sha.wholeMatch(of: /[0-9a-f]{40,64}/) != nil
-        else {
+        guard let listing = Listing(answer: Data(bytes.readableBytesView)) else {
             throw ModelStoreError.badAnswer(
                 address: url.absoluteString,
                 problem: "is not a listing of the Hub, expected JSON with 'sha' and 'siblings'")
         }
-        return Listing(
-            commit: content.sha,
-            files: content.siblings.filter { Self.isInside($0.rfilename) }
-                .map { RepositoryFile(path: $0.rfilename, size: $0.size) })
-    }
-
-    /// Whether a path stays below the folder that it is appended to.
-    private static func isInside(_ path: String) -> Bool {
-        !path.isEmpty && !path.contains("\0")
-            && path.split(separator: "/", omittingEmptySubsequences: false)
-                .allSatisfy { !["", ".", ".."].contains($0) }
+        return listing
     }
 
     /// What the server says of a file.
@@ -152,5 +130,33 @@ struct HubServer: Sendable {
             throw ModelStoreError.badAnswer(
                 address: url.absoluteString, problem: "answers \(answer.status)")
         }
+    }
+}
+
+extension HubServer.Listing {
+    private struct Content: Decodable {
+        struct File: Decodable {
+            let rfilename: String
+            let size: Int?
+        }
+        let sha: String
+        let siblings: [File]
+    }
+
+    /// Reads the Hub's answer; nil if it is none. Files that would lie outside the repository are left out.
+    init?(answer: Data) {
+        guard let content = try? JSONDecoder().decode(Content.self, from: answer),
+            content.sha.wholeMatch(of: /[0-9a-f]{40,64}/) != nil
+        else { return nil }
+        commit = content.sha
+        files = content.siblings.filter { Self.isInside($0.rfilename) }
+            .map { RepositoryFile(path: $0.rfilename, size: $0.size) }
+    }
+
+    /// Whether a path stays below the folder that it is appended to.
+    private static func isInside(_ path: String) -> Bool {
+        !path.isEmpty && !path.contains("\0")
+            && path.split(separator: "/", omittingEmptySubsequences: false)
+                .allSatisfy { !["", ".", ".."].contains($0) }
     }
 }
