@@ -143,7 +143,9 @@ extension HubServer.Listing {
         let siblings: [File]
     }
 
-    /// Reads the Hub's answer; nil if it is none. Files that would lie outside the repository are left out.
+    /// Reads the Hub's answer; nil if it is none.
+    ///
+    /// Files that would lie outside the repository are left out.
     init?(answer: Data) {
         guard let content = try? JSONDecoder().decode(Content.self, from: answer),
             content.sha.wholeMatch(of: /[0-9a-f]{40,64}/) != nil
