@@ -42,7 +42,7 @@ import Weights
     }
 
     private func alone(_ request: BatchGenerator.Request) throws -> Answer {
-        try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer).answer(
+        try LoneConversation(loaded).answer(
             request.prompt, pictures: request.tiles, options: request.options)
     }
 
@@ -195,6 +195,30 @@ import Weights
                 maxNewTokens: statistics.generatedTokens, ignoresEndOfSequence: true))
         let full = try #require(try run([unpruned], generator)[50]).get().statistics
         #expect(statistics.unprunedCacheBytes == full.cacheBytes)
+    }
+
+    /// What is streamed to somebody waits for nobody, so no limit makes its steps smaller.
+    @Test func noPauseSlowsALoneAnswer() throws {
+        func steps(longestPause: Double) throws -> Int {
+            let generator = try BatchGenerator(
+                model: loaded.model, tokenizer: loaded.tokenizer, parallel: 1, cacheRows: 400,
+                longestPause: longestPause)
+            var steps = 0
+            for id in 0..<2 {
+                let tiles = loaded.tiles(width: 30, height: 30)
+                try generator.start(
+                    BatchGenerator.Request(
+                        id: id,
+                        prompt: [.tokens((0..<60).map { TokenID(263 + $0 % 7) }), .picture(0)],
+                        pictures: [.tiles(tiles)],
+                        options: GenerationOptions(maxNewTokens: 9, ignoresEndOfSequence: true),
+                        isStreamed: true, isContinued: true))
+                repeat { steps += 1 } while try generator.step().isEmpty
+            }
+            return steps
+        }
+        // The first step of an answer encodes its picture, reads its prompt and chooses a token.
+        #expect(try steps(longestPause: 0) == 18)
     }
 
     @Test func aCancelledStepChangesNothing() throws {

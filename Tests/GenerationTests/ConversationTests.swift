@@ -25,19 +25,19 @@ import Tokenization
             loaded.tiles(width: 40, height: 20, seed: 1),
             loaded.tiles(width: 11, height: 30, seed: 2)
         )
-        let session = try loaded.session()
+        let conversation = try loaded.conversation()
         let firstPrompt: [PromptPiece] = [.tokens([1, 270]), .picture(0), .tokens([263, 280])]
         let secondPrompt: [PromptPiece] = [.tokens([271]), .picture(0), .tokens([90, 265])]
         let (firstRecorder, secondRecorder) = (StageRecorder(), StageRecorder())
-        let first = try session.answer(
+        let first = try conversation.answer(
             firstPrompt, pictures: [wide], options: options, recorder: firstRecorder)
-        let second = try session.answer(
+        let second = try conversation.answer(
             secondPrompt, pictures: [tall], options: options, recorder: secondRecorder)
 
         let together = StageRecorder()
         let prompt =
             firstPrompt + [.tokens(first.tokens + [271]), .picture(1), .tokens([90, 265])]
-        let answer = try loaded.session().answer(
+        let answer = try loaded.conversation().answer(
             prompt, pictures: [wide, tall], options: options, recorder: together)
         #expect(second.tokens == answer.tokens)
         #expect(
@@ -56,14 +56,14 @@ import Tokenization
 
     @Test func severalTurnsSeeAllBefore() throws {
         let loaded = try LoadedModel(TinyPair())
-        let session = try loaded.session()
+        let conversation = try loaded.conversation()
         var sequence: [TokenID] = []
         for turn in 0..<4 {
             let prompt = (0..<3).map { TokenID(20 + 30 * turn + 7 * $0) }
-            let answer = try session.answer(
+            let answer = try conversation.answer(
                 [.tokens(prompt)], pictures: [], options: options)
             sequence += prompt
-            let fresh = try loaded.session().answer(
+            let fresh = try loaded.conversation().answer(
                 [.tokens(sequence)], pictures: [], options: options)
             #expect(answer.tokens == fresh.tokens)
             #expect(answer.statistics.cacheRows == sequence.count + answer.tokens.count - 1)
@@ -77,7 +77,7 @@ import Tokenization
             loaded.tiles(width: 40, height: 20), loaded.tiles(width: 11, height: 30),
         ]
         let recorder = StageRecorder()
-        let answer = try loaded.session().answer(
+        let answer = try loaded.conversation().answer(
             [.tokens([1]), .picture(0), .picture(1), .tokens([263])], pictures: pictures,
             options: options, recorder: recorder)
         // 56 × 28 and 28 × 56: three tiles each with the base, 4 patches per tile.
@@ -107,7 +107,7 @@ import Tokenization
         )
         func logits(_ order: [Int], _ pictures: [TileBatch]) throws -> [Float] {
             let recorder = StageRecorder()
-            _ = try loaded.session().answer(
+            _ = try loaded.conversation().answer(
                 [.tokens([1])] + order.map { .picture($0) } + [.tokens([263])],
                 pictures: pictures, options: GenerationOptions(maxNewTokens: 1),
                 recorder: recorder)
@@ -125,7 +125,7 @@ import Tokenization
             sampled.maxNewTokens = 40
             sampled.sampling = SamplingOptions(
                 temperature: 1.5, topK: 0, topP: 1, minP: 0, seed: seed)
-            return try loaded.session().answer(
+            return try loaded.conversation().answer(
                 [.tokens([1, 263])], pictures: [], options: sampled
             ).tokens
         }

@@ -88,10 +88,9 @@ struct LoadedModel {
     ) throws -> (StageRecorder, Answer) {
         let loaded = try LoadedModel(golden)
         let tiles = try loaded.tiles(golden)
-        let session = try GenerationSession(
-            model: loaded.model, tokenizer: loaded.tokenizer, cacheFormat: format)
+        let conversation = try LoneConversation(loaded, cacheFormat: format)
         let recorder = StageRecorder()
-        let answer = try session.answer(
+        let answer = try conversation.answer(
             try loaded.prompt(golden, tiles), pictures: tiles,
             options: GenerationOptions(
                 maxNewTokens: try golden.facts().steps, ignoresEndOfSequence: true),
@@ -103,7 +102,7 @@ struct LoadedModel {
     func everyStageEqualsTransformers(golden: GoldenCase) throws {
         let (recorder, answer) = try record(golden, .f32)
         func check(
-            _ name: String, _ tensor: StageRecorder.Tensor<Float>, within tolerance: Float
+            _ name: String, _ tensor: StageRecord.Tensor<Float>, within tolerance: Float
         ) throws {
             guard let expected = try golden.stage(name) else { return }
             // Where a picture is one tile of any size, its cells are recorded without the tile.

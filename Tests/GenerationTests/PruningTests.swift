@@ -25,10 +25,9 @@ import Weights
     ) throws -> Run {
         let loaded = try LoadedModel(golden)
         let tiles = try loaded.tiles(golden)
-        let session = try GenerationSession(
-            model: loaded.model, tokenizer: loaded.tokenizer, cacheFormat: .f32)
+        let conversation = try LoneConversation(loaded, cacheFormat: .f32)
         let recorder = StageRecorder()
-        let answer = try session.answer(
+        let answer = try conversation.answer(
             try loaded.prompt(golden, tiles), pictures: tiles,
             question: loaded.tokenizer.encode("What is in the picture?"),
             options: GenerationOptions(
@@ -145,9 +144,8 @@ import Weights
             [PromptPiece.tokens([1])] + (0..<pictures).map { .picture($0) }
             + [.tokens([300, 301])]
         func answer(_ positions: PruningOptions.Positions) throws -> Answer {
-            let session = try GenerationSession(
-                model: loaded.model, tokenizer: loaded.tokenizer)
-            return try session.answer(
+            let conversation = try LoneConversation(loaded)
+            return try conversation.answer(
                 prompt, pictures: Array(repeating: tile, count: pictures),
                 options: GenerationOptions(
                     maxNewTokens: 4, ignoresEndOfSequence: true,
@@ -168,15 +166,14 @@ import Weights
         let golden = try golden("llava-1.5-mha", "landscape-pad")
         let loaded = try LoadedModel(golden)
         let tiles = try loaded.tiles(golden)
-        let session = try GenerationSession(
-            model: loaded.model, tokenizer: loaded.tokenizer, cacheFormat: .f32)
+        let conversation = try LoneConversation(loaded, cacheFormat: .f32)
         let options = GenerationOptions(
             maxNewTokens: 3, ignoresEndOfSequence: true,
             pruning: PruningOptions(budget: .count(2), selector: "uniform"))
-        _ = try session.answer(
+        _ = try conversation.answer(
             try loaded.prompt(golden, tiles), pictures: tiles, options: options)
         let recorder = StageRecorder()
-        _ = try session.answer(
+        _ = try conversation.answer(
             [.tokens([300, 301])], pictures: [], options: options, recorder: recorder)
         // 48 unpruned rows, two evaluated tokens of the answer, then its pending third.
         #expect(recorder.positions == [50, 51, 52])

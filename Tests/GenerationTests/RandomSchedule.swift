@@ -55,12 +55,12 @@ struct RandomRequests {
         PictureKey(digest: (0..<32).map { UInt8($0 == 0 ? picture : $0) })
     }
 
-    /// What a session answers to the request alone, or why not.
+    /// The answer to the request alone, or why not.
     func alone(_ request: BatchGenerator.Request) -> Result<Answer, GenerationError> {
         do throws(GenerationError) {
-            let session = try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer)
+            let conversation = try LoneConversation(loaded)
             return .success(
-                try session.answer(
+                try conversation.answer(
                     request.prompt, pictures: request.tiles, options: request.options))
         } catch {
             return .failure(error)

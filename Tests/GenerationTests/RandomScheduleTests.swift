@@ -55,7 +55,7 @@ import Weights
                 #expect(found.text == texts[id, default: ""])
             case (.failure(.model(.cancelled)), _): #expect(isCancelled)
             case (.failure(let found), .failure(let expected)):
-                // A session's cache is the context, a generator's may be smaller or larger.
+                // Alone, the cache is the context; a generator's may be smaller or larger.
                 #expect("\(found)".prefix(10) == "\(expected)".prefix(10))
             case (let found, let expected):
                 Issue.record("\(found) instead of \(expected)")
@@ -97,8 +97,8 @@ import Weights
         let found = try answer(request(1, second, tokens: 1), generator)
         // The second turn takes the pages that it adds, and one for the page that it continues.
         #expect(generator.pool.usage.mostTaken <= max(before, kept + 2))
-        let session = try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer)
-        let expected = try session.answer(
+        let conversation = try LoneConversation(loaded)
+        let expected = try conversation.answer(
             second, pictures: [tiles], options: request(1, second, tokens: 1).options)
         #expect(found.tokens == expected.tokens)
     }

@@ -32,17 +32,17 @@ import Weights
     private let second: [PromptPiece] = [.tokens([267]), .picture(0), .tokens([268, 269])]
 
     @Test func everyQuestionReadsAllPicturesByItsOwnSelection() throws {
-        let session = try loaded.session()
+        let conversation = try loaded.conversation()
         let options = options(reselects: true)
-        let one = try session.answer(
+        let one = try conversation.answer(
             first, pictures: [pictures[0]], question: [270, 271], options: options)
         let recorder = StageRecorder()
-        let two = try session.answer(
+        let two = try conversation.answer(
             second, pictures: [pictures[1]], question: [280, 281], options: options,
             recorder: recorder)
         // The whole conversation at once, with the second question alone to look at.
         let together = StageRecorder()
-        let expected = try loaded.session().answer(
+        let expected = try loaded.conversation().answer(
             first + [.tokens(one.tokens), .tokens([267]), .picture(1), .tokens([268, 269])],
             pictures: pictures, question: [280, 281], options: options, recorder: together)
         #expect(two.tokens == expected.tokens && two.selections == expected.selections)
@@ -56,27 +56,27 @@ import Weights
     }
 
     @Test func withoutItTheFirstSelectionStays() throws {
-        let session = try loaded.session()
-        _ = try session.answer(
+        let conversation = try loaded.conversation()
+        _ = try conversation.answer(
             first, pictures: [pictures[0]], question: [270, 271], options: options())
-        let two = try session.answer(
+        let two = try conversation.answer(
             second, pictures: [pictures[1]], question: [280, 281], options: options())
         #expect(two.selections.count == 1)
     }
 
     @Test func aQuestionThatIsCancelledLeavesTheConversationAsItWas() throws {
         let options = options(reselects: true)
-        let (session, other) = (try loaded.session(), try loaded.session())
-        for each in [session, other] {
+        let (conversation, other) = (try loaded.conversation(), try loaded.conversation())
+        for each in [conversation, other] {
             _ = try each.answer(
                 first, pictures: [pictures[0]], question: [270, 271], options: options)
         }
         let cancellation = Cancellation()
         cancellation.cancel()
-        let cancelled = try session.answer(
+        let cancelled = try conversation.answer(
             second, pictures: [pictures[1]], options: options, cancellation: cancellation)
         #expect(cancelled.stopReason == .cancelled && cancelled.tokens.isEmpty)
-        let answers = try [session, other].map {
+        let answers = try [conversation, other].map {
             try $0.answer([.tokens([272])], pictures: [], question: [280], options: options)
         }
         #expect(answers[0].tokens == answers[1].tokens)
@@ -86,7 +86,7 @@ import Weights
     @Test func sharedBudgetsAreThoseOfSeveralPictures() throws {
         let prompt = first + [.picture(1), .tokens([270])]
         let recorder = StageRecorder()
-        let answer = try loaded.session().answer(
+        let answer = try loaded.conversation().answer(
             prompt, pictures: pictures, question: [280, 281], options: options(sharesBudget: true),
             recorder: recorder)
         let patches = answer.selections[0].candidateCount

@@ -18,8 +18,8 @@ extension LoadedModel {
     }
 
     /// An empty sequence, its cache in single precision.
-    func session() throws -> GenerationSession {
-        try GenerationSession(model: model, tokenizer: tokenizer, cacheFormat: .f32)
+    func conversation() throws -> LoneConversation {
+        try LoneConversation(self, cacheFormat: .f32)
     }
 
     /// Tiles of a random picture.

@@ -33,10 +33,9 @@ import Tokenization
         _ loaded: LoadedModel, _ prompt: [PromptPiece], _ tiles: [TileBatch],
         _ format: CacheFormat = .f16, steps: Int = 6
     ) throws -> (recorder: StageRecorder, answer: Answer) {
-        let session = try GenerationSession(
-            model: loaded.model, tokenizer: loaded.tokenizer, cacheFormat: format)
+        let conversation = try LoneConversation(loaded, cacheFormat: format)
         let recorder = StageRecorder()
-        let answer = try session.answer(
+        let answer = try conversation.answer(
             prompt, pictures: tiles,
             options: GenerationOptions(maxNewTokens: steps, ignoresEndOfSequence: true),
             recorder: recorder)
@@ -146,10 +145,10 @@ import Tokenization
             let alone = try self.answer(plain, about(true, TokenID(270 + id)), tiles).answer
             #expect(answer.tokens == alone.tokens && answer.statistics.storedRows == 37)
         }
-        let session = try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer)
+        let conversation = try LoneConversation(loaded)
         let turns = try [about(true, 270), [.tokens([271, 272])]].map { prompt in
-            try session.answer(
-                prompt, pictures: session.isEmpty ? tiles : [], options: options
+            try conversation.answer(
+                prompt, pictures: conversation.isEmpty ? tiles : [], options: options
             ).statistics.storedRows
         }
         #expect(turns == [37, 0])
@@ -248,16 +247,22 @@ import Tokenization
         #expect(try #require(warnings.all.first).contains("cannot be written"))
     }
 
-    @Test func aCancelledRunStoresNothing() throws {
+    @Test func aCancelledRunStoresNothing() async throws {
         try writePair()
         let loaded = try load()
-        let session = try GenerationSession(model: loaded.model, tokenizer: loaded.tokenizer)
+        let engine = try loaded.engine(parallel: 1)
+        let tiles = loaded.tiles(width: 30, height: 30)
         let cancellation = Cancellation()
-        let answer = try session.answer(
-            about(true, 270), pictures: [loaded.tiles(width: 30, height: 30)],
-            options: GenerationOptions(maxNewTokens: 6), cancellation: cancellation,
-            onProgress: { _ in cancellation.cancel() })
-        #expect(answer.stopReason == .cancelled)
+        let results = AsyncStream.makeStream(of: Result<Answer, GenerationError>.self)
+        _ = try engine.submit(
+            Engine.Request(
+                prompt: about(true, 270), pictures: [Engine.Picture { tiles }],
+                options: GenerationOptions(maxNewTokens: 6)),
+            cancellation: cancellation,
+            onEvent: { if case .encoding = $0 { cancellation.cancel() } },
+            onEnd: { results.continuation.yield($0) })
+        var ends = results.stream.makeAsyncIterator()
+        #expect(await ends.next() == .failure(.model(.cancelled)))
         #expect(try files().isEmpty && warnings.all.isEmpty)
     }
 }

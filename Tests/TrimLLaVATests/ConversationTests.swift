@@ -102,10 +102,9 @@ import TrimLLaVA
                 pieces.append($0)
                 if pieces.count == 3 { soon.cancel() }
             })
-        #expect(some.stopReason == .cancelled)
-        // Pieces without a whole character yet are held back.
-        #expect((3...12).contains(some.tokens.count))
-        #expect(some.text.hasPrefix(pieces[0]))
+        // The engine does not wait for this thread, and may even be done.
+        #expect(some.stopReason == .cancelled || some.tokens.count == 400)
+        #expect(pieces.count >= 3 && some.text == pieces.joined())
 
         let other = try llava.conversation()
         let same = try other.ask("One", options: exactly(some.tokens.count))

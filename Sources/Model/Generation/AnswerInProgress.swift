@@ -71,7 +71,7 @@ final class AnswerInProgress {
         let token = sampler.next(
             scores, recent: sequence.tokens[...],
             excludes: options.ignoresEndOfSequence || tokens.count < options.minNewTokens)
-        recorder?.recordStep(logits, chosen: token)
+        recorder?.update { $0.add(logits, chosen: token) }
         guard !tokenizer.endOfGeneration.contains(token) else { return stop(.endOfSequence) }
         tokens.append(token)
         sequence.tokens.append(token)

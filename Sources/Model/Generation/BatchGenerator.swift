@@ -211,7 +211,8 @@ public final class BatchGenerator {
             let (onEvent, recorder) = (request.observer.onEvent, request.observer.recorder)
             onEvent(.reading(done: 0))
             pending.record(
-                recorder, from: start.earlierRows, onGrid: model.decoder.config.placesRowsOnGrid)
+                recorder, from: min(start.earlierRows, request.request.saidRows),
+                onGrid: model.decoder.config.placesRowsOnGrid)
             pending.skip(start.cache.rowCount)
             var statistics = GenerationStatistics(
                 request.statistics, request.plan, request.selections)

@@ -53,8 +53,15 @@ public final class Engine: Sendable {
         public let key: PictureKey?
         /// The question that it came with, by which its visual tokens are selected; nil for the request's.
         public var question: [TokenID]?
-        /// Decodes the picture and cuts its tiles, on a thread of the engine's.
-        public let load: @Sendable () throws(GenerationError) -> TileBatch
+        /// Where the engine has it from.
+        let source: Source
+
+        enum Source: Sendable {
+            /// Decodes the picture and cuts its tiles, on a thread of the engine's.
+            case loaded(@Sendable () throws(GenerationError) -> TileBatch)
+            /// The picture as an earlier question left it.
+            case given(BatchGenerator.PictureInput)
+        }
 
         /// A picture that is loaded when its turn comes, unless it is known by its key.
         public init(
@@ -63,7 +70,17 @@ public final class Engine: Sendable {
         ) {
             self.key = key
             self.question = question
-            self.load = load
+            source = .loaded(load)
+        }
+
+        /// A picture of an earlier question.
+        init(_ input: BatchGenerator.PictureInput) {
+            (key, question, source) = (nil, nil, .given(input))
+        }
+
+        /// The picture as an earlier question left it; nil for one that is still to be loaded.
+        var given: BatchGenerator.PictureInput? {
+            if case .given(let input) = source { input } else { nil }
         }
     }
 
@@ -83,6 +100,12 @@ public final class Engine: Sendable {
         public var isContinued: Bool
         /// What selectors of later requests will look at of the same pictures, so that these are encoded once.
         public var pictureNeeds: Set<SelectionNeed> = []
+        /// Gets what each stage computes, unless extra threads encode the pictures.
+        package var recorder: StageRecorder?
+        /// Rows at the prompt's start that were recorded with earlier questions, where the cache has them.
+        var saidRows = 0
+        /// Gets the pictures once their rows are selected, on the engine's thread.
+        var onPictures: (@Sendable ([EncodedPicture], [SelectedPicture]) -> Void)?
 
         /// A request that somebody waits for.
         public init(
@@ -156,6 +179,8 @@ public final class Engine: Sendable {
     /// The most requests that are loaded or in progress at the same time; further ones wait.
     public var mostActive: Int { loop.mostActive }
 
+    /// The model that answers.
+    let model: LLaVAModel
     private let loop: EngineLoop
 
     /// An engine for a model.
@@ -164,6 +189,7 @@ public final class Engine: Sendable {
     public init(
         model: LLaVAModel, tokenizer: Tokenizer, options: Options
     ) throws(GenerationError) {
+        self.model = model
         let generator = try BatchGenerator(
             model: model, tokenizer: tokenizer, cacheFormat: options.cacheFormat,
             parallel: options.parallel, cacheRows: options.cacheRows,
@@ -198,15 +224,18 @@ public final class Engine: Sendable {
     /// Takes a request whose events are told to a closure, in order and without waiting for it.
     ///
     /// - Parameters:
+    ///   - cancellation: ends the request once its turn has come, like `cancel`.
     ///   - onEvent: called on threads of the engine's.
     ///   - onEnd: called once, after the last event.
     /// - Returns: what the request is cancelled by.
     /// - Throws: `GenerationError.queueFull`, `GenerationError.closed`.
     package func submit(
-        _ request: Request, onEvent: @escaping @Sendable (Event) -> Void,
+        _ request: Request, cancellation: Cancellation = Cancellation(),
+        onEvent: @escaping @Sendable (Event) -> Void,
         onEnd: @escaping @Sendable (Result<Answer, GenerationError>) -> Void
     ) throws(GenerationError) -> Int {
-        try loop.submit(request, EngineLoop.Observer(onEvent: onEvent, onEnd: onEnd))
+        try loop.submit(
+            request, cancellation, EngineLoop.Observer(onEvent: onEvent, onEnd: onEnd))
     }
 
     /// Ends a request: one that has begun to answer finishes with what there is, any other fails.
@@ -229,6 +258,18 @@ public final class Engine: Sendable {
     package func close() {
         loop.close(draining: false)
         loop.ended.wait()
+    }
+}
+
+extension Engine.Event {
+    /// How far the prompt has come; nil for what happens before and after that.
+    package var progress: PromptProgress? {
+        switch self {
+        case .encoding(let picture, let count, let done):
+            .encoding(picture: picture, of: count, done: done)
+        case .reading(let done): .reading(done: done)
+        case .queued, .text, .finished: nil
+        }
     }
 }
 

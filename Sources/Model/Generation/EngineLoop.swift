@@ -97,7 +97,10 @@ final class EngineLoop: @unchecked Sendable {
         }
     }
 
-    func submit(_ request: Engine.Request, _ observer: Observer) throws(GenerationError) -> Int {
+    /// - Parameter cancellation: ends the request once its turn has come.
+    func submit(
+        _ request: Engine.Request, _ cancellation: Cancellation, _ observer: Observer
+    ) throws(GenerationError) -> Int {
         let limit = mostQueued
         let result = state.withLock { state -> Result<Int, GenerationError> in
             guard !state.isClosed else { return .failure(.closed) }
@@ -107,7 +110,8 @@ final class EngineLoop: @unchecked Sendable {
             observer.onEvent(.queued(place: state.waiting.count + state.active.count))
             state.waiting.append(
                 Entry(
-                    id: id, request: request, cancellation: Cancellation(), observer: observer))
+                    id: id, request: request,
+                    cancellation: Cancellation(cancellation, orAll: []), observer: observer))
             return .success(id)
         }
         let id = try result.get()
@@ -154,8 +158,9 @@ final class EngineLoop: @unchecked Sendable {
             return next
         }
         for entry in next {
-            if entry.request.pictures.isEmpty {
-                pass(entry, [], seconds: 0)
+            let given = entry.request.pictures.compactMap(\.given)
+            if given.count == entry.request.pictures.count {
+                pass(entry, given, seconds: 0)
             } else {
                 loading.async { [self] in load(entry) }
             }
@@ -171,11 +176,7 @@ final class EngineLoop: @unchecked Sendable {
             var inputs: [BatchGenerator.PictureInput] = []
             for picture in entry.request.pictures {
                 try modelled { () throws(ModelError) in try entry.cancellation.check() }
-                if let known = picture.key.flatMap({ pictures.picture($0, for: needs) }) {
-                    inputs.append(.encoded(known))
-                } else {
-                    inputs.append(.tiles(try tiles(of: picture), key: picture.key))
-                }
+                inputs.append(try input(of: picture, needs))
             }
             remember(inputs)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -189,9 +190,17 @@ final class EngineLoop: @unchecked Sendable {
         }
     }
 
-    private func tiles(of picture: Engine.Picture) throws(GenerationError) -> TileBatch {
-        if let key = picture.key, let tiles = lastTiles.withLock({ $0[key] }) { return tiles }
-        return try picture.load()
+    private func input(
+        of picture: Engine.Picture, _ needs: Set<SelectionNeed>
+    ) throws(GenerationError) -> BatchGenerator.PictureInput {
+        switch picture.source {
+        case .given(let input): return input
+        case .loaded(let load):
+            guard let key = picture.key else { return .tiles(try load()) }
+            if let known = pictures.picture(key, for: needs) { return .encoded(known) }
+            if let tiles = lastTiles.withLock({ $0[key] }) { return .tiles(tiles, key: key) }
+            return .tiles(try load(), key: key)
+        }
     }
 
     /// Keeps tiles for the next request; those of the one before go.
@@ -235,11 +244,12 @@ final class EngineLoop: @unchecked Sendable {
         _ entry: Entry, _ inputs: [BatchGenerator.PictureInput], seconds: Double
     ) {
         let asked = entry.request
-        let request = BatchGenerator.Request(
+        var request = BatchGenerator.Request(
             id: entry.id, prompt: asked.prompt, pictures: inputs, question: asked.question,
             pictureQuestions: asked.pictures.map { $0.question ?? asked.question },
             options: asked.options, isStreamed: asked.isStreamed,
             isContinued: asked.isContinued, pictureNeeds: asked.pictureNeeds)
+        request.saidRows = asked.saidRows
         state.withLock { state in
             state.active[entry.id]?.loadSeconds = seconds
             state.loaded.append(request)
@@ -295,11 +305,12 @@ final class EngineLoop: @unchecked Sendable {
             }
         }
         for (request, entry) in entries {
-            let observer = entry.observer
+            let tell = entry.observer.onEvent
+            let observer = RequestObserver(
+                onEvent: { tell(Engine.Event($0)) }, onPictures: entry.request.onPictures,
+                recorder: entry.request.recorder)
             do throws(GenerationError) {
-                try generator.start(request, cancellation: entry.cancellation) { event in
-                    observer.onEvent(Engine.Event(event))
-                }
+                try generator.start(request, cancellation: entry.cancellation, observer)
             } catch {
                 finish(entry.id, .failure(error))
             }

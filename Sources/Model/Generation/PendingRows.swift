@@ -72,7 +72,8 @@ struct PendingRows {
     /// - Parameter onGrid: whether the decoder tells rows apart by their row and column.
     func record(_ recorder: StageRecorder?, from first: Int, onGrid: Bool) {
         let rows = (done + first)...
-        recorder?.recordRows(
-            tokens: Array(tokens[rows]), positions: Array(positions[rows]), onGrid: onGrid)
+        recorder?.update {
+            $0.add(tokens: Array(tokens[rows]), positions: Array(positions[rows]), onGrid: onGrid)
+        }
     }
 }

@@ -29,4 +29,14 @@ extension LLaVAModel {
             all: plan.layout.rowCount, visual: plan.layout.visualRowCount,
             withAnswer: min(context, plan.layout.rowCount + options.maxNewTokens))
     }
+
+    /// Checks that there is an embedding for every token.
+    ///
+    /// - Throws: `GenerationError.vocabularyMismatch`.
+    public func check(_ tokenizer: Tokenizer) throws(GenerationError) {
+        guard tokenizer.vocabularySize <= decoder.vocabularySize else {
+            throw .vocabularyMismatch(
+                tokenizer: tokenizer.vocabularySize, embeddings: decoder.vocabularySize)
+        }
+    }
 }

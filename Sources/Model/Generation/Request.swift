@@ -39,6 +39,8 @@ extension BatchGenerator {
         public let isContinued: Bool
         /// What selectors of later requests will look at of the same pictures.
         public let pictureNeeds: Set<SelectionNeed>
+        /// Rows at the prompt's start that were recorded with earlier questions, where the cache has them.
+        var saidRows = 0
 
         /// A prompt with its pictures.
         public init(

@@ -95,10 +95,9 @@ final class RequestInEncoding {
         report(encoding.fraction)
         guard let picture = encoding.picture else { return }
         statistics.add(encoding)
-        observer.recorder?.record(
-            tiles, picture, width: model.decoder.config.width)
+        observer.recorder?.update { $0.add(tiles, picture, width: model.decoder.config.width) }
         pictures.append(picture)
-        known.insert(picture)
+        if key != nil { known.insert(picture) }
         self.encoding = nil
     }
 
@@ -106,6 +105,8 @@ final class RequestInEncoding {
         _ tiles: TileBatch, _ key: PictureKey?
     ) throws(GenerationError) -> any PictureEncoding {
         let needs = observer.recorder == nil ? needs : needs.union([.features])
+        // Whoever continues the prompt knows its pictures' rows by a key.
+        let key = key ?? (request.isContinued ? .unique() : nil)
         let encoder = try modelled { () throws(ModelError) in try model.pictureEncoder }
         try encoder.check(needs, of: "that was asked for")
         return try modelled { () throws(ModelError) in

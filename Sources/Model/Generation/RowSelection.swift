@@ -87,7 +87,7 @@ struct RowSelection {
             return selections
         }
         return zip(pictures, selections).map { picture, selection in
-            recorder?.recordSelection(selection)
+            recorder?.update { $0.add(selection) }
             return SelectedPicture(
                 plan: picture.plan, selection: selection,
                 rows: picture.rows(selection.keptRows), key: picture.key)

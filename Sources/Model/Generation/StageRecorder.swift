@@ -1,10 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import Pictures
+import Synchronization
 import TensorOps
 import Tokenization
 
-/// Keeps what every stage of a run computed, so that it can be held against the original model.
-public final class StageRecorder {
+/// Keeps what every stage of a run computes, so that it can be held against the original model.
+///
+/// It has the parts of `StageRecord`. Any thread may read them at any time.
+@dynamicMemberLookup
+public final class StageRecorder: Sendable {
+    private let record = Mutex(StageRecord())
+
+    /// A recorder that has seen nothing.
+    public init() {}
+
+    /// A part of what has been recorded so far.
+    public subscript<Part: Sendable>(dynamicMember part: KeyPath<StageRecord, Part>) -> Part {
+        record.withLock { $0[keyPath: part] }
+    }
+
+    func update(_ body: (inout StageRecord) -> Void) { record.withLock { body(&$0) } }
+}
+
+/// What every stage of a run computed.
+public struct StageRecord: Sendable {
     /// Numbers and their shape, outermost dimension first.
     public struct Tensor<Element: Sendable>: Sendable {
         /// Dimensions.
@@ -49,13 +68,12 @@ public final class StageRecorder {
     /// The generated tokens: `[steps]`.
     public private(set) var generated: [TokenID] = []
 
-    /// A recorder that has seen nothing.
-    public init() {}
-
+    /// Adds a picture.
+    ///
     /// - Parameters:
     ///   - picture: encoded with its features.
     ///   - width: the decoder's.
-    func record(_ tiles: TileBatch, _ picture: EncodedPicture, width: Int) {
+    mutating func add(_ tiles: TileBatch, _ picture: EncodedPicture, width: Int) {
         pixels.append(
             Array(tiles.pixels), shape: [tiles.count, 3, tiles.size.height, tiles.size.width])
         if let features = picture.features {
@@ -78,17 +96,17 @@ public final class StageRecorder {
         }
     }
 
-    func recordSelection(_ selection: PictureSelection) {
+    mutating func add(_ selection: PictureSelection) {
         kept += selection.keptRows.map { Int32($0) }
     }
 
-    func recordRows(tokens: [TokenID], positions: [Position], onGrid: Bool) {
+    mutating func add(tokens: [TokenID], positions: [Position], onGrid: Bool) {
         hasGridPositions = onGrid
         self.tokens += tokens
         self.positions += positions
     }
 
-    func recordStep(_ scores: UnsafeBufferPointer<Float>, chosen: TokenID) {
+    mutating func add(_ scores: UnsafeBufferPointer<Float>, chosen: TokenID) {
         logits.append(Array(scores), shape: [1, scores.count])
         generated.append(chosen)
     }

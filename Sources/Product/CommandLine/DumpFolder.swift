@@ -47,7 +47,7 @@ struct DumpFolder {
     }
 
     private func write(
-        _ name: String, _ tensor: StageRecorder.Tensor<Float>
+        _ name: String, _ tensor: StageRecord.Tensor<Float>
     ) throws(FileOutputError) {
         try write(name, type: "<f4", tensor.shape, tensor.values.withUnsafeBytes { Data($0) })
     }

@@ -164,13 +164,16 @@ extension ModelOptions {
     }
 
     /// How the model is loaded and run.
+    ///
+    /// Commands that answer many questions at the same time have engines of their own.
     var loadOptions: LoadOptions {
         LoadOptions(
             threadCount: threads, context: context,
             visionLimits: VisionLimits(mostTiles: maxTiles, mostPixels: maxPixels),
             activationMode: numbers.activations, visionPrecision: numbers.visionPrecision,
             cacheFormat: numbers.kvCache,
-            packCache: packCache, floatEncoding: quantize, usualTemplate: found?.template)
+            packCache: packCache, floatEncoding: quantize, parallel: 1, pictureCacheBytes: 0,
+            usualTemplate: found?.template)
     }
 }
 

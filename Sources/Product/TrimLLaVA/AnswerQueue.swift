@@ -31,16 +31,6 @@ package final class AnswerQueue {
     /// How busy the engine is, and what it has spent its time on.
     package var status: Engine.Status { engine.status }
 
-    /// Answers one request.
-    ///
-    /// - Throws: `GenerationError`.
-    package func answer(_ request: Engine.Request) throws(GenerationError) -> Answer {
-        submit(request)
-        while true {
-            if let (_, result) = nextOutcome(before: .distantFuture) { return try result.get() }
-        }
-    }
-
     /// Answers requests until there are no more.
     ///
     /// - Parameters:
@@ -82,7 +72,6 @@ package final class AnswerQueue {
     }
 
     /// Hands a request to the engine, and returns its number.
-    @discardableResult
     private func submit(_ request: Engine.Request) -> Int {
         let number = nextNumber
         nextNumber += 1

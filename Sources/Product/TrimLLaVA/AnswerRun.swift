@@ -93,10 +93,7 @@ final class AnswerRun: Sendable {
     ) async throws -> Answer {
         for try await event in events {
             switch event {
-            case .queued: break
-            case .encoding(let picture, let count, let done):
-                onProgress(.encoding(picture: picture, of: count, done: done))
-            case .reading(let done): onProgress(.reading(done: done))
+            case .queued, .encoding, .reading: event.progress.map(onProgress)
             case .text(let piece): passing.yield(piece)
             case .finished(let answer): return answer
             }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
+import TensorOps
 
 extension LLaVA {
     /// What is asked about a picture when nothing else is.
@@ -70,20 +71,29 @@ extension LLaVA {
     /// Longer ones wait until there are pages.
     package static let rowsPerAnswer = 1280
 
-    /// The engine that all questions share, which is made for the first of them.
-    private func engine() throws -> Engine {
-        try sharedEngine.withLock { engine in
-            if let engine { return engine }
-            let made = try Engine(
-                model: model, tokenizer: tokenizer,
-                options: Engine.Options(
-                    parallel: parallel,
-                    cacheRows: max(
-                        model.context, parallel * min(model.context, Self.rowsPerAnswer)),
-                    cacheFormat: cacheFormat, mostQueued: .max,
-                    pictureCacheBytes: pictureCacheBytes))
-            engine = made
-            return made
+    /// The engine that all questions and conversations share, which is made for the first of them.
+    func engine() throws(LLaVAError) -> Engine {
+        do {
+            return try sharedEngine.withLock { shared in
+                if let shared { return shared }
+                let engine = try Engine(
+                    model: model, tokenizer: tokenizer,
+                    options: Engine.Options(
+                        parallel: parallel, cacheRows: cacheRows, cacheFormat: cacheFormat,
+                        mostQueued: .max, pictureCacheBytes: pictureCacheBytes))
+                shared = engine
+                return engine
+            }
+        } catch {
+            throw LLaVAError(error)
         }
+    }
+
+    /// Rows of that engine's KV cache.
+    private var cacheRows: Int {
+        // Full pages are shared. Partly filled ones, at the end of a stored start and of an answer, are copied by
+        // what continues them.
+        let copied = 2 * CachePageLayout.tokens
+        return max(context, parallel * min(context, Self.rowsPerAnswer)) + copied
     }
 }

@@ -5,16 +5,18 @@ import Pictures
 import Tokenization
 import Weights
 
-/// Questions and answers that build on each other, on one KV cache.
+/// Questions and answers that build on each other.
 ///
-/// A conversation belongs to one thread at a time.
+/// Every question goes to the model's engine with all that was said before. The rows that its KV cache still has are not
+/// read again. A conversation belongs to one thread at a time; several of them are answered at the same time, and
+/// beside the questions of `LLaVA.ask`.
 public final class Conversation {
     /// The model that answers.
     public let llava: LLaVA
 
     private let prompts: PromptBuilder
     private let crop: Bool
-    private let session: GenerationSession
+    private var history = History()
 
     init(
         _ llava: LLaVA, template: ChatTemplate?, system: String?, crop: Bool
@@ -22,14 +24,11 @@ public final class Conversation {
         self.llava = llava
         self.crop = crop
         prompts = try llava.prompts(template, system: system)
-        do {
-            session = try llava.newSession()
-        } catch {
-            throw LLaVAError(error)
-        }
+        // Without memory for the KV cache, there is no conversation.
+        _ = try llava.engine()
     }
 
-    /// Asks the next question.
+    /// Asks the next question, and waits for its answer.
     ///
     /// Cancelled before its first token, the question is forgotten; an answer that is cut short
     /// stays part of the conversation.
@@ -38,23 +37,22 @@ public final class Conversation {
     ///   - question: the text; `<image>` in it places a picture, without it pictures come first.
     ///   - pictures: those that come with this question.
     ///   - recorder: gets what each stage computes.
-    ///   - onProgress: told what happens before the answer's first piece.
-    ///   - onText: called with each piece of the answer, always whole characters.
+    ///   - onProgress: told, on this thread, what happens before the answer's first piece.
+    ///   - onText: called, on this thread, with each piece of the answer, always whole characters.
     /// - Throws: `LLaVAError`; the conversation is then as before.
     public func ask(
         _ question: String, pictures: [Picture] = [],
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
-        onText: @escaping (String) -> Void = { _ in },
-        onProgress: @escaping (PromptProgress) -> Void = { _ in }
+        onText: (String) -> Void = { _ in }, onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             let written = try WrittenPrompt(
-                question, pictures: pictures.count, isContinued: !session.isEmpty, by: prompts,
+                question, pictures: pictures.count, isContinued: !history.isEmpty, by: prompts,
                 llava.tokenizer)
-            return try session.answer(
-                written, about: pictures, crop: crop, options: options,
-                cancellation: cancellation, recorder: recorder, onText: onText,
+            return try llava.answer(
+                written, about: pictures, crop: crop, after: &history, isContinued: true,
+                options: options, cancellation: cancellation, recorder: recorder, onText: onText,
                 onProgress: onProgress)
         } catch {
             throw LLaVAError(error)
@@ -62,30 +60,32 @@ public final class Conversation {
     }
 }
 
-extension GenerationSession {
-    /// Answers a prompt about pictures, which are cut into tiles only once it is known to fit.
+extension LLaVA {
+    /// Answers a question about decoded pictures while this thread waits.
     ///
-    /// - Throws: `GenerationError`, `ImagingError`.
+    /// - Parameters:
+    ///   - history: what was said before, and then also the question and its answer.
+    ///   - isContinued: whether another question is likely to follow.
     func answer(
-        _ written: WrittenPrompt, about pictures: [Picture], crop: Bool,
-        options: GenerationOptions, cancellation: Cancellation,
-        recorder: StageRecorder?,
-        onText: @escaping (String) -> Void, onProgress: @escaping (PromptProgress) -> Void
+        _ question: WrittenPrompt, about pictures: [Picture], crop: Bool,
+        after history: inout History, isContinued: Bool, options: GenerationOptions,
+        cancellation: Cancellation, recorder: StageRecorder?, onText: (String) -> Void,
+        onProgress: (PromptProgress) -> Void
     ) throws -> Answer {
-        let options = written.stopping(options)
         func encoder() throws -> any PictureEncoder {
             try model.pictureEncoder(crop: crop, pictures: pictures.count)
         }
-        try check(
-            written.pieces, pictures: try pictures.map { try encoder().plan($0.size) },
-            options: options)
-        let start = ContinuousClock.now
-        let tiles = try pictures.map { try encoder().tiles(of: $0) }
-        let tilingSeconds = (ContinuousClock.now - start) / .seconds(1)
-        var answer = try answer(
-            written.pieces, pictures: tiles, question: written.question, options: options,
-            cancellation: cancellation, recorder: recorder, onText: onText, onProgress: onProgress)
-        answer.statistics.tilingSeconds = tilingSeconds
-        return answer
+        var request = question.request(
+            about: try pictures.map { try PictureSource.picture($0).engineInput(encoder()) },
+            options: options, isStreamed: true)
+        request.isContinued = isContinued
+        request.recorder = recorder
+        return try history.ask(
+            request, plans: try pictures.map { try encoder().plan($0.size) }, of: engine(),
+            cancellation: cancellation
+        ) { event in
+            if case .text(let piece) = event { onText(piece) }
+            event.progress.map(onProgress)
+        }
     }
 }

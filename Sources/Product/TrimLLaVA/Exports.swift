@@ -8,6 +8,7 @@
 @_exported import enum Generation.PromptProgress
 @_exported import struct Generation.PruningOptions
 @_exported import struct Generation.SamplingOptions
+@_exported import struct Generation.StageRecord
 @_exported import class Generation.StageRecorder
 @_exported import struct Imaging.Picture
 @_exported import enum Imaging.PictureDecoder

@@ -40,7 +40,7 @@ public final class LLaVA: Sendable {
     let parallel: Int
     /// Bytes of encoded pictures that its engine keeps.
     let pictureCacheBytes: Int
-    /// Answers the questions of many tasks; nil before the first one.
+    /// Answers all questions; nil before the first one.
     let sharedEngine = Mutex<Engine?>(nil)
 
     /// What is odd about the files but does not keep them from running.
@@ -130,21 +130,22 @@ public final class LLaVA: Sendable {
     /// - Parameters:
     ///   - crop: whether a LLaVA-1.5 model sees only the middle square of a picture.
     ///   - recorder: gets what each stage computes.
-    ///   - onProgress: told what happens before the answer's first piece.
-    ///   - onText: called with each piece of the answer.
+    ///   - onProgress: told, on this thread, what happens before the answer's first piece.
+    ///   - onText: called, on this thread, with each piece of the answer.
     /// - Throws: `LLaVAError`.
     public func complete(
         _ prompt: String, pictures: [Picture] = [], crop: Bool = false,
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
-        onText: @escaping (String) -> Void = { _ in },
-        onProgress: @escaping (PromptProgress) -> Void = { _ in }
+        onText: (String) -> Void = { _ in }, onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
-            return try newSession().answer(
+            var history = History()
+            return try answer(
                 try WrittenPrompt(raw: prompt, pictures: pictures.count, tokenizer),
-                about: pictures, crop: crop, options: options, cancellation: cancellation,
-                recorder: recorder, onText: onText, onProgress: onProgress)
+                about: pictures, crop: crop, after: &history, isContinued: false, options: options,
+                cancellation: cancellation, recorder: recorder, onText: onText,
+                onProgress: onProgress)
         } catch {
             throw LLaVAError(error)
         }
@@ -168,10 +169,6 @@ public final class LLaVA: Sendable {
         } catch {
             throw LLaVAError(error)
         }
-    }
-
-    func newSession() throws(GenerationError) -> GenerationSession {
-        try GenerationSession(model: model, tokenizer: tokenizer, cacheFormat: cacheFormat)
     }
 
     static var kernelsFromEnvironment: String? {

@@ -27,8 +27,8 @@ public struct LoadOptions: Sendable {
     /// The name of a kernel table; nil for what the environment's `TRIMLLAVA_KERNELS` says, or the
     /// fastest.
     public var kernels: String?
-    /// The most answers of `LLaVA.ask` and `LLaVA.describe` that are generated at the same time, at most
-    /// `maximumParallel`; others wait for their turn.
+    /// The most answers of `LLaVA.ask`, `LLaVA.describe` and conversations that are generated at the same time, at
+    /// most `maximumParallel`; others wait for their turn.
     public var parallel: Int
     /// Bytes of encoded pictures that are kept for further questions of `LLaVA.ask` and `LLaVA.describe`.
     public var pictureCacheBytes: Int
