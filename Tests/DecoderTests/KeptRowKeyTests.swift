@@ -41,7 +41,7 @@ import Testing
     ) throws {
         var tiny = TinyModel()
         tiny.architecture = architecture
-        let model = try TinyPair(tiny).load()
+        let model = try TinyPair(tiny).loadText()
         let width = model.decoder.config.width
         let rows = Activations(gaussians("rows", 60 * width, 1), width: width)
         let all = try firstKeys(model, rows, at: (0..<60).map { Position($0) }, format)

@@ -8,11 +8,16 @@ import Testing
 
 /// The template of a file with such a vocabulary and these keys beside it.
 private func detected(
-    _ vocabulary: String, padded: Int = 0, _ pairs: [(String, GGUFWriterValue)] = []
+    _ vocabulary: String, padded: Int = 0, adding special: String? = nil,
+    _ pairs: [(String, GGUFWriterValue)] = []
 ) throws -> ChatTemplate? {
     var stored = try VocabularyReader(
         GGUFFile(path: Fixture.path("tokenizers/\(vocabulary).gguf")).metadata
     ).read()
+    if let special {
+        stored.pieces.append(special.utf8)
+        stored.kinds.append(.control)
+    }
     if case .sentencePiece(var scores, let addsSpacePrefix) = stored.algorithm, padded > 0 {
         for token in stored.pieces.count..<padded {
             stored.pieces.append("[PAD\(token)]".utf8)
@@ -34,6 +39,7 @@ private func detected(
     ("{{'<|im_start|>' + role}}", .chatml),
     ("{{'<|im_start|>' + role + '<|im_sep|>'}}", .phi4),
     ("<|im_start|>{{role | capitalize}}: {{text}}<end_of_utterance>\n", .smolVLM),
+    ("<|begin_of_text|>{{role.capitalize()}}: {{text}}<end_of_utterance>\n", .idefics3),
     ("{{'<|im_start|>' + message['role'] + ' '}}{{'<|im_end|>'}}", .oneVision),
     ("{{'<|im_start|>' + message['role'] + '\n'}}{{'<|im_end|>'}}", .chatml),
     ("{{ '<start_of_turn>' + role + '\n' + content | trim + '<end_of_turn>\n' }}", .gemma),
@@ -57,6 +63,7 @@ func aChatTemplateInTheFileDecides(written: String, template: ChatTemplate) thro
     #expect(try detected("llama-bpe", [none]) == .llama3)
     #expect(try detected("qwen2", [none]) == .chatml)
     #expect(try detected("smollm", [none]) == .smolVLM)
+    #expect(try detected("llama-bpe", adding: "<end_of_utterance>", [none]) == .idefics3)
     #expect(try detected("yi", [none]) == .chatml)
     #expect(try detected("phi-3", [none]) == .phi3)
     #expect(try detected("gemma", [none]) == .gemma)

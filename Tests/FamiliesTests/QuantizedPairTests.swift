@@ -27,7 +27,7 @@ import Testing
         model.architecture = architecture
         let pair = TinyPair(model)
         let twin = pair.changed { $0.text = $0.text.decoded() }
-        #expect(try pair.load().logits(someTokens) == (try twin.load().logits(someTokens)))
+        #expect(try pair.loadText().logits(someTokens) == (try twin.loadText().logits(someTokens)))
     }
 
     @Test(arguments: BlockFormat.allCases)

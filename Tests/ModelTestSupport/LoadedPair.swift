@@ -33,10 +33,14 @@ extension TinyPair {
     }
 
     /// The message when the two files are refused, without the folder, or nil when they load.
-    package func refusal(context: Int? = nil) throws -> String? {
+    ///
+    /// - Parameter withoutPictures: whether the text model is loaded alone.
+    package func refusal(
+        context: Int? = nil, withoutPictures: Bool = false
+    ) throws -> String? {
         try withPaths { text, projector in
             let textFile = try GGUFFile(path: text)
-            let projectorFile = try GGUFFile(path: projector)
+            let projectorFile = withoutPictures ? nil : try GGUFFile(path: projector)
             do {
                 _ = try LLaVAModel(
                     text: textFile, projector: projectorFile, ops: testOps, context: context)
@@ -80,7 +84,7 @@ extension LLaVAModel {
         _ pixels: [Float], cancellation: Cancellation = Cancellation()
     ) throws -> EncodedPicture {
         let black = Picture(width: 1, height: 1, pixels: [0, 0, 0])
-        let tiles = try pictureEncoder(crop: true).tiles(of: black)
+        let tiles = try pictureEncoder.tiles(of: black)
         let buffer = try SampleBuffer<Float>(count: pixels.count, name: "a tile")
         _ = buffer.numbers.initialize(from: pixels)
         return try pictureEncoder.encoding(

@@ -17,7 +17,7 @@ import Testing
         lineEnd: [102], lastLineEnd: [103])
 
     /// Tiles of 512 pixels in patches of 16, of which 4 × 4 are a cell, as in SmolVLM2-500M.
-    private func tiles(atMost mostTiles: Int? = nil, perSide: Int = 4) throws -> Idefics3Tiles {
+    func tiles(atMost mostTiles: Int? = nil, perSide: Int = 4) throws -> Idefics3Tiles {
         var model = TinyModel()
         (model.tileSide, model.patchSide) = (512, 16)
         let config = try VisionConfig(

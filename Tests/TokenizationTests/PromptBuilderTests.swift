@@ -204,13 +204,13 @@ func aQuestionCannotEndItsTurn(name: String) throws {
         file: llama.fileName,
         choices: [
             "vicuna", "mistral", "llama-3", "chatml", "phi-3", "phi-4", "gemma", "smolvlm",
-            "llava-onevision",
+            "idefics3", "llava-onevision",
         ])
     #expect(throws: error) { try PromptBuilder(template: nil, tokenizer: llama) }
     #expect(
         error.description.hasSuffix(
             "choose one of vicuna, mistral, llama-3, chatml, phi-3, phi-4, gemma, smolvlm, "
-                + "llava-onevision"))
+                + "idefics3, llava-onevision"))
 }
 
 @Test func phi4SeparatesRolesByATokenOfItsOwn() throws {

@@ -65,7 +65,23 @@ private let huge = "99999999999999999999999999"
         Refusal(
             "another model's mmproj", 1,
             run: ["-m", llama3.text, "--mmproj", ModelFiles.vicuna.projector, aPicture],
-            says: "the two files do not belong together"),
+            says: "do not belong together: the projector makes rows of 64 numbers"),
+        Refusal(
+            "a projector for another vocabulary", 1,
+            run: ["-m", llama3.text, "--mmproj", ModelFiles("smolvlm").projector, aPicture],
+            says: "do not belong together: the text model has no token <row_1_col_1>"),
+        Refusal(
+            "a projector for another decoder", 1,
+            run: ["-m", llama3.text, "--mmproj", ModelFiles("qwen3vl").projector, aPicture],
+            says: "do not belong together: the text model is a llama, the projector's is a qwen3vl"),
+        Refusal(
+            "a crop of a whole picture", 1,
+            run: [
+                "-m", ModelFiles("smolvlm").text, "--mmproj", ModelFiles("smolvlm").projector,
+                "--crop", aPicture,
+            ],
+            says: "the model sees whole pictures; only LLaVA-1.5 and LLaVA-1.0 see their "
+                + "middle squares; see --crop"),
         Refusal(
             "no template known", 1,
             run: Array(ModelFiles.vicuna.run.dropFirst()) + [aPicture], says: "--template"),

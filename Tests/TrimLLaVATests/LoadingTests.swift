@@ -3,6 +3,7 @@ import Generation
 import TestSupport
 import Testing
 import TrimLLaVA
+import Weights
 
 @Suite struct LoadingTests {
     private func refusal(
@@ -33,7 +34,8 @@ import TrimLLaVA
 
     @Test func filesThatMakeNoModelAreModelErrors() throws {
         let other = "llava-1.5-mha/llava-1.5-mha-mmproj-f32.gguf"
-        guard case .model(.widthMismatch(_, 64, _, 48)) = try refusal(Self.text, other) else {
+        let width = PairMismatch.width(projector: 64, text: 48)
+        guard case .model(.mismatchedPair(_, _, width)) = try refusal(Self.text, other) else {
             Issue.record("another model's projector was taken")
             return
         }

@@ -7,7 +7,7 @@ from itertools import pairwise
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from .published import LLAVA_ONEVISION, QWEN2_VL, SMOLVLM
+from .published import IDEFICS3, LLAVA_ONEVISION, QWEN2_VL, SMOLVLM
 
 VICUNA_SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. "
@@ -160,7 +160,10 @@ FORMS = {
             default_system=True,
         ),
     ],
-    "smollm": [Published("smolvlm", SMOLVLM, beside="")],
+    "smollm": [
+        Published("smolvlm", SMOLVLM, beside=""),
+        Published("idefics3", IDEFICS3, beside=""),
+    ],
 }
 
 

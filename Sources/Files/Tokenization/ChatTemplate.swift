@@ -20,6 +20,8 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     case gemma
     /// `<|im_start|>User: … Assistant:`, of SmolVLM and SmolVLM2.
     case smolVLM = "smolvlm"
+    /// `User: … Assistant:` after the begin token, of Idefics3.
+    case idefics3
     /// `<|im_start|>user <image>` and a text on the next line, of LLaVA-OneVision in Hugging Face's form.
     case oneVision = "llava-onevision"
 
@@ -32,7 +34,7 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
         case .phi3: ["<|end|>", "<|endoftext|>"]
         case .phi4: ["<|im_end|>"]
         case .gemma: ["<end_of_turn>"]
-        case .smolVLM: ["<end_of_utterance>"]
+        case .smolVLM, .idefics3: ["<end_of_utterance>"]
         case .oneVision: ["<|im_end|>"]
         }
     }
@@ -114,12 +116,8 @@ extension ChatTemplate {
                 userSuffix: "<end_of_turn>\n<start_of_turn>model\n", endOfTurn: "<end_of_turn>",
                 separator: "\n", tokens: ["<start_of_turn>", "<end_of_turn>"])
         case .smolVLM:
-            TurnFormat(
-                start: "<|im_start|>", systemPrefix: "System: ",
-                systemSuffix: "<end_of_utterance>\n", userPrefix: "User:", textPrefix: " ",
-                userSuffix: "<end_of_utterance>\nAssistant:", answerPrefix: " ",
-                endOfTurn: "<end_of_utterance>", separator: "\n",
-                tokens: ["<|im_start|>", "<end_of_utterance>"])
+            Self.utterances(start: "<|im_start|>", tokens: ["<|im_start|>", "<end_of_utterance>"])
+        case .idefics3: Self.utterances(start: "", tokens: ["<end_of_utterance>"])
         case .oneVision:
             TurnFormat(
                 systemPrefix: "<|im_start|>system \n", systemSuffix: "<|im_end|>",
@@ -134,6 +132,13 @@ extension ChatTemplate {
         (try? format(for: tokenizer))?.tokens.allSatisfy {
             tokenizer.specialToken($0) != nil
         } ?? false
+    }
+
+    private static func utterances(start: String, tokens: [String]) -> TurnFormat {
+        TurnFormat(
+            start: start, systemPrefix: "System: ", systemSuffix: "<end_of_utterance>\n",
+            userPrefix: "User:", textPrefix: " ", userSuffix: "<end_of_utterance>\nAssistant:",
+            answerPrefix: " ", endOfTurn: "<end_of_utterance>", separator: "\n", tokens: tokens)
     }
 
     private static func chatml(system: String, separator: String) -> TurnFormat {

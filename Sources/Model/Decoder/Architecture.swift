@@ -16,7 +16,7 @@ extension DecoderConfig {
         var normalisesHeads: Bool { self == .qwen3 || self == .qwen3vl }
 
         /// Whether heads are turned by the place of a row in its picture.
-        var needsSections: Bool { self == .qwen2vl || self == .qwen3vl }
+        package var needsSections: Bool { self == .qwen2vl || self == .qwen3vl }
 
         /// Whether rows of pictures may bring addends for the first layers.
         var takesAddends: Bool { self == .qwen3vl }

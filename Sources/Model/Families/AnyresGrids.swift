@@ -6,7 +6,6 @@ import Weights
 /// The resolutions that a file's pictures are resized to, as its metadata list them.
 struct AnyresGrids: Sendable {
     let pinpoints: [PixelSize]
-    let tileSide: Int
 
     /// Nil for a file that lists none.
     ///
@@ -25,19 +24,8 @@ struct AnyresGrids: Sendable {
         if let merge = try clip.string(ifPresent: "mm_patch_merge_type"), merge != "spatial_unpad" {
             throw clip.unsupported("mm_patch_merge_type", merge, supported: "spatial_unpad")
         }
-        self.tileSide = tileSide
         pinpoints = stride(from: 0, to: sides.count, by: 2).map {
             PixelSize(width: sides[$0], height: sides[$0 + 1])
         }
-    }
-
-    /// Those of at most some tiles, the base tile included; those of fewest tiles where all have more.
-    func pinpoints(atMost mostTiles: Int?) -> [PixelSize] {
-        guard let mostTiles else { return pinpoints }
-        func tileCount(_ pinpoint: PixelSize) -> Int {
-            1 + pinpoint.width / tileSide * (pinpoint.height / tileSide)
-        }
-        let fewest = pinpoints.reduce(Int.max) { min($0, tileCount($1)) }
-        return pinpoints.filter { tileCount($0) <= max(mostTiles, fewest) }
     }
 }

@@ -16,7 +16,10 @@ extension ChatTemplate {
         }
         let architecture = ((try? metadata.string("general.architecture")) ?? nil) ?? ""
         if architecture == "phi3" { return .phi3 }
-        let byTokens: [ChatTemplate] = [.smolVLM, .phi3, .llama3, .phi4, .chatml, .gemma]
+        // Idefics3's vocabulary also has the tokens of Llama 3, on which it was trained.
+        let byTokens: [ChatTemplate] = [
+            .smolVLM, .idefics3, .phi3, .llama3, .phi4, .chatml, .gemma,
+        ]
         if let template = byTokens.first(where: { $0.hasTokens(in: tokenizer) }) {
             return template
         }
@@ -60,6 +63,7 @@ extension ChatTemplate {
             let role = #/<\|im_start\|>['"] *\+ *message(?:\.role|\[['"]role['"]\]) *\+ *['"] ['"]/#
             return written.contains(role) ? .oneVision : .chatml
         }
+        if has("<end_of_utterance>") { return .idefics3 }
         if has("<start_of_turn>") { return .gemma }
         if has("<|start_header_id|>") { return .llama3 }
         if has("[INST]") { return .mistral }

@@ -8,6 +8,7 @@ import Weights
 package struct LLaVAFamily: TiledFamily {
     package let vision: VisionConfig
     package let textBesidePictures = "\n"
+    package let canCrop = true
     private let projector: LLaVAProjectorKind
     private let whole: LLaVATiles
     private let cropped: LLaVATiles

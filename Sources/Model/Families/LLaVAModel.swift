@@ -23,16 +23,18 @@ public final class LLaVAModel: Sendable {
     /// What turns pictures into rows of the decoder's width.
     private struct Encoders {
         let whole: any PictureEncoder
-        /// For middle squares.
-        let cropping: any PictureEncoder
+        /// For middle squares; nil where pictures are always seen whole.
+        let cropping: (any PictureEncoder)?
         /// For pictures that come together.
         let several: any PictureEncoder
     }
 
     private let encoders: Encoders?
+    /// What users may limit about pictures, whatever the limits are that it was loaded with.
+    package let pictureLimit: PictureLimit?
     /// What stands between a picture and the text beside it.
     package let textBesidePictures: String
-    private let textFile: String
+    private let files: PairFiles
 
     /// Rows of a sequence where the user sets no limit, and no picture needs more: room for a LLaVA-NeXT picture (at
     /// most 2928 rows with the published grids) and an answer.
@@ -67,13 +69,13 @@ public final class LLaVAModel: Sendable {
         onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
         self.ops = ops
-        textFile = text.path
         let textConfig = try Self.decoderConfig(text, beside: projectorFile)
         let family = try projectorFile?.family()
-        let pictures =
-            try family?.tiling(
-                TilingOptions(limits), MarkerTokens(text, tokenizer)
-            ).largestPlans ?? []
+        files = PairFiles(text: text.path, projector: projectorFile?.path ?? "")
+        try family?.check(textConfig, files)
+        let markers = MarkerTokens(text, beside: files.projector, tokenizer)
+        let pictures = try family?.tiling(TilingOptions(limits), markers).largestPlans ?? []
+        pictureLimit = try family?.tiling(TilingOptions(), markers).limit
         let rows = try Self.checked(context, pictures, textConfig, text)
         self.context = rows
         prefixes = packing.cacheFolder.map {
@@ -99,17 +101,16 @@ public final class LLaVAModel: Sendable {
                 crop: Bool = false, isAmongSeveral: Bool = false
             ) throws(ModelError) -> any PictureTiling {
                 try family.tiling(
-                    TilingOptions(crop: crop, limits, isAmongSeveral: isAmongSeveral),
-                    MarkerTokens(text, tokenizer))
+                    TilingOptions(crop: crop, limits, isAmongSeveral: isAmongSeveral), markers)
             }
             let encoder = try family.encoder(tiling(), loader, visionPrecision, ops)
             guard encoder.outputWidth == textConfig.pictureRowWidth else {
-                throw .widthMismatch(
-                    projector: projectorFile.path, projectorWidth: encoder.outputWidth,
-                    text: text.path, textWidth: textConfig.pictureRowWidth)
+                throw files.mismatch(
+                    .width(projector: encoder.outputWidth, text: textConfig.pictureRowWidth))
             }
             encoders = Encoders(
-                whole: encoder, cropping: encoder.cutting(try tiling(crop: true)),
+                whole: encoder,
+                cropping: family.canCrop ? encoder.cutting(try tiling(crop: true)) : nil,
                 several: encoder.cutting(try tiling(isAmongSeveral: true)))
         } else {
             encoders = nil
@@ -134,15 +135,20 @@ public final class LLaVAModel: Sendable {
     /// What turns pictures into rows.
     ///
     /// - Parameters:
-    ///   - crop: take the middle square, as Hugging Face's processor does by default for LLaVA-1.5; an
-    ///     anyres model (LLaVA-NeXT) always sees the whole picture.
+    ///   - crop: take the middle square, as Hugging Face's processor does by default for LLaVA-1.5.
     ///   - count: pictures that come together; LLaVA-OneVision sees several in less detail.
-    /// - Throws: `ModelError.noProjector` for a model that reads text alone.
+    /// - Throws: `ModelError.noProjector` for a model that reads text alone, `ModelError.cannotCrop` for one that sees
+    ///   whole pictures.
     public func pictureEncoder(
         crop: Bool, pictures count: Int = 1
     ) throws(ModelError) -> any PictureEncoder {
-        guard let encoders else { throw .noProjector(text: textFile) }
-        if crop { return encoders.cropping }
+        guard let encoders else { throw .noProjector(text: files.text) }
+        if crop {
+            guard let cropping = encoders.cropping else {
+                throw .cannotCrop(projector: files.projector)
+            }
+            return cropping
+        }
         return count > 1 ? encoders.several : encoders.whole
     }
 

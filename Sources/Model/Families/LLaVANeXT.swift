@@ -10,8 +10,7 @@ package struct LLaVANeXTFamily: TiledFamily {
     package let vision: VisionConfig
     package let textBesidePictures = "\n"
     private let projector: LLaVAProjectorKind
-    private let file: String
-    private let grids: AnyresGrids
+    private let tiles: LLaVATiles
 
     /// Files of this family have resolutions to choose from.
     package init?(_ projector: GGUFFile) throws(ModelError) {
@@ -22,21 +21,13 @@ package struct LLaVANeXTFamily: TiledFamily {
         self.projector = try LLaVAProjectorKind(projector)
         vision = try VisionConfig(projector)
         guard let grids = try AnyresGrids(clip, tileSide: vision.tileSide) else { return nil }
-        self.grids = grids
         _ = try clip.aspectRatio()
-        file = projector.path
-        _ = try tiles(.anyres(pinpoints: grids.pinpoints))
+        tiles = try vision.tiles(.anyres(pinpoints: grids.pinpoints), file: projector.path)
     }
 
-    private func tiles(_ layout: TileLayout) throws(ModelError) -> LLaVATiles {
-        try vision.tiles(layout, file: file)
-    }
-
-    /// A picture is always seen whole; where it may have fewer tiles, smaller resolutions are left.
-    package func tiling(
-        _ options: TilingOptions, _: MarkerTokens
-    ) throws(ModelError) -> any PictureTiling {
-        try tiles(.anyres(pinpoints: grids.pinpoints(atMost: options.mostTiles)))
+    /// A picture is always seen whole.
+    package func tiling(_ options: TilingOptions, _: MarkerTokens) -> any PictureTiling {
+        tiles.limited(toTiles: options.mostTiles)
     }
 
     package func encoder(

@@ -14,9 +14,8 @@ package struct LLaVAOneVisionFamily: TiledFamily {
     package let vision: VisionConfig
     package let textBesidePictures = "\n"
     private let projector: LLaVAProjectorKind
-    private let file: String
-    private let grids: AnyresGrids
-    private let mostGridTiles: Int
+    private let alone: LLaVATiles
+    private let amongSeveral: LLaVATiles
 
     /// Files of this family limit the cells of a grid.
     package init?(_ projector: GGUFFile) throws(ModelError) {
@@ -28,32 +27,21 @@ package struct LLaVAOneVisionFamily: TiledFamily {
         guard let limit = Int(ratio.dropFirst(Self.prefix.count)), (1...256).contains(limit) else {
             throw clip.invalid(key, ratio, "\(Self.prefix) and a number from 1 to 256")
         }
-        mostGridTiles = limit
         self.projector = try LLaVAProjectorKind(projector)
         vision = try VisionConfig(projector)
         guard let grids = try AnyresGrids(clip, tileSide: vision.tileSide) else {
             throw clip.invalid("image_grid_pinpoints", "missing", "resolutions for \(ratio)")
         }
-        self.grids = grids
-        file = projector.path
-        _ = try tiles(.anyres(pinpoints: grids.pinpoints, mostGridTiles: limit))
+        alone = try vision.tiles(
+            .anyres(pinpoints: grids.pinpoints, mostGridTiles: limit), file: projector.path)
+        amongSeveral = try vision.tiles(.paddedLine, file: projector.path)
     }
 
     private static let prefix = "anyres_max_"
 
-    private func tiles(_ layout: TileLayout) throws(ModelError) -> LLaVATiles {
-        try vision.tiles(layout, file: file)
-    }
-
-    /// A picture alone is always seen whole; where it may have fewer tiles, smaller resolutions are left.
-    package func tiling(
-        _ options: TilingOptions, _: MarkerTokens
-    ) throws(ModelError) -> any PictureTiling {
-        guard !options.isAmongSeveral else { return try tiles(.paddedLine) }
-        return try tiles(
-            .anyres(
-                pinpoints: grids.pinpoints(atMost: options.mostTiles),
-                mostGridTiles: mostGridTiles))
+    /// A picture is always seen whole.
+    package func tiling(_ options: TilingOptions, _: MarkerTokens) -> any PictureTiling {
+        options.isAmongSeveral ? amongSeveral : alone.limited(toTiles: options.mostTiles)
     }
 
     package func encoder(

@@ -52,9 +52,12 @@ public struct MemoryEstimate: Sendable, Equatable {
     ) throws(ModelError) {
         let config = try text.decoderConfig()
         let family = try projector?.family()
+        let files = PairFiles(text: text.path, projector: projector?.path ?? "")
+        try family?.check(config, files)
         let pictures =
-            try family?.tiling(TilingOptions(limits), MarkerTokens(text)).largestPlans
-            ?? []
+            try family?.tiling(
+                TilingOptions(limits), MarkerTokens(text, beside: files.projector)
+            ).largestPlans ?? []
         let embedding = "\(DecoderTensors.tokenEmbedding).weight"
         self.init(
             text: config, vocabulary: text.tensor(embedding)?.shape.last ?? 0,

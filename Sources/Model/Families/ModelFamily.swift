@@ -31,6 +31,10 @@ package protocol ModelFamily: Sendable {
     var transparency: Transparency { get }
     /// What stands between a picture and the text beside it.
     var textBesidePictures: String { get }
+    /// The decoders that its projectors were trained with.
+    var decoders: [DecoderConfig.Architecture] { get }
+    /// Whether pictures may be cropped to their middle squares.
+    var canCrop: Bool { get }
     /// How pictures become tiles.
     ///
     /// - Parameter markers: the tokens of the texts around and in pictures.
@@ -49,6 +53,31 @@ package protocol ModelFamily: Sendable {
 
 extension ModelFamily {
     package var transparency: Transparency { .dropped }
+    package var canCrop: Bool { false }
+    /// Those that place the rows of a picture one after the other, as text.
+    package var decoders: [DecoderConfig.Architecture] {
+        DecoderConfig.Architecture.allCases.filter { !$0.needsSections }
+    }
+
+    /// Checks that a text model may have been trained with a projector.
+    ///
+    /// - Throws: `ModelError.mismatchedPair`.
+    func check(_ text: DecoderConfig, _ files: PairFiles) throws(ModelError) {
+        guard !decoders.contains(text.architecture) else { return }
+        throw files.mismatch(
+            .architecture(text.architecture.rawValue, expected: decoders.map(\.rawValue)))
+    }
+}
+
+/// The paths of a text model and of a projector's file, for errors.
+struct PairFiles {
+    let text: String
+    let projector: String
+
+    /// The error of two files that do not belong together.
+    func mismatch(_ why: PairMismatch) -> ModelError {
+        .mismatchedPair(projector: projector, text: text, why: why)
+    }
 }
 
 /// A family whose vision tower reads square tiles.

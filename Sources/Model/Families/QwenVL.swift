@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Decoder
 import GGUF
 import Pictures
 import TensorOps
@@ -16,6 +17,9 @@ package struct QwenVLFamily: ModelFamily {
         self.config = config
     }
 
+    package var decoders: [DecoderConfig.Architecture] {
+        config.generation == .qwen3 ? [.qwen3vl] : [.qwen2vl]
+    }
     package var blockCount: Int { config.blockCount }
     package var warnings: [String] { config.warnings }
     package func activationBytes(_ plan: PicturePlan) -> Int {

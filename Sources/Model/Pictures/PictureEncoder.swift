@@ -25,6 +25,13 @@ public protocol PictureEncoder: Sendable {
     func plan(_ picture: PixelSize) -> PicturePlan
     /// Plans that no other exceeds, neither in candidates nor in other rows.
     var largestPlans: [PicturePlan] { get }
+    /// What users may limit about pictures; nil where all take the same rows.
+    var limit: PictureLimit? { get }
+    /// The same encoder under a limit by which a picture of this size has about this many candidates: with the number
+    /// of tiles that comes nearest, or with the most pixels that give no more.
+    ///
+    /// - Returns: nil for an encoder without a limit.
+    func limited(to candidates: Int, for picture: PixelSize) -> LimitedEncoder?
     /// What each candidate sees of a picture of this size.
     func regions(of picture: PixelSize) -> PatchRegions
     /// The tiles of a picture.

@@ -10,6 +10,13 @@ package protocol PictureTiling: Sendable {
     var description: String { get }
     /// Plans that no other exceeds, neither in candidates nor in other rows.
     var largestPlans: [PicturePlan] { get }
+    /// What users may limit about its pictures; nil where all take the same rows.
+    var limit: PictureLimit? { get }
+    /// The same rule under a limit by which a picture of this size has about this many candidates: with the number of
+    /// tiles that comes nearest, or with the most pixels that give no more.
+    ///
+    /// - Returns: nil for a rule without a limit.
+    func limited(to candidates: Int, for picture: PixelSize) -> LimitedTiling?
     /// What a picture of this size becomes.
     ///
     /// - Precondition: both sides are positive.
@@ -57,6 +64,12 @@ extension TilingEncoder {
 
     package var tilingDescription: String { tiling.description }
     package var largestPlans: [PicturePlan] { tiling.largestPlans }
+    package var limit: PictureLimit? { tiling.limit }
+    package func limited(to candidates: Int, for picture: PixelSize) -> LimitedEncoder? {
+        tiling.limited(to: candidates, for: picture).map {
+            LimitedEncoder(encoder: cutting($0.tiling), limits: $0.limits)
+        }
+    }
     package func plan(_ picture: PixelSize) -> PicturePlan { tiling.plan(picture) }
     package func regions(of picture: PixelSize) -> PatchRegions { tiling.regions(of: picture) }
     package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
@@ -70,7 +83,7 @@ package struct TilingOptions: Sendable, Equatable {
     package var crop = false
     /// The most tiles of a picture; nil for as many as the model was trained on.
     ///
-    /// A family's smallest grid is always allowed.
+    /// Where a family's smallest grid has more, the whole picture is the only tile.
     package var mostTiles: Int?
     /// The most pixels of a picture that is not cut into tiles of one size; nil for the model's limit.
     package var mostPixels: Int?
@@ -89,7 +102,8 @@ package struct TilingOptions: Sendable, Equatable {
 public struct VisionLimits: Sendable, Equatable {
     /// The most tiles that a picture is cut into, where a model cuts pictures into tiles of one size.
     ///
-    /// Nil for as many as the model was trained on. A model's smallest grid is always allowed.
+    /// Nil for as many as the model was trained on. Where a model's smallest grid has more, the whole picture is the
+    /// only tile.
     public var mostTiles: Int?
     /// The most pixels of a picture, where a model sees pictures of any size; nil for the model's own limit.
     public var mostPixels: Int?

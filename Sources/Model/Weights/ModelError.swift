@@ -16,8 +16,10 @@ public enum ModelError: Error, Equatable {
     case missingTensor(file: String, name: String)
     /// A tensor's shape contradicts the metadata.
     case wrongShape(file: String, tensor: String, found: [Int], expected: [Int])
-    /// The projector makes rows of another width than the decoder takes.
-    case widthMismatch(projector: String, projectorWidth: Int, text: String, textWidth: Int)
+    /// The projector's file was not trained with the text model.
+    case mismatchedPair(projector: String, text: String, why: PairMismatch)
+    /// The middle square of a picture was asked for, but the model sees whole pictures.
+    case cannotCrop(projector: String)
     /// The text model was given as the projector's file, and the other way round.
     case exchangedFiles(text: String, projector: String)
     /// A vision tower and projector was given as the text model.
@@ -44,6 +46,30 @@ public enum ModelError: Error, Equatable {
     case cancelled
 }
 
+/// Why a projector was not trained with a text model.
+public enum PairMismatch: Sendable, Equatable {
+    /// The projector makes rows of another width than the decoder takes.
+    case width(projector: Int, text: Int)
+    /// The decoder has another architecture than those that the projector was trained with.
+    case architecture(String, expected: [String])
+    /// The vocabulary lacks a token that stands in or beside pictures.
+    case marker(String)
+}
+
+extension PairMismatch: CustomStringConvertible {
+    /// A part of a sentence for the user.
+    public var description: String {
+        switch self {
+        case .width(let projector, let text):
+            "the projector makes rows of \(projector) numbers, the text model takes \(text)"
+        case .architecture(let found, let expected):
+            "the text model is a \(found), the projector's is a \(expected.joined(separator: " or "))"
+        case .marker(let token):
+            "the text model has no token \(token), by which the projector's family marks pictures"
+        }
+    }
+}
+
 extension ModelError: CustomStringConvertible {
     /// One sentence for the user.
     public var description: String {
@@ -63,11 +89,10 @@ extension ModelError: CustomStringConvertible {
             "\(file): tensor \(name) is missing"
         case .wrongShape(let file, let tensor, let found, let expected):
             "\(file): tensor \(tensor) has shape \(found), expected \(expected)"
-        case .widthMismatch(let projector, let projectorWidth, let text, let textWidth):
-            """
-            \(projector): its projector makes rows of \(projectorWidth) numbers, but \(text) takes \
-            \(textWidth); the two files do not belong together
-            """
+        case .mismatchedPair(let projector, let text, let why):
+            "\(projector) and \(text) do not belong together: \(why)"
+        case .cannotCrop(let projector):
+            "\(projector): the model sees whole pictures; only LLaVA-1.5 and LLaVA-1.0 see their middle squares"
         case .exchangedFiles(let text, let projector):
             """
             the two files are exchanged: \(text) is a vision tower and projector, the mmproj file, and \

@@ -18,6 +18,7 @@ final class InteractiveChat {
     private let restart: () throws -> Conversation
     private let options: GenerationOptions
     private let quiet: Bool
+    private let note: ManyTokensNote?
     private var input: PictureInput
     /// Pictures for the next question that could not be read.
     ///
@@ -28,14 +29,17 @@ final class InteractiveChat {
 
     /// A chat; `restart` makes its conversations.
     ///
-    /// - Parameter input: the pictures that the first question is about.
+    /// - Parameters:
+    ///   - input: the pictures that the first question is about.
+    ///   - note: what is said of pictures that become very many visual tokens.
     init(
-        _ options: GenerationOptions, _ input: PictureInput, quiet: Bool,
+        _ options: GenerationOptions, _ input: PictureInput, quiet: Bool, note: ManyTokensNote?,
         restart: @escaping () throws -> Conversation
     ) throws {
         self.options = options
         self.input = input
         self.quiet = quiet
+        self.note = note
         self.restart = restart
         conversation = try restart()
     }
@@ -89,14 +93,14 @@ final class InteractiveChat {
             missing = []
         case ("/skip", true): missing = []
         case ("/image", false):
-            for path in TypedPaths.paths(in: argument) { addPicture(path) }
+            for path in TypedPaths.paths(in: argument) { try addPicture(path) }
         case ("/image", true): StandardError.report("/image needs a file")
         default: StandardError.report("unknown command \(line); /help lists them")
         }
         return true
     }
 
-    private func addPicture(_ path: String) {
+    private func addPicture(_ path: String) throws {
         guard path != "-" else {
             missing.append(path)
             return StandardError.report("standard input carries the questions, not a picture")
@@ -113,6 +117,7 @@ final class InteractiveChat {
             return StandardError.report("\(error)")
         }
         missing = []
+        try note?.report(input, from: input.pictures.count - 1, for: conversation.llava)
         if isTerminal, let picture = input.pictures.last {
             StandardError.print("\(picture.width) × \(picture.height) pixels")
         }

@@ -150,7 +150,9 @@ struct ModelOptions: ParsableArguments {
                 StandardError.report("warning: \(warning)")
             })
         line.erase()
-        for warning in llava.warnings { StandardError.report("warning: \(warning)") }
+        for warning in llava.warnings + limitWarnings(llava) {
+            StandardError.report("warning: \(warning)")
+        }
         return llava
     }
 }

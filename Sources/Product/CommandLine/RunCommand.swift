@@ -94,9 +94,12 @@ struct RunCommand: ParsableCommand {
             orients: !prompt.format.ignoreOrientation, transparency: model.transparency)
         for path in pictures { try input.load(path) }
         let llava = try model.load(quiet: quiet)
+        let note = quiet ? nil : ManyTokensNote(llava, model, keep: pruning.keep)
+        try note?.report(input, for: llava)
         if interactive {
             let chat = try InteractiveChat(
-                options, input, quiet: quiet, restart: { try prompt.conversation(llava) })
+                options, input, quiet: quiet, note: note,
+                restart: { try prompt.conversation(llava) })
             try chat.run(firstQuestion: question)
         } else {
             try answerOnce(llava, question ?? LLaVA.defaultQuestion, input, folder)

@@ -148,12 +148,12 @@ public final class Evaluation {
         questions.flatMap { question in
             let pictures = question.pictures.map { AnswerKey.PictureFile($0) }
             return settings.map { setting in
-                let way = setting.pruning.map { "\($0)" } ?? "unpruned"
-                return Job(
+                Job(
                     question: question, setting: setting,
                     identity: Identity(
                         id: question.id, setting: setting.name,
-                        key: AnswerKey(question, pictures, settings: options.settings + [way])))
+                        key: AnswerKey(
+                            question, pictures, settings: options.settings + [setting.condition])))
             }
         }
     }
@@ -182,7 +182,9 @@ public final class Evaluation {
                 job.question.question, suffix: options.suffix.isEmpty ? "" : "\n" + options.suffix,
                 pictures: pictures.count, by: prompts, llava.tokenizer)
             var request = written.request(
-                about: job.identity.key.pictures.map { picture($0, among: pictures.count) },
+                about: job.identity.key.pictures.map {
+                    picture($0, job.setting.reduction, among: pictures.count)
+                },
                 options: GenerationOptions(
                     maxNewTokens: options.maxNewTokens, sampling: options.sampling,
                     pruning: job.setting.pruning))
@@ -194,12 +196,16 @@ public final class Evaluation {
         }
     }
 
-    /// A picture, which is decoded and encoded once for neighbouring questions and settings.
+    /// A picture, which is decoded and encoded once for neighbouring questions and settings that see as much of it.
     ///
-    /// - Parameter count: pictures of the question.
-    private func picture(_ file: AnswerKey.PictureFile, among count: Int) -> Engine.Picture {
+    /// - Parameters:
+    ///   - reduction: how much smaller it becomes, if the model can see less of it.
+    ///   - count: pictures of the question.
+    private func picture(
+        _ file: AnswerKey.PictureFile, _ reduction: PictureReduction?, among count: Int
+    ) -> Engine.Picture {
         let model = llava.model
-        let identity = "\(file) \(count > 1)"
+        let identity = "\(file) \(count > 1) \(reduction.map { "\($0)" } ?? "whole")"
         return Engine.Picture(
             key: PictureKey(digest: ContentHash.bytes(of: Array(identity.utf8)))
         ) { () throws(GenerationError) in
@@ -210,9 +216,10 @@ public final class Evaluation {
                 throw .model(error)
             }
             return try pictured { () throws(ImagingError) in
-                try encoder.tiles(
-                    of: PictureDecoder.load(
-                        path: file.path, transparency: encoder.transparency))
+                let picture = try PictureDecoder.load(
+                    path: file.path, transparency: encoder.transparency)
+                let limited = reduction?.limited(encoder, for: picture.size)
+                return try (limited?.encoder ?? encoder).tiles(of: picture)
             }
         }
     }

@@ -55,11 +55,11 @@ extension ModelError {
     fileprivate var kind: LLaVAError.Kind {
         switch self {
         case .file(let error): error.kind
-        case .unsupported, .cacheFormatMismatch: .unsupported
+        case .unsupported, .cacheFormatMismatch, .cannotCrop: .unsupported
         case .outOfCachePages: .tooLong
         case .cacheTooLarge, .noMemory, .weightsTooLarge: .outOfMemory
         case .cancelled: .cancelled
-        case .invalidValue, .contextOutOfRange, .missingTensor, .wrongShape, .widthMismatch,
+        case .invalidValue, .contextOutOfRange, .missingTensor, .wrongShape, .mismatchedPair,
             .exchangedFiles, .notTextModel, .notProjector, .noProjector, .weightNotFinite,
             .notFinite:
             .badInput

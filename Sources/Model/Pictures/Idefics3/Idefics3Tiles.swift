@@ -49,6 +49,25 @@ package struct Idefics3Tiles: PictureTiling {
         Idefics3Tiles(config, cellsPerSide: cellsPerSide, tilesPerSide: tilesPerSide, markers)
     }
 
+    package var limit: PictureLimit? { mostTiles > 1 ? .tiles : nil }
+
+    package func limited(to candidates: Int, for picture: PixelSize) -> LimitedTiling? {
+        guard limit != nil else { return nil }
+        let counts = Set(
+            (1...tilesPerSide).map { cut(picture, tilesPerSide: $0).grid.tileCount }
+        ).filter { $0 <= mostTiles }.sorted()
+        func distance(_ tiles: Int) -> Int {
+            abs(tiles * cellsPerSide * cellsPerSide - candidates)
+        }
+        return counts.min { distance($0) < distance($1) }.map { tiles in
+            LimitedTiling(
+                tiling: Idefics3Tiles(
+                    config, cellsPerSide: cellsPerSide, tilesPerSide: tilesPerSide,
+                    mostTiles: tiles, markers),
+                limits: VisionLimits(mostTiles: tiles))
+        }
+    }
+
     package var description: String {
         "idefics3 \(tilesPerSide) \(mostTiles) \(tileSide) \(cellsPerSide)"
     }

@@ -8,6 +8,8 @@ package enum TileLayout: Sendable, Equatable {
     case padToSquare
     /// The same, with a newline after it (LLaVA-OneVision, for several pictures).
     case paddedLine
+    /// One tile that the picture is stretched to, with a newline after it: LLaVA-NeXT's base tile alone.
+    case stretchedLine
     /// One tile: the middle square of the picture (Hugging Face's default for LLaVA-1.5).
     case centerCrop
     /// A base tile of the whole picture, and a grid of tiles at the best of some resolutions (LLaVA-NeXT).
@@ -24,7 +26,7 @@ package struct LLaVATiles: PictureTiling {
     /// Pixels along a side of a patch.
     package let patchSide: Int
     /// How pictures become tiles.
-    package let layout: TileLayout
+    package private(set) var layout: TileLayout
     /// The colour that pads a picture to a square: the mean, truncated to bytes.
     let padding: [UInt8]
     private let normalisation: PixelNormalisation
@@ -83,6 +85,47 @@ package struct LLaVATiles: PictureTiling {
     }
 
     package var description: String { "\(layout) \(tileSide) \(patchSide)" }
+
+    package var limit: PictureLimit? {
+        if case .anyres = layout { .tiles } else { nil }
+    }
+
+    /// The same rule for at most some tiles, the base tile included: with the resolutions that need no more, or with
+    /// the base tile alone.
+    ///
+    /// LLaVA-OneVision was trained on single tiles that are padded, LLaVA-NeXT on base tiles that are stretched.
+    ///
+    /// - Parameter mostTiles: nil for any number.
+    package func limited(toTiles mostTiles: Int?) -> LLaVATiles {
+        guard let mostTiles, case .anyres(let pinpoints, let mostGridTiles) = layout else {
+            return self
+        }
+        let left = pinpoints.filter { tileCount($0) <= mostTiles }
+        var limited = self
+        limited.layout =
+            if left.isEmpty {
+                mostGridTiles == nil ? .stretchedLine : .paddedLine
+            } else {
+                .anyres(pinpoints: left, mostGridTiles: mostGridTiles)
+            }
+        return limited
+    }
+
+    private func tileCount(_ pinpoint: PixelSize) -> Int {
+        1 + pinpoint.width / tileSide * (pinpoint.height / tileSide)
+    }
+
+    package func limited(to candidates: Int, for picture: PixelSize) -> LimitedTiling? {
+        guard case .anyres(let pinpoints, _) = layout else { return nil }
+        let tilings = Set([1] + pinpoints.map(tileCount)).sorted().map { tiles in
+            let tiling = limited(toTiles: tiles)
+            let distance = abs(tiling.plan(picture).candidates.count - candidates)
+            return (tiles, tiling, distance)
+        }
+        return tilings.min { $0.2 < $1.2 }.map { tiles, tiling, _ in
+            LimitedTiling(tiling: tiling, limits: VisionLimits(mostTiles: tiles))
+        }
+    }
 
     package func tiles(of picture: Picture) throws(ImagingError) -> TileBatch {
         let geometry = geometry(of: picture.size)

@@ -118,7 +118,7 @@ extension LLaVATiles {
         let patchesPerSide = tileSide / patchSide
         guard case .anyres(let pinpoints, let mostGridTiles) = layout else {
             var geometry = TileGeometry.single(patchesPerSide: patchesPerSide)
-            geometry.endsBaseTile = layout == .paddedLine
+            geometry.endsBaseTile = [.paddedLine, .stretchedLine].contains(layout)
             return geometry
         }
         let best = AnyresRule.bestResolution(for: picture, among: pinpoints)
@@ -149,7 +149,7 @@ extension LLaVATiles {
             switch layout {
             case .padToSquare, .paddedLine: .padded(length, to: longer, tileSide: tileSide)
             case .centerCrop: .cropped(length, shorter: shorter, tileSide: tileSide)
-            case .anyres: .centered(length, resized: tileSide, in: tileSide)
+            case .anyres, .stretchedLine: .centered(length, resized: tileSide, in: tileSide)
             }
         }
         return TilePlacement(horizontal: axis(picture.width), vertical: axis(picture.height))

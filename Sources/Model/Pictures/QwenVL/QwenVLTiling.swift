@@ -19,12 +19,23 @@ package struct QwenVLTiling: PictureTiling {
 
     /// - Parameter mostPixels: the user's limit; nil for the model's.
     package init(_ config: QwenVLConfig, mostPixels: Int?, start: Int32, end: Int32) {
-        let cellPixels = config.cellSide * config.cellSide
-        cellSide = config.cellSide
-        self.mostPixels = max(cellPixels, min(mostPixels ?? .max, config.mostPixels))
-        fewestPixels = min(config.fewestPixels, self.mostPixels)
+        self.init(
+            cellSide: config.cellSide, fewestPixels: config.fewestPixels,
+            mostPixels: min(mostPixels ?? .max, config.mostPixels), start: start, end: end,
+            PixelNormalisation(mean: config.mean, deviation: config.deviation))
+    }
+
+    /// - Parameter mostPixels: less than a cell counts as one, and a larger `fewestPixels` as this.
+    private init(
+        cellSide: Int, fewestPixels: Int, mostPixels: Int, start: Int32, end: Int32,
+        _ normalisation: PixelNormalisation
+    ) {
+        let cellPixels = cellSide * cellSide
+        self.cellSide = cellSide
+        self.mostPixels = max(cellPixels, mostPixels)
+        self.fewestPixels = min(fewestPixels, self.mostPixels)
         (self.start, self.end) = (start, end)
-        normalisation = PixelNormalisation(mean: config.mean, deviation: config.deviation)
+        self.normalisation = normalisation
         largestPlans = [
             Self.plan(columns: self.mostPixels / cellPixels, rows: 1, start: start, end: end)
         ]
@@ -36,6 +47,12 @@ package struct QwenVLTiling: PictureTiling {
     ///
     /// In double precision and with halves rounded to even numbers, as the processor computes.
     func resized(_ picture: PixelSize) -> PixelSize {
+        resized(picture, fewestPixels: fewestPixels, mostPixels: mostPixels)
+    }
+
+    private func resized(
+        _ picture: PixelSize, fewestPixels: Int, mostPixels: Int
+    ) -> PixelSize {
         let (width, height) = (Double(picture.width), Double(picture.height))
         let cell = Double(cellSide)
         func whole(_ length: Double, _ rule: FloatingPointRoundingRule) -> Int {
@@ -56,6 +73,31 @@ package struct QwenVLTiling: PictureTiling {
                 width: whole(width * scale, .up), height: whole(height * scale, .up))
         }
         return near
+    }
+
+    package var limit: PictureLimit? { .pixels }
+
+    /// The largest limit whose picture has no more cells, so that no cell is left unused.
+    package func limited(to candidates: Int, for picture: PixelSize) -> LimitedTiling? {
+        func cells(_ mostPixels: Int) -> Int {
+            let size = resized(
+                picture, fewestPixels: min(fewestPixels, mostPixels), mostPixels: mostPixels)
+            return size.width / cellSide * (size.height / cellSide)
+        }
+        guard cells(mostPixels) > candidates else {
+            return LimitedTiling(tiling: self, limits: VisionLimits(mostPixels: mostPixels))
+        }
+        // A single cell, which any picture may have, and a limit that is too large.
+        var (fits, exceeds) = (cellSide * cellSide, mostPixels)
+        while exceeds - fits > 1 {
+            let middle = fits + (exceeds - fits) / 2
+            if cells(middle) > candidates { exceeds = middle } else { fits = middle }
+        }
+        return LimitedTiling(
+            tiling: QwenVLTiling(
+                cellSide: cellSide, fewestPixels: fewestPixels, mostPixels: fits, start: start,
+                end: end, normalisation),
+            limits: VisionLimits(mostPixels: fits))
     }
 
     package func plan(_ picture: PixelSize) -> PicturePlan {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Evaluation
 import Foundation
 import TrimLLaVA
 
@@ -11,7 +12,8 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Every setting answers the same question about the same pictures. Each runs once to warm up \
             and then --repetitions times, in turn with the others. Times are medians. The spread (±) is \
-            half the interquartile range of the time to the first token.
+            half the interquartile range of the time to the first token. The rows fewer-pixels are the unpruned \
+            model on smaller pictures, about as large as each budget keeps of them.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -34,6 +36,13 @@ struct BenchCommand: ParsableCommand {
             "Selectors to measure, separated by commas: \(TokenSelectors.names.joined(separator: ", ")).",
             valueName: "names"))
     var selector = TokenSelectors.names[0]
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: """
+            Also measure the unpruned model on smaller pictures, for models that can see fewer tiles or pixels.
+            """)
+    var fewerPixels = true
 
     @Option(
         name: [.customShort("n"), .long],
@@ -86,7 +95,10 @@ struct BenchCommand: ParsableCommand {
             llava: llava, pictures: input.pictures, question: prompt, template: template,
             maxTokens: maxTokens)
         let isWatched = isatty(STDERR_FILENO) != 0
-        let results = try runner.run(try settings(), repetitions: repetitions) { message in
+        let settings =
+            try settings()
+            + (fewerPixels ? EvaluationSetting.fewerPixels(beside: budgets(), for: llava) : [])
+        let results = try runner.run(settings, repetitions: repetitions) { message in
             if isWatched { StandardError.print(message) }
         }
         let report = BenchReport(results)
@@ -94,16 +106,22 @@ struct BenchCommand: ParsableCommand {
         if let plot { try BenchPlot(report.rows).svg.write(to: plot) }
     }
 
+    private func budgets() throws -> [KeepBudget] {
+        try listed(keep) { try KeepBudget(parsing: $0) }
+    }
+
     /// The unpruned model first, then every selector at every budget.
-    private func settings() throws -> [PruningOptions?] {
-        let budgets = try listed(keep) { try KeepBudget(parsing: $0) }
+    private func settings() throws -> [EvaluationSetting] {
+        let budgets = try budgets()
         let selectors = try listed(selector) { try TokenSelectors.named($0).info.name }
         guard !budgets.isEmpty, !selectors.isEmpty else {
             throw ValidationError("--keep and --selector need at least one value each")
         }
-        return [nil]
+        return [EvaluationSetting(nil)]
             + budgets.flatMap { budget in
-                selectors.map { PruningOptions(budget: budget, selector: $0) }
+                selectors.map {
+                    EvaluationSetting(PruningOptions(budget: budget, selector: $0))
+                }
             }
     }
 }

@@ -8,6 +8,9 @@ struct BenchReport {
     struct Row: Encodable {
         let selector: String
         let keep: String
+        /// The limits that make the same smaller pictures; nil for whole pictures, and where each has its own.
+        let maxTiles: Int?
+        let maxPixels: Int?
         let positions: String
         let visualTokens: Int
         let keptTokens: Int
@@ -44,9 +47,18 @@ struct BenchReport {
 
     private typealias Column = (heading: String, field: String, text: @Sendable (Row) -> String)
 
-    private static let columns: [Column] = [
+    private static let words: [Column] = [
         ("selector", "selector", { $0.selector }),
         ("keep", "keep", { $0.keep }),
+    ]
+
+    /// For models that can see less of pictures.
+    private static let limits: [Column] = [
+        ("max tiles", "max_tiles", { $0.maxTiles.map { "\($0)" } ?? "" }),
+        ("max pixels", "max_pixels", { $0.maxPixels.map { "\($0)" } ?? "" }),
+    ]
+
+    private static let numbers: [Column] = [
         ("visual tokens", "visual_tokens", { "\($0.visualTokens)" }),
         ("kept", "kept_tokens", { "\($0.keptTokens)" }),
         ("stored", "stored_prompt_tokens", { "\($0.storedPromptTokens)" }),
@@ -67,9 +79,14 @@ struct BenchReport {
 
     /// The rows as text.
     var table: ResultTable {
-        ResultTable(
-            columns: Self.columns.map { .init(heading: $0.heading, field: $0.field) },
-            cells: rows.map { row in Self.columns.map { $0.text(row) } }, wordColumns: 2)
+        let limits = Self.limits.filter { column in
+            rows.contains { !column.text($0).isEmpty }
+        }
+        let columns = Self.words + limits + Self.numbers
+        return ResultTable(
+            columns: columns.map { .init(heading: $0.heading, field: $0.field) },
+            cells: rows.map { row in columns.map { $0.text(row) } },
+            wordColumns: Self.words.count)
     }
 
     /// About four significant digits: a small model needs milliseconds, a large one minutes.
@@ -97,8 +114,10 @@ extension BenchReport.Row {
             quantile(unpruned.map(value), 0.5) / max(median(value), .leastNonzeroMagnitude)
         }
         let first = runs.map(\.firstTokenSeconds)
-        selector = result.pruning?.selector ?? "unpruned"
-        keep = result.pruning.map { "\($0.budget)" } ?? "all"
+        selector = result.setting.method
+        keep = result.setting.kept
+        maxTiles = result.limits?.mostTiles
+        maxPixels = result.limits?.mostPixels
         positions = runs[0].usesCompactPositions ? "compact" : "original"
         visualTokens = runs[0].unprunedVisualRows
         keptTokens = runs[0].visualRows

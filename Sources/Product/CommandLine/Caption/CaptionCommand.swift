@@ -106,6 +106,7 @@ struct CaptionCommand: ParsableCommand {
             ending = .success(())
         } else {
             let llava = try model.load(quiet: quiet)
+            report.note = ManyTokensNote(llava, model, keep: pruning.keep)
             let caption = try CaptionJob(
                 plan, llava, try identity.prompts.map { try prompt.question($0, llava) },
                 identity: identity, options: options, output: sink, statistics: statistics,

@@ -15,6 +15,8 @@ final class CaptionReport {
     private let isTerminal = Terminal.takesEscapes
     private var nextLog = CaptionReport.logInterval
     private var failures = 0
+    /// What is said once if pictures become very many visual tokens.
+    var note: ManyTokensNote?
 
     init(quiet: Bool) {
         self.quiet = quiet
@@ -52,6 +54,14 @@ final class CaptionReport {
     /// Shows the progress.
     func show(_ statistics: JobStatistics) {
         guard !quiet else { return }
+        if statistics.captions > 0, let note {
+            let mean = statistics.visualTokens / statistics.captions
+            if let text = note.text("pictures become on average", tokens: mean) {
+                line.erase()
+                StandardError.report(text)
+                self.note = nil
+            }
+        }
         if isTerminal {
             line.show(Self.progress(statistics, columns: Terminal.columns - 1))
         } else if statistics.seconds >= nextLog {

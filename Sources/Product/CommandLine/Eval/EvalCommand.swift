@@ -42,6 +42,13 @@ struct EvalCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Random seed of the selector random.", valueName: "number"))
     var selectorSeed: UInt64 = 0
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: """
+            Also evaluate the unpruned model on smaller pictures, for models that can see fewer tiles or pixels.
+            """)
+    var fewerPixels = true
+
     @Flag(help: "Select among all pictures of a question together.")
     var shareBudget = false
 
@@ -105,10 +112,12 @@ struct EvalCommand: ParsableCommand {
     func run() throws {
         try TextInput.checkArguments()
         let questions = try chosenQuestions()
-        let settings = try settings()
         try checkFiles(questions)
         let file = try answers.map { try AnswerFile(path: $0, run: runName) }
         let llava = try model.load()
+        let settings =
+            try settings()
+            + (fewerPixels ? EvaluationSetting.fewerPixels(beside: budgets(), for: llava) : [])
         let evaluation = try Evaluation(
             llava, questions, settings,
             options: Evaluation.Options(
@@ -160,6 +169,11 @@ struct EvalCommand: ParsableCommand {
         }
     }
 
+    private func budgets() throws -> [KeepBudget] {
+        try listed(keep) { try KeepBudget(parsing: $0) }
+    }
+
+    /// The unpruned model, and every selector.
     private func settings() throws -> [EvaluationSetting] {
         let selectors =
             selector == "all"
@@ -172,7 +186,7 @@ struct EvalCommand: ParsableCommand {
             return mode
         }
         return EvaluationSetting.grid(
-            budgets: try listed(keep) { try KeepBudget(parsing: $0) }, selectors: selectors,
+            budgets: try budgets(), selectors: selectors,
             positions: modes,
             options: SelectorOptions(alignment: alignment, seed: selectorSeed),
             sharesBudget: shareBudget)
