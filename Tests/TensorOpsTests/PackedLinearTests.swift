@@ -147,6 +147,25 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
         }
     }
 
+    /// Tiles of more than 3 MB are multiplied in groups, by one or by two panels at a time.
+    @Test(arguments: [(161, 11008, 170), (18 * 32 + 1, 4096, 460)])
+    func groupsOfTilesHaveTheBitsOfAll(outputs: Int, inputs: Int, rows: Int) throws {
+        let one = TensorOps(
+            kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: 1),
+            activationMode: .pow2)
+        let layer = try layer(.q4_0, outputs: outputs, inputs: inputs, one)
+        let input = Activations(gaussians(rows * inputs, seed: 1), width: inputs)
+        let expected = products(one, layer, input, rowsPerChunk: 50)
+        for threads in 1...3 {
+            let ops = TensorOps(
+                kernels: one.kernels, pool: WorkerPool(threadCount: threads), activationMode: .pow2)
+            #expect(ops.linear(layer, input).array == expected)
+            let sum = Activations([Float](repeating: 0, count: rows * outputs), width: outputs)
+            ops.addLinear(layer, input, to: sum)
+            #expect(sum.array == expected)
+        }
+    }
+
     private func expectEqualProducts(
         _ format: BlockFormat, outputs: Int, inputs: Int, _ mode: ActivationMode
     ) throws {

@@ -28,11 +28,16 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     /// Bytes of panels that several tiles of rows are multiplied by in turn: half of a second-level
     /// cache of 1 MB, so that the rows come from the third level once for all of these panels.
     private static var panelBytesPerChunk: Int { 1 << 19 }
-    /// Most pieces of a cut chunk.
+    /// Bytes of tiles beyond which they are multiplied in groups.
     ///
-    /// Threads begin their last chunks at different times, up to a chunk apart, and who has none left waits. A
-    /// chunk of 512 rows takes 2 ms of a product of 25.
-    private static var mostPieces: Int { 8 }
+    /// Virtual machines share a third-level cache. On Zen 4, tiles of 10 MB come from memory at each chunk, and
+    /// two threads multiply at 66 to 72 % of the int8 peak. Groups that stay in the second level reach 78 %.
+    private static var mostUngroupedTileBytes: Int { 3 << 20 }
+    /// Bytes of the tiles of a group, and of the panels that they are multiplied by in turn; both fit a second-level
+    /// cache of 1 MB.
+    private static var bytesPerGroup: (tiles: Int, panels: Int) { (384 << 10, 200 << 10) }
+    /// Most panels of a chunk of grouped tiles.
+    private static var mostPanelsOfGroup: Int { 16 }
 
     init(
         _ layers: Layers, _ rows: PackedInput, into results: Results, _ end: ProductEnd,
@@ -54,13 +59,13 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         share = min(max(multiplications / fewestChunks, limits.lowerBound), limits.upperBound)
         for layer in layers {
             guard let matrix = layer.packed else { continue }
-            let count = chunkCount(matrix)
+            let count = division(matrix).chunks
             wholeChunks += count
             guard threads > 1 else { continue }
             // Those of the last matrix count.
             cutChunks = min(threads, count)
             let perChunk = matrix.outputs * matrix.inputs * rows.floats.rows / count
-            pieces = min(max(perChunk / limits.lowerBound, 1), Self.mostPieces)
+            pieces = min(max(perChunk / limits.lowerBound, 1), ProductDivision.mostPieces)
         }
         wholeChunks -= cutChunks
     }
@@ -75,49 +80,58 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         var chunk = isWhole ? index : wholeChunks + cut
         for (layer, result) in zip(layers, results) {
             guard let matrix = layer.packed else { continue }
-            let count = chunkCount(matrix)
-            guard chunk >= count else {
-                var panels = Self.part(chunk, of: count, of: 0..<matrix.panelCount)
-                var tiles = 0..<rowTiles(matrix).count
-                if !isWhole {
-                    // Many tiles are read from the third-level cache, so all panels go with a part of them.
-                    if tiles.count >= 2 * Self.mostPieces {
-                        tiles = Self.part(piece, of: pieces, of: tiles)
-                    } else {
-                        panels = Self.part(piece, of: pieces, of: panels)
-                    }
-                }
+            let division = division(matrix)
+            guard chunk >= division.chunks else {
+                let (panels, tiles) =
+                    isWhole
+                    ? division.chunk(chunk)
+                    : division.piece(piece, of: pieces, ofChunk: chunk)
+                let perPass = division.panelsPerPass
                 // The last panel is stored apart if it is not full.
                 let full = panels.clamped(to: 0..<matrix.fullPanelCount)
-                multiply(layer, matrix, full, tiles, into: result, thread)
+                for first in stride(from: full.lowerBound, to: full.upperBound, by: perPass) {
+                    let pass = first..<min(first + perPass, full.upperBound)
+                    multiply(layer, matrix, pass, tiles, into: result, thread)
+                }
                 multiply(
                     layer, matrix, full.upperBound..<panels.upperBound, tiles, into: result, thread)
                 return
             }
-            chunk -= count
+            chunk -= division.chunks
         }
     }
 
-    /// One of `count` parts of a range, which differ by at most one.
-    private static func part(_ index: Int, of count: Int, of range: Range<Int>) -> Range<Int> {
-        let bounds = (index * range.count / count, (index + 1) * range.count / count)
-        return (range.lowerBound + bounds.0)..<(range.lowerBound + bounds.1)
+    /// How the products of a matrix are divided.
+    private func division(_ matrix: PackedMatrix) -> ProductDivision {
+        guard let values = quantisedRows(matrix) else {
+            return ungrouped(matrix, tiles: rows.floatTiles.count)
+        }
+        // Unpacking panels again for each group would cost more.
+        let tileBytes = values.tiles.count * values.tileBytes
+        guard tileBytes > Self.mostUngroupedTileBytes, expansion(matrix, values) == nil else {
+            return ungrouped(matrix, tiles: values.tiles.count)
+        }
+        let size = Self.bytesPerGroup
+        let perRun = max(1, min(Self.mostPanelsOfGroup, matrix.panelCount / fewestChunks))
+        return ProductDivision(
+            panels: matrix.panelCount, tiles: values.tiles.count,
+            runs: (matrix.panelCount + perRun - 1) / perRun,
+            groups: min(values.tiles.count, (tileBytes + size.tiles - 1) / size.tiles),
+            panelsPerPass: max(1, size.panels / (matrix.superblocks * matrix.kind.superblockBytes)))
     }
 
-    /// The rows in tiles as the kernel for a matrix takes them.
-    private func rowTiles(_ matrix: PackedMatrix) -> RowTiles {
-        quantisedRows(matrix)?.tiles ?? rows.floatTiles
-    }
-
-    /// Chunks of a matrix, equally many for each thread.
+    /// Runs of panels times all rows, equally many for each thread.
     ///
     /// They differ by at most one panel, so no thread waits long for the last chunk.
-    private func chunkCount(_ matrix: PackedMatrix) -> Int {
+    private func ungrouped(_ matrix: PackedMatrix, tiles: Int) -> ProductDivision {
         let panels = mostPanelsPerChunk(matrix)
         let (count, threads) = (
             (matrix.panelCount + panels - 1) / panels, ops.pool.threadCount
         )
-        return min((count + threads - 1) / threads * threads, matrix.panelCount)
+        return ProductDivision(
+            panels: matrix.panelCount, tiles: tiles,
+            runs: min((count + threads - 1) / threads * threads, matrix.panelCount), groups: 1,
+            panelsPerPass: matrix.panelCount)
     }
 
     private func mostPanelsPerChunk(_ matrix: PackedMatrix) -> Int {
