@@ -8,6 +8,14 @@ import Weights
 @testable import Captioning
 
 @Suite struct ParallelChoiceTests {
+    @Test func numbersBelowATileAreNotMeasured() {
+        #expect(ParallelChoice.measured(upTo: 1) == [1])
+        #expect(ParallelChoice.measured(upTo: 5) == [5])
+        #expect(ParallelChoice.measured(upTo: 6) == [6])
+        #expect(ParallelChoice.measured(upTo: 17) == [6, 12])
+        #expect(ParallelChoice.measured(upTo: 200) == [6, 12, 18, 24])
+    }
+
     @Test func theSmallestNearTheBestIsChosen() {
         let candidates = [1, 2, 4, 6, 12]
         func best(_ seconds: [Double]) -> Int {

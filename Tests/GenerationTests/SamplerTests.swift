@@ -155,6 +155,30 @@ import Tokenization
         #expect(choose([1, 2], excluding: [0, 1]) == 1)
     }
 
+    /// The k best by sorting all, against many scores of which some are equal.
+    @Test(arguments: [1, 2, 40, 499, 500, 501, 0])
+    func topKIsThatOfASort(topK: Int) {
+        let many = (0..<500).map { Float(($0 * 7919) % 97) / 32 }
+        let excluded: Set<TokenID> = [3, 96, 97, 250, 499]
+        let order = many.indices.filter { !excluded.contains(TokenID($0)) }.sorted {
+            (-many[$0], $0) < (-many[$1], $1)
+        }
+        let kept = order.prefix(topK == 0 ? many.count : topK).map { TokenID($0) }
+        let drawn = Set(
+            draw(20_000, many, options(temperature: 1000, topK: topK), excluding: excluded))
+        #expect(drawn == Set(kept))
+    }
+
+    @Test func greedyPassesOverExcludedTokens() {
+        let many = (0..<1000).map { Float(($0 * 7919) % 1000) }
+        let falling = many.indices.sorted { many[$0] > many[$1] }.map { TokenID($0) }
+        for count in [0, 1, 2, 17, 999] {
+            #expect(choose(many, excluding: Set(falling.prefix(count))) == falling[count])
+        }
+        #expect(choose(many, excluding: Set(falling)) == falling[0])
+        #expect(choose([-.infinity, -.infinity, 1], excluding: [0, 2]) == 1)
+    }
+
     @Test func extremeScoresAndOptionsChooseSomeToken() {
         let huge: [Float] = [-.greatestFiniteMagnitude, .greatestFiniteMagnitude, 0]
         #expect(Set(draw(100, huge, options())) == [1])

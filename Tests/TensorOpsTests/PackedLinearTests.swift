@@ -124,6 +124,48 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
         try expectEqualProducts(format, outputs: 20 * 32 + 5, inputs: 256, .pow2)
     }
 
+    /// The last chunks are cut by panels or, from 16 tiles on, by rows; of several matrices, those of the last.
+    @Test(arguments: [BlockFormat.q4_0, .q6_K, .f16], [2, 3, 5])
+    func everyProductIsAddedOnceHoweverChunksAreCut(format: BlockFormat, threads: Int) throws {
+        let table = try KernelTable.named(nil)
+        func ops(_ threads: Int) -> TensorOps {
+            TensorOps(
+                kernels: table, pool: WorkerPool(threadCount: threads), activationMode: .pow2)
+        }
+        for (outputs, inputs) in [(1, 512), (33, 768), (24 * 32 + 1, 1024)] {
+            let layer = try layer(format, outputs: outputs, inputs: inputs, ops(1))
+            for rows in [1, 5, 24, 95, 97, 150] {
+                let input = Activations(gaussians(rows * inputs, seed: 1), width: inputs)
+                let expected = ops(1).linear(layer, input).array
+                let sum = Activations([Float](repeating: 0, count: rows * outputs), width: outputs)
+                let many = ops(threads)
+                many.addLinear(layer, input, to: sum)
+                #expect(sum.array == expected, "\(outputs) × \(inputs), \(rows) rows")
+                let both = many.linear([layer, layer], input)
+                #expect(both.allSatisfy { $0.array == expected })
+            }
+        }
+    }
+
+    /// Tiles of more than 3 MB are multiplied in groups, by one or by two panels at a time.
+    @Test(arguments: [(161, 11008, 170), (18 * 32 + 1, 4096, 460)])
+    func groupsOfTilesHaveTheBitsOfAll(outputs: Int, inputs: Int, rows: Int) throws {
+        let one = TensorOps(
+            kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: 1),
+            activationMode: .pow2)
+        let layer = try layer(.q4_0, outputs: outputs, inputs: inputs, one)
+        let input = Activations(gaussians(rows * inputs, seed: 1), width: inputs)
+        let expected = products(one, layer, input, rowsPerChunk: 50)
+        for threads in 1...3 {
+            let ops = TensorOps(
+                kernels: one.kernels, pool: WorkerPool(threadCount: threads), activationMode: .pow2)
+            #expect(ops.linear(layer, input).array == expected)
+            let sum = Activations([Float](repeating: 0, count: rows * outputs), width: outputs)
+            ops.addLinear(layer, input, to: sum)
+            #expect(sum.array == expected)
+        }
+    }
+
     private func expectEqualProducts(
         _ format: BlockFormat, outputs: Int, inputs: Int, _ mode: ActivationMode
     ) throws {

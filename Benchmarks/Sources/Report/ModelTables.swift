@@ -69,7 +69,7 @@ func printDecoder(_ model: LLaVAModel) throws {
         let times = try sortedSeconds(of: 3) { try sample.step(tokens: tokens, after: 0) }
         add("prefill of \(tokens)", tokens: tokens, times[0])
     }
-    for sequences in [1, 6] {
+    for sequences in [1, 6, 24] {
         let sample = try DecoderSample(model, sequences: sequences, rows: 129)
         try sample.step(tokens: 128, after: 0)
         let step = try sortedSeconds(of: 20) { try sample.step(tokens: 1, after: 128) }[10]

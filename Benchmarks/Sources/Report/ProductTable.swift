@@ -23,6 +23,9 @@ final class ProductSample: @unchecked Sendable {
     /// An unpacked panel for each thread.
     private let expanded: UnsafeMutableRawPointer
 
+    /// Up to this many rows, as many as decode together, weights come from memory.
+    private static let mostStreamedRows = 24
+
     /// More than the size of the unpacked panels that a thread multiplies at a time.
     private static let expandedBytesPerThread = 2 << 20
 
@@ -37,7 +40,7 @@ final class ProductSample: @unchecked Sendable {
         self.pool = pool
         self.rows = rows
         panels = PanelBuffer(
-            matrixBytes: outputs / 32 * kind.panelBytes(inputs), isStreamed: rows <= 6)
+            matrixBytes: outputs / 32 * kind.panelBytes(inputs), isStreamed: rows <= Self.mostStreamedRows)
         values = .allocate(capacity: rows * inputs)
         for index in 0..<(rows * inputs) { values[index] = Float(index % 255) - 127 }
         tileBytes =
@@ -121,13 +124,13 @@ let productShapes = [
 func printProducts(_ kernels: KernelTable, threads: Int, kinds: [PanelKind]) {
     let pool = WorkerPool(threadCount: threads)
     print("kernels: \(kernels.name), activations: powers of two, \(threads) threads")
-    var rows = [["GOPS (% of peak)"] + [1, 2, 4, 6, 16, 64, 128, 576].map { "M=\($0)" }]
+    var rows = [["GOPS (% of peak)"] + [1, 2, 4, 6, 12, 24, 64, 128, 576].map { "M=\($0)" }]
     var reading = [["GB/s (% of streaming)"] + [1, 2, 4, 6].map { "M=\($0)" }]
     for kind in kinds {
         let peaks = MachinePeaks.measure(threads: threads)
         for (outputs, inputs) in productShapes {
             let name = "\(kind) \(outputs)×\(inputs)"
-            let rates = [1, 2, 4, 6, 16, 64, 128, 576].map { count -> (Double, Double) in
+            let rates = [1, 2, 4, 6, 12, 24, 64, 128, 576].map { count -> (Double, Double) in
                 let sample = ProductSample(
                     kind, outputs: outputs, inputs: inputs, rows: count, kernels.panels, pool)
                 sample.quantise(.powerOfTwo)

@@ -7,13 +7,14 @@ import Tokenization
 public struct Sampler {
     private struct Candidate {
         let token: TokenID
-        var score: Float
+        let score: Float
     }
 
     private let options: SamplingOptions
     private let excluded: Set<TokenID>
     private var random: SplitMix64
-    /// Memory that is kept from token to token.
+    // Memory that is kept from token to token.
+    private var scores: [Float] = []
     private var candidates: [Candidate] = []
 
     /// A sampler with its own random numbers; it chooses an `excluded` token only when there is no
@@ -34,46 +35,72 @@ public struct Sampler {
     public mutating func next(
         _ scores: UnsafeBufferPointer<Float>, recent: ArraySlice<TokenID>, excludes: Bool = true
     ) -> TokenID {
-        candidates.removeAll(keepingCapacity: true)
-        for (token, score) in scores.enumerated() {
-            candidates.append(Candidate(token: TokenID(token), score: score))
-        }
+        self.scores.removeAll(keepingCapacity: true)
+        self.scores.append(contentsOf: scores)
         penalize(recent: recent.suffix(options.repetitionWindow))
-        if excludes { exclude() }
-        guard options.temperature > 0 else { return best.token }
-        keepTopK()
+        let excluded = excludes ? self.excluded : []
+        // Where all are excluded, none is.
+        if options.temperature == 0 { return best(excluding: excluded) ?? best(excluding: []) ?? 0 }
+        keepTopK(excluding: excluded)
+        if candidates.isEmpty { keepTopK(excluding: []) }
         keepProbable()
         return draw()
     }
 
     private mutating func penalize(recent: ArraySlice<TokenID>) {
         guard options.repetitionPenalty != 1 else { return }
-        for token in Set(recent) where candidates.indices.contains(Int(token)) {
-            let score = candidates[Int(token)].score
-            candidates[Int(token)].score =
+        for token in Set(recent) where scores.indices.contains(Int(token)) {
+            let score = scores[Int(token)]
+            scores[Int(token)] =
                 score > 0 ? score / options.repetitionPenalty : score * options.repetitionPenalty
         }
     }
 
-    private mutating func exclude() {
-        guard !excluded.isEmpty, candidates.contains(where: { !excluded.contains($0.token) }) else {
+    /// The lowest token among those with the best score; nil if all are excluded.
+    ///
+    /// Few scores exceed all before them, so exclusion is rarely looked up.
+    private func best(excluding excluded: Set<TokenID>) -> TokenID? {
+        var best: TokenID?
+        var bestScore = -Float.infinity
+        for (index, score) in scores.enumerated() where score > bestScore || best == nil {
+            let token = TokenID(index)
+            guard !excluded.contains(token) else { continue }
+            (best, bestScore) = (token, score)
+        }
+        return best
+    }
+
+    /// Makes candidates of the best k tokens, by falling score, lower tokens first among equals.
+    private mutating func keepTopK(excluding excluded: Set<TokenID>) {
+        candidates.removeAll(keepingCapacity: true)
+        let most = options.topK > 0 ? min(options.topK, scores.count) : scores.count
+        if most == scores.count {
+            for (index, score) in scores.enumerated() where !excluded.contains(TokenID(index)) {
+                candidates.append(Candidate(token: TokenID(index), score: score))
+            }
+            candidates.sort {
+                $0.score != $1.score ? $0.score > $1.score : $0.token < $1.token
+            }
             return
         }
-        candidates.removeAll { excluded.contains($0.token) }
+        for (index, score) in scores.enumerated() {
+            let isFull = candidates.count == most
+            if isFull, score <= candidates[most - 1].score { continue }
+            guard !excluded.contains(TokenID(index)) else { continue }
+            if isFull { candidates.removeLast() }
+            candidates.insert(
+                Candidate(token: TokenID(index), score: score), at: placeAmongCandidates(score))
+        }
     }
 
-    private var best: Candidate {
-        candidates.reduce(candidates[0]) { $1.score > $0.score ? $1 : $0 }
-    }
-
-    /// Sorts by falling score, lower tokens first among equals, and cuts at k.
-    private mutating func keepTopK() {
-        candidates.sort {
-            $0.score != $1.score ? $0.score > $1.score : $0.token < $1.token
+    /// How many candidates have at least this score.
+    private func placeAmongCandidates(_ score: Float) -> Int {
+        var (low, high) = (0, candidates.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if candidates[middle].score >= score { low = middle + 1 } else { high = middle }
         }
-        if options.topK > 0, options.topK < candidates.count {
-            candidates.removeLast(candidates.count - options.topK)
-        }
+        return low
     }
 
     private mutating func keepProbable() {

@@ -7,8 +7,8 @@ import Weights
 extension BatchGenerator {
     /// The steps measured for each number of answers; the fastest counts.
     private static let measuredSteps = 3
-    /// Rows of each measured prompt: a short one.
-    private static let measuredRows = 32
+    /// Rows of each measured prompt: a few, which take little time to read.
+    private static let measuredRows = 4
 
     /// Measures how long a decoding step takes with each of some numbers of answers.
     ///

@@ -91,7 +91,10 @@ struct AttentionPass {
     }
 
     /// Tasks that run after all others.
-    var mergeCount: Int { rows > 0 && isSpread ? shape.keyValueHeads : 0 }
+    var mergeCount: Int {
+        guard rows > 0 && isSpread else { return 0 }
+        return (shape.keyValueHeads + Self.mostHeadsPerTask - 1) / Self.mostHeadsPerTask
+    }
 
     /// Runs one of the tasks; `states` holds `sharedStateCount` numbers.
     func runTask(
@@ -140,8 +143,17 @@ struct AttentionPass {
         }
     }
 
-    /// Merges the blocks' results of one head.
-    func mergeHead(
+    /// Merges the blocks' results of some heads.
+    func runMerge(
+        _ index: Int, _ states: UnsafeMutablePointer<Float>, _ kernels: AttentionKernels
+    ) {
+        let first = index * Self.mostHeadsPerTask
+        for head in first..<min(first + Self.mostHeadsPerTask, shape.keyValueHeads) {
+            mergeHead(head, states, kernels)
+        }
+    }
+
+    private func mergeHead(
         _ head: Int, _ states: UnsafeMutablePointer<Float>, _ kernels: AttentionKernels
     ) {
         let target = states + head * statesPerHead
@@ -269,7 +281,7 @@ extension TensorOps {
             }
         }
         pool.forEach(mergeCount) { index, _ in
-            locate(index, count: \.mergeCount) { $0.mergeHead($1, $2, kernels.attention) }
+            locate(index, count: \.mergeCount) { $0.runMerge($1, $2, kernels.attention) }
         }
     }
 }

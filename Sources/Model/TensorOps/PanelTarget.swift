@@ -46,15 +46,15 @@ struct PanelTarget {
             : (outputs.count + PanelKind.columns - 1) / PanelKind.columns * PanelKind.columns
     }
 
-    /// Finishes what `multiply` writes for each tile of rows.
+    /// Finishes what `multiply` writes for each of some tiles of rows.
     @inline(__always)
     func store(
-        _ tiles: RowTiles,
+        _ range: Range<Int>, of tiles: RowTiles,
         _ multiply: (
             _ tile: Int, _ rows: Range<Int>, _ out: UnsafeMutablePointer<Float>, _ stride: Int
         ) -> Void
     ) {
-        for index in 0..<tiles.count {
+        for index in range {
             let rows = tiles[index]
             let target = result.row(rows.lowerBound) + outputs.lowerBound
             let products = tile ?? target

@@ -91,7 +91,7 @@ extension TensorOps {
             _ = packer.pack(decoded, count: outputs.count, into: panel)
             let target = PanelTarget(
                 result, outputs, of: layer, end, tile: decoded + 2 * size, kernels.add)
-            target.store(tiles) { _, range, out, stride in
+            target.store(0..<tiles.count, of: tiles) { _, range, out, stride in
                 product(
                     range.count, input.row(range.lowerBound), input.width, panel, weight.inputs,
                     out, stride)

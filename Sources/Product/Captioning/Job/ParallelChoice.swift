@@ -12,6 +12,8 @@ public enum ParallelChoice: Sendable, Equatable {
     /// Multiples of six, the rows of a tile in matrix products, and smaller numbers.
     static let candidates = [1, 2, 4, 6, 12, 18, 24]
 
+    private static let rowsPerTile = 6
+
     /// A rate this close to the best counts as equal, since fewer captions take less memory.
     ///
     /// On a shared machine the rates of one number vary more from run to run.
@@ -43,16 +45,20 @@ public enum ParallelChoice: Sendable, Equatable {
         case .count(let count): return max(1, min(count, captions))
         case .automatic:
             let limit = max(1, min(captions, memory.sequences(of: rows, llava)))
-            // Below the rows of a tile, one more sequence always helps.
-            guard limit > 6 else { return limit }
-            let candidates = Self.candidates.filter { $0 <= limit }
             let measured = try granted(limit) {
                 (most: Int) throws(LLaVAError) -> ([Int], [Double]) in
-                let fitting = candidates.filter { $0 <= most }
+                let fitting = Self.measured(upTo: most)
+                // One number needs no measurement.
+                guard fitting.count > 1 else { return (fitting, [1]) }
                 return (fitting, try Self.stepSeconds(llava, fitting, cancellation))
             }.value
             return Self.best(of: measured.0, stepSeconds: measured.1)
         }
+    }
+
+    /// The candidates that are measured: below the rows of a tile, one more sequence always helps.
+    static func measured(upTo most: Int) -> [Int] {
+        most <= rowsPerTile ? [most] : candidates.filter { (rowsPerTile...most).contains($0) }
     }
 
     /// What `make` returns for a number of captions at the same time.
