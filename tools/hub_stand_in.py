@@ -13,6 +13,13 @@ REPOSITORY = "acme/tiny-llava-gguf"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose clients may leave at any time."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
 class HubStandIn:
     """Serves files by the addresses of huggingface.co until `stop`.
 
@@ -53,7 +60,7 @@ class HubStandIn:
             def log_message(self, format: str, *arguments: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 

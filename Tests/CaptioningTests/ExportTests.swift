@@ -193,7 +193,7 @@ import TrimLLaVA
         let out = FilePath(folder.path + "/shards")
         let pictures = ["b.jpg", "sub/c.png"].map(picture)
         try shards(out).check(pictures)
-        try shards(out).write(pictures, table)
+        #expect(try shards(out).write(pictures, table) == [])
         try shards(out).check(pictures)
         try shards(out, part: "2/3").check(pictures)
         let foreign = CaptioningError.foreignShards(folder: out.text, shard: "00000.tar")
@@ -219,9 +219,9 @@ import TrimLLaVA
         for picture in inputs.pictures {
             for prompt in 0...1 { table.add(record(picture, prompt, "t\(prompt)")) }
         }
-        try shards(out).write(inputs.pictures, table)
+        #expect(try shards(out).write(inputs.pictures, table) == [])
         try folder.write([], to: "shards/mine.txt")
-        try shards(out).write([inputs.pictures[0]], table)
+        #expect(try shards(out).write([inputs.pictures[0]], table) == [])
         let names = try FileManager.default.contentsOfDirectory(atPath: out.text).sorted()
         #expect(names == [".trimllava-shards.json", "mine.txt", "x.tar"])
         #expect(try untarred(out.text + "/x.tar")["1.txt"] == "t0 | t1\n")
@@ -248,7 +248,7 @@ import TrimLLaVA
         let pictures = ["a.jpg", "b.jpg", "sub/c.png"].map(picture)
         let out = FilePath(folder.path + "/shards")
         let table = table
-        try shards(out).write(pictures, table)
+        #expect(try shards(out).write(pictures, table) == [])
         let files = try untarred(out.text + "/00000.tar")
         // a.jpg lacks a caption.
         #expect(
@@ -265,7 +265,8 @@ import TrimLLaVA
         #expect((json as? [[String: Any]])?.map { $0["text"] as? String } == ["c0", "c1"])
         // A picture that has changed since is left out.
         try folder.write(Array("another".utf8), to: "data/b.jpg")
-        try shards(out, part: "2/3").write(pictures, table)
+        let changed = try shards(out, part: "2/3").write(pictures, table)
+        #expect(changed.map(\.path) == [picture("b.jpg").path])
         #expect(try untarred(out.text + "/2-of-3-00000.tar")["000000001.txt"] == "c0 | c1\n")
         #expect(try untarred(out.text + "/2-of-3-00000.tar").count == 3)
     }
@@ -286,7 +287,7 @@ import TrimLLaVA
         for picture in inputs.pictures {
             for prompt in 0...1 { table.add(record(picture, prompt, "t\(prompt)")) }
         }
-        try shards(FilePath(folder.path + "/back")).write(inputs.pictures, table)
+        #expect(try shards(FilePath(folder.path + "/back")).write(inputs.pictures, table) == [])
         let reader = try ArchiveReader(FilePath(folder.path + "/back/in.tar"))
         var found: [FilePath: [UInt8]] = [:]
         while let member = try reader.next() {

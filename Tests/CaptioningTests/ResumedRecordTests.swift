@@ -81,6 +81,17 @@ import Testing
         }
     }
 
+    @Test func failureOfAnArchiveEndsWithIt() throws {
+        let archive = FilePath(folder.path + "/f/s.tar")
+        let failure = CaptionRecord(archive, error: "cannot be read")
+        try write([String(decoding: failure.line(), as: UTF8.self)])
+        let writer = try ArchiveWriter(archive)
+        try writer.add(FilePath("1.jpg"), [1], modified: 1)
+        try writer.finish()
+        #expect(try output().plan(inputs(archive.text)).tasks.count == 1)
+        #expect(try kept() == [""])
+    }
+
     @Test func blankLinesAndMarksAreNoRecords() throws {
         let pictures = inputs(folder.path + "/f").pictures
         try write(["\u{FEFF}" + line(pictures[0]), "\n", " \t\r\n", line(pictures[1]), "\n"])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -26,6 +27,31 @@ import Testing
         close(file)
         let text = try String(contentsOfFile: folder.path + "/log", encoding: .utf8)
         #expect(text == "lines lost from this log: 3\nafter\n")
+    }
+
+    /// A disk takes half of a line before it is full.
+    @Test func aTornLineIsEnded() {
+        let written = Mutex<(text: [UInt8], room: Int)>(([], 8))
+        let log = LogStream(descriptor: -1) { _, bytes, count in
+            written.withLock { state in
+                let taken = min(count, state.room)
+                guard taken > 0 else {
+                    errno = ENOSPC
+                    return -1
+                }
+                state.text += UnsafeRawBufferPointer(start: bytes, count: taken)
+                state.room -= taken
+                return taken
+            }
+        }
+        for line in ["one\n", "second\n", "third\n"] { log.write(line) }
+        log.finish(within: Self.patience)
+        written.withLock { $0.room = 1000 }
+        log.finish(within: Self.patience)
+        log.write("last\n")
+        log.finish(within: Self.patience)
+        let text = written.withLock { String(decoding: $0.text, as: UTF8.self) }
+        #expect(text == "one\nseco\nlines lost from this log: 2\nlast\n")
     }
 
     @Test func aPipeThatNobodyReadsBlocksNobody() throws {

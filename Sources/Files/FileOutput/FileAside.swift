@@ -13,6 +13,7 @@
 struct FileAside {
     let path: FilePath
     let descriptor: Int32
+    private var isRenamed = false
 
     /// The most writers of the same file at the same time.
     private static let mostWriters = 1000
@@ -52,19 +53,30 @@ struct FileAside {
 
     private static func make(_ path: FilePath, mode: mode_t) -> Attempt {
         let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
-        let descriptor = path.withCString { open($0, flags, mode) }
+        let descriptor = uninterrupted { path.withCString { open($0, flags, mode) } }
         guard descriptor >= 0 else {
             guard errno == EEXIST else { return .impossible }
             return removeIfAbandoned(path) ? .again : .taken
         }
         // On file systems without locks, exclusive creation alone keeps other writers away.
-        let isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
-        guard isLocked, isNamed(path, descriptor) else {
+        let isFree = lock(descriptor) || errno != EWOULDBLOCK
+        switch isFree ? isNamed(path, descriptor) : false {
+        case true?: return .made(descriptor)
+        case false?:
             // Another writer deleted the file before it was locked.
             closeUnlocked(descriptor)
             return .taken
+        case nil:
+            let code = errno
+            _ = path.withCString { unlink($0) }
+            closeUnlocked(descriptor)
+            errno = code
+            return .impossible
         }
-        return .made(descriptor)
+    }
+
+    private static func lock(_ descriptor: Int32) -> Bool {
+        uninterrupted { flock(descriptor, LOCK_EX | LOCK_NB) } == 0
     }
 
     /// Deletes the files of killed writers.
@@ -80,36 +92,39 @@ struct FileAside {
 
     @discardableResult
     private static func removeIfAbandoned(_ path: FilePath) -> Bool {
-        let descriptor = path.withCString {
-            open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        let descriptor = uninterrupted {
+            path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) }
         }
         guard descriptor >= 0 else { return errno == ENOENT }
         defer { closeUnlocked(descriptor) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
-        guard isNamed(path, descriptor) else { return true }
-        return path.withCString { unlink($0) } == 0
+        guard lock(descriptor), let isNamed = isNamed(path, descriptor) else { return false }
+        return !isNamed || path.withCString { unlink($0) } == 0
     }
 
-    private static func isNamed(_ path: FilePath, _ descriptor: Int32) -> Bool {
-        FileStatus(path)?.identity == FileStatus(descriptor: descriptor)?.identity
+    /// Whether the path leads to the open file; nil with `errno` set where the system does not say.
+    private static func isNamed(_ path: FilePath, _ descriptor: Int32) -> Bool? {
+        guard let opened = FileStatus(descriptor: descriptor) else { return nil }
+        guard let named = FileStatus(path) else { return errno == ENOENT ? false : nil }
+        return named.identity == opened.identity
     }
 
     /// Synchronises the file and renames it to `target`; false with `errno` set on failure.
-    func take(nameOf target: FilePath) -> Bool {
-        guard fsync(descriptor) == 0,
+    mutating func take(nameOf target: FilePath) -> Bool {
+        guard uninterrupted({ fsync(descriptor) }) == 0,
             path.withCString({ old in target.withCString { rename(old, $0) } }) == 0
         else { return false }
-        OutputFolder.synchronize(target.folder)
-        return true
+        isRenamed = true
+        return OutputFolder.synchronize(target.folder)
     }
 
     /// Deletes the file, unless it has been renamed, and closes it.
     func remove() {
-        if Self.isNamed(path, descriptor) { _ = path.withCString { unlink($0) } }
+        if !isRenamed { _ = path.withCString { unlink($0) } }
         closeUnlocked(descriptor)
     }
 
-    private static func path(beside target: FilePath, _ number: Int) -> FilePath {
+    /// The name of the temporary file of a number beside a file.
+    static func path(beside target: FilePath, _ number: Int) -> FilePath {
         var name = target.name.prefix(keptNameLength)
         // The cut must not split a UTF-8 character.
         if name.count < target.name.count {

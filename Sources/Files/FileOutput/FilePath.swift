@@ -87,6 +87,15 @@ public struct FilePath: Hashable, Sendable {
         return FilePath(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
     }
 
+    /// The path without symbolic links, dots and double slashes; nil if nothing exists there.
+    ///
+    /// - Throws: `FileLookupError` if the system does not say, as on a damaged disk.
+    public func lookedUp() throws(FileLookupError) -> FilePath? {
+        if let resolved = resolved() { return resolved }
+        guard errno == ENOENT || errno == ENOTDIR else { throw FileLookupError(self) }
+        return nil
+    }
+
     /// The target of a symbolic link, whether or not it exists.
     ///
     /// The path itself if it is not a link, or if its links form a circle.

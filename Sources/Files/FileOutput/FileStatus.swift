@@ -40,6 +40,15 @@ public struct FileStatus: Sendable {
         self.init(status)
     }
 
+    /// The status of the file that a path leads to; nil if there is none.
+    ///
+    /// - Throws: `FileLookupError` if the system does not say, as on a damaged disk.
+    public static func lookedUp(_ path: FilePath) throws(FileLookupError) -> FileStatus? {
+        if let status = FileStatus(path) { return status }
+        guard errno == ENOENT || errno == ENOTDIR else { throw FileLookupError(path) }
+        return nil
+    }
+
     /// The status of an open file; nil with `errno` set on failure.
     public init?(descriptor: Int32) {
         var status = stat()
@@ -69,6 +78,25 @@ public struct FileStatus: Sendable {
         mode = status.st_mode & 0o777
         (owner, group) = (status.st_uid, status.st_gid)
     }
+}
+
+/// Why the system does not say what a path leads to.
+public struct FileLookupError: Error, Equatable, CustomStringConvertible {
+    /// The path, with replacement characters where it is not UTF-8.
+    public let path: String
+    /// The error's number, such as `EIO`.
+    public let code: Int32
+
+    /// The operating system's message, such as `Input/output error`.
+    public var reason: String { systemReason(code) }
+
+    init(_ path: FilePath, _ code: Int32 = errno) {
+        self.path = path.text
+        self.code = code
+    }
+
+    /// One sentence for the user.
+    public var description: String { "\(path): cannot be examined: \(reason)" }
 }
 
 /// The size of a file and the time of its last change.

@@ -25,21 +25,35 @@ public enum LockedOutput {
     /// - Throws: `Failure`.
     public static func opened(_ path: FilePath) throws(Failure) -> Int32 {
         while true {
-            let isSpecial = FileStatus(path).map { $0.kind == .other } ?? false
+            let isSpecial = try status(path)?.kind == .other
             let flags = (isSpecial ? O_WRONLY : O_RDWR | O_CREAT) | O_APPEND | O_CLOEXEC
-            let descriptor = path.withCString { open($0, flags, 0o666) }
+            let descriptor = uninterrupted { path.withCString { open($0, flags, 0o666) } }
             guard descriptor >= 0 else { throw .unwritable(FileOutputError(path)) }
             if isSpecial { return descriptor }
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            guard uninterrupted({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
                 let code = errno
                 close(descriptor)
                 throw code == EWOULDBLOCK ? .inUse : .unwritable(FileOutputError(path, code))
             }
-            // The file may have been replaced between the two calls.
-            if FileStatus(path)?.identity == FileStatus(descriptor: descriptor)?.identity {
-                return descriptor
+            do {
+                if try isNamed(path, descriptor) { return descriptor }
+            } catch {
+                closeUnlocked(descriptor)
+                throw error
             }
             closeUnlocked(descriptor)
         }
+    }
+
+    /// Whether the path still leads to the open file, which may have been replaced before it was locked.
+    private static func isNamed(_ path: FilePath, _ descriptor: Int32) throws(Failure) -> Bool {
+        guard let opened = FileStatus(descriptor: descriptor) else {
+            throw .unwritable(FileOutputError(path))
+        }
+        return try status(path)?.identity == opened.identity
+    }
+
+    private static func status(_ path: FilePath) throws(Failure) -> FileStatus? {
+        do { return try FileStatus.ofOutput(path) } catch { throw .unwritable(error) }
     }
 }

@@ -36,7 +36,7 @@ public final class MappedFile: @unchecked Sendable {
             throw .unreadable(reason: "the path contains a zero byte")
         }
         // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
             let isMissing = errno == ENOENT || errno == ENOTDIR
             let reason = "cannot open the file: \(systemReason())"

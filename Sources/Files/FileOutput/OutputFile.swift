@@ -39,12 +39,12 @@ public final class OutputFile {
     /// - Throws: `FileOutputError`.
     public init(_ path: FilePath, makesFolders: Bool = false) throws(FileOutputError) {
         self.path = path
-        target = OutputTarget(path)
+        target = try OutputTarget(path)
         switch target {
         case .stream(let stream):
             descriptor = stream
         case .special(let path):
-            descriptor = path.withCString { open($0, O_WRONLY | O_CLOEXEC) }
+            descriptor = uninterrupted { path.withCString { open($0, O_WRONLY | O_CLOEXEC) } }
             guard descriptor >= 0 else { throw FileOutputError(path) }
         case .file(let file, let status):
             if makesFolders { try OutputFolder.make(file.folder) }
@@ -107,7 +107,7 @@ public final class OutputFile {
 
     /// Completes the file: synchronises it and renames it.
     ///
-    /// - Throws: `FileOutputError`; an old file is unchanged then.
+    /// - Throws: `FileOutputError`; an old file is unchanged then, unless only its folder cannot be synchronised.
     public func finish() throws(FileOutputError) {
         try complete()
         let done = descriptor
@@ -117,7 +117,8 @@ public final class OutputFile {
             closeUnlocked(done)
         } else if case .special = target {
             descriptor = -1
-            guard close(done) == 0 else { throw FileOutputError(path) }
+            // An interrupted call has closed the file, too.
+            guard close(done) == 0 || errno == EINTR else { throw FileOutputError(path) }
         }
     }
 
@@ -133,15 +134,24 @@ public final class OutputFile {
 
     private func complete() throws(FileOutputError) {
         try flush()
-        guard let aside, case .file(let file, let status) = target else { return }
-        if let status {
-            // Only the superuser may change the owner. Others may still set a group that they belong to.
-            if fchown(descriptor, status.owner, status.group) != 0 {
-                _ = fchown(descriptor, uid_t.max, status.group)
-            }
-            fchmod(descriptor, status.mode)
+        guard aside != nil, case .file(let file, let status) = target else { return }
+        if let status { try takeRights(of: status) }
+        guard aside?.take(nameOf: file) == true else { throw failed() }
+    }
+
+    /// Gives the new file the owner and the mode of the old one.
+    ///
+    /// Only the superuser may change the owner. Others may still set a group that they belong to.
+    private func takeRights(of old: FileStatus) throws(FileOutputError) {
+        if fchown(descriptor, old.owner, old.group) != 0 {
+            _ = fchown(descriptor, uid_t.max, old.group)
         }
-        guard aside.take(nameOf: file) else { throw failed() }
+        guard fchmod(descriptor, old.mode) != 0 else { return }
+        // Some file systems have one mode for all files.
+        let error = FileOutputError(path)
+        guard FileStatus(descriptor: descriptor)?.mode != old.mode else { return }
+        abandon()
+        throw error
     }
 
     private func flush() throws(FileOutputError) {
@@ -165,22 +175,4 @@ public final class OutputFile {
             descriptor = -1
         }
     }
-}
-
-/// Writes all bytes to an open file; false with `errno` set on failure.
-public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-        let count = write(
-            descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-        if count < 0, errno == EINTR { continue }
-        guard count >= 0 else { return false }
-        rest = rest.dropFirst(count)
-    }
-    return true
-}
-
-/// Writes all bytes to an open file; false with `errno` set on failure.
-public func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-    bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
 }

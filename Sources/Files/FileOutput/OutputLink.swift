@@ -25,9 +25,9 @@ public enum OutputLink {
         let code = errno
         guard code == EEXIST, let present = path.link else { throw FileOutputError(path, code) }
         if present == target { return }
-        // A rename replaces the old link at once.
-        let number = UInt64.random(in: 0...UInt64.max)
-        let aside = path.folder.appending(Array(".\(number).trimllava.tmp".utf8))
+        // A rename replaces the old link at once. A killed process may have left one.
+        let aside = FileAside.path(beside: path, 0)
+        if aside.isLink { _ = aside.withCString { unlink($0) } }
         guard makeLink(aside) else { throw FileOutputError(path) }
         guard aside.withCString({ old in path.withCString { rename(old, $0) } }) == 0 else {
             let error = FileOutputError(path)

@@ -16,12 +16,13 @@ enum OutputTarget {
     /// A regular file, or one that does not exist yet, after its symbolic links.
     case file(FilePath, FileStatus?)
 
-    init(_ path: FilePath) {
+    /// - Throws: `FileOutputError` if the system does not say what is there.
+    init(_ path: FilePath) throws(FileOutputError) {
         guard path != .standardStream else {
             self = .stream(STDOUT_FILENO)
             return
         }
-        guard let status = FileStatus(path) else {
+        guard let status = try FileStatus.ofOutput(path) else {
             self = .file(path.followingLinks(), nil)
             return
         }
@@ -33,7 +34,22 @@ enum OutputTarget {
         let stream = [STDOUT_FILENO, STDERR_FILENO].first {
             FileStatus(descriptor: $0)?.identity == status.identity
         }
-        self = stream.map { .stream($0) } ?? .file(path.resolved() ?? path, status)
+        if let stream {
+            self = .stream(stream)
+        } else if let file = path.resolved() {
+            self = .file(file, status)
+        } else {
+            throw FileOutputError(path)
+        }
+    }
+}
+
+extension FileStatus {
+    /// The status of a file that will be written; nil if there is none.
+    ///
+    /// - Throws: `FileOutputError` if the system does not say.
+    static func ofOutput(_ path: FilePath) throws(FileOutputError) -> FileStatus? {
+        do { return try lookedUp(path) } catch { throw FileOutputError(path, error.code) }
     }
 }
 
@@ -62,7 +78,8 @@ public enum OutputFolder {
     private static func make(alone folder: FilePath) -> Int32 {
         guard folder.withCString({ mkdir($0, 0o777) }) != 0 else { return 0 }
         let reason = errno
-        return FileStatus(folder)?.kind == .folder ? 0 : reason
+        guard let status = FileStatus(folder) else { return reason == EEXIST ? errno : reason }
+        return status.kind == .folder ? 0 : reason
     }
 
     /// Checks that a file can be created at a path, before the work whose result it gets.
@@ -72,7 +89,7 @@ public enum OutputFolder {
     public static func check(
         _ path: FilePath, makesFolders: Bool = false
     ) throws(FileOutputError) {
-        guard case .file(let target, let status) = OutputTarget(path) else {
+        guard case .file(let target, let status) = try OutputTarget(path) else {
             if FileStatus(path)?.kind == .folder {
                 throw FileOutputError(path, EISDIR)
             }
@@ -85,11 +102,15 @@ public enum OutputFolder {
         }
     }
 
-    /// Synchronises a folder, so that a new name in it survives a power failure where the system supports that.
-    static func synchronize(_ folder: FilePath) {
-        let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
+    /// Synchronises a folder, so that a new name in it survives a power failure where the system supports that;
+    /// false with `errno` set on failure.
+    static func synchronize(_ folder: FilePath) -> Bool {
+        let descriptor = uninterrupted {
+            folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        }
+        // A folder may be writable without being readable.
+        guard descriptor >= 0 else { return errno == EACCES }
+        defer { close(descriptor) }
+        return uninterrupted { fsync(descriptor) } == 0 || [EINVAL, ENOTSUP, EROFS].contains(errno)
     }
 }

@@ -25,7 +25,9 @@ public final class ResumableFile {
     public init(_ path: FilePath, makesFolders: Bool = false) throws(FileOutputError) {
         self.path = path
         if makesFolders { try OutputFolder.make(path.folder) }
-        descriptor = path.withCString { open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
+        descriptor = uninterrupted {
+            path.withCString { open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
+        }
         guard descriptor >= 0 else { throw FileOutputError(path) }
         guard let status = FileStatus(descriptor: descriptor), status.kind == .file else {
             close(descriptor)
@@ -44,9 +46,9 @@ public final class ResumableFile {
         defer { buffer.deallocate() }
         var done = 0
         while done < count {
-            let read = pread(
-                descriptor, buffer.baseAddress, min(Self.chunk, count - done), off_t(done))
-            if read < 0, errno == EINTR { continue }
+            let read = uninterrupted {
+                pread(descriptor, buffer.baseAddress, min(Self.chunk, count - done), off_t(done))
+            }
             guard read > 0 else { throw FileOutputError(path, read < 0 ? errno : EIO) }
             body(UnsafeRawBufferPointer(rebasing: buffer[..<read]))
             done += read
@@ -69,7 +71,7 @@ public final class ResumableFile {
     ///
     /// - Throws: `FileOutputError`.
     public func clear() throws(FileOutputError) {
-        guard ftruncate(descriptor, 0) == 0 else { throw FileOutputError(path) }
+        guard uninterrupted({ ftruncate(descriptor, 0) }) == 0 else { throw FileOutputError(path) }
         count = 0
     }
 
@@ -77,10 +79,10 @@ public final class ResumableFile {
     ///
     /// - Throws: `FileOutputError`; the file is still incomplete then.
     public func finish(as target: FilePath) throws(FileOutputError) {
-        guard fsync(descriptor) == 0,
-            path.withCString({ old in target.withCString { rename(old, $0) } }) == 0
+        guard uninterrupted({ fsync(descriptor) }) == 0,
+            path.withCString({ old in target.withCString { rename(old, $0) } }) == 0,
+            OutputFolder.synchronize(target.folder)
         else { throw FileOutputError(target) }
-        OutputFolder.synchronize(target.folder)
         close(descriptor)
         descriptor = -1
     }

@@ -19,7 +19,8 @@ enum PictureFile {
     static func contents(
         path: String, name: String, limit: Int = PictureLimits.fileBytes
     ) throws(ImagingError) -> [UInt8] {
-        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor =
+            path == "-" ? STDIN_FILENO : uninterrupted { open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw unreadable(name) }
         defer { if descriptor != STDIN_FILENO { close(descriptor) } }
         return try contents(of: descriptor, name: name, limit: limit)
@@ -58,10 +59,7 @@ enum PictureFile {
     ) throws(ImagingError) -> Bool {
         var failed = false
         let chunk = [UInt8](unsafeUninitializedCapacity: chunkLength) { buffer, initialized in
-            var count = -1
-            repeat {
-                count = Int(read(descriptor, buffer.baseAddress, chunkLength))
-            } while count < 0 && errno == EINTR
+            let count = uninterrupted { read(descriptor, buffer.baseAddress, chunkLength) }
             failed = count < 0
             initialized = max(count, 0)
         }

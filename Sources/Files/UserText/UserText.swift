@@ -39,7 +39,9 @@ public enum UserText {
             ? STDIN_FILENO
             : (path + [0]).withUnsafeBytes { bytes in
                 bytes.withMemoryRebound(to: CChar.self) {
-                    $0.baseAddress.map { open($0, O_RDONLY | O_CLOEXEC) } ?? -1
+                    $0.baseAddress.map { path in
+                        uninterrupted { open(path, O_RDONLY | O_CLOEXEC) }
+                    } ?? -1
                 }
             }
         guard descriptor >= 0 else { throw unreadable() }
@@ -47,8 +49,7 @@ public enum UserText {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: chunkLength)
         while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
+            let count = uninterrupted { read(descriptor, &chunk, chunk.count) }
             guard count >= 0 else { throw unreadable() }
             guard count > 0 else { return bytes }
             bytes += chunk[..<count]

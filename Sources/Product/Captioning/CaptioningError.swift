@@ -57,6 +57,19 @@ func writing<Result>(
     }
 }
 
+extension FileStatus {
+    /// The status of a file that may be there; nil if there is none.
+    ///
+    /// - Throws: `CaptioningError.unreadable` if the system does not say.
+    static func present(_ path: FilePath) throws(CaptioningError) -> FileStatus? {
+        do {
+            return try lookedUp(path)
+        } catch {
+            throw .unreadable(path: error.path, reason: error.reason)
+        }
+    }
+}
+
 extension CaptioningError: CustomStringConvertible {
     /// One sentence for the user.
     public var description: String {

@@ -68,7 +68,9 @@ public final class AnswerFile {
     private static func read(
         _ path: String, _ file: Int32, _ run: String
     ) throws(EvaluationError) -> [EvaluationRecord] {
-        guard let data = FileManager.default.contents(atPath: path) else { throw failure(path) }
+        let size = FileStatus(descriptor: file)?.version.size
+        guard let size, let bytes = readAll(size, at: 0, of: file) else { throw failure(path) }
+        let data = Data(bytes)
         var whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
         var records: [EvaluationRecord] = []
         var (hasHeader, start) = (false, data.startIndex)
@@ -97,7 +99,7 @@ public final class AnswerFile {
             }
             whole = 0
         }
-        guard whole == data.count || ftruncate(file, off_t(whole)) == 0 else {
+        guard whole == data.count || uninterrupted({ ftruncate(file, off_t(whole)) }) == 0 else {
             throw failure(path)
         }
         return records
@@ -139,7 +141,12 @@ public final class AnswerFile {
             throw .file(path: path, reason: "an answer cannot be written as JSON")
         }
         data.append(UInt8(ascii: "\n"))
-        guard writeAll([UInt8](data), to: file) else { throw failure(path) }
+        let end = lseek(file, 0, SEEK_END)
+        guard !writeAll([UInt8](data), to: file) else { return }
+        let error = failure(path)
+        // Half of a line is cut off again.
+        if end >= 0 { _ = uninterrupted { ftruncate(file, end) } }
+        throw error
     }
 
     private static func failure(_ path: String) -> EvaluationError {

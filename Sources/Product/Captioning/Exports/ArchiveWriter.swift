@@ -61,7 +61,5 @@ final class ArchiveWriter {
         }
     }
 
-    private var message: String {
-        archive_error_string(archive).map { String(cString: $0) } ?? "unknown"
-    }
+    private var message: String { archiveMessage(archive) ?? "unknown" }
 }

@@ -11,7 +11,6 @@ import Foundation
 public struct MetadataExport {
     private let path: FilePath
     private let replaces: Bool
-    private let folder: FilePath?
 
     /// An export to a file.
     ///
@@ -19,7 +18,6 @@ public struct MetadataExport {
     public init(to path: FilePath, replaces: Bool) {
         self.path = path
         self.replaces = replaces
-        folder = path.folder.resolved()
     }
 
     /// Checks, before any caption is generated, that every row of an existing file is valid and that `file_name`
@@ -28,10 +26,10 @@ public struct MetadataExport {
     /// - Throws: `CaptioningError`.
     public func check(_ pictures: [PictureReference]) throws(CaptioningError) {
         _ = try rows()
-        var folders: [FilePath: FilePath] = [:]
+        var names = try PictureNames(in: path)
         for picture in pictures {
             guard case .file = picture.place, picture.path.isText,
-                name(of: picture.path, &folders) != nil
+                try names.name(of: picture.path) != nil
             else {
                 throw .outsideMetadata(picture: picture.path.text, metadata: path.text)
             }
@@ -45,10 +43,11 @@ public struct MetadataExport {
     /// - Returns: the number of texts that were kept although they differ from the captions.
     /// - Throws: `CaptioningError`.
     public func write(_ table: CaptionTable) throws(CaptioningError) -> Int {
-        var folders: [FilePath: FilePath] = [:]
+        var names = try PictureNames(in: path)
         var captions: [(name: String, row: CaptionTable.Row)] = []
         for row in table.rows where !row.captions.isEmpty {
-            captions.append((name(of: row.path, &folders) ?? row.path.text, row))
+            let name = try names.name(of: row.path)
+            captions.append((name ?? row.path.text, row))
         }
         var places = Dictionary(
             captions.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -103,7 +102,7 @@ public struct MetadataExport {
 
     /// The rows of the existing file.
     private func rows() throws(CaptioningError) -> [(object: JSONObjectLine, bytes: [UInt8])] {
-        guard FileStatus(path)?.kind == .file else { return [] }
+        guard try FileStatus.present(path)?.kind == .file else { return [] }
         var lines = try FileBytes.contents(path)[...]
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         if lines.starts(with: mark) { lines = lines.dropFirst(mark.count) }
@@ -120,17 +119,39 @@ public struct MetadataExport {
         }
         return rows
     }
+}
+
+/// What a `metadata.jsonl` calls pictures.
+private struct PictureNames {
+    private let metadata: FilePath
+    /// Its folder without symbolic links; nil if there is none.
+    private let folder: FilePath?
+    /// The pictures' folders without symbolic links.
+    private var folders: [FilePath: FilePath] = [:]
+
+    init(in metadata: FilePath) throws(CaptioningError) {
+        self.metadata = metadata
+        folder = try Self.resolved(metadata.folder)
+    }
 
     /// A picture's path relative to the file's folder; nil if it is not in that folder.
     ///
-    /// - Parameter folders: caches the pictures' folders without symbolic links.
-    private func name(of picture: FilePath, _ folders: inout [FilePath: FilePath]) -> String? {
+    /// - Throws: `CaptioningError.unreadable`.
+    mutating func name(of picture: FilePath) throws(CaptioningError) -> String? {
         guard let folder else { return nil }
-        let resolved = folders[picture.folder] ?? picture.folder.resolved() ?? picture.folder
-        folders[picture.folder] = resolved
+        if folders[picture.folder] == nil {
+            folders[picture.folder] = try Self.resolved(picture.folder)
+        }
+        let resolved = folders[picture.folder] ?? picture.folder
         return resolved.appending(picture.name).below(folder)
             // ImageFolder follows links to folders elsewhere, too.
-            ?? picture.below(path.folder)
+            ?? picture.below(metadata.folder)
+    }
+
+    private static func resolved(_ folder: FilePath) throws(CaptioningError) -> FilePath? {
+        do { return try folder.lookedUp() } catch {
+            throw .unreadable(path: error.path, reason: error.reason)
+        }
     }
 }
 

@@ -59,12 +59,13 @@ public struct ShardExport {
         }
         let listPath = ShardList.path(in: folder, part: part)
         var known: Set<[UInt8]> = []
-        for (path, list) in ShardList.all(in: folder) where list.job == job {
+        let (entries, recordsName) = (try self.entries(), try self.recordsName())
+        for (path, list) in try ShardList.all(among: entries) where list.job == job {
             // Other parts of the pictures have their own records.
             guard path != listPath || list.records == recordsName else { continue }
             known.formUnion(list.shards.map { Array($0.utf8) })
         }
-        for entry in FolderEntry.entries(of: folder) ?? []
+        for entry in entries
         where entry.path.fileExtension == "tar" && !entry.path.isHidden {
             guard known.contains(Array(entry.path.name)) else {
                 throw .foreignShards(
@@ -74,36 +75,55 @@ public struct ShardExport {
         }
     }
 
-    private var recordsName: String {
-        (records.folder.resolved() ?? records.folder).appending(records.name).text
+    /// What the folder has; nothing if it does not exist yet.
+    private func entries() throws(CaptioningError) -> [FolderEntry] {
+        guard try FileStatus.present(folder) != nil else { return [] }
+        guard let entries = FolderEntry.entries(of: folder) else {
+            throw .unreadable(path: folder.text, reason: systemReason())
+        }
+        return entries
+    }
+
+    /// The path of the record file, the same however the user spells it.
+    private func recordsName() throws(CaptioningError) -> String {
+        do {
+            let folder = try records.folder.lookedUp() ?? records.folder
+            return folder.appending(records.name).text
+        } catch {
+            throw .unreadable(path: error.path, reason: error.reason)
+        }
     }
 
     /// Writes the pictures that have all of their captions and have not changed since.
     ///
     /// Deletes shards of earlier runs of the job that are left over.
     ///
+    /// - Returns: the pictures that have changed, which the shards lack.
     /// - Throws: `CaptioningError`.
     public func write(
         _ pictures: [PictureReference], _ table: CaptionTable
-    ) throws(CaptioningError) {
+    ) throws(CaptioningError) -> [InputFailure] {
         let plan = Plan(
             pictures.filter { table[$0]?.captions.count == table.promptCount })
         let listPath = ShardList.path(in: folder, part: part)
-        let before = Set(ShardList(listPath)?.shards ?? [])
+        let before = Set(try ShardList(listPath)?.shards ?? [])
         let names = plan.shards.map { String(decoding: path(of: $0.name).name, as: UTF8.self) }
         var list = ShardList(
-            job: job, records: recordsName, shards: before.union(names).sorted())
+            job: job, records: try recordsName(), shards: before.union(names).sorted())
         // The list is written first, so after an interruption the next run recognises the shards as its own.
         try list.write(to: listPath)
+        var changed: [PictureReference] = []
         for shard in plan.shards {
             let writer = try ArchiveWriter(path(of: shard.name))
             switch shard.content {
             case .files(let first, let files):
                 for (index, file) in files.enumerated() {
-                    try add(file, number: first + index, table, to: writer)
+                    let isAdded = try add(file, number: first + index, table, to: writer)
+                    if !isAdded { changed.append(file) }
                 }
             case .members(let archive, let members):
-                try copy(archive, members, table, to: writer)
+                let added = try copy(archive, members, table, to: writer)
+                changed += members.filter { !added.contains($0) }
             }
             try writer.finish()
         }
@@ -112,6 +132,10 @@ public struct ShardExport {
         }
         list.shards = names.sorted()
         try list.write(to: listPath)
+        return changed.map {
+            InputFailure(
+                path: $0.path, reason: "has changed since it was captioned; it is in no shard")
+        }
     }
 
     private func path(of name: [UInt8]) -> FilePath {
@@ -119,23 +143,28 @@ public struct ShardExport {
         return folder.appending(Array(part.utf8) + name + Array(".tar".utf8))
     }
 
+    /// Adds a picture; false if it is no longer the one that was captioned.
     private func add(
         _ picture: PictureReference, number: Int, _ table: CaptionTable, to writer: ArchiveWriter
-    ) throws(CaptioningError) {
-        guard let row = table[picture], let status = FileStatus(picture.path),
+    ) throws(CaptioningError) -> Bool {
+        guard let row = table[picture], let status = try FileStatus.present(picture.path),
             status.version == row.captions[0]?.version
-        else { return }
+        else { return false }
         let bytes = try FileBytes.contents(picture.path)
         try add(
             FilePath(Plan.padded(number, 9)), picture.path.fileExtension, bytes, row,
             status.version, to: writer)
+        return true
     }
 
     /// Copies an archive's pictures, each followed by its captions.
+    ///
+    /// - Returns: the pictures that are still there.
     private func copy(
         _ archive: FilePath, _ pictures: [PictureReference], _ table: CaptionTable,
         to writer: ArchiveWriter
-    ) throws(CaptioningError) {
+    ) throws(CaptioningError) -> Set<PictureReference> {
+        var copied: Set<PictureReference> = []
         var byPosition: [Int: [PictureReference]] = [:]
         for picture in pictures {
             if case .member(_, let position, _) = picture.place {
@@ -156,8 +185,10 @@ public struct ShardExport {
                     try add(
                         name.withoutExtension, name.fileExtension, bytes, row, member.version,
                         to: writer)
+                    copied.insert(picture)
                 }
             }
+            return copied
         } catch let error as ArchiveReader.Failure {
             throw .unreadable(path: archive.text, reason: error.reason)
         } catch let error as CaptioningError {

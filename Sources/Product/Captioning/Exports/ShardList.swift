@@ -21,11 +21,13 @@ struct ShardList: Codable {
         return folder.appending(Array("\(start)\(part).json".utf8))
     }
 
-    /// Reads a list; nil if there is no readable one.
-    init?(_ path: FilePath) {
-        guard let bytes = try? FileBytes.contents(path),
-            let list = try? JSONDecoder().decode(Self.self, from: Data(bytes))
-        else { return nil }
+    /// Reads a list; nil if there is none, or a file of something else.
+    ///
+    /// - Throws: `CaptioningError.unreadable`.
+    init?(_ path: FilePath) throws(CaptioningError) {
+        guard try FileStatus.present(path) != nil else { return nil }
+        let bytes = try FileBytes.contents(path)
+        guard let list = try? JSONDecoder().decode(Self.self, from: Data(bytes)) else { return nil }
         self = list
     }
 
@@ -35,12 +37,17 @@ struct ShardList: Codable {
         self.shards = shards
     }
 
-    /// The lists of all parts in a folder.
-    static func all(in folder: FilePath) -> [(path: FilePath, list: ShardList)] {
-        (FolderEntry.entries(of: folder) ?? []).compactMap { entry in
-            guard entry.path.name.starts(with: start.utf8) else { return nil }
-            return ShardList(entry.path).map { (entry.path, $0) }
+    /// The lists of all parts among the entries of a folder.
+    ///
+    /// - Throws: `CaptioningError.unreadable`.
+    static func all(
+        among entries: [FolderEntry]
+    ) throws(CaptioningError) -> [(path: FilePath, list: ShardList)] {
+        var lists: [(FilePath, ShardList)] = []
+        for entry in entries where entry.path.name.starts(with: start.utf8) {
+            if let list = try ShardList(entry.path) { lists.append((entry.path, list)) }
         }
+        return lists
     }
 
     /// Writes the list and creates missing folders.

@@ -42,6 +42,7 @@ final class ArchiveReader {
     }
 
     private let archive: OpaquePointer
+    private let descriptor: Int32
     private var position = -1
     private var hasEnded = false
 
@@ -67,17 +68,25 @@ final class ArchiveReader {
 
     /// Opens an archive.
     init(_ path: FilePath) throws(Failure) {
-        guard let archive = archive_read_new() else { throw Failure(reason: "no memory") }
+        descriptor = uninterrupted { path.withCString { open($0, O_RDONLY | O_CLOEXEC) } }
+        guard descriptor >= 0 else { throw Failure(reason: "cannot be read: \(systemReason())") }
+        guard let archive = archive_read_new() else {
+            close(descriptor)
+            throw Failure(reason: "no memory")
+        }
         self.archive = archive
         archive_read_support_filter_all(archive)
         archive_read_support_format_tar(archive)
         // Without this, names would have to be valid text in the process's locale.
         archive_read_set_options(archive, "hdrcharset=BINARY")
         let blockLength = 1 << 16
-        try check(path.withCString { archive_read_open_filename(archive, $0, blockLength) })
+        try check(archive_read_open_fd(archive, descriptor, blockLength))
     }
 
-    deinit { archive_read_free(archive) }
+    deinit {
+        archive_read_free(archive)
+        close(descriptor)
+    }
 
     /// The next member, or nil after the last.
     func next() throws(Failure) -> Member? {
@@ -138,7 +147,16 @@ final class ArchiveReader {
         guard code >= ARCHIVE_WARN else { throw Failure(reason: message) }
     }
 
-    private var message: String {
-        archive_error_string(archive).map { String(cString: $0) } ?? "damaged"
-    }
+    private var message: String { archiveMessage(archive) ?? "damaged" }
+}
+
+/// Why a call of libarchive failed; nil if it does not say.
+///
+/// Its own texts lack the operating system's reasons.
+func archiveMessage(_ archive: OpaquePointer) -> String? {
+    guard let text = archive_error_string(archive).map({ String(cString: $0) }) else { return nil }
+    let code = archive_errno(archive)
+    // The numbers that it uses for what is wrong with an archive or a call of its own.
+    guard code > 0, code != EILSEQ, code != EINVAL else { return text }
+    return "\(text): \(systemReason(code))"
 }

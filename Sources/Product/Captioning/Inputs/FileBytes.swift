@@ -13,7 +13,7 @@ enum FileBytes {
     ///
     /// - Throws: `CaptioningError.unreadable`.
     static func contents(_ path: FilePath) throws(CaptioningError) -> [UInt8] {
-        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
+        let descriptor = uninterrupted { path.withCString { open($0, O_RDONLY | O_CLOEXEC) } }
         guard descriptor >= 0 else {
             throw .unreadable(path: path.text, reason: systemReason())
         }
@@ -21,8 +21,7 @@ enum FileBytes {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
+            let count = uninterrupted { read(descriptor, &chunk, chunk.count) }
             guard count >= 0 else { throw .unreadable(path: path.text, reason: systemReason()) }
             guard count > 0 else { return bytes }
             bytes += chunk[..<count]

@@ -42,7 +42,9 @@ final class PictureFiles {
     private func readFile(_ path: FilePath) throws -> ([UInt8], FileVersion) {
         let unreadable = { LoadFailure(reason: "\(path.text): cannot be read: \(systemReason())") }
         // Without O_NONBLOCK, opening a pipe would wait for a writer. It has no effect on files.
-        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        let descriptor = uninterrupted {
+            path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        }
         guard descriptor >= 0 else { throw unreadable() }
         defer { close(descriptor) }
         guard let status = FileStatus(descriptor: descriptor) else { throw unreadable() }
@@ -50,7 +52,8 @@ final class PictureFiles {
             throw LoadFailure(reason: "\(path.text): is not a regular file")
         }
         let bytes = try PictureDecoder.contents(of: descriptor, name: path.text)
-        guard FileStatus(descriptor: descriptor)?.version == status.version else {
+        guard let after = FileStatus(descriptor: descriptor) else { throw unreadable() }
+        guard after.version == status.version else {
             throw LoadFailure(reason: "\(path.text): was changed while it was being read")
         }
         return (bytes, status.version)

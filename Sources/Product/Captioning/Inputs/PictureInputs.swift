@@ -111,8 +111,8 @@ public struct PictureInputs {
             } else if entry.mayBeFolder, let status = FileStatus(entry.path) {
                 guard status.kind == .folder else { continue }
                 folders.append((entry.path, entry.isLink, status.identity))
-            } else if entry.isFolder, isRecursive {
-                // For example, the path is longer than the system's limit.
+            } else if entry.mayBeFolder, isRecursive, entry.isFolder || errno != ENOENT {
+                // For example, the path is longer than the system's limit. Links to nothing are no folders.
                 fail(entry.path, systemReason())
             }
         }

@@ -35,6 +35,9 @@ final class PicturePlaces {
         return place
     }
 
+    /// Whether a place is that of an archive among the inputs.
+    func isArchive(_ place: FilePath) -> Bool { archives.contains(place) }
+
     /// The place of a picture by the path in its record: a file, or a member of an archive among the inputs.
     func place(recorded path: FilePath) -> FilePath {
         let slash = UInt8(ascii: "/")

@@ -64,12 +64,14 @@ final class AppendedFile {
     ///
     /// - Throws: `CaptioningError.unwritable`, with the file unchanged; `.removed`.
     func append(_ line: [UInt8]) throws(CaptioningError) {
-        guard identity == nil || FileStatus(path)?.identity == identity else {
-            throw .removed(path: path.text)
+        if let identity {
+            guard try FileStatus.present(path)?.identity == identity else {
+                throw .removed(path: path.text)
+            }
         }
         guard writeAll(line, to: descriptor) else {
             let error = unwritable()
-            if identity != nil { _ = ftruncate(descriptor, off_t(length)) }
+            if identity != nil { _ = uninterrupted { ftruncate(descriptor, off_t(length)) } }
             throw error
         }
         length += line.count
@@ -82,7 +84,7 @@ final class AppendedFile {
     /// Makes the appended lines survive a power failure.
     func synchronize() throws(CaptioningError) {
         guard identity != nil, !isSynchronized else { return }
-        guard fsync(descriptor) == 0 else { throw unwritable() }
+        guard uninterrupted({ fsync(descriptor) }) == 0 else { throw unwritable() }
         isSynchronized = true
         lastSynchronization = .now
     }
@@ -91,9 +93,12 @@ final class AppendedFile {
     ///
     /// - Throws: `CaptioningError.unreadable`.
     func beginning(_ count: Int) throws(CaptioningError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: min(count, length))
-        let read = pread(descriptor, &bytes, bytes.count, 0)
-        guard read == bytes.count else {
+        try bytes(at: 0, count: min(count, length))
+    }
+
+    /// Bytes of the file; fewer than `count` if somebody has shortened it.
+    private func bytes(at offset: Int, count: Int) throws(CaptioningError) -> [UInt8] {
+        guard let bytes = readAll(count, at: offset, of: descriptor) else {
             throw .unreadable(path: path.text, reason: systemReason())
         }
         return bytes
@@ -104,22 +109,18 @@ final class AppendedFile {
         _ body: (ArraySlice<UInt8>, Int) throws(CaptioningError) -> Void
     ) throws(CaptioningError) {
         var (offset, number, pending) = (0, 0, [UInt8]())
-        var chunk = [UInt8](repeating: 0, count: 1 << 18)
         while offset < length {
-            let count = pread(descriptor, &chunk, min(chunk.count, length - offset), off_t(offset))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw .unreadable(path: path.text, reason: systemReason())
-            }
-            offset += count
+            let chunk = try bytes(at: offset, count: min(1 << 18, length - offset))
+            guard !chunk.isEmpty else { throw .removed(path: path.text) }
+            offset += chunk.count
             var start = 0
-            while let end = chunk[start..<count].firstIndex(of: UInt8(ascii: "\n")) {
+            while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
                 number += 1
                 try body((pending + chunk[start..<end])[...], number)
                 pending.removeAll(keepingCapacity: true)
                 start = end + 1
             }
-            pending += chunk[start..<count]
+            pending += chunk[start...]
         }
     }
 
@@ -163,21 +164,17 @@ final class AppendedFile {
     /// - Throws: `CaptioningError`.
     func dropTornLine() throws(CaptioningError) {
         var end = length
-        var chunk = [UInt8](repeating: 0, count: 1 << 12)
         while end > 0 {
-            let start = max(0, end - chunk.count)
-            let count = pread(descriptor, &chunk, end - start, off_t(start))
-            guard count == end - start else {
-                throw .unreadable(path: path.text, reason: systemReason())
-            }
-            if let last = chunk[..<count].lastIndex(of: UInt8(ascii: "\n")) {
+            let start = max(0, end - 1 << 12)
+            let chunk = try bytes(at: start, count: end - start)
+            if let last = chunk.lastIndex(of: UInt8(ascii: "\n")) {
                 end = start + last + 1
                 break
             }
             end = start
         }
         guard end < length else { return }
-        guard ftruncate(descriptor, off_t(end)) == 0 else { throw unwritable() }
+        guard uninterrupted({ ftruncate(descriptor, off_t(end)) }) == 0 else { throw unwritable() }
         length = end
     }
 

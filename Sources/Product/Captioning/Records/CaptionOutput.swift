@@ -92,7 +92,8 @@ public final class CaptionOutput {
         let all = Array(job.prompts.indices)
         var taken: [FilePath: FilePath] = [:]
         for picture in inputs.pictures {
-            if let reason = sidecars?.obstacle(for: picture, &taken) {
+            let place = sidecars?.place(for: picture, &taken)
+            if case .blocked(let reason) = place {
                 plan.failures.append(InputFailure(path: picture.path, reason: reason))
                 continue
             }
@@ -110,7 +111,7 @@ public final class CaptionOutput {
                 }
                 plan.sidecarFailures.append(failure)
                 try append(CaptionRecord(picture.path, error: "\(failure)"))
-            } else if captions.isEmpty, sidecars?.isSkipped(picture) == true {
+            } else if captions.isEmpty, place == .file, sidecars?.areSkipped == true {
                 plan.skippedCount += 1
             } else if let reason = sidecars?.refusal(for: picture) {
                 plan.failures.append(InputFailure(path: picture.path, reason: reason))

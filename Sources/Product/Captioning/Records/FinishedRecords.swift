@@ -55,7 +55,8 @@ struct FinishedRecords {
         let place = places.place(recorded: record.path)
         guard let text = record.text else {
             if let picture = pictures[place] { unsettled.insert(picture.path) }
-            let isTriedAgain = pictures[place] != nil || failures.contains(place)
+            let isTriedAgain =
+                pictures[place] != nil || failures.contains(place) || places.isArchive(place)
             return !isTriedAgain && FileStatus(record.path)?.kind != .folder
         }
         guard let picture = pictures[place], record.settings == job.settings,

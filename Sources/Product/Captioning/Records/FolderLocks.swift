@@ -19,10 +19,13 @@ final class FolderLocks {
         Self.allowDescriptors(folders.count)
         for folder in folders.sorted() {
             try writing { () throws(FileOutputError) in try OutputFolder.make(folder) }
-            let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+            let descriptor = uninterrupted {
+                folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+            }
             guard descriptor >= 0 else { throw Self.unwritable(folder) }
             descriptors.append(descriptor)
-            guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
+            let lock = (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB
+            guard uninterrupted({ flock(descriptor, lock) }) == 0 else {
                 if errno == EWOULDBLOCK { throw .inUse(path: folder.text) }
                 throw Self.unwritable(folder)
             }

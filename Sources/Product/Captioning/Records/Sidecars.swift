@@ -86,22 +86,42 @@ public struct Sidecars: Sendable {
         return Set(folders.compactMap { $0.resolved() })
     }
 
-    /// Why a picture cannot have a sidecar; nil if it can.
+    /// What is where a picture's sidecar goes.
+    enum Place: Equatable {
+        case free
+        /// A file, which may be an earlier sidecar.
+        case file
+        /// Something that prevents a sidecar.
+        case blocked(reason: String)
+    }
+
+    /// Examines the place of a picture's sidecar.
     ///
     /// - Parameter taken: the sidecars of the pictures so far; this one is added.
-    func obstacle(
+    func place(
         for picture: PictureReference, _ taken: inout [FilePath: FilePath]
-    ) -> String? {
+    ) -> Place {
         let path = path(for: picture)
-        if path.name.count > Int(NAME_MAX) { return "its sidecar's name would be too long" }
-        if let other = taken[path] { return "its sidecar would also be that of \(other.text)" }
-        switch FileStatus(path)?.kind {
-        case .folder: return "its sidecar cannot be written: \(path.text) is a folder"
-        case .other: return "its sidecar cannot be written: \(path.text) is not a regular file"
+        if path.name.count > Int(NAME_MAX) {
+            return .blocked(reason: "its sidecar's name would be too long")
+        }
+        if let other = taken[path] {
+            return .blocked(reason: "its sidecar would also be that of \(other.text)")
+        }
+        let kind: FileStatus.Kind?
+        do { kind = try FileStatus.lookedUp(path)?.kind } catch {
+            return .blocked(reason: "its sidecar cannot be written: \(error)")
+        }
+        switch kind {
+        case .folder:
+            return .blocked(reason: "its sidecar cannot be written: \(path.text) is a folder")
+        case .other:
+            return .blocked(
+                reason: "its sidecar cannot be written: \(path.text) is not a regular file")
         case .file, nil: break
         }
         taken[path] = picture.path
-        return nil
+        return kind == nil ? .free : .file
     }
 
     /// Why a sidecar cannot be written, checked before its caption is generated; nil if nothing prevents it.
@@ -113,10 +133,8 @@ public struct Sidecars: Sendable {
         return "its sidecar cannot be written: \(folder.text): \(systemReason())"
     }
 
-    /// Whether a picture is skipped because it has a sidecar.
-    func isSkipped(_ picture: PictureReference) -> Bool {
-        existing == .skip && FileStatus(path(for: picture)) != nil
-    }
+    /// Whether pictures with sidecars are skipped.
+    var areSkipped: Bool { existing == .skip }
 
     /// Writes a picture's caption.
     ///
@@ -124,11 +142,13 @@ public struct Sidecars: Sendable {
     ///
     /// Appending or prepending converts the sidecar to UTF-8 without a byte order mark, with LF as line end.
     ///
-    /// - Throws: `CaptioningError.unwritable`, `.outOfSpace`, `.text`.
+    /// - Throws: `CaptioningError.unwritable`, `.outOfSpace`, `.unreadable`, `.text`.
     func write(_ caption: String, for picture: PictureReference) throws(CaptioningError) {
         let path = path(for: picture)
         var text = caption + "\n"
-        if existing == .append || existing == .prepend, FileStatus(path) != nil {
+        if existing == .append || existing == .prepend,
+            try FileStatus.present(path) != nil
+        {
             let old: String
             do {
                 old = try UserText.text(at: path.bytes)
@@ -151,7 +171,7 @@ public struct Sidecars: Sendable {
     func restore(
         _ caption: String, for picture: PictureReference, mayBeOld: Bool
     ) throws(CaptioningError) {
-        let isThere = FileStatus(path(for: picture)) != nil
+        let isThere = try FileStatus.present(path(for: picture)) != nil
         if !isThere || mayBeOld && existing != .skip { try write(caption, for: picture) }
     }
 

@@ -84,7 +84,7 @@ struct CaptionCommand: ParsableCommand {
         let prompts = try prompt.texts()
         let identity = RecordIdentity(
             model: URL(fileURLWithPath: model.model).lastPathComponent, prompts: prompts,
-            settings: CaptionSettings(self).lines)
+            settings: try CaptionSettings(self).lines)
         let found = try input.pictures(paths)
         let sidecars = output.sidecars(of: paths)
         try checkFiles(paths, found, sidecars, identity)
@@ -116,9 +116,10 @@ struct CaptionCommand: ParsableCommand {
         }
         if case .success = ending {
             try sink.finish()
-            try output.export(
+            statistics.failed += try output.export(
                 sink, found, identity, part: input.shard,
-                isComplete: statistics.done == statistics.pictures, onKept: reportKept)
+                isComplete: statistics.done == statistics.pictures, onKept: reportKept,
+                onChanged: report.failed)
         }
         try finish(statistics, report, control, ending)
     }
@@ -174,12 +175,16 @@ struct CaptionCommand: ParsableCommand {
         _ ending: Result<Void, any Error>
     ) throws {
         report.end(statistics)
-        if let summary = output.summary {
-            try CaptionSummary(statistics).write(to: summary)
+        let summary = Result {
+            if let path = output.summary { try CaptionSummary(statistics).write(to: path) }
         }
         let left = statistics.pictures - statistics.done
         if left > 0, !quiet { StandardError.report(output.continuation(left: left)) }
+        if case .failure = ending, case .failure(let error) = summary {
+            StandardError.report("\(error)")
+        }
         try ending.get()
+        try summary.get()
         if control.isFinishing, left > 0 { throw ExitCode(Interrupts.exitCode) }
         if statistics.failed > 0 { throw ExitCode(1) }
     }

@@ -153,17 +153,20 @@ struct CaptionOutputOptions: ParsableArguments {
     /// - Parameters:
     ///   - isComplete: whether all pictures that can be captioned are.
     ///   - onKept: called with the number of texts of the metadata that were kept although captions differ.
+    ///   - onChanged: called with a message for each picture that shards lack, because it has changed.
+    /// - Returns: the number of these pictures.
     func export(
         _ output: CaptionOutput, _ pictures: PictureInputs, _ job: RecordIdentity, part: Shard?,
-        isComplete: Bool, onKept: (Int) -> Void
-    ) throws {
-        guard !exports.isEmpty else { return }
+        isComplete: Bool, onKept: (Int) -> Void, onChanged: (String) -> Void
+    ) throws -> Int {
+        guard !exports.isEmpty else { return 0 }
         let table = try output.table(of: pictures)
         if let metadataExport { onKept(try metadataExport.write(table)) }
         if let csv { try CSVExport.write(table, to: FilePath(csv)) }
-        if isComplete, let shards = shards(of: job, part: part) {
-            try shards.write(pictures.pictures, table)
-        }
+        guard isComplete, let shards = shards(of: job, part: part) else { return 0 }
+        let changed = try shards.write(pictures.pictures, table)
+        for failure in changed { onChanged("\(failure)") }
+        return changed.count
     }
 
     private var metadataExport: MetadataExport? {

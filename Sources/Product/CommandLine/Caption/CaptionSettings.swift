@@ -11,7 +11,8 @@ struct CaptionSettings {
     /// One setting per line, in a fixed order.
     let lines: [String]
 
-    init(_ command: CaptionCommand) {
+    /// - Throws: `FileLookupError` if the system does not say which files the model has.
+    init(_ command: CaptionCommand) throws(FileLookupError) {
         let (model, prompt, answer) = (command.model, command.prompt, command.answer)
         let pruning = command.pruning.options.map { options in
             """
@@ -22,7 +23,7 @@ struct CaptionSettings {
         }
         let sampling = answer.options.sampling
         lines =
-            model.settings + [
+            try model.settings() + [
                 "template \(prompt.raw ? "raw" : prompt.format.template?.rawValue ?? "-")",
                 "system \(prompt.format.system.map { "=\($0)" } ?? "-")",
                 "picture crop \(prompt.format.crop) turn \(!prompt.format.ignoreOrientation)",
@@ -41,10 +42,15 @@ struct CaptionSettings {
 
 extension ModelOptions {
     /// The model settings that answers depend on, one per line.
-    var settings: [String] {
-        [
-            "model \(Self.identity(of: model))",
-            "mmproj \(mmproj.map(Self.identity) ?? "-")",
+    ///
+    /// - Throws: `FileLookupError` if the system does not say which files the model has.
+    func settings() throws(FileLookupError) -> [String] {
+        let projector = try mmproj.map { path throws(FileLookupError) in
+            try Self.identity(of: path)
+        }
+        return [
+            "model \(try Self.identity(of: model))",
+            "mmproj \(projector ?? "-")",
             "numbers \(numbers.activations) \(numbers.visionPrecision) \(numbers.kvCache) "
                 + (quantize.map { "\($0)" } ?? "-"),
             "context \(context.map { "\($0)" } ?? "-")",
@@ -53,8 +59,8 @@ extension ModelOptions {
     }
 
     /// A file's name and size, without its folder, because it may be moved.
-    private static func identity(of path: String) -> String {
-        let size = FileStatus(FilePath(path))?.version.size ?? 0
+    private static func identity(of path: String) throws(FileLookupError) -> String {
+        let size = try FileStatus.lookedUp(FilePath(path))?.version.size ?? 0
         return "\(URL(fileURLWithPath: path).lastPathComponent) \(size)"
     }
 }

@@ -122,7 +122,7 @@ struct EvalCommand: ParsableCommand {
             llava, questions, settings,
             options: Evaluation.Options(
                 maxNewTokens: maxTokens, template: template, suffix: suffix, parallel: parallel,
-                conditions: model.settings),
+                conditions: try model.settings()),
             file: file)
         let (progress, cancellation) = (ProgressLine(quiet: false), Cancellation())
         let interrupts = Interrupts()
