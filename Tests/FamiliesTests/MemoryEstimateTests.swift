@@ -82,7 +82,9 @@ import Testing
         let total = try estimate(prunedRows: 512)
         #expect(
             total.totalBytes
-                == 4_000_000_000 + total.cacheBytes + total.activationBytes + total.pictureBytes)
+                == 4_000_000_000 + total.cacheBytes + total.activationBytes + total.pictureBytes
+                + total.programBytes)
+        #expect(total.programBytes == (56 << 20) + 160 * 32000)
     }
 
     /// One is encoded, and two are loaded ahead.
@@ -108,6 +110,20 @@ import Testing
                 3 * model.tileSide * model.tileSide + patches / 4 * model.width
                 + (keptTokens == nil ? 0 : 2 * patches * model.visionWidth)
             #expect(estimate.pictureBytes == 4 * (mostTiles ?? 5) * tile)
+        }
+    }
+
+    /// The cells of all tiles, and those that are left of them.
+    @Test func picturesOfOneVision() throws {
+        let model = TinyModel.oneVision
+        try TinyPair(model).withPaths { text, projector in
+            let estimate = try MemoryEstimate(
+                text: GGUFFile(path: text), projector: GGUFFile(path: projector),
+                activationMode: .pow2, visionPrecision: .int8, floatEncoding: nil, context: 100,
+                keptTokens: nil, sequences: 1, format: .f16, promptRowsPerBatch: 512)
+            // A base tile and 2 × 2 others, of 4 patches each; the grid becomes the patches of one tile.
+            #expect(
+                estimate.pictureBytes == 4 * (5 * 3 * 28 * 28 + (5 * 4 + 4 + 4) * model.width))
         }
     }
 

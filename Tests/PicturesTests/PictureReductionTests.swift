@@ -95,13 +95,17 @@ import TokenPruning
         #expect(candidates(chosen.tiling, picture) == 63)
     }
 
-    @Test func reductionsAreMeasuredBesideBudgets() {
-        let budgets: [KeepBudget] = [.count(64), .automatic, .percent(25)]
-        let nearest: [PictureReduction] = [.budget(.count(64)), .budget(.percent(25))]
-        #expect(PictureReduction.all(beside: budgets, .tiles) == [.oneTile] + nearest)
-        #expect(PictureReduction.all(beside: budgets, .pixels) == nearest)
-        #expect(PictureReduction.all(beside: budgets, nil) == [])
-        #expect(nearest.map { "\($0)" } == ["64", "25.0%"])
+    /// Budgets of no more than one tile's patches are measured as one tile.
+    @Test func reductionsAreMeasuredBesideBudgets() throws {
+        func names(_ model: TinyModel, _ budgets: [KeepBudget]) throws -> [String] {
+            let encoder = try TinyPair(model).load().pictureEncoder
+            return PictureReduction.all(beside: budgets, for: encoder).map { "\($0)" }
+        }
+        let budgets: [KeepBudget] = [.count(64), .automatic, .percent(25), .count(4)]
+        #expect(try names(.oneVision, budgets) == ["one-tile", "64", "25.0%"])
+        #expect(try names(.oneVision, [.count(5)]) == ["one-tile", "5"])
+        #expect(try names(.qwen3VL, budgets) == ["64", "25.0%", "4"])
+        #expect(try names(TinyModel(), budgets) == [])
     }
 
     @Test func picturesOfOneSizeHaveNoLimit() throws {

@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockFormats
 
-/// A complete LLaVA, SmolVLM or Qwen3-VL with random weights, small enough to build in a test.
+/// A complete model of any family with random weights, small enough to build in a test.
 ///
 /// A tensor's numbers depend only on its name, so models that differ in one property share all other numbers.
 public struct TinyModel: Sendable {
     /// How pictures enter the model.
-    public enum Family: Sendable {
+    public enum Family: Sendable, CaseIterable {
         /// CLIP's tower, and LLaVA's projector.
         case llava
         /// SigLIP's tower, one matrix on blocks of 2 × 2 patches, and up to 2 × 2 tiles between markers.
         case smolVLM
+        /// SigLIP's tower, LLaVA's projector, and grids of at most as many cells as a tile has.
+        case oneVision
         /// Qwen3-VL's tower and mergers, and pictures of up to 12 cells of 2 × 2 patches.
         case qwen3VL
+        /// The same with Qwen2.5-VL's tower, whose first block has windows of one cell.
+        case qwen2_5VL
+        /// The same with Qwen2-VL's tower.
+        case qwen2VL
+
+        /// Whether pictures of any size are one tile of cells.
+        public var isQwenVL: Bool { [.qwen3VL, .qwen2_5VL, .qwen2VL].contains(self) }
     }
 
     /// How pictures enter the model.
@@ -70,11 +79,11 @@ public struct TinyModel: Sendable {
 
     private var markers: [String] {
         switch family {
-        case .llava: []
+        case .llava, .oneVision: []
         case .smolVLM:
             ["<fake_token_around_image>", "<global-img>"]
                 + ["1_col_1", "1_col_2", "2_col_1", "2_col_2"].map { "<row_\($0)>" }
-        case .qwen3VL: ["<|vision_start|>", "<|vision_end|>"]
+        case .qwen3VL, .qwen2_5VL, .qwen2VL: ["<|vision_start|>", "<|vision_end|>"]
         }
     }
 
@@ -85,6 +94,21 @@ public struct TinyModel: Sendable {
         model.storedHeadWidth = 16
         return model
     }()
+
+    /// A small LLaVA-OneVision.
+    public static let oneVision: TinyModel = {
+        var model = TinyModel()
+        (model.family, model.architecture) = (.oneVision, "qwen2")
+        model.pinpoints = [28, 28, 28, 56, 56, 28, 56, 56]
+        return model
+    }()
+
+    /// A small Qwen2-VL, or Qwen2.5-VL.
+    public static func qwen2VL(_ family: Family) -> TinyModel {
+        var model = TinyModel()
+        (model.family, model.architecture, model.storedHeadWidth) = (family, "qwen2vl", 16)
+        return model
+    }
 
     private var headWidth: Int { storedHeadWidth ?? width / heads }
     private var queryWidth: Int { heads * headWidth }
@@ -177,16 +201,32 @@ public struct TinyModel: Sendable {
             file["clip.projector_type"] = .string("idefics3")
             set("projector.scale_factor", .uint32(2))
             set("preproc_image_size", .uint32(UInt32(2 * tileSide)))
-        case .qwen3VL:
-            let cell = UInt32(4 * patchSide * patchSide)
+        case .oneVision:
             file["clip.use_gelu"] = .bool(true)
-            file["clip.projector_type"] = .string("qwen3vl_merger")
-            set("spatial_merge_size", .uint32(2))
-            set("image_min_pixels", .uint32(2 * cell))
-            set("image_max_pixels", .uint32(12 * cell))
-            set("is_deepstack_layers", .bools((0..<visionBlocks).map { $0 < addendLayers }))
+            file["clip.projector_type"] = .string("mlp")
+            set("image_aspect_ratio", .string("anyres_max_1"))
+        case .qwen3VL, .qwen2_5VL, .qwen2VL: addQwenVLKeys(to: &file)
         }
         return file
+    }
+
+    private func addQwenVLKeys(to file: inout TinyFile) {
+        func set(_ key: String, _ value: GGUFWriterValue) { file["clip.vision.\(key)"] = value }
+        let cell = UInt32(4 * patchSide * patchSide)
+        set("spatial_merge_size", .uint32(2))
+        set("image_min_pixels", .uint32(2 * cell))
+        set("image_max_pixels", .uint32(12 * cell))
+        switch family {
+        case .qwen2VL: file["clip.projector_type"] = .string("qwen2vl_merger")
+        case .qwen2_5VL:
+            file["clip.projector_type"] = .string("qwen2.5vl_merger")
+            set("n_wa_pattern", .uint32(2))
+            set("window_size", .uint32(UInt32(2 * patchSide)))
+        default:
+            file["clip.use_gelu"] = .bool(true)
+            file["clip.projector_type"] = .string("qwen3vl_merger")
+            set("is_deepstack_layers", .bools((0..<visionBlocks).map { $0 < addendLayers }))
+        }
     }
 
     /// The vision tower's and projector's file, named as LLaVA's converter names tensors.
@@ -208,7 +248,11 @@ public struct TinyModel: Sendable {
             file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
             file.addNorm("v.post_ln", visionWidth, bias: true)
             file.addMatrix("mm.model.fc", 4 * visionWidth, width, projectorFormat)
-        case .qwen3VL: addMergers(to: &file, patches: patches)
+        case .oneVision:
+            file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
+            addLinear("mm.0", visionWidth, width, to: &file)
+            addLinear("mm.2", width, width, to: &file)
+        case .qwen3VL, .qwen2_5VL, .qwen2VL: addMergers(to: &file, patches: patches)
         }
         if !pinpoints.isEmpty { file.addVector("model.image_newline", width) }
         return file
@@ -218,8 +262,10 @@ public struct TinyModel: Sendable {
         file.set(
             "v.patch_embd.weight.1", shape: [patchSide, patchSide, 3, visionWidth],
             floats: gaussians("second", patchSide * patchSide * 3 * visionWidth, 0.05))
-        file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
-        file.addNorm("v.post_ln", visionWidth, bias: true)
+        if family == .qwen3VL {
+            file.addMatrix("v.position_embd", visionWidth, patches, projectorFormat)
+        }
+        file.addNorm("v.post_ln", visionWidth, bias: family != .qwen2_5VL)
         addLinear("mm.0", 4 * visionWidth, 4 * visionWidth, to: &file)
         addLinear("mm.2", 4 * visionWidth, width, to: &file)
         for tap in 0..<addendLayers {
@@ -230,8 +276,8 @@ public struct TinyModel: Sendable {
     }
 
     private func addBlock(_ name: String, to file: inout TinyFile) {
-        file.addNorm("\(name).ln1", visionWidth, bias: true)
-        if family == .qwen3VL {
+        file.addNorm("\(name).ln1", visionWidth, bias: family != .qwen2_5VL)
+        if family.isQwenVL {
             addLinear("\(name).attn_qkv", visionWidth, 3 * visionWidth, to: &file)
             addLinear("\(name).attn_out", visionWidth, visionWidth, to: &file)
         } else {
@@ -239,7 +285,10 @@ public struct TinyModel: Sendable {
                 addLinear("\(name).\(part)", visionWidth, visionWidth, to: &file)
             }
         }
-        file.addNorm("\(name).ln2", visionWidth, bias: true)
+        file.addNorm("\(name).ln2", visionWidth, bias: family != .qwen2_5VL)
+        if family == .qwen2_5VL {
+            addLinear("\(name).ffn_gate", visionWidth, visionFeedForwardWidth, to: &file)
+        }
         // The converter names the first layer "down" and the second "up".
         addLinear("\(name).ffn_down", visionWidth, visionFeedForwardWidth, to: &file)
         addLinear("\(name).ffn_up", visionFeedForwardWidth, visionWidth, to: &file)

@@ -82,7 +82,6 @@ import Testing
         #expect(
             rows.map(\.setting) == [
                 "unpruned", "divprune 2", "divprune auto", "fewer-pixels one-tile",
-                "fewer-pixels 2",
             ])
         #expect(rows[3].keptTokens < rows[0].keptTokens)
         #expect(try String(contentsOfFile: plot, encoding: .utf8).contains(">fewer-pixels<"))

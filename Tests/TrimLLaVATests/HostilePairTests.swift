@@ -24,9 +24,7 @@ import TrimLLaVA
             let result = await #expect(
                 processExitsWith: .success, observing: [\.standardErrorContent]
             ) {
-                let ordeal = try Ordeal(TinyPair(Ordeal.smolVLM))
-                try ordeal.tryEach(HostileMutation.values(of: ordeal.pair).map { [$0] })
-                try ordeal.tryEach(HostileMutation.tensors(of: ordeal.pair).map { [$0] })
+                try Ordeal(TinyPair(Ordeal.smolVLM)).tryValuesAndTensors()
             }
             report(result)
         }
@@ -35,9 +33,43 @@ import TrimLLaVA
             let result = await #expect(
                 processExitsWith: .success, observing: [\.standardErrorContent]
             ) {
-                let ordeal = try Ordeal(TinyPair(Ordeal.qwen3VL))
-                try ordeal.tryEach(HostileMutation.values(of: ordeal.pair).map { [$0] })
-                try ordeal.tryEach(HostileMutation.tensors(of: ordeal.pair).map { [$0] })
+                try Ordeal(TinyPair(Ordeal.small(.qwen3VL))).tryValuesAndTensors()
+            }
+            report(result)
+        }
+
+        @Test func everyMetadataValueAndTensorOfOneVision() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) { try Ordeal(TinyPair(Ordeal.small(.oneVision))).tryValuesAndTensors() }
+            report(result)
+        }
+
+        @Test func everyMetadataValueAndTensorOfQwen2_5VL() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) { try Ordeal(TinyPair(Ordeal.small(.qwen2VL(.qwen2_5VL)))).tryValuesAndTensors() }
+            report(result)
+        }
+
+        @Test func everyMetadataValueAndTensorOfQwen2VL() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) { try Ordeal(TinyPair(Ordeal.small(.qwen2VL(.qwen2VL)))).tryValuesAndTensors() }
+            report(result)
+        }
+
+        /// Flipped bits of headers, and files that end early.
+        @Test func randomBitsAndCutsOfNewerFamilies() async {
+            let result = await #expect(
+                processExitsWith: .success, observing: [\.standardErrorContent]
+            ) {
+                for model in [.oneVision, .qwen2VL(.qwen2_5VL), .qwen2VL(.qwen2VL)] as [TinyModel] {
+                    let ordeal = try Ordeal(TinyPair(Ordeal.small(model)))
+                    try ordeal.tryRandomBits(rounds: 600, seed: 3)
+                    try ordeal.tryCuts(count: 60)
+                    try ordeal.checkMemory()
+                }
             }
             report(result)
         }
@@ -80,21 +112,7 @@ import TrimLLaVA
                 processExitsWith: .success, observing: [\.standardErrorContent]
             ) {
                 let ordeal = try Ordeal()
-                let (text, projector) = (
-                    ordeal.pair.text.image(), ordeal.pair.projector.image()
-                )
-                var random = SeededGenerator(seed: 2)
-                for round in 0..<2000 {
-                    var files = [text.bytes, projector.bytes]
-                    let side = round % 2
-                    // The header, where every bit counts.
-                    let end = (side == 0 ? text : projector).fields.last?.offset ?? 0
-                    for _ in 0..<Int.random(in: 1...3, using: &random) {
-                        let place = Int.random(in: 4..<end + 8, using: &random)
-                        files[side][place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-                    }
-                    try ordeal.tryPair(text: files[0], projector: files[1], "round \(round)")
-                }
+                try ordeal.tryRandomBits(rounds: 2000, seed: 2)
                 try ordeal.checkMemory()
             }
             report(result)
@@ -147,14 +165,15 @@ import TrimLLaVA
             return small
         }()
 
-        static let qwen3VL: TinyModel = {
-            var small = TinyModel.qwen3VL
+        /// A model of the same few layers and numbers.
+        static func small(_ model: TinyModel) -> TinyModel {
+            var small = model
             (small.width, small.heads, small.keyValueHeads) = (8, 2, 1)
             (small.feedForwardWidth, small.visionFeedForwardWidth) = (8, 8)
             (small.visionWidth, small.visionBlocks, small.contextLength) = (8, 2, 200)
-            small.storedHeadWidth = 8
+            if small.storedHeadWidth != nil { small.storedHeadWidth = 8 }
             return small
-        }()
+        }
 
         let pair: TinyPair
         private let folder: TemporaryFolder
@@ -190,6 +209,41 @@ import TrimLLaVA
                     mutations.map(\.description).joined(separator: "; "))
             }
             try checkMemory()
+        }
+
+        /// Tries every hostile value of every key, and every hostile variant of every tensor.
+        func tryValuesAndTensors() throws {
+            try tryEach(HostileMutation.values(of: pair).map { [$0] })
+            try tryEach(HostileMutation.tensors(of: pair).map { [$0] })
+        }
+
+        /// Flips up to three bits of a header, where every bit counts, of either file in turn.
+        func tryRandomBits(rounds: Int, seed: UInt64) throws {
+            let (text, projector) = (pair.text.image(), pair.projector.image())
+            var random = SeededGenerator(seed: seed)
+            for round in 0..<rounds {
+                var files = [text.bytes, projector.bytes]
+                let side = round % 2
+                let end = (side == 0 ? text : projector).fields.last?.offset ?? 0
+                for _ in 0..<Int.random(in: 1...3, using: &random) {
+                    let place = Int.random(in: 4..<end + 8, using: &random)
+                    files[side][place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                }
+                try tryPair(text: files[0], projector: files[1], "round \(round)")
+            }
+        }
+
+        /// Ends either file at many places, the first and the last byte among them.
+        func tryCuts(count: Int) throws {
+            let files = [pair.text.image().bytes, pair.projector.image().bytes]
+            for side in 0..<2 {
+                for cut in 0..<count {
+                    var cutFiles = files
+                    cutFiles[side].removeLast(1 + (files[side].count - 1) * cut / (count - 1))
+                    try tryPair(
+                        text: cutFiles[0], projector: cutFiles[1], "file \(side), cut \(cut)")
+                }
+            }
         }
 
         /// Loads two files and asks for one token; any error but a `LLaVAError` ends the process.

@@ -22,6 +22,8 @@ public struct MemoryEstimate: Sendable, Equatable {
     public let activationBytes: Int
     /// Pictures on their way to the decoder: their tiles, what selectors look at, and their rows.
     public let pictureBytes: Int
+    /// The program, its tokenizer, and what the C library keeps of memory that was freed: measured, not computed.
+    public let programBytes: Int
 
     /// KV cache of all sequences.
     public var cacheBytes: Int {
@@ -32,7 +34,9 @@ public struct MemoryEstimate: Sendable, Equatable {
         boundedProduct(sequences, unprunedCacheRowsPerSequence, bytesPerCacheRow)
     }
     /// Everything together.
-    public var totalBytes: Int { weights.byteCount + cacheBytes + activationBytes + pictureBytes }
+    public var totalBytes: Int {
+        weights.byteCount + cacheBytes + activationBytes + pictureBytes + programBytes
+    }
 
     /// The memory of `sequences` sequences of up to `context` rows.
     ///
@@ -103,7 +107,13 @@ public struct MemoryEstimate: Sendable, Equatable {
             + boundedProduct(sequences, vocabulary + text.width)
         activationBytes = max(MemoryLayout<Float>.stride * decoderNumbers, towerBytes)
         pictureBytes = boundedProduct(min(sequences, Self.picturesAtOnce), bytesPerPicture)
+        programBytes = Self.programBytes + boundedProduct(vocabulary, Self.bytesPerToken)
     }
+
+    /// Code and libraries take half of it.
+    private static let programBytes = 56 << 20
+    /// A token's text, its merge and their places in tables.
+    private static let bytesPerToken = 160
 
     /// Pictures in memory at most, whatever the sequences: the one that is encoded, and those that are loaded ahead.
     private static let picturesAtOnce = 3

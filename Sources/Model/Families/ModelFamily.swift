@@ -94,7 +94,7 @@ extension TiledFamily {
         let tile = 3 * vision.tileSide * vision.tileSide
         // Selectors make a copy of the features with unit length.
         let features = isPruned ? 2 * vision.patchCount * vision.featureWidth : 0
-        let numbers = plan.tiles.count * (tile + features) + plan.cellCount * width
+        let numbers = plan.tiles.count * (tile + features) + plan.mostCellCount * width
         return numbers * MemoryLayout<Float>.stride
     }
 }

@@ -84,6 +84,8 @@ public struct PicturePlan: Sendable, Equatable {
     public var cellCount: Int { grids.reduce(0) { $0 + $1.cellCount } }
     /// Cells of the tiles as they are encoded.
     var encodedCellCount: Int { tiles.reduce(0) { $0 + $1.cellCount } }
+    /// Cells in memory when the last tile is encoded: where there would be too many, also those that they become.
+    package var mostCellCount: Int { encodedCellCount + (shrunkGrid == nil ? 0 : cellCount) }
 
     /// The rows that the picture's encoding gives, all but tokens: ascending indices into `rows`.
     package var visualRows: [Int] {

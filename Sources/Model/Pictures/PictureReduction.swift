@@ -22,15 +22,26 @@ public enum PictureReduction: Sendable, Equatable {
 
     /// The reductions to measure beside some budgets; none where all pictures take the same rows.
     ///
-    /// What an automatic budget keeps is known only once the whole picture is encoded, so there is none for it.
+    /// Budgets of no more than one tile have that in common. What an automatic budget keeps is known only once the whole
+    /// picture is encoded, so there is none for it.
     public static func all(
-        beside budgets: [KeepBudget], _ limit: PictureLimit?
+        beside budgets: [KeepBudget], for encoder: any PictureEncoder
     ) -> [PictureReduction] {
-        let nearest = budgets.filter { $0 != .automatic }.map { PictureReduction.budget($0) }
-        return switch limit {
-        case .tiles: [.oneTile] + nearest
-        case .pixels: nearest
-        case nil: []
+        let known = budgets.filter { $0 != .automatic }
+        switch encoder.limit {
+        case .tiles:
+            let pixel = PixelSize(width: 1, height: 1)
+            let tile = Self.oneTile.limited(encoder, for: pixel)?.encoder.plan(pixel)
+            let larger = known.filter { budget in
+                if case .count(let count) = budget {
+                    count > tile?.candidates.count ?? 0
+                } else {
+                    true
+                }
+            }
+            return [.oneTile] + larger.map { .budget($0) }
+        case .pixels: return known.map { .budget($0) }
+        case nil: return []
         }
     }
 

@@ -14,6 +14,7 @@ struct MemoryReport: Encodable {
     let unprunedCacheBytes: Int
     let activationBytes: Int
     let pictureBytes: Int
+    let programBytes: Int
     let totalBytes: Int
 
     init(_ estimate: MemoryEstimate) {
@@ -26,6 +27,7 @@ struct MemoryReport: Encodable {
         unprunedCacheBytes = estimate.unprunedCacheBytes
         activationBytes = estimate.activationBytes
         pictureBytes = estimate.pictureBytes
+        programBytes = estimate.programBytes
         totalBytes = estimate.totalBytes
     }
 
@@ -61,7 +63,10 @@ struct MemoryReport: Encodable {
                 "pictures", byteCountText(pictureBytes), "tiles and what is computed of them",
             ])
         }
-        table.append(["total", byteCountText(totalBytes), "without the program itself"])
+        table += [
+            ["program", byteCountText(programBytes), "with its tokenizer, as measured"],
+            ["total", byteCountText(totalBytes), "with a full context and the largest picture"],
+        ]
         return tableText(table, rightAligned: [1])
     }
 }

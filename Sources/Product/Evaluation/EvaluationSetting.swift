@@ -62,8 +62,8 @@ public struct EvaluationSetting: Sendable, Equatable {
     public static func fewerPixels(
         beside budgets: [KeepBudget], for llava: LLaVA
     ) -> [EvaluationSetting] {
-        PictureReduction.all(beside: budgets, (try? llava.model.pictureEncoder)?.limit)
-            .map { EvaluationSetting($0) }
+        guard let encoder = try? llava.model.pictureEncoder else { return [] }
+        return PictureReduction.all(beside: budgets, for: encoder).map { EvaluationSetting($0) }
     }
 
     /// The inputs that the settings' selectors need.

@@ -62,9 +62,11 @@ package struct QwenVLConfig: Sendable, Equatable {
         windowSide == nil || (block + 1) % windowPattern == 0
     }
 
-    /// Bytes of the activations of one picture in the tower.
+    /// Bytes of the activations of one picture in the tower: the residual stream and its norm, queries, keys, values and
+    /// attention, and the feed-forward block, which all keep their memory from block to block.
     package func activationBytes(cells: Int) -> Int {
-        let numbers = cells * patchesPerCell * (2 * width + max(2 * feedForwardWidth, 4 * width))
+        let feedForward = generation == .qwen2_5 ? 2 * feedForwardWidth : feedForwardWidth
+        let numbers = cells * patchesPerCell * (6 * width + feedForward)
         return numbers * MemoryLayout<Float>.stride
     }
 

@@ -46,15 +46,16 @@ struct BenchRunner {
         return results
     }
 
-    /// The settings without `one-tile` where a budget comes down to it.
+    /// The settings without budgets that come down to one tile.
     private func distinct(_ results: [Result]) -> [Result] {
         func plans(_ result: Result) -> [PicturePlan] {
             zip(pictures, result.encoders).map { $1.plan($0.size) }
         }
-        let ofBudgets = results.filter { $0.setting.reduction != nil }
-            .filter { $0.setting.reduction != .oneTile }.map(plans)
+        guard let oneTile = results.first(where: { $0.setting.reduction == .oneTile }).map(plans)
+        else { return results }
         return results.filter {
-            $0.setting.reduction != .oneTile || !ofBudgets.contains(plans($0))
+            $0.setting.reduction == nil || $0.setting.reduction == .oneTile
+                || plans($0) != oneTile
         }
     }
 
