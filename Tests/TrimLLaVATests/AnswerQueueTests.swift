@@ -182,6 +182,13 @@ import Weights
                 onProgress: {})
         }
         #expect(queue.status.active == 0)
-        #expect(try queue.answer(request(1)).tokens.count == 20)
+        var next: (Int, Engine.Request)? = (1, try request(1))
+        try queue.run(
+            cancellation: Cancellation(),
+            next: { () throws in next.take() },
+            onOutcome: { (_: Int, outcome: AnswerQueue.Outcome) throws in
+                #expect(try outcome.get().tokens.count == 20)
+            }, onProgress: {})
+        #expect(next == nil)
     }
 }

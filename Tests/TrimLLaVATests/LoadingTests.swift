@@ -87,9 +87,10 @@ import TrimLLaVA
                 options: GenerationOptions(maxNewTokens: 1))
             request.pictureNeeds = [.attention]
             for threads in [0, 1] {
-                let answers = try llava.answers(
-                    parallel: 1, cacheRows: 64, encodingThreads: threads)
-                let error = #expect(throws: GenerationError.self) { try answers.answer(request) }
+                var options = Engine.Options(parallel: 1, cacheRows: 64)
+                options.encodingThreads = threads
+                let engine = try llava.engine(options)
+                let error = #expect(throws: GenerationError.self) { try engine.answer(request) }
                 guard case .pruning(.missingInput(_, .attention)) = error else {
                     Issue.record("\(String(describing: error))")
                     return

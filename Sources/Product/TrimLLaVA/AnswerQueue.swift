@@ -31,13 +31,6 @@ package final class AnswerQueue {
     /// How busy the engine is, and what it has spent its time on.
     package var status: Engine.Status { engine.status }
 
-    /// Answers one request.
-    ///
-    /// - Throws: `GenerationError`.
-    package func answer(_ request: Engine.Request) throws(GenerationError) -> Answer {
-        try engine.answer(request)
-    }
-
     /// Answers requests until there are no more.
     ///
     /// - Parameters:

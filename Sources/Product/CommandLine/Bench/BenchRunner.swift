@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Generation
 import TrimLLaVA
 
 /// Answers one question at several settings and measures each.
@@ -45,11 +46,16 @@ struct BenchRunner {
             question, pictures: pictures.count, by: llava.prompts(template, system: nil),
             llava.tokenizer)
         let encoder = try llava.model.pictureEncoder
-        return try llava.answers(parallel: 1, cacheRows: llava.context).answer(
-            written.request(
-                about: pictures.map { try PictureSource.picture($0).engineInput(encoder) },
-                options: GenerationOptions(
-                    maxNewTokens: maxTokens, ignoresEndOfSequence: true, pruning: pruning))
-        ).statistics
+        let request = written.request(
+            about: try pictures.map { try PictureSource.picture($0).engineInput(encoder) },
+            options: GenerationOptions(
+                maxNewTokens: maxTokens, ignoresEndOfSequence: true, pruning: pruning))
+        let engine = try llava.engine(
+            Engine.Options(
+                parallel: 1, cacheRows: llava.context, cacheFormat: llava.cacheFormat,
+                pictureCacheBytes: 0))
+        // The next engine's memory is counted without this one's.
+        defer { engine.close() }
+        return try engine.answer(request).statistics
     }
 }
