@@ -206,6 +206,8 @@ private final class DemoHub: Sendable {
         ),
         (["run", "-m", "/dev/null", "a.png"], 2, "/dev/null has no vision projector"),
         (["tokenize", "-m", "llava-9", "a"], 2, "'llava-9' is neither a file"),
+        (["pull", "--cache-dir", "", "llava-1.5-7b"], 2, "--cache-dir is empty"),
+        (["models", "--cache-dir", ""], 2, "--cache-dir is empty"),
         (["pull", "/dev/null"], 2, "is a file, expected a model's name"),
         (["pull", "ollama:absent"], 1, "ollama has no model absent:latest: there is no "),
         (["caption", "-m", "llava-1.5-7b", "."], 1, "llava-1.5-7b is not in "),

@@ -3,7 +3,8 @@ import Dispatch
 import Synchronization
 import TestSupport
 import Testing
-import TrimLLaVA
+
+@testable import TrimLLaVA
 
 @Suite struct ConversationTests {
     @Test func exactPromptsGiveTheGoldenTokens() throws {
@@ -134,5 +135,18 @@ import TrimLLaVA
             together.withLock { $0[index] = tokens }
         }
         #expect(together.withLock(\.self) == alone)
+    }
+
+    /// A context for each answer, and the pages that an answer ends in and a stored start ends in.
+    @Test func anEngineForOneAnswerHasPagesForOne() throws {
+        let llava = try LLaVA(
+            golden: "llava-1.5-gqa", options: LoadOptions(context: 90, parallel: 1))
+        let conversation = try llava.conversation()
+        #expect(try llava.engine().status.allPages == 6 + 2)
+        // An answer to the last row, and no page short.
+        let first = try conversation.ask("One", options: exactly(20))
+        let second = try conversation.ask("Two", options: exactly(80))
+        #expect(first.stopReason == .length && second.stopReason == .context)
+        #expect(second.statistics.cacheRows == 89)
     }
 }

@@ -45,28 +45,30 @@ extension SuperblockWriter {
     /// Eight scales in each word.
     @inline(__always)
     func writeFourBitScales(_ block: ColumnBlock, _ column: Int) {
-        for line in 0..<(layout.blocks / 8) {
-            var scales = UInt32(0)
-            for group in 0..<8 {
-                scales |=
-                    UInt32(block.scales[8 &* line &+ group])
-                    &<< UInt32(truncatingIfNeeded: 4 &* group)
-            }
-            writeWord(scales, at: layout.scales &+ PanelLayout.line &* line, column)
-        }
+        writeFourBits(block.scales, at: layout.scales, column) { group in 4 &* group }
     }
 
     /// Eight minima in each word, in pairs of 16-bit halves.
     @inline(__always)
     func writeFourBitMinima(_ block: ColumnBlock, _ column: Int) {
+        writeFourBits(block.minima, at: layout.minima, column) { group in
+            group % 2 &* 16 &+ group / 2 &* 4
+        }
+    }
+
+    /// Eight numbers in each word, each from the bit on that `place` says.
+    @inline(__always)
+    private func writeFourBits(
+        _ numbers: UnsafePointer<UInt8>, at offset: Int, _ column: Int, place: (Int) -> Int
+    ) {
         for line in 0..<(layout.blocks / 8) {
-            var minima = UInt32(0)
+            var word = UInt32(0)
             for group in 0..<8 {
-                minima |=
-                    UInt32(block.minima[8 &* line &+ group])
-                    &<< UInt32(truncatingIfNeeded: group % 2 &* 16 &+ group / 2 &* 4)
+                word |=
+                    UInt32(numbers[8 &* line &+ group])
+                    &<< UInt32(truncatingIfNeeded: place(group))
             }
-            writeWord(minima, at: layout.minima &+ PanelLayout.line &* line, column)
+            writeWord(word, at: offset &+ PanelLayout.line &* line, column)
         }
     }
 

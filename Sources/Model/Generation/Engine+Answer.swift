@@ -4,9 +4,6 @@ import Synchronization
 import Weights
 
 extension Engine {
-    /// The longest time until a request that waits for its turn hears that it is cancelled.
-    private static let cancellationInterval = DispatchTimeInterval.milliseconds(100)
-
     /// Answers a request while this thread waits.
     ///
     /// - Parameters:
@@ -22,11 +19,14 @@ extension Engine {
             request, cancellation: cancellation, onEvent: { mailbox.put(.event($0)) },
             onEnd: { mailbox.put(.end($0)) })
         while true {
-            switch mailbox.take(before: .now() + Self.cancellationInterval) {
-            case .event(let event): onEvent(event)
-            case .end(let result): return try result.get()
-            case nil: if cancellation.isCancelled { cancel(id) }
+            for letter in mailbox.take() {
+                switch letter {
+                case .event(let event): onEvent(event)
+                case .end(let result): return try result.get()
+                }
             }
+            // The engine looks at those that wait for their turn only when it is told.
+            if cancellation.isCancelled { cancel(id) }
         }
     }
 }
@@ -36,19 +36,32 @@ private final class Mailbox: Sendable {
     enum Letter: Sendable {
         case event(Engine.Event)
         case end(Result<Answer, GenerationError>)
+
+        /// Whether the thread is woken for it.
+        ///
+        /// That takes time from the model's threads, and progress can wait.
+        var isUrgent: Bool {
+            if case .event(let event) = self { event.progress == nil } else { true }
+        }
     }
+
+    /// The longest wait for letters that are not urgent.
+    private static let interval = DispatchTimeInterval.milliseconds(100)
 
     private let letters = Mutex<[Letter]>([])
     private let filled = DispatchSemaphore(value: 0)
 
     func put(_ letter: Letter) {
         letters.withLock { $0.append(letter) }
-        filled.signal()
+        if letter.isUrgent { filled.signal() }
     }
 
-    /// The next letter; nil if none comes in time.
-    func take(before end: DispatchTime) -> Letter? {
-        guard filled.wait(timeout: end) == .success else { return nil }
-        return letters.withLock { $0.removeFirst() }
+    /// The letters that have come, after an urgent one or after some time; there may be none.
+    func take() -> [Letter] {
+        _ = filled.wait(timeout: .now() + Self.interval)
+        return letters.withLock { letters in
+            defer { letters.removeAll() }
+            return letters
+        }
     }
 }

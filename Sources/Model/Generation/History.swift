@@ -41,8 +41,9 @@ package struct History: Sendable {
         try check(question.prompt, plans, question.options, engine.model)
         let shown = Mutex<(encoded: [EncodedPicture], selected: [SelectedPicture])>(([], []))
         var request = whole(question)
-        request.onPictures = { encoded, selected in
-            shown.withLock { $0 = (encoded, selected) }
+        // Only who selects anew looks at rows again that were left out.
+        request.onPictures = { [reselects = question.reselects] encoded, selected in
+            shown.withLock { $0 = (reselects ? encoded : [], selected) }
         }
         let answer: Answer
         do throws(GenerationError) {

@@ -13,19 +13,14 @@ struct ModelsCommand: ParsableCommand {
     @Flag(help: "List the models with a short name instead, and what their downloads take.")
     var known = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Folder of downloaded models. (default: that of Hugging Face's Python client)",
-            valueName: "folder"),
-        completion: .directory)
-    var cacheDir: String?
+    @OptionGroup var folder: StoreFolderOption
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
         if known { return try list(KnownModel.all.flatMap(KnownRow.rows), as: KnownRow.columns) }
-        let store = try ModelStore(cacheFolder: cacheDir)
+        let store = try folder.store()
         let rows = store.models().map { StoredRow($0) }
         if rows.isEmpty, !json {
             return StandardError.report(

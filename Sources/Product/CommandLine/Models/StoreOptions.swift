@@ -13,20 +13,14 @@ struct StoreOptions: ParsableArguments {
             """, valueName: "format"))
     var quantisation: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Folder of downloaded models. (default: that of Hugging Face's Python client)",
-            valueName: "folder"),
-        completion: .directory)
-    var cacheDir: String?
+    @OptionGroup private var folder: StoreFolderOption
 
     func validate() throws {
         if quantisation?.isEmpty == true { throw ValidationError("--quant is empty") }
-        if cacheDir?.isEmpty == true { throw ValidationError("--cache-dir is empty") }
     }
 
     /// The store that the options name.
-    func store() throws -> ModelStore { try ModelStore(cacheFolder: cacheDir) }
+    func store() throws -> ModelStore { try folder.store() }
 
     /// Reads what was given for a model, with the quantisation of `--quant`; nil for a path.
     ///
@@ -56,4 +50,21 @@ struct StoreOptions: ParsableArguments {
             try await store.pull(name, parts) { report.show($0) }
         }
     }
+}
+
+/// Where downloaded models are.
+struct StoreFolderOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Folder of downloaded models. (default: that of Hugging Face's Python client)",
+            valueName: "folder"),
+        completion: .directory)
+    var cacheDir: String?
+
+    func validate() throws {
+        if cacheDir?.isEmpty == true { throw ValidationError("--cache-dir is empty") }
+    }
+
+    /// The store in that folder.
+    func store() throws -> ModelStore { try ModelStore(cacheFolder: cacheDir) }
 }

@@ -64,17 +64,9 @@ struct AnswerProgress {
         var facts = AnswerFacts()
         facts.queuedSeconds = queuedSeconds
         facts.firstTokenSeconds = firstTextSeconds
-        facts.pictures = pictures
+        facts.costs.pictures = pictures
         for answer in answers {
-            let statistics = answer.statistics
-            facts.visionSeconds += statistics.visionSeconds + statistics.projectionSeconds
-            facts.prefillSeconds += statistics.prefillSeconds
-            facts.decodeSeconds += statistics.decodeSeconds
-            facts.promptTokens += statistics.promptRows
-            facts.cachedTokens += statistics.sharedRows
-            facts.generatedTokens += statistics.generatedTokens
-            facts.visualTokens += statistics.unprunedVisualRows
-            facts.keptTokens += statistics.visualRows
+            facts.costs += AnswerCosts(answer.statistics)
             facts.finishReasons.append(answer.stopReason.rawValue)
         }
         return facts

@@ -106,16 +106,17 @@ struct AccessLog: RouterMiddleware {
         ]
         let answers = facts.answers
         guard !answers.finishReasons.isEmpty else { return metadata }
+        let costs = answers.costs
         for (name, seconds) in [
-            ("queued_ms", answers.queuedSeconds), ("vision_ms", answers.visionSeconds),
-            ("prefill_ms", answers.prefillSeconds), ("decode_ms", answers.decodeSeconds),
+            ("queued_ms", answers.queuedSeconds), ("vision_ms", costs.visionSeconds),
+            ("prefill_ms", costs.prefillSeconds), ("decode_ms", costs.decodeSeconds),
         ] {
             metadata[name] = "\(Int(seconds * 1000))"
         }
-        metadata["prompt_tokens"] = "\(answers.promptTokens)"
-        metadata["tokens"] = "\(answers.generatedTokens)"
-        metadata["cached"] = "\(answers.cachedTokens)"
-        metadata["kept"] = "\(answers.keptTokens)/\(answers.visualTokens)"
+        metadata["prompt_tokens"] = "\(costs.promptTokens)"
+        metadata["tokens"] = "\(costs.generatedTokens)"
+        metadata["cached"] = "\(costs.cachedTokens)"
+        metadata["kept"] = "\(costs.keptTokens)/\(costs.visualTokens)"
         metadata["end"] = "\(answers.finishReasons.joined(separator: ","))"
         return metadata
     }

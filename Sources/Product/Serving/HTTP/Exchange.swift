@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 import Synchronization
+import TrimLLaVA
 
 /// A request and its answer, as the log tells them.
 final class Exchange: Sendable {
@@ -40,9 +41,15 @@ final class Exchange: Sendable {
 /// What the answers to a request took, for the log and the metrics.
 struct AnswerFacts: Sendable {
     var queuedSeconds = 0.0
+    var firstTokenSeconds: Double?
+    var costs = AnswerCosts()
+    var finishReasons: [String] = []
+}
+
+/// What some answers took, all together.
+struct AnswerCosts: Sendable {
     var visionSeconds = 0.0
     var prefillSeconds = 0.0
-    var firstTokenSeconds: Double?
     var decodeSeconds = 0.0
     var promptTokens = 0
     var cachedTokens = 0
@@ -50,5 +57,30 @@ struct AnswerFacts: Sendable {
     var visualTokens = 0
     var keptTokens = 0
     var pictures = 0
-    var finishReasons: [String] = []
+
+    static func += (total: inout Self, more: Self) {
+        total.visionSeconds += more.visionSeconds
+        total.prefillSeconds += more.prefillSeconds
+        total.decodeSeconds += more.decodeSeconds
+        total.promptTokens += more.promptTokens
+        total.cachedTokens += more.cachedTokens
+        total.generatedTokens += more.generatedTokens
+        total.visualTokens += more.visualTokens
+        total.keptTokens += more.keptTokens
+        total.pictures += more.pictures
+    }
+}
+
+extension AnswerCosts {
+    /// What an answer took, without its pictures, which other answers may be about as well.
+    init(_ statistics: GenerationStatistics) {
+        visionSeconds = statistics.visionSeconds + statistics.projectionSeconds
+        prefillSeconds = statistics.prefillSeconds
+        decodeSeconds = statistics.decodeSeconds
+        promptTokens = statistics.promptRows
+        cachedTokens = statistics.sharedRows
+        generatedTokens = statistics.generatedTokens
+        visualTokens = statistics.unprunedVisualRows
+        keptTokens = statistics.visualRows
+    }
 }

@@ -12,15 +12,7 @@ final class Metrics: Sendable {
         var requests: [Label: Int] = [:]
         var running = 0
         var answers: [String: Int] = [:]
-        var promptTokens = 0
-        var cachedTokens = 0
-        var generatedTokens = 0
-        var visualTokens = 0
-        var keptTokens = 0
-        var pictures = 0
-        var visionSeconds = 0.0
-        var prefillSeconds = 0.0
-        var decodeSeconds = 0.0
+        var costs = AnswerCosts()
         var refused = 0
         var refusedConnections = 0
         var duration = Histogram()
@@ -53,15 +45,7 @@ final class Metrics: Sendable {
             if status == 429 { state.refused += 1 }
             guard !answers.finishReasons.isEmpty else { return }
             for reason in answers.finishReasons { state.answers[reason, default: 0] += 1 }
-            state.promptTokens += answers.promptTokens
-            state.cachedTokens += answers.cachedTokens
-            state.generatedTokens += answers.generatedTokens
-            state.visualTokens += answers.visualTokens
-            state.keptTokens += answers.keptTokens
-            state.pictures += answers.pictures
-            state.visionSeconds += answers.visionSeconds
-            state.prefillSeconds += answers.prefillSeconds
-            state.decodeSeconds += answers.decodeSeconds
+            state.costs += answers.costs
             state.duration.add(seconds)
             state.queued.add(answers.queuedSeconds)
             if let firstToken = answers.firstTokenSeconds { state.firstToken.add(firstToken) }
@@ -100,20 +84,23 @@ extension Metrics.State {
     /// What only grows, with names and meanings.
     fileprivate var totals: [(String, Double, String)] {
         [
-            ("prompt_tokens_total", Double(promptTokens), "Rows of prompts."),
-            ("prompt_tokens_cached_total", Double(cachedTokens), "Those that the KV cache had."),
-            ("tokens_predicted_total", Double(generatedTokens), "Generated tokens."),
-            ("visual_tokens_total", Double(visualTokens), "Visual tokens before pruning."),
-            ("kept_tokens_total", Double(keptTokens), "Those that entered the decoder."),
-            ("pictures_total", Double(pictures), "Pictures that answers were about."),
+            ("prompt_tokens_total", Double(costs.promptTokens), "Rows of prompts."),
+            (
+                "prompt_tokens_cached_total", Double(costs.cachedTokens),
+                "Those that the KV cache had."
+            ),
+            ("tokens_predicted_total", Double(costs.generatedTokens), "Generated tokens."),
+            ("visual_tokens_total", Double(costs.visualTokens), "Visual tokens before pruning."),
+            ("kept_tokens_total", Double(costs.keptTokens), "Those that entered the decoder."),
+            ("pictures_total", Double(costs.pictures), "Pictures that answers were about."),
             ("requests_refused_total", Double(refused), "Requests beyond the queue."),
             (
                 "connections_refused_total", Double(refusedConnections),
                 "Requests on connections beyond the limit."
             ),
-            ("vision_seconds_total", visionSeconds, "Seconds in vision tower and projector."),
-            ("prompt_seconds_total", prefillSeconds, "Seconds in prefill."),
-            ("tokens_predicted_seconds_total", decodeSeconds, "Seconds in decoding."),
+            ("vision_seconds_total", costs.visionSeconds, "Seconds in vision tower and projector."),
+            ("prompt_seconds_total", costs.prefillSeconds, "Seconds in prefill."),
+            ("tokens_predicted_seconds_total", costs.decodeSeconds, "Seconds in decoding."),
         ]
     }
 }
