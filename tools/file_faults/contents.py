@@ -78,7 +78,7 @@ def count_of_lines(content: bytes) -> int:
 def answers(content: bytes) -> dict[tuple[str, str], object]:
     """The last answer to each question; earlier ones may have failed."""
     records = [json.loads(line) for line in content.splitlines()]
-    return {(record["id"], record["setting"]): record["text"] for record in records if "id" in record}
+    return {(record["id"], record["setting"]): record.get("text") for record in records if "id" in record}
 
 
 def members(content: bytes) -> list[tuple[str, float, bytes]]:
