@@ -165,7 +165,7 @@ import Tokenization
         }
         let kept = order.prefix(topK == 0 ? many.count : topK).map { TokenID($0) }
         let drawn = Set(
-            draw(20_000, many, options(temperature: 1000, topK: topK), excluding: excluded))
+            draw(8000, many, options(temperature: 1000, topK: topK), excluding: excluded))
         #expect(drawn == Set(kept))
     }
 

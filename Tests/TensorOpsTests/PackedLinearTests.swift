@@ -147,7 +147,7 @@ private let vectorisedTables = KernelTable.available.filter { $0.name != "refere
         }
     }
 
-    /// Tiles of more than 3 MB are multiplied in groups, by one or by two panels at a time.
+    /// Tiles of more than 3 MB are multiplied in groups, by one panel or by several at a time.
     @Test(arguments: [(161, 11008, 170), (18 * 32 + 1, 4096, 460)])
     func groupsOfTilesHaveTheBitsOfAll(outputs: Int, inputs: Int, rows: Int) throws {
         let one = TensorOps(

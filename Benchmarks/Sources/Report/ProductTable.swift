@@ -40,7 +40,8 @@ final class ProductSample: @unchecked Sendable {
         self.pool = pool
         self.rows = rows
         panels = PanelBuffer(
-            matrixBytes: outputs / 32 * kind.panelBytes(inputs), isStreamed: rows <= Self.mostStreamedRows)
+            matrixBytes: outputs / 32 * kind.panelBytes(inputs),
+            isStreamed: rows <= Self.mostStreamedRows)
         values = .allocate(capacity: rows * inputs)
         for index in 0..<(rows * inputs) { values[index] = Float(index % 255) - 127 }
         tileBytes =

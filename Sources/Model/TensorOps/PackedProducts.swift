@@ -35,7 +35,7 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     private static var mostUngroupedTileBytes: Int { 3 << 20 }
     /// Bytes of the tiles of a group, and of the panels that they are multiplied by in turn; both fit a second-level
     /// cache of 1 MB.
-    private static var bytesPerGroup: (tiles: Int, panels: Int) { (384 << 10, 200 << 10) }
+    private static var bytesPerGroup: (tiles: Int, panels: Int) { (384 << 10, 300 << 10) }
     /// Most panels of a chunk of grouped tiles.
     private static var mostPanelsOfGroup: Int { 16 }
 
