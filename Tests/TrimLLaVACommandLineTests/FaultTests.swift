@@ -238,7 +238,8 @@ import Testing
                 "--keep", "4", "--selector", "random", "-n", "2", "-t", "1", "--answers",
                 folder.path + "/answers.jsonl",
             ]
-            for number in 2...4 {
+            // The first call makes the file, the second writes its header, the third an answer.
+            for number in 2...3 {
                 let fault = Fault("space", "answers.jsonl", number: number, ENOSPC, stays: true)
                 let outcome = try #require(try fault.run(arguments, below: folder))
                 #expect(outcome.code == 1)
