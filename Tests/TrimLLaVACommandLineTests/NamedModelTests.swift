@@ -64,6 +64,20 @@ private final class DemoHub: Sendable {
 }
 
 @Suite struct NamedModelTests {
+    #if os(Linux)
+        @Test func aDownloadThatCannotBeExaminedHasTheSystemsReason() async throws {
+            try await DemoHub.run { demo in
+                let name = (demo.blob(DemoHub.tower) as NSString).lastPathComponent + ".incomplete"
+                let outcome = try #require(
+                    try Fault("stat", name, EIO, stays: true).run(
+                        ["pull", "--quiet", DemoHub.name], below: demo.folder,
+                        environment: demo.environment))
+                #expect(outcome.code == 1)
+                #expect(outcome.errors.contains("\(name): cannot be written: Input/output error"))
+            }
+        }
+    #endif
+
     @Test func aNameBecomesAnAnswer() async throws {
         try await DemoHub.run { demo in
             let arguments = [

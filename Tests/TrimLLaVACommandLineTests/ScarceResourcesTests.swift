@@ -50,6 +50,21 @@ import Testing
             #expect(!outcome.output.isEmpty)
         }
 
+        /// Too little memory for threads, weights or pictures ends with a message.
+        @Test func littleMemoryIsNoTrapAndNoWait() throws {
+            for megabytes in stride(from: 150, through: 480, by: 6) {
+                let outcome = try ToolProcess.shell(
+                    #"ulimit -v \#(megabytes)000; exec "$@""#,
+                    ["run", picturePath("landscape"), "-n", "2", "-t", "2", "--quiet"])
+                #expect(
+                    [0, 1, 127].contains(outcome.code),
+                    "\(megabytes) MB: \(outcome.code), \(outcome.errors)")
+                if outcome.code == 1 {
+                    #expect(outcome.errors.contains("memory"), "\(outcome.errors)")
+                }
+            }
+        }
+
         /// Without spare descriptors, a run either works or ends with a message.
         @Test(arguments: [3, 4, 5, 6, 8])
         func fewOpenFilesAreNoTrap(limit: Int) throws {

@@ -29,9 +29,11 @@ public final class ResumableFile {
             path.withCString { open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
         }
         guard descriptor >= 0 else { throw FileOutputError(path) }
-        guard let status = FileStatus(descriptor: descriptor), status.kind == .file else {
+        let status = FileStatus(descriptor: descriptor)
+        guard let status, status.kind == .file else {
+            let code = status == nil ? errno : EINVAL
             close(descriptor)
-            throw FileOutputError(path, EINVAL)
+            throw FileOutputError(path, code)
         }
         count = status.version.size
     }

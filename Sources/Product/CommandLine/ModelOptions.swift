@@ -137,6 +137,7 @@ struct ModelOptions: ParsableArguments {
     /// Loads the model; its warnings go to stderr.
     func load(quiet: Bool = false) throws -> LLaVA {
         try OpenFileLimit.check()
+        try ThreadLimit.check()
         if textFile == nil, !quiet {
             StandardError.report(
                 "no --model given: using the demonstration model, which knows only drawn scenes")
@@ -153,6 +154,8 @@ struct ModelOptions: ParsableArguments {
         for warning in llava.warnings + limitWarnings(llava) {
             StandardError.report("warning: \(warning)")
         }
+        // The model has taken memory.
+        try ThreadLimit.check()
         return llava
     }
 }

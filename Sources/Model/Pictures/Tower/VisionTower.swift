@@ -55,7 +55,8 @@ final class VisionTower: Sendable {
     /// - Throws: `ModelError.noMemory`.
     func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
         let features = try granted("vision features") { () throws(MemoryShortage) in
-            try ops.requireMemory(config.activationBytes)
+            // A quarter more for rows that are rounded to bytes, and for what allocator and threads take.
+            try ops.requireMemory(config.activationBytes / 4 * 5 + 4 << 20)
             return try ops.grantedActivations(rows: config.patchCount, width: config.featureWidth)
         }
         var hidden = embed(pixels)

@@ -63,7 +63,7 @@ extension TensorLoader {
         skip { $0.hasPrefix("\(VisionTensors.postNorm).") || $0.hasPrefix(VisionTensors.blocks) }
         return VisionWeights(
             classEmbedding: try vector(ifPresent: VisionTensors.classEmbedding, count: width),
-            patchEmbedding: try patchEmbedding(config),
+            patchEmbedding: try patchEmbedding(config, ops),
             positionEmbedding: try tensor(
                 "\(VisionTensors.positionEmbedding).weight",
                 shape: [width, config.rowCount]
@@ -76,9 +76,16 @@ extension TensorLoader {
     }
 
     /// The convolution's kernel `[width, 3, side, side]`, as a matrix on flattened patches.
-    private func patchEmbedding(_ config: VisionConfig) throws(ModelError) -> LinearLayer {
+    private func patchEmbedding(
+        _ config: VisionConfig, _ ops: TensorOps
+    ) throws(ModelError) -> LinearLayer {
         let name = VisionTensors.patchEmbedding
         let side = config.patchSide
+        // The numbers, and the matrix that they are copied into.
+        let byteCount = 2 * 3 * side * side * config.width * MemoryLayout<Float>.stride
+        try granted("patch embedding") { () throws(MemoryShortage) in
+            try ops.requireMemory(byteCount)
+        }
         let kernel = try tensor("\(name).weight", shape: [side, side, 3, config.width])
         return LinearLayer(
             weight: WeightMatrix(

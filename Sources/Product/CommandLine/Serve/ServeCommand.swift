@@ -50,6 +50,7 @@ struct ServeCommand: ParsableCommand {
         try TextInput.checkArguments()
         try checkingFiles { files in try files.reads(model) }
         try OpenFileLimit.check()
+        try ThreadLimit.check()
         let descriptors = OpenFileLimit.raise()
         if model.textFile == nil, !quiet {
             StandardError.report(
