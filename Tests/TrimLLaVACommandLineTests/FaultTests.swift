@@ -79,6 +79,7 @@ import Testing
             try forEach("open", "set.tar", EINTR, arguments, prepare: removeRecords) {
                 #expect($0.code == 0, "\($1): \($0.errors)")
             }
+            try removeRecords()
             let outcome = try #require(
                 try Fault("read", "set.tar", EIO).run(arguments, below: folder))
             #expect(outcome.code == 1)
@@ -234,14 +235,15 @@ import Testing
             let questions = try folder.write(
                 Array(lines.map { "\($0)\n" }.joined().utf8), to: "q.jsonl")
             let arguments = [
-                "eval", "-m", captions.model.text, "--mmproj", captions.model.projector, questions,
-                "--keep", "4", "--selector", "random", "-n", "2", "-t", "1", "--answers",
-                folder.path + "/answers.jsonl",
+                "eval", "-m", ModelFiles.llama3.text, "--mmproj", ModelFiles.llama3.projector,
+                questions, "--keep", "4", "--selector", "random", "-n", "2", "-t", "1",
+                "--answers", folder.path + "/answers.jsonl",
             ]
             // The first call makes the file, the second writes its header, the third an answer.
             for number in 2...3 {
                 let fault = Fault("space", "answers.jsonl", number: number, ENOSPC, stays: true)
-                let outcome = try #require(try fault.run(arguments, below: folder))
+                let run = try fault.run(arguments, below: folder)
+                let outcome = try #require(run, "\(fault)")
                 #expect(outcome.code == 1)
                 #expect(outcome.errors.contains("No space left on device"))
                 let answers = try text("answers.jsonl")
