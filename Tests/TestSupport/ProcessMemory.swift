@@ -8,10 +8,12 @@
         let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
             .split(separator: " ").first.flatMap { Int($0) }
         let used = (pages ?? 0) * Int(getpagesize())
+        let resource = __rlimit_resource_t(RLIMIT_AS.rawValue)
+        // The hard limit stays, so that a later call can allow more.
         var limit = rlimit()
-        limit.rlim_cur = rlim_t(used + extraBytes)
-        limit.rlim_max = limit.rlim_cur
-        guard setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 else {
+        getrlimit(resource, &limit)
+        limit.rlim_cur = min(rlim_t(used + extraBytes), limit.rlim_max)
+        guard setrlimit(resource, &limit) == 0 else {
             throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EPERM)
         }
     }
