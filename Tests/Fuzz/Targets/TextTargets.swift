@@ -34,13 +34,16 @@ extension FuzzTarget {
         var stream = StreamingDetokenizer(
             tokenizer: tokenizer, trimsLeadingSpace: tokenizer.addsSpacePrefix)
         let streamed = tokens.map { stream.append($0) }.joined() + stream.finish()
-        // SentencePiece writes spaces as U+2581.
+        // SentencePiece writes spaces as U+2581. Qwen2's tokenizer composes characters first.
         let expected =
             tokenizer.isSentencePiece
             ? String(
                 String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\u{2581}" ? " " : $0 }))
             : text
-        precondition(Array(streamed.utf8) == Array(expected.utf8), "\(streamed.debugDescription)")
+        let isSame =
+            tokenizer.fileName.hasSuffix("qwen2.gguf")
+            ? streamed == expected : Array(streamed.utf8) == Array(expected.utf8)
+        precondition(isSame, "\(streamed.debugDescription)")
     }
 
     private static let builders: [PromptBuilder] = tokenizers.flatMap { tokenizer in
