@@ -54,9 +54,10 @@ struct FuzzFile: Sendable {
 
     /// A file without a name, which goes with the process.
     init() {
-        var template = Array("/tmp/trimllava-fuzz-XXXXXX".utf8CString)
-        descriptor = mkstemp(&template)
-        precondition(descriptor >= 0 && unlink(template) == 0)
+        let name = FileManager.default.temporaryDirectory.appending(component: UUID().uuidString)
+            .path
+        descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        precondition(descriptor >= 0 && unlink(name) == 0, name)
         path = "/proc/self/fd/\(descriptor)"
     }
 
