@@ -13,7 +13,7 @@ import TrimLLaVA
             #expect(try list.value("data", "0", "id") as? String == "llava-1.5-gqa")
             #expect(try list.value("data", "0", "context") as? Int == server.llava.context)
             let selectors = try list.value("data", "0", "selectors") as? [String]
-            #expect(selectors?.first == "mmtok")
+            #expect(selectors?.first == "spread")
             #expect(try list.value("data", "0", "demonstration") as? Bool == false)
             #expect(
                 try list.value("data", "0", "visual_tokens") as? Int

@@ -48,13 +48,23 @@ struct PruningCase: Sendable, CustomTestStringConvertible {
             let array = try NPYArray(fixture: "pruning/\(name)/\(part).npy")
             return Activations(array.floats, width: array.shape[1])
         }
+        let embeddings = try rows("embeddings")
         input = SelectionInput(
-            embeddings: try rows("embeddings"), features: try rows("features"),
+            embeddings: embeddings, features: try rows("features"),
             attention: try NPYArray(fixture: "pruning/\(name)/attention.npy").floats,
-            text: try rows("text"))
+            text: try rows("text"), places: Self.places(of: embeddings.rows))
         let facts = try JSONDecoder().decode(
             Facts.self, from: Data(Fixture.bytes("pruning/\(name)/case.json")))
         (selections, alignment) = (facts.selections, facts.alignment)
+    }
+
+    /// Two tiles, the second half as large, in lines of eight.
+    static func places(of count: Int) -> [TokenPlace] {
+        let first = (2 * count + 2) / 3
+        return (0..<count).map { index in
+            let within = index < first ? index : index - first
+            return TokenPlace(tile: index < first ? 0 : 1, row: within / 8, column: within % 8)
+        }
     }
 
     var testDescription: String { name }

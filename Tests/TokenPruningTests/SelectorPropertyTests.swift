@@ -18,7 +18,7 @@ struct SelectorPropertyTests {
         return SelectionInput(
             embeddings: draw(count, width), features: draw(count, 16),
             attention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
-            text: draw(textTokens, width))
+            text: draw(textTokens, width), places: PruningCase.places(of: count))
     }
 
     @Test func keepsWhatWasAskedForInOrder() throws {
@@ -69,7 +69,7 @@ struct SelectorPropertyTests {
             features.row(7)[15] = number
             let spoiled = SelectionInput(
                 embeddings: embeddings, features: features,
-                attention: clean.attention, text: clean.text)
+                attention: clean.attention, text: clean.text, places: clean.places)
             #expect(throws: PruningError.self, "\(selector.info.name)") {
                 try selector.select(spoiled, keep: 8, ops: ops)
             }
@@ -97,12 +97,14 @@ struct SelectorPropertyTests {
         let ops = try makeOps()
         let rows = Activations([Float](repeating: 0, count: 20 * 8), width: 8)
         let attention = [Float](repeating: 0, count: 20)
+        // In tiles of their own, tokens have no neighbours.
+        let places = (0..<20).map { TokenPlace(tile: $0, row: 0, column: 0) }
         let blank = SelectionInput(
-            embeddings: rows, features: rows, attention: attention, text: rows)
+            embeddings: rows, features: rows, attention: attention, text: rows, places: places)
         let copies = Activations([Float](repeating: 0.3, count: 20 * 8), width: 8)
         let same = SelectionInput(
             embeddings: copies, features: copies,
-            attention: [Float](repeating: 0.5, count: 20), text: copies)
+            attention: [Float](repeating: 0.5, count: 20), text: copies, places: places)
         for selector in TokenSelectors.all() where selector.info.isContentAware {
             for input in [blank, same] {
                 let kept = try selector.select(input, keep: 7, ops: ops).indices
@@ -122,7 +124,8 @@ struct SelectorPropertyTests {
         let reordered = SelectionInput(
             embeddings: shuffled(input.embeddings),
             features: shuffled(try #require(input.features)),
-            attention: order.map { input.attention?[$0] ?? 0 }, text: input.text)
+            attention: order.map { input.attention?[$0] ?? 0 }, text: input.text,
+            places: try order.map { try #require(input.places)[$0] })
         for selector in TokenSelectors.all() where selector.info.ignoresOrder {
             let kept = try selector.select(input, keep: 24, ops: ops).indices
             let again = try selector.select(reordered, keep: 24, ops: ops).indices
@@ -137,7 +140,7 @@ struct SelectorPropertyTests {
             for text in [nil, empty] {
                 let silent = SelectionInput(
                     embeddings: input.embeddings, features: input.features,
-                    attention: input.attention, text: text)
+                    attention: input.attention, text: text, places: input.places)
                 let kept = try selector.select(silent, keep: 5, ops: ops)
                 #expect(kept.lacksQuestion == selector.info.isQuestionAware)
             }
@@ -149,7 +152,7 @@ struct SelectorPropertyTests {
         let ops = try makeOps()
         let bare = SelectionInput(embeddings: randomInput(9).embeddings)
         for selector in TokenSelectors.all() {
-            let required = [SelectionNeed.features, .attention]
+            let required = [SelectionNeed.features, .attention, .places]
             guard let need = required.first(where: selector.info.needs.contains) else { continue }
             #expect(throws: PruningError.missingInput(selector: selector.info.name, need: need)) {
                 try selector.select(bare, keep: 3, ops: ops)

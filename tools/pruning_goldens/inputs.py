@@ -30,6 +30,15 @@ class Tokens:
     attention: np.ndarray  # [count]
     text: np.ndarray  # [text tokens, width]
 
+    @property
+    def places(self) -> np.ndarray:
+        """Tile, row and column [count, 3]: two tiles, the second half as large, in lines of eight."""
+        index = np.arange(len(self.embeddings))
+        first = (2 * len(index) + 2) // 3
+        tile = (index >= first).astype(int)
+        within = index - first * tile
+        return np.stack([tile, within // 8, within % 8], axis=1)
+
 
 CASES = [
     Case("one", 1, [1, 3]),

@@ -166,6 +166,23 @@ def mmtok(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> 
     return cover(coverage, np.ones(count), keep, decisions)
 
 
+def spread(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """The rule that docs/pruning.md describes: likeness, nearness and distinctness."""
+    count = len(tokens.embeddings)
+    visual = tokens.embeddings.astype(np.float64)
+    distances = ((visual - visual.mean(axis=0)) ** 2).sum(axis=1)
+    weights = np.ones(count)
+    if distances.mean() > 0:
+        powers = np.minimum(distances / distances.mean(), 5) ** 1.25
+        weights = 0.02 + 0.98 * powers / powers.mean()
+    reach = 2 * np.sqrt(count / keep)
+    places = tokens.places.astype(np.float64)
+    squares = ((places[:, None, 1:] - places[None, :, 1:]) ** 2).sum(axis=2)
+    near = np.exp(-squares / (2 * reach**2)) * (places[:, None, 0] == places[None, :, 0])
+    alike = np.exp((cosines(tokens.features) - 1) / 0.2)
+    return cover(weights[:, None] * alike * near, np.ones(count), keep, decisions)
+
+
 def cdpruner(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
     """arXiv 2506.10967 with the decoder's text embeddings: greedy determinants.
 
@@ -236,6 +253,7 @@ SELECTORS = {
         variant(trimtokenator, metric="cosine", share=0.5),
         variant(trimtokenator, share=1.0),
     ],
+    "spread": [variant(spread)],
     "mmtok": [variant(mmtok)],
     "divprune": [variant(divprune)],
     "cenprune": [variant(cenprune)],

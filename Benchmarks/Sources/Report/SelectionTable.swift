@@ -47,6 +47,9 @@ extension SelectionInput {
         self.init(
             embeddings: rows(count, width: 4096), features: rows(count, width: 1024),
             attention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
-            text: rows(12, width: 4096))
+            text: rows(12, width: 4096),
+            places: (0..<count).map {
+                TokenPlace(tile: $0 / 576, row: $0 % 576 / 24, column: $0 % 24)
+            })
     }
 }

@@ -108,7 +108,8 @@ struct RowSelection {
             attention: picture.attention.map { attention in
                 patches.map { attention[$0] }
             },
-            text: needs.contains(.text) ? question : nil)
+            text: needs.contains(.text) ? question : nil,
+            places: needs.contains(.places) ? picture.plan.candidatePlaces : nil)
         let chosen = try pruned { () throws(PruningError) in
             let keep = try pruning.budget.resolve(for: input.embeddings, ops: model.ops)
             return try selector.select(input, keep: keep, ops: model.ops)

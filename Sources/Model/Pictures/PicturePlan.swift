@@ -121,6 +121,16 @@ public struct PicturePlan: Sendable, Equatable {
         return candidates.compactMap { cell(rows[$0], firstCells) }
     }
 
+    /// Where each candidate lies; tiles whose cells became one grid are one tile.
+    package var candidatePlaces: [TokenPlace] {
+        let grids = grids
+        return candidates.compactMap { candidate in
+            guard case .cell(let tile, let index) = rows[candidate] else { return nil }
+            let (row, column) = index.quotientAndRemainder(dividingBy: grids[tile].columns)
+            return TokenPlace(tile: tile, row: row, column: column)
+        }
+    }
+
     /// The cell of each of some rows, counted over all tiles; nil for other rows.
     func cells(ofRows chosen: [Int]) -> [Int?] {
         let firstCells = firstCells

@@ -52,7 +52,7 @@ extension TilingEncoder {
     func grantedCells(
         _ count: Int, _ needs: Set<SelectionNeed>
     ) throws(ModelError) -> (embeddings: Activations, features: Activations?) {
-        precondition(needs.subtracting([.text]).isSubset(of: capabilities))
+        precondition(needs.subtracting([.text, .places]).isSubset(of: capabilities))
         return try granted("a picture's visual tokens") { () throws(MemoryShortage) in
             (
                 try ops.grantedActivations(rows: count, width: outputWidth),

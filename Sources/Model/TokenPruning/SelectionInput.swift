@@ -9,6 +9,8 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
     case attention
     /// `SelectionInput.text`.
     case text
+    /// `SelectionInput.places`, which every encoder knows.
+    case places
 
     /// The name of the need in messages.
     public var description: String {
@@ -16,7 +18,30 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
         case .features: "the vision tower's features"
         case .attention: "the attention that patches get"
         case .text: "the question's tokens"
+        case .places: "the places of the visual tokens"
         }
+    }
+}
+
+/// Where a visual token lies.
+public struct TokenPlace: Sendable, Equatable {
+    /// The tile of the picture, each with a grid of its own.
+    public let tile: Int
+    /// The line of the tile's grid, counted from the top.
+    public let row: Int
+    /// The column of the tile's grid, counted from the left.
+    public let column: Int
+
+    /// A place in a tile.
+    public init(tile: Int, row: Int, column: Int) {
+        (self.tile, self.row, self.column) = (tile, row, column)
+    }
+
+    /// The square of the distance in tokens; nil between tiles.
+    func squaredDistance(to other: TokenPlace) -> Float? {
+        guard tile == other.tile else { return nil }
+        let (down, right) = (Float(row - other.row), Float(column - other.column))
+        return down * down + right * right
     }
 }
 
@@ -31,16 +56,19 @@ public struct SelectionInput: Sendable {
     public let attention: [Float]?  // [candidates]
     /// The decoder's embeddings of the question as typed, without template or system prompt.
     public let text: Activations?  // [textTokens, width]
+    /// Where the candidates lie in the picture.
+    public let places: [TokenPlace]?  // [candidates]
 
     /// The candidates' embeddings, and what the selector `needs`.
     public init(
         embeddings: Activations, features: Activations? = nil, attention: [Float]? = nil,
-        text: Activations? = nil
+        text: Activations? = nil, places: [TokenPlace]? = nil
     ) {
         self.embeddings = embeddings
         self.features = features
         self.attention = attention
         self.text = text
+        self.places = places
     }
 
     /// Candidates.
@@ -63,6 +91,9 @@ public struct SelectionInput: Sendable {
             guard attention.allSatisfy(\.isFinite) else {
                 throw .notFinite(input: "attention")
             }
+        }
+        if selector.needs.contains(.places) {
+            try checkCount(try selector.require(places, .places).count, "places")
         }
         if selector.needs.contains(.text), let question {
             guard question.width == embeddings.width else {

@@ -32,6 +32,7 @@ public enum TokenSelectors {
     /// Every selector, the default first, the baselines last.
     public static func all(_ options: SelectorOptions = SelectorOptions()) -> [any TokenSelector] {
         [
+            Spread(),
             MMTok(),
             TrimTokenator(metric: options.alignment, alignedShare: options.alignedShare),
             DivPrune(),
