@@ -26,7 +26,7 @@ import Tokenization
         _ picture: Engine.Picture, keep: Int? = nil, question: [TokenID] = []
     ) -> Engine.Request {
         var options = GenerationOptions(maxNewTokens: 8, ignoresEndOfSequence: true)
-        options.pruning = keep.map { PruningOptions(budget: .count($0)) }
+        options.pruning = keep.map { PruningOptions(budget: .count($0), selector: "mmtok") }
         return Engine.Request(
             prompt: [.tokens([263, 264]), .picture(0), .tokens([265])], pictures: [picture],
             question: question, options: options, isContinued: true)
@@ -86,6 +86,27 @@ import Tokenization
         let second = try await engine.submit(next).answer()
         #expect(second.statistics.sharedRows >= first.statistics.promptRows)
         #expect(second.statistics.sharedRows < second.statistics.promptRows)
+    }
+
+    /// Rows into which others were averaged are not those of the same picture without that.
+    @Test func mergedRowsAreKnownByWhatWasMerged() async throws {
+        let tiles = loaded.tiles(width: 30, height: 30)
+        func request(_ merging: TokenMerging) -> Engine.Request {
+            var request = self.request(Engine.Picture(key: RandomRequests.key(7)) { tiles })
+            request.options.pruning = PruningOptions(budget: .count(2), merging: merging)
+            return request
+        }
+        func answer(_ merging: TokenMerging, _ engine: Engine) async throws -> Answer {
+            try await engine.submit(request(merging)).answer()
+        }
+        let used = try engine(parallel: 1)
+        let plain = try await answer(.none, used)
+        // Two rows of text come before the picture.
+        #expect(try await answer(.none, used).statistics.sharedRows > 2)
+        let merged = try await answer(.mean, used)
+        #expect(merged.statistics.sharedRows <= 2 && merged.selections == plain.selections)
+        #expect(merged.tokens == (try await answer(.mean, engine(parallel: 1)).tokens))
+        #expect(try await answer(.mean, used).statistics.sharedRows > 2)
     }
 
     /// A prompt is checked without its pictures as it is with them.

@@ -39,7 +39,9 @@ import Weights
     @Test(arguments: TokenSelectors.names, GoldenCase.all.filter { $0.model != "llava-phi3" })
     func keepingEverythingChangesNothing(selector: String, golden: GoldenCase) throws {
         let pruned = try run(
-            golden, PruningOptions(budget: .percent(100), selector: selector), tokens: 4)
+            golden,
+            PruningOptions(budget: .percent(100), selector: selector, merging: .weighted), tokens: 4
+        )
         let unpruned = try run(golden, nil, tokens: 4)
         #expect(pruned.recorder.logits.values == unpruned.recorder.logits.values)
         #expect(pruned.recorder.positions == unpruned.recorder.positions)

@@ -10,7 +10,8 @@ struct KeepBudgetTests {
     @Test(arguments: [
         ("1", KeepBudget.count(1)), ("64", .count(64)), ("100000", .count(100_000)),
         ("11.1%", .percent(11.1)), ("100%", .percent(100)), ("0.01%", .percent(0.01)),
-        (".5%", .percent(0.5)), ("auto", .automatic),
+        (".5%", .percent(0.5)), ("auto", .automatic), ("auto:98%", .automatic),
+        ("auto:95%", .adaptive(quality: 95)), ("auto:99.5%", .adaptive(quality: 99.5)),
     ])
     func reads(text: String, budget: KeepBudget) throws {
         #expect(try KeepBudget(parsing: text) == budget)
@@ -19,7 +20,8 @@ struct KeepBudgetTests {
 
     @Test(arguments: [
         "", "0", "-1", "+5", "1.5", "64 ", "٣", "0%", "0.0%", "100.1%", "-5%", "nan%", "inf%", "%",
-        ".%", "1e1%", "0x1p3%", "1.2.3%", "11,1%", "11.1 %", "Auto", "half", "99999999999999999999",
+        ".%", "1e1%", "0x1p3%", "1.2.3%", "auto:", "auto:95", "auto:89.9%", "auto:101%",
+        "auto:nan%", "auto:auto", "11,1%", "11.1 %", "Auto", "half", "99999999999999999999",
     ])
     func refuses(text: String) {
         #expect(throws: PruningError.invalidBudget(text: text)) { try KeepBudget(parsing: text) }
@@ -65,7 +67,8 @@ struct AdaptiveBudgetTests {
         for scale: Float in [1e-12, 1e-3, 1e12] {
             let rows = tokens(576, outstanding: 50)
             for index in 0..<(576 * 640) { rows.values[index] *= scale }
-            #expect(abs(try AdaptiveBudget.count(for: rows, ops: makeOps()) - 51) <= 2)
+            let count = try AdaptiveBudget.count(for: rows, quality: 100, ops: makeOps())
+            #expect(abs(count - 51) <= 2)
         }
     }
 
@@ -77,7 +80,9 @@ struct AdaptiveBudgetTests {
         #expect(AdaptiveBudget.range(of: 0) == 0...0)
         #expect(try AdaptiveBudget.count(for: tokens(576, outstanding: 0), ops: ops) == 32)
         #expect(try AdaptiveBudget.count(for: tokens(576, outstanding: 1), ops: ops) == 32)
-        #expect(try AdaptiveBudget.count(for: tokens(576, outstanding: 576), ops: ops) == 192)
+        #expect(
+            try AdaptiveBudget.count(for: tokens(576, outstanding: 576), quality: 100, ops: ops)
+                == 192)
         #expect(try AdaptiveBudget.count(for: tokens(1, outstanding: 1), ops: ops) == 1)
         #expect(try AdaptiveBudget.count(for: tokens(0, outstanding: 0), ops: ops) == 0)
         #expect(KeepBudget.automatic.mostKept(of: 576) == 192)
@@ -85,10 +90,22 @@ struct AdaptiveBudgetTests {
 
     @Test func aBusierPictureKeepsMore() throws {
         let ops = try makeOps()
-        let kept = try [20, 50, 90, 150].map {
+        let kept = try [60, 90, 120, 150].map {
             try AdaptiveBudget.count(for: tokens(576, outstanding: $0, noise: 0.01), ops: ops)
         }
         #expect(kept == kept.sorted() && Set(kept).count == kept.count)
+    }
+
+    @Test func betterAnswersKeepMore() throws {
+        let (ops, rows) = (try makeOps(), tokens(576, outstanding: 150))
+        let kept = try [90, 95, 98, 99, 100].map {
+            try AdaptiveBudget.count(for: rows, quality: $0, ops: ops)
+        }
+        #expect(kept == kept.sorted() && Set(kept).count == kept.count)
+        for quality in stride(from: 90, through: 100, by: 0.25) {
+            let tokens = AdaptiveBudget.tokensPerOutstanding(for: quality)
+            #expect(tokens >= AdaptiveBudget.tokensPerOutstanding(for: max(90, quality - 0.25)))
+        }
     }
 
     @Test func refusesNumbersThatAreNotFinite() throws {

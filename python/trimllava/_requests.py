@@ -18,11 +18,13 @@ class Options:
     """How an answer is generated; what is None is left to the server."""
 
     keep: int | str | None = None
-    """Visual tokens kept of a picture: a number, a share such as "25%", or "auto"."""
+    """Visual tokens kept of a picture: a number, a share such as "25%", "auto" or "auto:95%"."""
     selector: str | None = None
     """The rule that chooses them."""
     positions: str | None = None
     """"original" or "compact" positions of the kept tokens."""
+    merge: str | None = None
+    """"mean" or "weighted" to average dropped tokens into the kept ones that they resemble."""
     share_budget: bool | None = None
     """Whether the pictures of one question share one budget."""
     max_tokens: int | None = None

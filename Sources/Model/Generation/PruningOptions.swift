@@ -19,6 +19,8 @@ public struct PruningOptions: Sendable, Equatable {
     public var selector: String
     /// What can be chosen about selectors.
     public var selectorOptions: SelectorOptions
+    /// What becomes of the patches that are dropped.
+    public var merging: TokenMerging
     /// The kept rows' positions.
     public var positions: Positions
 
@@ -32,12 +34,13 @@ public struct PruningOptions: Sendable, Equatable {
     /// The default selector and original positions, unless given.
     public init(
         budget: KeepBudget, selector: String = TokenSelectors.names[0],
-        selectorOptions: SelectorOptions = SelectorOptions(), positions: Positions = .automatic,
-        sharesBudget: Bool = false, reselects: Bool = false
+        selectorOptions: SelectorOptions = SelectorOptions(), merging: TokenMerging = .none,
+        positions: Positions = .automatic, sharesBudget: Bool = false, reselects: Bool = false
     ) {
         self.budget = budget
         self.selector = selector
         self.selectorOptions = selectorOptions
+        self.merging = merging
         self.positions = positions
         self.sharesBudget = sharesBudget
         self.reselects = reselects

@@ -64,34 +64,67 @@ struct RowSelection {
         _ pictures: [EncodedPicture], questions: [[TokenID]]? = nil,
         _ statistics: inout GenerationStatistics, recorder: StageRecorder? = nil
     ) throws(GenerationError) -> [SelectedPicture] {
-        let selections = try measure(&statistics.selectionSeconds) {
-            () throws(GenerationError) -> [PictureSelection] in
-            guard let pruning, let selector else {
-                return pictures.map { PictureSelection(all: $0.plan) }
+        try measure(&statistics.selectionSeconds) {
+            () throws(GenerationError) -> [SelectedPicture] in
+            let selections = try selections(of: pictures, questions)
+            var selected: [SelectedPicture] = []
+            for (picture, selection) in zip(pictures, selections) {
+                recorder?.update { $0.add(selection) }
+                selected.append(try merged(picture, selection))
             }
-            var selections: [PictureSelection] = []
-            while selections.count < pictures.count {
-                let first = selections.count
-                let question = questions?[first] ?? question
-                let end =
-                    questions?[first...].firstIndex { $0 != question } ?? pictures.endIndex
-                let text = model.decoder.embed(question)
-                if pruning.sharesBudget, end - first > 1 {
-                    selections += try selectTogether(pictures[first..<end], text, pruning)
-                } else {
-                    for picture in pictures[first..<end] {
-                        selections.append(try select(selector, from: picture, text, pruning))
-                    }
+            return selected
+        }
+    }
+
+    private func selections(
+        of pictures: [EncodedPicture], _ questions: [[TokenID]]?
+    ) throws(GenerationError) -> [PictureSelection] {
+        guard let pruning, let selector else {
+            return pictures.map { PictureSelection(all: $0.plan) }
+        }
+        var selections: [PictureSelection] = []
+        while selections.count < pictures.count {
+            let first = selections.count
+            let question = questions?[first] ?? question
+            let end = questions?[first...].firstIndex { $0 != question } ?? pictures.endIndex
+            let text = model.decoder.embed(question)
+            if pruning.sharesBudget, end - first > 1 {
+                selections += try selectTogether(pictures[first..<end], text, pruning)
+            } else {
+                for picture in pictures[first..<end] {
+                    selections.append(try select(selector, from: picture, text, pruning))
                 }
             }
-            return selections
         }
-        return zip(pictures, selections).map { picture, selection in
-            recorder?.update { $0.add(selection) }
+        return selections
+    }
+
+    /// The rows of a picture that were selected, with what was dropped averaged into them where that is asked for.
+    private func merged(
+        _ picture: EncodedPicture, _ selection: PictureSelection
+    ) throws(GenerationError) -> SelectedPicture {
+        let rows = picture.rows(selection.keptRows)
+        let isPruned = selection.keptPatches.count < selection.candidateCount
+        guard let merging = pruning?.merging, merging != .none, isPruned else {
             return SelectedPicture(
-                plan: picture.plan, selection: selection,
-                rows: picture.rows(selection.keptRows), key: picture.key)
+                plan: picture.plan, selection: selection, rows: rows, key: picture.key)
         }
+        let tokens = try gather(picture.plan.candidateCells, of: picture.embeddings)
+        let patches = try pruned { () throws(PruningError) in
+            try merging.merged(tokens, kept: selection.keptPatches, ops: model.ops)
+        }
+        let rowOfPatch = selection.keptPatches.map { picture.plan.candidates[$0] }
+        var patch = 0
+        for (index, row) in selection.keptRows.enumerated()
+        where patch < rowOfPatch.count && row == rowOfPatch[patch] {
+            rows.row(index).update(from: patches.row(patch), count: rows.width)
+            patch += 1
+        }
+        // What a row holds now depends on all that was dropped.
+        let change = [merging.rawValue] + selection.keptPatches.map { "\($0)" }
+        return SelectedPicture(
+            plan: picture.plan, selection: selection, rows: rows,
+            key: picture.key?.changed(by: change))
     }
 
     private func select(

@@ -16,7 +16,21 @@ public struct PictureKey: Hashable, Sendable {
         func word(_ index: Int) -> UInt64 {
             bytes[(8 * index)..<(8 * index + 8)].reduce(0) { $0 << 8 | UInt64($1) }
         }
-        (first, second, third, fourth) = (word(0), word(1), word(2), word(3))
+        self.init(words: (word(0), word(1), word(2), word(3)))
+    }
+
+    private init(words: (UInt64, UInt64, UInt64, UInt64)) {
+        (first, second, third, fourth) = words
+    }
+
+    /// The key of the picture's rows after something has changed them.
+    ///
+    /// - Parameter change: all that decides how; equal changes give equal keys within a run of the program.
+    package func changed(by change: some Hashable) -> PictureKey {
+        var hasher = Hasher()
+        hasher.combine(change)
+        let bits = UInt64(bitPattern: Int64(hasher.finalize()))
+        return PictureKey(words: (first ^ bits, second, third, fourth))
     }
 
     /// A key that no other picture has.

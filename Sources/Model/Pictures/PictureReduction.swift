@@ -27,7 +27,7 @@ public enum PictureReduction: Sendable, Equatable {
     public static func all(
         beside budgets: [KeepBudget], for encoder: any PictureEncoder
     ) -> [PictureReduction] {
-        let known = budgets.filter { $0 != .automatic }
+        let known = budgets.filter { !$0.isAdaptive }
         switch encoder.limit {
         case .tiles:
             let pixel = PixelSize(width: 1, height: 1)

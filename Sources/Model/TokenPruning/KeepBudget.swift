@@ -7,10 +7,13 @@ public enum KeepBudget: Sendable, Equatable {
     case count(Int)
     /// This percentage of the candidates, rounded to the nearest, at least one.
     case percent(Double)
-    /// As many as stand out of the picture: `AdaptiveBudget`.
-    case automatic
+    /// As many as a picture needs for this share of the unpruned answers, in per cent: `AdaptiveBudget`.
+    case adaptive(quality: Double)
 
-    /// Reads `64`, `11.1%` or `auto`.
+    /// As many as a picture needs for most of the unpruned answers.
+    public static let automatic = KeepBudget.adaptive(quality: AdaptiveBudget.defaultQuality)
+
+    /// Reads `64`, `11.1%`, `auto` or `auto:95%`.
     ///
     /// - Throws: `PruningError.invalidBudget` for anything else, and for budgets that keep nothing or
     ///   more than everything.
@@ -18,13 +21,18 @@ public enum KeepBudget: Sendable, Equatable {
         func isNumeral(_ text: some StringProtocol) -> Bool {
             text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         }
+        func percentage(_ text: some StringProtocol) -> Double? {
+            text.hasSuffix("%") && isNumeral(text.dropLast()) ? Double(text.dropLast()) : nil
+        }
         if text == "auto" {
             self = .automatic
+        } else if text.hasPrefix("auto:"), let quality = percentage(text.dropFirst(5)),
+            AdaptiveBudget.qualities.contains(quality)
+        {
+            self = .adaptive(quality: quality)
         } else if let count = Int(text), isNumeral(text), count > 0 {
             self = .count(count)
-        } else if text.hasSuffix("%"), isNumeral(text.dropLast()),
-            let percent = Double(text.dropLast()), percent > 0, percent <= 100
-        {
+        } else if let percent = percentage(text), percent > 0, percent <= 100 {
             self = .percent(percent)
         } else {
             throw .invalidBudget(text: text)
@@ -37,19 +45,22 @@ public enum KeepBudget: Sendable, Equatable {
         case .count(let count): min(count, candidates)
         case .percent(let percent):
             min(candidates, max(1, Int((percent / 100 * Double(candidates)).rounded())))
-        case .automatic: AdaptiveBudget.range(of: candidates).upperBound
+        case .adaptive: AdaptiveBudget.range(of: candidates).upperBound
         }
     }
 
+    /// Whether the picture decides.
+    public var isAdaptive: Bool { if case .adaptive = self { true } else { false } }
+
     /// How many of these candidates to keep; 0 only without candidates.
     ///
-    /// - Parameter embeddings: the candidates, `[candidates, width]`; `automatic` alone looks at them.
+    /// - Parameter embeddings: the candidates, `[candidates, width]`; `adaptive` alone looks at them.
     /// - Throws: `PruningError.notFinite`.
     public func resolve(
         for embeddings: Activations, ops: TensorOps
     ) throws(PruningError) -> Int {
-        guard self == .automatic else { return mostKept(of: embeddings.rows) }
-        return try AdaptiveBudget.count(for: embeddings, ops: ops)
+        guard case .adaptive(let quality) = self else { return mostKept(of: embeddings.rows) }
+        return try AdaptiveBudget.count(for: embeddings, quality: quality, ops: ops)
     }
 }
 
@@ -60,6 +71,8 @@ extension KeepBudget: CustomStringConvertible {
         case .count(let count): "\(count)"
         case .percent(let percent): "\(percent)%"
         case .automatic: "auto"
+        case .adaptive(let quality):
+            quality == quality.rounded() ? "auto:\(Int(quality))%" : "auto:\(quality)%"
         }
     }
 }

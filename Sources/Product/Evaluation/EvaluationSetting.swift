@@ -30,7 +30,8 @@ public struct EvaluationSetting: Sendable, Equatable {
     public var name: String {
         guard let pruning else { return reduction == nil ? method : "\(method) \(kept)" }
         let positions = pruning.positions == .automatic ? "" : " \(pruning.positions.rawValue)"
-        return "\(pruning.sharesBudget ? "shared" : method) \(kept)\(positions)"
+        let merging = pruning.merging == .none ? "" : " \(pruning.merging)"
+        return "\(pruning.sharesBudget ? "shared" : method) \(kept)\(positions)\(merging)"
     }
 
     /// All that answers at this setting depend on besides question and pictures.
@@ -38,19 +39,22 @@ public struct EvaluationSetting: Sendable, Equatable {
         pruning.map { "\($0)" } ?? reduction.map { "fewer pixels \($0)" } ?? "unpruned"
     }
 
-    /// Every selector at every budget with every kind of positions, the unpruned model first.
+    /// Every selector at every budget with every kind of positions and merging, the unpruned model first.
     public static func grid(
         budgets: [KeepBudget], selectors: [String], positions: [PruningOptions.Positions],
-        options: SelectorOptions, sharesBudget: Bool
+        merging: [TokenMerging] = [.none], options: SelectorOptions, sharesBudget: Bool
     ) -> [EvaluationSetting] {
         [EvaluationSetting(nil)]
             + positions.flatMap { positions in
-                selectors.flatMap { selector in
-                    budgets.map { budget in
-                        EvaluationSetting(
-                            PruningOptions(
-                                budget: budget, selector: selector, selectorOptions: options,
-                                positions: positions, sharesBudget: sharesBudget))
+                merging.flatMap { merging in
+                    selectors.flatMap { selector in
+                        budgets.map { budget in
+                            EvaluationSetting(
+                                PruningOptions(
+                                    budget: budget, selector: selector, selectorOptions: options,
+                                    merging: merging, positions: positions,
+                                    sharesBudget: sharesBudget))
+                        }
                     }
                 }
             }

@@ -18,7 +18,7 @@ struct CaptionSettings {
             """
             \(options.budget) \(options.selector) \(options.positions) \
             \(options.selectorOptions.alignment) \(options.selectorOptions.alignedShare) \
-            \(options.selectorOptions.seed)
+            \(options.selectorOptions.seed)\(options.merging == .none ? "" : " \(options.merging)")
             """
         }
         let sampling = answer.options.sampling

@@ -36,6 +36,12 @@ struct EvalCommand: ParsableCommand {
             valueName: "modes"))
     var positions = PruningOptions.Positions.automatic.rawValue
 
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of dropped tokens, separated by commas: none, mean, weighted.",
+            valueName: "rules"))
+    var merge = TokenMerging.none.rawValue
+
     @Option(help: "How trimtokenator measures alignment with the question.")
     var alignment: AlignmentMetric = SelectorOptions().alignment
 
@@ -185,9 +191,14 @@ struct EvalCommand: ParsableCommand {
             }
             return mode
         }
+        let merging = try listed(merge) { name in
+            guard let rule = TokenMerging(rawValue: name) else {
+                throw ValidationError("--merge takes none, mean and weighted")
+            }
+            return rule
+        }
         return EvaluationSetting.grid(
-            budgets: try budgets(), selectors: selectors,
-            positions: modes,
+            budgets: try budgets(), selectors: selectors, positions: modes, merging: merging,
             options: SelectorOptions(alignment: alignment, seed: selectorSeed),
             sharesBudget: shareBudget)
     }

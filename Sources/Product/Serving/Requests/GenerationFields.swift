@@ -83,6 +83,15 @@ struct GenerationFields {
             }
             pruning.positions = positions
         }
+        if let written = try fields.string("merge") {
+            guard let merging = TokenMerging(rawValue: written) else {
+                let names = TokenMerging.allCases.map(\.rawValue)
+                throw .invalid(
+                    "\(fields.place("merge")) is not one of \(names.joined(separator: ", "))",
+                    param: fields.place("merge"))
+            }
+            pruning.merging = merging
+        }
         if let sharesBudget = try fields.bool("share_budget") {
             pruning.sharesBudget = sharesBudget
         }
