@@ -17,7 +17,7 @@ public enum AdaptiveBudget {
     /// How many tokens are kept for each that stands out, by the share of the unpruned answers: measured on drawn scenes
     /// with the selector `spread` (docs/pruning.md).
     private static let tokensByQuality: [(quality: Double, perOutstanding: Double)] = [
-        (90, 0.1), (94.5, 0.2), (96.5, 0.3), (97.5, 0.42), (98, 0.52), (99, 0.7), (100, 1),
+        (90, 0.2), (93.5, 0.3), (96.5, 0.42), (98, 0.55), (99, 0.7), (100, 1),
     ]
 
     /// The measured line from one share to the next.
