@@ -32,8 +32,9 @@ public struct Spread: TokenSelector {
     private static let power: Float = 1.25
     /// The part of a token's weight that does not depend on its distance to the mean, so that the background is kept, too.
     private static let evenShare: Float = 0.02
-    /// A squared distance counts as at most this many times the mean one. CLIP's towers give a few patches of the background
-    /// very long vectors (arXiv 2309.16588).
+    /// The most that a squared distance counts for, in mean ones.
+    ///
+    /// CLIP's towers give a few patches of the background very long vectors (arXiv 2309.16588).
     private static let farthest: Float = 5
 
     /// A selector without options.
