@@ -146,7 +146,7 @@ struct EvalCommand: ParsableCommand {
         try checkingFiles { files in
             try files.reads(model)
             try files.reads(FilePath(questions))
-            try files.reads(pictures: asked.flatMap(\.pictures))
+            try files.reads(pictures: asked.flatMap(\.pictures).compactMap(\.path))
             try files.writes(.standardStream)
             if let answers { try files.writes(FilePath(answers), as: "--answers") }
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
