@@ -62,7 +62,8 @@ pope = importlib.import_module("lmms_eval.tasks.pope.utils")
 mmbench = importlib.import_module("lmms_eval.tasks.mmbench.mmbench_evals")
 llava_pope = importlib.import_module("llava.eval.eval_pope")
 # Without ChatGPT, an answer that MMBench's rules cannot read is wrong; lmms-eval then looks for any letter.
-mmbench.extract_mcq_answer = lambda *_, **__: ""
+letters = importlib.import_module("lmms_eval.tasks._task_utils.mcq_extract")
+letters.extract_mcq_answer = lambda *_, **__: ""
 
 
 def load_milebench(folder: Path) -> Any:
