@@ -23,7 +23,8 @@ import TrimLLaVA
         let lists = [[pictures[0]], [pictures[0]], [pictures[1]], pictures, [], ["/none.png"]]
         return lists.enumerated().map { index, list in
             EvaluationQuestion(
-                id: "q\(index)", pictures: list, question: "What is thing \(index)?",
+                id: "q\(index)", pictures: list.map { .file($0) },
+                question: "What is thing \(index)?",
                 answers: ["a"], task: index < 3 ? "first" : "second", metric: .exact)
         }
     }
@@ -35,7 +36,7 @@ import TrimLLaVA
         try evaluation.run()
         #expect(evaluation.records.count == questions.count * settings.count)
         for question in questions.dropLast() {
-            let pictures = try question.pictures.map { try PictureDecoder.load(path: $0) }
+            let pictures = try question.pictures.map { try $0.decoded(.dropped) }
             for setting in settings {
                 var generation = GenerationOptions(maxNewTokens: 5)
                 generation.pruning = setting.pruning

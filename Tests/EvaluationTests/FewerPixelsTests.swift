@@ -18,7 +18,7 @@ import TrimLLaVA
     private func question(_ pictures: [String]) -> EvaluationQuestion {
         EvaluationQuestion(
             id: pictures.joined(),
-            pictures: pictures.map { Fixture.path("models/pictures/\($0).png") },
+            pictures: pictures.map { .file(Fixture.path("models/pictures/\($0).png")) },
             question: "What is this?", answers: ["a"], task: "t", metric: .exact)
     }
 

@@ -10,18 +10,24 @@
 ///
 /// An earlier answer counts only if its key is equal.
 public struct AnswerKey: Codable, Hashable, Sendable {
-    /// A picture's file.
+    /// A picture's file, or the file that it is embedded in.
     struct PictureFile: Codable, Hashable {
+        /// The file; for an embedded picture also where it stands.
         let path: String
         /// Bytes; nil if the file does not exist.
         let size: Int?
         /// When it was last changed, in nanoseconds since 1970.
         let modified: Int?
 
-        init(_ path: String) {
-            self.path = path
+        init(_ picture: EvaluationPicture) {
+            let file: String
+            switch picture {
+            case .file(let path): (self.path, file) = (path, path)
+            case .embedded(let embedded):
+                (path, file) = ("\(embedded.path) \(embedded.range)", embedded.path)
+            }
             var status = stat()
-            guard stat(path, &status) == 0 else {
+            guard stat(file, &status) == 0 else {
                 (size, modified) = (nil, nil)
                 return
             }
@@ -45,7 +51,7 @@ public struct AnswerKey: Codable, Hashable, Sendable {
     let settings: [String]
 
     init(_ question: EvaluationQuestion, _ pictures: [PictureFile], settings: [String]) {
-        self.question = question.question
+        self.question = question.question + question.suffix
         self.pictures = pictures
         answers = question.answers
         self.settings = settings

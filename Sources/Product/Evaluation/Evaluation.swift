@@ -179,11 +179,12 @@ public final class Evaluation {
         let pictures = job.question.pictures
         do throws(TokenizationError) {
             let written = try WrittenPrompt(
-                job.question.question, suffix: options.suffix.isEmpty ? "" : "\n" + options.suffix,
+                job.question.question,
+                suffix: job.question.suffix + (options.suffix.isEmpty ? "" : "\n" + options.suffix),
                 pictures: pictures.count, by: prompts, llava.tokenizer)
             var request = written.request(
-                about: job.identity.key.pictures.map {
-                    picture($0, job.setting.reduction, among: pictures.count)
+                about: zip(pictures, job.identity.key.pictures).map {
+                    picture($0, $1, job.setting.reduction, among: pictures.count)
                 },
                 options: GenerationOptions(
                     maxNewTokens: options.maxNewTokens, sampling: options.sampling,
@@ -202,7 +203,8 @@ public final class Evaluation {
     ///   - reduction: how much smaller it becomes, if the model can see less of it.
     ///   - count: pictures of the question.
     private func picture(
-        _ file: AnswerKey.PictureFile, _ reduction: PictureReduction?, among count: Int
+        _ picture: EvaluationPicture, _ file: AnswerKey.PictureFile,
+        _ reduction: PictureReduction?, among count: Int
     ) -> Engine.Picture {
         let model = llava.model
         let identity = "\(file) \(count > 1) \(reduction.map { "\($0)" } ?? "whole")"
@@ -216,8 +218,7 @@ public final class Evaluation {
                 throw .model(error)
             }
             return try pictured { () throws(ImagingError) in
-                let picture = try PictureDecoder.load(
-                    path: file.path, transparency: encoder.transparency)
+                let picture = try picture.decoded(encoder.transparency)
                 let limited = reduction?.limited(encoder, for: picture.size)
                 return try (limited?.encoder ?? encoder).tiles(of: picture)
             }

@@ -6,12 +6,20 @@ import UserText
 public struct EvaluationQuestion: Sendable, Equatable {
     /// The question's `id` or the number of its line.
     public let id: String
-    /// The paths for opening the pictures.
-    public let pictures: [String]
+    /// The pictures.
+    public let pictures: [EvaluationPicture]
     /// The question; `<image>` in it places a picture.
     public let question: String
+    /// What follows the question in the prompt, such as the wanted form of the answer.
+    ///
+    /// Selectors that look at the question do not see it.
+    public let suffix: String
     /// The right answers, from one or many people.
     public let answers: [String]
+    /// The texts of a multiple choice, A first, for metrics that look for them in the answer.
+    public let choices: [String]
+    /// What questions have in common that are scored together, such as a picture; nil for a question on its own.
+    public let unit: String?
     /// The group of questions that it belongs to.
     public let task: String
     /// The metric for its answer.
@@ -19,13 +27,17 @@ public struct EvaluationQuestion: Sendable, Equatable {
 
     /// A question.
     public init(
-        id: String, pictures: [String], question: String, answers: [String], task: String,
+        id: String, pictures: [EvaluationPicture], question: String, suffix: String = "",
+        answers: [String], choices: [String] = [], unit: String? = nil, task: String,
         metric: EvaluationMetric
     ) {
         self.id = id
         self.pictures = pictures
         self.question = question
+        self.suffix = suffix
         self.answers = answers
+        self.choices = choices
+        self.unit = unit
         self.task = task
         self.metric = metric
     }
@@ -33,12 +45,12 @@ public struct EvaluationQuestion: Sendable, Equatable {
     /// Reads questions, one JSON object per line.
     ///
     /// A line has either `question` with `answer` or `answers`, or LLaVA's `conversations`, of which every pair of
-    /// turns becomes a question. `image` (a path relative to the file, or a list of paths), `id`, `task` and
-    /// `metric` are optional.
+    /// turns becomes a question. `image` (a path or a list of paths), `id`, `task` and `metric` are optional.
     ///
+    /// - Parameter images: the folder that paths of pictures are relative to; nil for that of the file.
     /// - Throws: `EvaluationError`.
     public static func read(
-        path: String, metric: EvaluationMetric? = nil
+        path: String, images: String? = nil, metric: EvaluationMetric? = nil
     ) throws(EvaluationError) -> [EvaluationQuestion] {
         let text: String
         do {
@@ -46,7 +58,9 @@ public struct EvaluationQuestion: Sendable, Equatable {
         } catch {
             throw .text(error)
         }
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        let folder =
+            images.map { URL(fileURLWithPath: $0, isDirectory: true) }
+            ?? URL(fileURLWithPath: path).deletingLastPathComponent()
         var questions: [EvaluationQuestion] = []
         var lines: [String: Int] = [:]
         for (index, line) in UserText.lines(of: text).enumerated()
@@ -115,7 +129,7 @@ private struct QuestionLine: Decodable {
     ) throws -> [EvaluationQuestion] {
         let name = id?.texts.first ?? "\(number)"
         let pictures = (image?.texts ?? []).map {
-            URL(fileURLWithPath: $0, relativeTo: folder).path
+            EvaluationPicture.file(URL(fileURLWithPath: $0, relativeTo: folder).path)
         }
         return try pairs().enumerated().map { index, pair in
             guard !pair.answers.isEmpty else { throw Problem(text: "the question has no answer") }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Evaluation
+@testable import Evaluation
 
 extension FuzzTarget {
     private static let lines = FuzzFile()
@@ -9,6 +9,23 @@ extension FuzzTarget {
         let questions = try EvaluationQuestion.read(path: lines.holding(bytes))
         precondition(!questions.isEmpty)
     }
+
+    /// The files of the published set that the first byte names; a NUL separates them.
+    static let publishedSet = FuzzTarget("published-set") { bytes in
+        guard let first = bytes.first else { return }
+        let set = publishedSets[Int(first) % publishedSets.count]
+        let parts = bytes.dropFirst().split(
+            separator: 0, maxSplits: files.count - 1, omittingEmptySubsequences: false)
+        let paths = zip(files, parts).map { $0.holding(Array($1)) }
+        for question in try set.layout(PublishedFiles(paths: paths, images: nil)) {
+            precondition(!question.answers.isEmpty)
+            precondition((0...1).contains(question.metric.score("A", question) ?? 0))
+        }
+    }
+
+    private static let files = [FuzzFile(), FuzzFile()]
+    /// MME is a folder.
+    private static let publishedSets = PublishedSet.all.filter { $0.name != "mme" }
 
     /// A file of answers that an earlier run left: opening it a second time finds what the first time found.
     static let answers = FuzzTarget("answers") { bytes in

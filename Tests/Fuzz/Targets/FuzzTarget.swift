@@ -17,7 +17,8 @@ struct FuzzTarget: Sendable {
     /// All targets.
     static let all = [
         ggufFile, blocks, tokens, conversation, userText, picture, archive, captionRecord,
-        captionInputs, questions, answers, packCache, requestBody, dataURL, ollamaManifest,
+        captionInputs, questions, publishedSet, answers, packCache, requestBody, dataURL,
+        ollamaManifest,
         hubAnswer, options,
     ]
 

@@ -13,8 +13,9 @@ struct EvalCommand: ParsableCommand {
         discussion: """
             Every line of QUESTIONS is a JSON object with image (a path relative to the file, or a list \
             of paths), question, answers and, optionally, id, task and metric. Lines with image and LLaVA's \
-            conversations work too. --answers saves every answer as it comes; repeat the command to \
-            continue an interrupted evaluation.
+            conversations work too. With --set, the files of a published evaluation set are read as they were \
+            published, with its prompts and its metric. --answers saves every answer as it comes; repeat the command \
+            to continue an interrupted evaluation.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -59,6 +60,19 @@ struct EvalCommand: ParsableCommand {
     var shareBudget = false
 
     @Option(
+        help: ArgumentHelp(
+            "Read a published evaluation set: \(PublishedSet.all.map(\.name).joined(separator: ", ")).",
+            valueName: "name"))
+    var set: PublishedSet?
+
+    @Option(
+        help: ArgumentHelp(
+            "Folder with the pictures. (default: that of the questions, or the set's own name beside them)",
+            valueName: "folder"),
+        completion: .directory)
+    var images: String?
+
+    @Option(
         help: """
             How to score answers: \
             \(EvaluationMetric.allCases.map(\.rawValue).joined(separator: ", ")). \
@@ -68,7 +82,8 @@ struct EvalCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Number of questions to ask of each task. (default: all)", valueName: "count"))
+            "Number of questions to ask of each task; those that are scored together count as one. (default: all)",
+            valueName: "count"))
     var limit: Int?
 
     @Option(
@@ -82,8 +97,10 @@ struct EvalCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("n"), .long],
-        help: ArgumentHelp("Maximum number of tokens in an answer.", valueName: "count"))
-    var maxTokens = 64
+        help: ArgumentHelp(
+            "Maximum number of tokens in an answer. (default: 64, or the set's)",
+            valueName: "count"))
+    var maxTokens: Int?
 
     @Option(
         help: ArgumentHelp("Number of answers to generate at the same time.", valueName: "count"))
@@ -103,13 +120,25 @@ struct EvalCommand: ParsableCommand {
         completion: .file())
     var plot: String?
 
-    @Argument(help: ArgumentHelp("A file of questions (JSONL).", valueName: "questions"))
-    var questions: String
+    @Argument(
+        help: ArgumentHelp(
+            "A file of questions (JSONL), or the files of the published set.",
+            valueName: "questions"))
+    var questions: [String]
 
     func validate() throws {
-        guard maxTokens >= 1, (1...256).contains(parallel), limit.map({ $0 >= 1 }) ?? true else {
+        guard maxTokens ?? 1 >= 1, (1...256).contains(parallel), limit ?? 1 >= 1 else {
             throw ValidationError(
                 "--max-tokens and --limit must be at least 1, and --parallel 1 to 256")
+        }
+        guard set == nil || metric == nil else {
+            throw ValidationError("--set has a metric of its own, expected no --metric")
+        }
+        guard set != nil || questions.count == 1 else {
+            throw ValidationError("expected one file of questions, or --set for a published set")
+        }
+        if let set, !set.fileCount.contains(questions.count) {
+            throw ValidationError("--set \(set.name) is read from \(set.files)")
         }
         if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
         _ = try settings()
@@ -127,7 +156,7 @@ struct EvalCommand: ParsableCommand {
         let evaluation = try Evaluation(
             llava, questions, settings,
             options: Evaluation.Options(
-                maxNewTokens: maxTokens, template: template, suffix: suffix, parallel: parallel,
+                maxNewTokens: tokens, template: template, suffix: suffix, parallel: parallel,
                 conditions: try model.settings()),
             file: file)
         let (progress, cancellation) = (ProgressLine(quiet: false), Cancellation())
@@ -140,7 +169,9 @@ struct EvalCommand: ParsableCommand {
         }
         interrupts.stop()
         progress.erase()
-        let report = EvalReport(EvaluationSummary(questions, settings, evaluation.records))
+        let total = set?.total ?? .meanOfTasks
+        let report = EvalReport(
+            EvaluationSummary(questions, settings, evaluation.records, total: total), total: total)
         try report.table.print(report.rows, as: output)
         if let plot { try EvalPlot(report.rows).svg.write(to: plot) }
         let failures = EvalFailures(evaluation.records, settings: settings.count)
@@ -151,8 +182,8 @@ struct EvalCommand: ParsableCommand {
     private func checkFiles(_ asked: [EvaluationQuestion]) throws {
         try checkingFiles { files in
             try files.reads(model)
-            try files.reads(FilePath(questions))
-            try files.reads(pictures: asked.flatMap(\.pictures))
+            for path in questions { try files.reads(FilePath(path)) }
+            try files.reads(pictures: asked.flatMap(\.pictures).compactMap(\.path))
             try files.writes(.standardStream)
             if let answers { try files.writes(FilePath(answers), as: "--answers") }
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
@@ -161,17 +192,26 @@ struct EvalCommand: ParsableCommand {
 
     /// The name of the run: what the answers of one file share.
     private var runName: String {
-        let names = [model.model, model.mmproj ?? "-", questions, "\(maxTokens) tokens"]
+        let sets = set.map { [$0.name] } ?? []
+        let names = [model.model, model.mmproj ?? "-"] + sets + questions + ["\(tokens) tokens"]
         return (names + (suffix.isEmpty ? [] : [suffix])).joined(separator: ", ")
     }
 
+    /// The most tokens of an answer.
+    private var tokens: Int { maxTokens ?? set?.answerTokens ?? 64 }
+
     private func chosenQuestions() throws -> [EvaluationQuestion] {
-        let all = try EvaluationQuestion.read(path: questions, metric: metric)
+        let all =
+            try set?.questions(questions, images: images)
+            ?? EvaluationQuestion.read(path: questions[0], images: images, metric: metric)
         guard let limit else { return all }
-        var counts: [String: Int] = [:]
+        var units: [String: Set<String>] = [:]
         return all.filter { question in
-            counts[question.task, default: 0] += 1
-            return counts[question.task, default: 0] <= limit
+            let unit = question.unit ?? question.id
+            if units[question.task]?.contains(unit) == true { return true }
+            guard units[question.task]?.count ?? 0 < limit else { return false }
+            units[question.task, default: []].insert(unit)
+            return true
         }
     }
 
@@ -205,3 +245,14 @@ struct EvalCommand: ParsableCommand {
 }
 
 extension EvaluationMetric: ExpressibleByArgument {}
+
+extension PublishedSet: ExpressibleByArgument {
+    /// The set of that name.
+    public init?(argument: String) {
+        guard let set = Self.named(argument) else { return nil }
+        self = set
+    }
+
+    /// The names, for messages and completion.
+    public static var allValueStrings: [String] { all.map(\.name) }
+}

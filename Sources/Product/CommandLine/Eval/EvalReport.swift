@@ -6,11 +6,15 @@ import Foundation
 struct EvalReport {
     struct Row: Encodable {
         let setting: String
-        /// The task; nil for the mean over tasks.
+        /// The task, or the name of a sum of tasks; nil for the mean or the sum over all.
         let task: String?
         let metric: String?
-        /// 0 to 100, for CIDEr 0 to 1000.
+        /// 0 to 100, for CIDEr 0 to 1000, for MME 0 to 200 and sums of that.
         let score: Double
+        /// MME's and MMBench's share of right answers.
+        let accuracy: Double?
+        /// Their share of pictures or questions all of whose answers are right; MME's `acc+`.
+        let accuracyPlus: Double?
         /// The score in per cent of the unpruned model's.
         let retained: Double?
         let questions: Int
@@ -25,8 +29,16 @@ struct EvalReport {
     }
 
     let rows: [Row]
+    /// What the table calls the row of all tasks.
+    private let total: String
 
-    init(_ summary: EvaluationSummary) {
+    /// - Parameter total: what that row is.
+    init(_ summary: EvaluationSummary, total: EvaluationTotal = .meanOfTasks) {
+        switch total {
+        case .meanOfTasks: self.total = "mean"
+        case .allQuestions: self.total = "all"
+        case .sums: self.total = "sum"
+        }
         func percent(_ value: Double) -> Double { (value * 10_000).rounded() / 100 }
         var unpruned: [String?: Double] = [:]
         for row in summary.rows where row.setting == summary.rows.first?.setting {
@@ -36,7 +48,9 @@ struct EvalReport {
             let base = unpruned[row.task] ?? 0
             return Row(
                 setting: row.setting, task: row.task, metric: row.metric?.rawValue,
-                score: percent(row.score), retained: base > 0 ? percent(row.score / base) : nil,
+                score: percent(row.score), accuracy: row.accuracy.map(percent),
+                accuracyPlus: row.wholeUnits.map(percent),
+                retained: base > 0 ? percent(row.score / base) : nil,
                 questions: row.count, failed: row.failures,
                 visualTokens: (row.visualTokens * 10).rounded() / 10,
                 keptTokens: (row.keptTokens * 10).rounded() / 10,
@@ -46,12 +60,10 @@ struct EvalReport {
         }
     }
 
-    private var hasYesNo: Bool { rows.contains { $0.f1 != nil } }
-
     private typealias Column = (heading: String, field: String, text: @Sendable (Row) -> String)
 
     private static let columns: [Column] = [
-        ("setting", "setting", { $0.setting }), ("task", "task", { $0.task ?? "mean" }),
+        ("setting", "setting", { $0.setting }), ("task", "task", { $0.task ?? "" }),
         ("metric", "metric", { $0.metric ?? "" }),
         ("visual tokens", "visual_tokens", { text($0.visualTokens) }),
         ("kept", "kept_tokens", { text($0.keptTokens) }),
@@ -68,6 +80,12 @@ struct EvalReport {
         ("yes %", "yes_share", { text($0.yesShare) }),
     ]
 
+    /// For questions that are scored together.
+    private static let unitColumns: [Column] = [
+        ("acc", "accuracy", { text($0.accuracy) }),
+        ("acc+", "accuracy_plus", { text($0.accuracyPlus) }),
+    ]
+
     private static func text(_ value: Double?) -> String {
         value.map { String(format: "%.1f", $0) } ?? ""
     }
@@ -75,10 +93,14 @@ struct EvalReport {
     /// The rows as text.
     var table: ResultTable {
         let hasYesNo = rows.contains { $0.f1 != nil }
-        let columns = Self.columns + (hasYesNo ? Self.yesNoColumns : [])
+        let hasUnits = rows.contains { $0.accuracyPlus != nil }
+        let columns =
+            Self.columns + (hasYesNo ? Self.yesNoColumns : []) + (hasUnits ? Self.unitColumns : [])
         return ResultTable(
             columns: columns.map { .init(heading: $0.heading, field: $0.field) },
-            cells: rows.map { row in columns.map { $0.text(row) } }, wordColumns: 3)
+            cells: rows.map { row in
+                columns.map { $0.field == "task" ? row.task ?? total : $0.text(row) }
+            }, wordColumns: 3)
     }
 }
 

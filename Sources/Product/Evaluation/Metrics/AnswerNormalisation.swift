@@ -2,8 +2,7 @@
 
 /// Normalises a text for comparison: lower case, single spaces, no punctuation and no articles.
 ///
-/// Numbers up to ten become digits. This follows the VQA evaluation (arXiv 1505.00468), except for its list of
-/// contractions.
+/// Numbers up to ten become digits. This is the spirit of the VQA evaluation, which `vqaAnswer` follows to the letter.
 func normalisedAnswer(_ text: String) -> String {
     normalisedWords(text).filter { !articles.contains($0) }.map { numerals[$0] ?? $0 }
         .joined(separator: " ")
@@ -32,8 +31,8 @@ func normalisedWords(_ text: String) -> [String] {
     return words
 }
 
-private let articles: Set<String> = ["a", "an", "the"]
-private let numerals = [
+let articles: Set<String> = ["a", "an", "the"]
+let numerals = [
     "none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
     "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
 ]
