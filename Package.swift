@@ -159,6 +159,8 @@ let package = Package(
 
         // Files: what comes from outside, checked and turned into values.
         module("Files", "FileOutput"),
+        module("Files", "CSandbox"),
+        module("Files", "Sandboxing", ["CSandbox", "FileOutput"]),
         module("Files", "GGUF", ["BlockFormats", "FileOutput"]),
         module("Files", "UserText", ["FileOutput"]),
         module("Files", "Tokenization", ["GGUF", collections]),
@@ -229,7 +231,7 @@ let package = Package(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
-                "Imaging", "Families", "ModelStore", "Pictures", "Serving",
+                "Imaging", "Families", "ModelStore", "Pictures", "Sandboxing", "Serving",
                 "TokenPruning", "Tokenization", "TrimLLaVA", "UserText", arguments,
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -260,6 +262,7 @@ let package = Package(
         tests("UserText"),
         tests("Tokenization", ["GGUF"]),
         tests("FileOutput"),
+        tests("Sandboxing", ["FileOutput"]),
         tests("Imaging", ["CPNG", "Pictures"]),
         tests("SystemLimits"),
         tests("WorkerPool", ["CVectorOps"]),

@@ -18,6 +18,7 @@ struct EvalCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         help: ArgumentHelp(
@@ -112,7 +113,7 @@ struct EvalCommand: ParsableCommand {
     func run() throws {
         try TextInput.checkArguments()
         let questions = try chosenQuestions()
-        try checkFiles(questions)
+        try sandbox.close(try checkFiles(questions), model)
         let file = try answers.map { try AnswerFile(path: $0, run: runName) }
         let llava = try model.load()
         let settings =
@@ -142,7 +143,7 @@ struct EvalCommand: ParsableCommand {
         if !failures.messages.isEmpty { throw ExitCode(1) }
     }
 
-    private func checkFiles(_ asked: [EvaluationQuestion]) throws {
+    private func checkFiles(_ asked: [EvaluationQuestion]) throws -> FileClaims {
         try checkingFiles { files in
             try files.reads(model)
             try files.reads(FilePath(questions))
@@ -150,6 +151,7 @@ struct EvalCommand: ParsableCommand {
             try files.writes(.standardStream)
             if let answers { try files.writes(FilePath(answers), as: "--answers") }
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
+            return files
         }
     }
 
