@@ -141,8 +141,9 @@ let package = Package(
             "Kernels", "Kernels",
             ["CVectorOps", "KernelInterface", "WeightPanels"]
                 + instructionSets.map { .target(name: $0.name) }),
+        module("Kernels", "SystemLimits"),
         module("Kernels", "CClosure"),
-        module("Kernels", "WorkerPool", ["CClosure", "CVectorOps"]),
+        module("Kernels", "WorkerPool", ["CClosure", "CVectorOps", "SystemLimits"]),
 
         // System: C libraries that Debian and Homebrew package. OpenBLAS starts its threads when it is loaded, so
         // tests and benchmarks alone link it: kernels are held against it.
@@ -158,10 +159,12 @@ let package = Package(
 
         // Files: what comes from outside, checked and turned into values.
         module("Files", "FileOutput"),
+        module("Files", "CSandbox"),
+        module("Files", "Sandboxing", ["CSandbox", "FileOutput"]),
         module("Files", "GGUF", ["BlockFormats", "FileOutput"]),
         module("Files", "UserText", ["FileOutput"]),
         module("Files", "Tokenization", ["GGUF", collections]),
-        module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP", "FileOutput"]),
+        module("Files", "Imaging", ["CTurboJPEG", "CPNG", "CWebP", "FileOutput", "SystemLimits"]),
 
         // Model: layers, weights, and the generation of text.
         module(
@@ -183,7 +186,8 @@ let package = Package(
             "Product", "TrimLLaVA",
             [
                 "Generation", "Families", "Pictures", "Imaging", "KernelInterface", "Kernels",
-                "Tokenization", "GGUF", .product(name: "Crypto", package: "swift-crypto"),
+                "SystemLimits", "Tokenization", "GGUF",
+                .product(name: "Crypto", package: "swift-crypto"),
             ]),
         module(
             "Product", "Evaluation",
@@ -227,8 +231,8 @@ let package = Package(
             name: "TrimLLaVACommandLine",
             dependencies: [
                 "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
-                "Imaging", "Families", "ModelStore", "Pictures", "Serving", "TokenPruning",
-                "Tokenization", "TrimLLaVA", "UserText", arguments,
+                "Imaging", "Families", "ModelStore", "Pictures", "Sandboxing", "Serving",
+                "TokenPruning", "Tokenization", "TrimLLaVA", "UserText", arguments,
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Product/CommandLine"),
@@ -258,7 +262,9 @@ let package = Package(
         tests("UserText"),
         tests("Tokenization", ["GGUF"]),
         tests("FileOutput"),
+        tests("Sandboxing", ["FileOutput"]),
         tests("Imaging", ["CPNG", "Pictures"]),
+        tests("SystemLimits"),
         tests("WorkerPool", ["CVectorOps"]),
         tests(
             "WeightPanels",

@@ -23,6 +23,15 @@ import Testing
         #expect(file.tensors.last?.fileName.hasSuffix(part(count - 1, of: count)) == true)
     }
 
+    @Test func namesTellWhereThePartsAre() {
+        #expect(
+            GGUFFile.partPaths(of: "a/b-00001-of-00003.gguf")
+                == (1...3).map { "a/b-0000\($0)-of-00003.gguf" })
+        for path in ["a/b.gguf", "a/b-1-of-3.gguf", "a/b-00001-of-00000.gguf", ""] {
+            #expect(GGUFFile.partPaths(of: path) == [path])
+        }
+    }
+
     @Test func refusesOtherPartsThanTheFirst() throws {
         _ = try write(model(tensors: 4).split(into: 2))
         expectSplitError(part(1, of: 2), "is part 2 of 2; open the first", part(0, of: 2))

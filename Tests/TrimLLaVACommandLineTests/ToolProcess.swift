@@ -87,6 +87,9 @@ final class ToolProcess {
     /// Sends Ctrl-C.
     func interrupt() { send(signal: SIGINT) }
 
+    /// The number of the process.
+    var number: Int32 { process.processIdentifier }
+
     /// Sends a signal.
     func send(signal: Int32) { kill(process.processIdentifier, signal) }
 

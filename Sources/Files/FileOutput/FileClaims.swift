@@ -31,6 +31,11 @@ public struct FileClaims {
     private var reads: [Key: Claim] = [:]
     private var writes: [Key: Claim] = [:]
 
+    /// All paths that the command reads, devices and `-` among them, as they were claimed.
+    public private(set) var inputs: [FilePath] = []
+    /// All paths that the command writes, devices and `-` among them, as they were claimed.
+    public private(set) var outputs: [FilePath] = []
+
     /// No claims.
     public init() {}
 
@@ -43,6 +48,7 @@ public struct FileClaims {
     ///
     /// - Throws: `FileConflict` if the command writes the same file.
     public mutating func reads(_ path: FilePath, as option: String = "") throws(FileConflict) {
+        inputs.append(path)
         guard let key = Key(path, stream: STDIN_FILENO) else { return }
         let claim = Claim(option: option, path: path, isOutput: false)
         if let write = writes[key] { throw .overwritesInput(output: write, input: claim) }
@@ -54,6 +60,7 @@ public struct FileClaims {
     /// - Throws: `FileConflict` if the command reads the same file or already writes it.
     public mutating func writes(_ path: FilePath, as option: String = "") throws(FileConflict) {
         try check(writing: path, as: option)
+        outputs.append(path)
         guard let key = Key(path, stream: STDOUT_FILENO) else { return }
         writes[key] = Claim(option: option, path: path, isOutput: true)
     }

@@ -99,7 +99,7 @@ public struct FilePath: Hashable, Sendable {
     /// The target of a symbolic link, whether or not it exists.
     ///
     /// The path itself if it is not a link, or if its links form a circle.
-    func followingLinks() -> FilePath {
+    public func followingLinks() -> FilePath {
         var path = self
         for _ in 0..<Self.mostLinks {
             guard let link = path.link else { return path }

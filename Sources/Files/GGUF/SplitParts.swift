@@ -22,6 +22,18 @@ func remainingParts(of first: GGUFPart) throws(GGUFError) -> [GGUFPart] {
     return parts
 }
 
+extension GGUFFile {
+    /// The paths that the parts of a file have by its name, `<prefix>-00001-of-00003.gguf`, whether or not they exist.
+    ///
+    /// The path alone where the name is not that of a part.
+    public static func partPaths(of path: String) -> [String] {
+        guard let match = path.wholeMatch(of: /(.*)-[0-9]{5}-of-([0-9]{5})\.gguf/),
+            let count = Int(match.2), count > 0
+        else { return [path] }
+        return (0..<count).map { String(match.1) + partSuffix($0, of: count) }
+    }
+}
+
 /// What the names of all parts start with, found from the first part's.
 private func commonPrefix(_ first: GGUFPart, count: Int) throws(GGUFError) -> String {
     let path = first.file.path

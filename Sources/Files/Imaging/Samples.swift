@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import SystemLimits
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -20,7 +22,9 @@ package final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {
     package init(count: Int, name: @autoclosure () -> String) throws(ImagingError) {
         let (byteCount, overflows) = count.multipliedReportingOverflow(
             by: MemoryLayout<Number>.stride)
-        guard !overflows, count >= 0, let memory = malloc(max(1, byteCount)) else {
+        guard !overflows, count >= 0, GroupMemory.grants(byteCount),
+            let memory = malloc(max(1, byteCount))
+        else {
             throw .noMemory(name: name(), byteCount: overflows ? .max : byteCount)
         }
         numbers = UnsafeMutableBufferPointer(
@@ -75,7 +79,9 @@ extension Samples: Equatable where Number: Equatable {
 
 /// Whether the system has memory for an array of this size.
 func isMemoryGranted(_ byteCount: Int) -> Bool {
-    guard let memory = malloc(max(1, byteCount)) else { return false }
+    guard GroupMemory.grants(byteCount), let memory = malloc(max(1, byteCount)) else {
+        return false
+    }
     free(memory)
     return true
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import SystemLimits
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -78,16 +80,3 @@ public enum PhysicalCores {
         }
     #endif
 }
-
-#if os(Linux)
-    /// The lines of a small file of the kernel; none when it cannot be read.
-    func lines(_ path: String) -> [String] {
-        guard let file = fopen(path, "r") else { return [] }
-        defer { fclose(file) }
-        var buffer = [UInt8](repeating: 0, count: 16_384)
-        let count = fread(&buffer, 1, buffer.count, file)
-        return buffer[..<count].split(separator: UInt8(ascii: "\n")).map {
-            String(decoding: $0, as: UTF8.self)
-        }
-    }
-#endif

@@ -38,6 +38,11 @@ public struct MemoryEstimate: Sendable, Equatable {
         weights.byteCount + cacheBytes + activationBytes + pictureBytes + programBytes
     }
 
+    /// What is needed whatever is asked about a picture of the largest size.
+    ///
+    /// Without the KV cache, which grows with the prompt, what is mapped, and the program.
+    public var leastBytes: Int { weights.packedBytes + activationBytes + pictureBytes }
+
     /// The memory of `sequences` sequences of up to `context` rows.
     ///
     /// - Parameters:

@@ -38,6 +38,8 @@ public enum ModelError: Error, Equatable {
     case cacheFormatMismatch(format: String, headWidth: Int, multiple: Int)
     /// A weight's scale is non-finite.
     case weightNotFinite(file: String, tensor: String, row: Int)
+    /// The control groups of this process have less memory than the model and one answer need.
+    case groupTooSmall(needed: Int, free: Int)
     /// The system does not grant the memory of a matrix.
     case weightsTooLarge(file: String, tensor: String, bytes: Int)
     /// A layer computed a non-finite number.
@@ -123,6 +125,11 @@ extension ModelError: CustomStringConvertible {
             """
         case .weightNotFinite(let file, let tensor, let row):
             "\(file): row \(row) of tensor \(tensor) has a scale that is not finite"
+        case .groupTooSmall(let needed, let free):
+            """
+            the model and one answer need \(needed) bytes of memory, but the control group of this process has only \
+            \(free) left
+            """
         case .weightsTooLarge(let file, let tensor, let bytes):
             "\(file): there is no memory for the \(bytes) bytes of tensor \(tensor)"
         case .notFinite(let place):

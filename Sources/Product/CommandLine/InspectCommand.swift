@@ -31,6 +31,7 @@ struct InspectCommand: ParsableCommand {
     var arrayLimit: Int?
 
     @OptionGroup var store: StoreOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
     @OptionGroup(title: "Memory") var memory: MemoryOptions
 
     func validate() throws {
@@ -48,6 +49,9 @@ struct InspectCommand: ParsableCommand {
         guard let path else {
             let report = try ProcessorReport()
             return try writeOutput(json ? report.json() : report.text)
+        }
+        try sandbox.close { rules in
+            for file in [path, memory.mmproj].compactMap(\.self) { rules.read(partsOf: file) }
         }
         let file = try GGUFFile(path: path)
         if memory.memory {

@@ -17,6 +17,7 @@ struct PerplexityCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         parsing: .unconditional,
@@ -50,11 +51,13 @@ struct PerplexityCommand: ParsableCommand {
 
     func run() throws {
         try TextInput.checkArguments()
-        try checkingFiles { files in
+        let files = try checkingFiles { files in
             try files.reads(model)
             try files.reads(pictures: [file])
             try files.writes(.standardStream)
+            return files
         }
+        try sandbox.close(files, model)
         let name = UserText.name(of: file.utf8)
         var content = try UserText.exactText(try UserText.bytes(at: file.utf8), place: name)
         // As for llama-perplexity, the last line end is not part of the text.

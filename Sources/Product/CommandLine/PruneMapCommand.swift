@@ -15,6 +15,7 @@ struct PruneMapCommand: ParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Pruning") var pruning: PruningArguments
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
@@ -52,11 +53,13 @@ struct PruneMapCommand: ParsableCommand {
     func run() throws {
         try TextInput.checkArguments()
         guard let options = pruning.options else { return }
-        try checkingFiles { files in
+        let files = try checkingFiles { files in
             try files.reads(model)
             try files.reads(pictures: [self.picture])
             try files.writesAtEnd(output, as: "-o")
+            return files
         }
+        try sandbox.close(files, model)
         let picture = try PictureDecoder.load(
             path: picture, applyOrientation: !ignoreOrientation,
             transparency: model.transparency)

@@ -19,6 +19,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Prompt") var prompt: PromptOptions
     @OptionGroup(title: "Pruning") var pruning: PruningArguments
     @OptionGroup(title: "Answer") var answer: AnswerOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Flag(name: [.short, .long], help: "Chat: ask one question after another.")
     var interactive = false
@@ -87,9 +88,13 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try TextInput.checkArguments()
-        try checkFiles()
+        let files = try checkFiles()
         let question = try prompt.text()
         let folder = try dump.map { path in try DumpFolder(path: path) }
+        try sandbox.close(files, model) { rules in
+            // In a chat, more pictures may be named, of those that lie beside them.
+            if interactive { pictures.forEach { rules.read(folderOf: FilePath($0)) } }
+        }
         var input = PictureInput(
             orients: !prompt.format.ignoreOrientation, transparency: model.transparency)
         for path in pictures { try input.load(path) }
@@ -106,7 +111,7 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    private func checkFiles() throws {
+    private func checkFiles() throws -> FileClaims {
         try checkingFiles { files in
             try files.reads(model)
             try files.reads(pictures: pictures)
@@ -114,6 +119,7 @@ struct RunCommand: ParsableCommand {
             try files.writes(.standardStream)
             for file in dump.map(DumpFolder.files) ?? [] { try files.writes(file, as: "--dump") }
             if let pruneMap { try files.writesAtEnd(pruneMap, as: "--prune-map") }
+            return files
         }
     }
 

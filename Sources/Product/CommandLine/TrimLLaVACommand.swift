@@ -21,6 +21,7 @@ struct TrimLLaVACommand: ParsableCommand {
         ProcessStart.prepare()
         do {
             var command = try parseAsRoot()
+            if let sandboxed = command as? any Sandboxed { try sandboxed.sandbox.check() }
             if var finder = command as? any FindsModel {
                 try finder.findModel()
                 command = finder

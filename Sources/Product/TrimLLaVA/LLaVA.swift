@@ -78,6 +78,7 @@ public final class LLaVA: Sendable {
                 activationMode: options.activationMode)
             // A file that is no text model has no vocabulary either.
             try LLaVAModel.decoderConfig(textFile, beside: projectorFile)
+            try options.checkMemory(textFile, projectorFile)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
             model = try LLaVAModel(
                 text: textFile, projector: projectorFile, tokenizer: tokenizer, ops: ops,

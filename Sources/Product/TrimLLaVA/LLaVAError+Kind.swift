@@ -57,7 +57,7 @@ extension ModelError {
         case .file(let error): error.kind
         case .unsupported, .cacheFormatMismatch, .cannotCrop: .unsupported
         case .outOfCachePages: .tooLong
-        case .cacheTooLarge, .noMemory, .weightsTooLarge: .outOfMemory
+        case .cacheTooLarge, .noMemory, .weightsTooLarge, .groupTooSmall: .outOfMemory
         case .cancelled: .cancelled
         case .invalidValue, .contextOutOfRange, .missingTensor, .wrongShape, .mismatchedPair,
             .exchangedFiles, .notTextModel, .notProjector, .noProjector, .weightNotFinite,

@@ -17,6 +17,7 @@ struct BenchCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
@@ -81,11 +82,15 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         try TextInput.checkArguments()
-        try checkingFiles { files in
+        let files = try checkingFiles { files in
             try files.reads(model)
             try files.reads(pictures: pictures)
             try files.writes(.standardStream)
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
+            return files
+        }
+        try sandbox.close(files, model) { rules in
+            rules.write(inPlace: SystemLoad.resetFile)
         }
         var input = PictureInput(orients: true, transparency: model.transparency)
         for path in pictures { try input.load(path) }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FileOutput
 import Foundation
 
 /// Load and memory as the operating system reports them.
@@ -12,10 +13,13 @@ enum SystemLoad {
                 + "other programs slow the measurements down", averages[0])
     }
 
+    /// The file by which the process's peak memory is reset.
+    static let resetFile = FilePath("/proc/self/clear_refs")
+
     /// Resets the process's peak memory, where the system supports that (Linux).
     static func resetPeakMemory() {
         #if os(Linux)
-            guard let file = fopen("/proc/self/clear_refs", "w") else { return }
+            guard let file = resetFile.withCString({ fopen($0, "w") }) else { return }
             fputs("5", file)
             fclose(file)
         #endif

@@ -30,6 +30,7 @@ struct CaptionCommand: ParsableCommand {
     @OptionGroup(title: "Prompt") var prompt: CaptionPromptOptions
     @OptionGroup(title: "Pruning") var pruning: PruningArguments
     @OptionGroup(title: "Answer") var answer: AnswerOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         help: ArgumentHelp(
@@ -85,7 +86,16 @@ struct CaptionCommand: ParsableCommand {
         let identity = RecordIdentity(
             model: URL(fileURLWithPath: model.model).lastPathComponent, prompts: prompts,
             settings: try CaptionSettings(self).lines)
-        let found = try input.pictures(paths)
+        let listed = try input.listed()
+        try sandbox.close { rules in
+            rules.read(model)
+            for path in paths + (listed ?? []) {
+                rules.read(input: path)
+                if output.writesBesidePictures { rules.write(besideInput: path) }
+            }
+            try output.allow(in: &rules)
+        }
+        let found = input.pictures(paths, listed)
         let sidecars = output.sidecars(of: paths)
         try checkFiles(paths, found, sidecars, identity)
         let sink = try CaptionOutput(

@@ -29,12 +29,16 @@ struct CaptionInputOptions: ParsableArguments {
         })
     var shard: Shard?
 
+    /// The paths in the list; nil without one.
+    func listed() throws -> [FilePath]? {
+        try filelist.map { try FileList.paths(in: FilePath($0)) }
+    }
+
     /// The pictures of the arguments and the list.
-    func pictures(_ paths: [FilePath]) throws -> PictureInputs {
+    func pictures(_ paths: [FilePath], _ listed: [FilePath]?) -> PictureInputs {
         var inputs = PictureInputs(isRecursive: recursive, shard: shard)
         for path in paths { inputs.add(path) }
-        if let filelist {
-            let listed = try FileList.paths(in: FilePath(filelist))
+        if let filelist, let listed {
             for path in listed { inputs.addNamed(path) }
             if listed.isEmpty { inputs.addEmptyList(FilePath(filelist)) }
         }

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Captioning
 import FileOutput
+import Sandboxing
 
 /// The outputs of the captions.
 struct CaptionOutputOptions: ParsableArguments {
@@ -220,6 +221,26 @@ struct CaptionOutputOptions: ParsableArguments {
     var records: CaptionOutput.Records {
         if let recordsFile { return .file(recordsFile) }
         return output == "-" || !hasSidecars ? .standardOutput : .none
+    }
+
+    /// Whether captions go to files beside the pictures.
+    var writesBesidePictures: Bool { hasSidecars && outputDir == nil }
+
+    /// Allows what the outputs need, except sidecars beside pictures.
+    ///
+    /// Folders that the command makes are made before, because rules need them.
+    func allow(in rules: inout SandboxRules) throws {
+        for path in [metadata, csv, summary].compactMap(\.self) {
+            try OutputFolder.check(FilePath(path), makesFolders: true)
+            rules.write(FilePath(path))
+        }
+        for folder in [outputDir, tar].compactMap(\.self) {
+            try OutputFolder.make(FilePath(folder))
+            rules.write(below: FilePath(folder))
+        }
+        guard let recordsFile else { return }
+        if output == nil { try OutputFolder.make(recordsFile.folder) }
+        rules.write(recordsFile)
     }
 
     /// The sidecars of the inputs' pictures; nil without `--sidecar` and `--output-dir`.

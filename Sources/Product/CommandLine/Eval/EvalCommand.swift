@@ -19,6 +19,7 @@ struct EvalCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         help: ArgumentHelp(
@@ -147,7 +148,7 @@ struct EvalCommand: ParsableCommand {
     func run() throws {
         try TextInput.checkArguments()
         let questions = try chosenQuestions()
-        try checkFiles(questions)
+        try sandbox.close(try checkFiles(questions), model)
         let file = try answers.map { try AnswerFile(path: $0, run: runName) }
         let llava = try model.load()
         let settings =
@@ -179,7 +180,7 @@ struct EvalCommand: ParsableCommand {
         if !failures.messages.isEmpty { throw ExitCode(1) }
     }
 
-    private func checkFiles(_ asked: [EvaluationQuestion]) throws {
+    private func checkFiles(_ asked: [EvaluationQuestion]) throws -> FileClaims {
         try checkingFiles { files in
             try files.reads(model)
             for path in questions { try files.reads(FilePath(path)) }
@@ -187,6 +188,7 @@ struct EvalCommand: ParsableCommand {
             try files.writes(.standardStream)
             if let answers { try files.writes(FilePath(answers), as: "--answers") }
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
+            return files
         }
     }
 

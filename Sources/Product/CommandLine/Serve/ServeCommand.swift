@@ -23,6 +23,7 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup(title: "Address") var address: ServeAddressOptions
     @OptionGroup(title: "Access") var access: ServeAccessOptions
     @OptionGroup(title: "Limits") var limits: ServeLimitOptions
+    @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
     @Option(
         help: ArgumentHelp(
@@ -74,8 +75,14 @@ struct ServeCommand: ParsableCommand {
         defer { signals.stop() }
         let parent = exitWithParent ? ParentWatch { server.stop() } : nil
         defer { parent?.stop() }
+        let (sandbox, files, media) = (sandbox, model, options.mediaFolder)
         try waiting(for: { [log] in
             try await server.run { address in
+                try sandbox.close { rules in
+                    rules.acceptsConnections = true
+                    rules.read(files)
+                    if let media { rules.read(FilePath(media)) }
+                }
                 do { try writeOutput(address.line + "\n") } catch {
                     log.error("\(error); the address is not printed")
                 }

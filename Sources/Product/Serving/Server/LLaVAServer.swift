@@ -19,7 +19,7 @@ public final class LLaVAServer: Sendable {
     private struct State {
         var group: ServiceGroup?
         var isStopping = false
-        var failure: LLaVAError?
+        var failure: (any Error)?
     }
 
     private let server: ServerState
@@ -46,9 +46,11 @@ public final class LLaVAServer: Sendable {
 
     /// Serves until `stop` is called.
     ///
-    /// - Parameter onListening: called with the bound address.
-    /// - Throws: `ServingError`, `LLaVAError` when the model cannot be loaded.
-    public func run(onListening: @escaping @Sendable (ListeningAddress) -> Void) async throws {
+    /// - Parameter onListening: called with the bound address, before the model is loaded.
+    /// - Throws: `ServingError`, `LLaVAError` when the model cannot be loaded, what `onListening` throws.
+    public func run(
+        onListening: @escaping @Sendable (ListeningAddress) throws -> Void
+    ) async throws {
         do {
             let app = try application(onListening)
             let group = ServiceGroup(
@@ -105,7 +107,7 @@ public final class LLaVAServer: Sendable {
     }
 
     private func application(
-        _ onListening: @escaping @Sendable (ListeningAddress) -> Void
+        _ onListening: @escaping @Sendable (ListeningAddress) throws -> Void
     ) throws -> some ApplicationProtocol {
         let (options, limits) = (server.options, server.options.limits)
         let connections = server.connections
@@ -128,8 +130,12 @@ public final class LLaVAServer: Sendable {
                 availableConnectionsDelegate: .maximum(
                     limits.connections + limits.spareConnections, logger: quietLog)),
             onServerRunning: { [self] channel in
-                onListening(ListeningAddress(channel, options))
-                startLoading()
+                do {
+                    try onListening(ListeningAddress(channel, options))
+                    startLoading()
+                } catch {
+                    fail(error)
+                }
             }, eventLoopGroupProvider: .shared(Self.loops), logger: quietLog)
     }
 
@@ -167,9 +173,14 @@ public final class LLaVAServer: Sendable {
                         "seconds": "\(OutputSchema.seconds(llava.loadSeconds))",
                     ])
             } catch {
-                state.withLock { $0.failure = error }
-                stop()
+                fail(error)
             }
         }
+    }
+
+    /// Ends the server with an error.
+    private func fail(_ error: any Error) {
+        state.withLock { $0.failure = error }
+        stop()
     }
 }

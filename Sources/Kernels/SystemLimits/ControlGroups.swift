@@ -1,22 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #if os(Linux)
-    /// The processor time that control groups (version 2 and 1) leave to this process.
-    struct ControlGroups {
+    /// What control groups (version 2 and 1) leave to this process.
+    package struct ControlGroups {
         /// `/`, or a test's folder with files like the kernel's.
         let root: String
+
+        /// The groups below a folder that has `proc` and `sys`.
+        package init(root: String) { self.root = root }
 
         /// Whole cores that a process may use all of the time; `nil` without a limit.
         ///
         /// The smallest quota of the process's group and all groups around it. A fraction is
         /// rounded down. With one thread more, the kernel would stop a thread in the middle of a
         /// job for part of every period, and the others would spend their quota waiting for it.
-        func wholeCores() -> Int? {
+        package func wholeCores() -> Int? {
             quotas().min().map { max(1, Int($0)) }
         }
 
         /// The quotas of all groups that the process is in, in cores.
         private func quotas() -> [Double] {
-            lines(root + "proc/self/cgroup").flatMap { line -> [Double] in
+            limits(by: "cpu", version2: quotaOfVersion2, version1: quotaOfVersion1)
+        }
+
+        /// What all groups that the process is in say.
+        ///
+        /// - Parameters:
+        ///   - controller: what limits in version 1, where it has a hierarchy of its own.
+        ///   - version2: what a group's folder of version 2 says; nil for no limit.
+        ///   - version1: the same of version 1.
+        func limits<Limit>(
+            by controller: String, version2: (String) -> Limit?, version1: (String) -> Limit?
+        ) -> [Limit] {
+            lines(root + "proc/self/cgroup").flatMap { line -> [Limit] in
                 // hierarchy:controllers:path, version 2 has no controllers
                 let fields = line.split(
                     separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -24,11 +39,13 @@
                 let groups = ancestors(of: fields[2])
                 if fields[1].isEmpty {
                     return ["sys/fs/cgroup", "sys/fs/cgroup/unified"].flatMap { mount in
-                        groups.compactMap { quotaOfVersion2(root + mount + $0) }
+                        groups.compactMap { version2(root + mount + $0) }
                     }
                 }
-                guard fields[1].split(separator: ",").contains("cpu") else { return [] }
-                return groups.compactMap { quotaOfVersion1(root + "sys/fs/cgroup/cpu" + $0) }
+                guard fields[1].split(separator: ",").contains(Substring(controller)) else {
+                    return []
+                }
+                return groups.compactMap { version1(root + "sys/fs/cgroup/\(controller)" + $0) }
             }
         }
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#if os(Linux)
+    extension ControlGroups {
+        /// Bytes that the process may still take before a group of its is full; nil without a limit.
+        ///
+        /// The kernel ends a process that takes more. What files have in memory counts as free, because the kernel drops it
+        /// first, and so does swap that the group may use.
+        package func freeMemory() -> Int? {
+            let free = limits(by: "memory", version2: freeOfVersion2, version1: freeOfVersion1)
+            return free.min().map { max(0, $0) }
+        }
+
+        private func freeOfVersion2(_ group: String) -> Int? {
+            guard let limit = number(in: group + "memory.max"),
+                let used = number(in: group + "memory.current")
+            else { return nil }
+            let swap =
+                lines(group + "memory.swap.max").first.map { text in
+                    Int(text).map { $0 - (number(in: group + "memory.swap.current") ?? 0) } ?? .max
+                } ?? 0
+            return limit - used + files(group, prefix: "") + min(max(0, swap), freeSwap)
+        }
+
+        private func freeOfVersion1(_ group: String) -> Int? {
+            guard let limit = number(in: group + "memory.limit_in_bytes"),
+                limit < Self.leastUnlimited, let used = number(in: group + "memory.usage_in_bytes")
+            else { return nil }
+            let both = number(in: group + "memory.memsw.limit_in_bytes") ?? .max
+            return limit - used + files(group, prefix: "total_") + min(both - limit, freeSwap)
+        }
+
+        /// Limits from here on mean none: version 1 has no word for it, and rounds the largest number to a page.
+        private static let leastUnlimited = 1 << 60
+
+        /// Bytes of files that the group has in memory.
+        private func files(_ group: String, prefix: String) -> Int {
+            let wanted = ["inactive_file", "active_file"].map { prefix + $0 }
+            return lines(group + "memory.stat").reduce(0) { sum, line in
+                let words = line.split(separator: " ")
+                guard words.count == 2, wanted.contains(String(words[0])) else { return sum }
+                return sum + (Int(words[1]) ?? 0)
+            }
+        }
+
+        /// Bytes of swap that are free in the system.
+        private var freeSwap: Int {
+            let field = "SwapFree:"
+            let line = lines(root + "proc/meminfo").first { $0.hasPrefix(field) }
+            let kibibytes = line.flatMap { Int($0.dropFirst(field.count).filter(\.isNumber)) }
+            return (kibibytes ?? 0) * 1024
+        }
+
+        private func number(in file: String) -> Int? { lines(file).first.flatMap { Int($0) } }
+    }
+#endif
+
+/// The memory that control groups leave to this process.
+package enum GroupMemory {
+    /// Bytes that may still be taken; nil without a limit, and on systems without control groups.
+    package static var free: Int? {
+        #if os(Linux)
+            return ControlGroups(root: "/").freeMemory()
+        #else
+            return nil
+        #endif
+    }
+
+    /// Whether a group would not be full with so many bytes more.
+    ///
+    /// Small pieces are not looked at: reading the kernel's files would take longer than filling them.
+    package static func grants(_ byteCount: Int) -> Bool {
+        guard byteCount >= leastLookedAt, let free else { return true }
+        return byteCount <= free
+    }
+
+    private static let leastLookedAt = 1 << 20
+}
