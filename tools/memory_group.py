@@ -15,7 +15,8 @@ class NoGroupError(Exception):
 class MemoryGroup:
     """A group below that of this process, without swap, of version 2 or 1.
 
-    It is deleted at the end of a `with` block. Processes in it stay inside the limits of all groups around it.
+    It is deleted at the end of a `with` block. Processes in it stay inside the limits of the groups
+    around it.
     """
 
     def __init__(self) -> None:
