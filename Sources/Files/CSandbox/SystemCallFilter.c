@@ -86,24 +86,24 @@ static void refuse_call(struct program *program, unsigned number, unsigned actio
     end(program, action);
 }
 
-/// A call is allowed if an argument is one of two numbers.
-static void allow_only(struct program *program, unsigned number, int argument, unsigned one, unsigned other) {
+/// What becomes of a call depends on whether an argument is one of two numbers.
+static void choose(
+    struct program *program, unsigned number, int argument, unsigned one, unsigned other, unsigned if_either,
+    unsigned if_neither) {
     if_equal(program, number, 5);
     load(program, lower_half(argument));
     add(program, BPF_JMP | BPF_JEQ | BPF_K, one, 1, 0);
     if_equal(program, other, 1);
-    end(program, allow);
-    end(program, refuse);
+    end(program, if_either);
+    end(program, if_neither);
 }
 
-/// A call is refused if an argument is one of two numbers.
+static void allow_only(struct program *program, unsigned number, int argument, unsigned one, unsigned other) {
+    choose(program, number, argument, one, other, allow, refuse);
+}
+
 static void refuse_only(struct program *program, unsigned number, int argument, unsigned one, unsigned other) {
-    if_equal(program, number, 5);
-    load(program, lower_half(argument));
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, one, 1, 0);
-    if_equal(program, other, 1);
-    end(program, refuse);
-    end(program, allow);
+    choose(program, number, argument, one, other, refuse, allow);
 }
 
 /// A call is allowed if an argument is no address.

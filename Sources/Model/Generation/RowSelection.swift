@@ -70,7 +70,7 @@ struct RowSelection {
             var selected: [SelectedPicture] = []
             for (picture, selection) in zip(pictures, selections) {
                 recorder?.update { $0.add(selection) }
-                selected.append(try merged(picture, selection))
+                selected.append(try rows(of: picture, selection))
             }
             return selected
         }
@@ -100,8 +100,8 @@ struct RowSelection {
     }
 
     /// The rows of a picture that were selected, with what was dropped averaged into them where that is asked for.
-    private func merged(
-        _ picture: EncodedPicture, _ selection: PictureSelection
+    private func rows(
+        of picture: EncodedPicture, _ selection: PictureSelection
     ) throws(GenerationError) -> SelectedPicture {
         let rows = picture.rows(selection.keptRows)
         let isPruned = selection.keptPatches.count < selection.candidateCount

@@ -31,7 +31,7 @@ extension PruningError: CustomStringConvertible {
         case .invalidBudget(let text):
             """
             cannot keep "\(text)" visual tokens: expected a number from 1 such as 64, a share above 0 % \
-            and up to 100 % such as 11.1%, auto, or auto:95% with a share of the answers of 90 % or more
+            and up to 100 % such as 11.1%, auto, or auto: and a share of the unpruned answers from 90 to 100 % such as auto:95%
             """
         case .invalidOption(let name, let value, let expected):
             "\(name) is \(value), expected \(expected)"

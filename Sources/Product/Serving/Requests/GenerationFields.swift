@@ -74,24 +74,10 @@ struct GenerationFields {
         let asked = fields.has("keep")
         let budget = asked ? try keep() : aliasBudget ?? model.options.pruning?.budget
         if let selector = try fields.string("selector") { pruning.selector = selector }
-        if let written = try fields.string("positions") {
-            guard let positions = PruningOptions.Positions(rawValue: written) else {
-                let names = PruningOptions.Positions.allCases.map(\.rawValue)
-                throw .invalid(
-                    "\(fields.place("positions")) is not one of \(names.joined(separator: ", "))",
-                    param: fields.place("positions"))
-            }
+        if let positions: PruningOptions.Positions = try choice("positions") {
             pruning.positions = positions
         }
-        if let written = try fields.string("merge") {
-            guard let merging = TokenMerging(rawValue: written) else {
-                let names = TokenMerging.allCases.map(\.rawValue)
-                throw .invalid(
-                    "\(fields.place("merge")) is not one of \(names.joined(separator: ", "))",
-                    param: fields.place("merge"))
-            }
-            pruning.merging = merging
-        }
+        if let merging: TokenMerging = try choice("merge") { pruning.merging = merging }
         if let sharesBudget = try fields.bool("share_budget") {
             pruning.sharesBudget = sharesBudget
         }
@@ -103,6 +89,19 @@ struct GenerationFields {
         guard let budget else { return nil }
         pruning.budget = budget
         return pruning
+    }
+
+    /// One of the named choices.
+    private func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: String
+    ) throws(APIError) -> Choice? {
+        guard let written = try fields.string(name) else { return nil }
+        guard let choice = Choice(rawValue: written) else {
+            let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .invalid(
+                "\(fields.place(name)) is not one of \(names)", param: fields.place(name))
+        }
+        return choice
     }
 
     /// A number, or what `--keep` takes; null and "all" for all.
