@@ -59,6 +59,8 @@ final class DownloadFixture: Sendable {
         ].merging(more) { $1 }
         var store = try ModelStore(environment: environment)
         store.retries = RetryPolicy(tries: 4, firstWait: 0, longestWait: 0)
+        // A test may stand still while others take the processor; no server here is silent but where a test says so.
+        store.silence = .minutes(30)
         return store
     }
 

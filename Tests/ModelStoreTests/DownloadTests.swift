@@ -97,6 +97,8 @@ import Testing
         }) { fixture in
             var store = try fixture.store()
             store.silence = .seconds(1)
+            // On a busy machine later answers may take longer than this second, too.
+            store.retries = RetryPolicy(tries: 1000, firstWait: 0, longestWait: 0)
             try fixture.checkPair(try await store.pull(.hub(HubModel(DownloadFixture.repository))))
             let asked = fixture.hub.requests.filter(\.isStorage)
             #expect(asked.contains { $0.range != nil })
@@ -133,10 +135,11 @@ import Testing
         try await DownloadFixture.run { fixture in
             let whole = fixture.expected
             fixture.hub.setRule { request, reply in
-                guard request.isStorage, reply.status != 404 else { return reply }
+                let isText = request.path.hasSuffix(HubStandIn.hash(of: whole))
+                guard request.isStorage, isText else { return reply }
                 guard request.range == nil else { return Reply(200, body: whole) }
                 var reply = reply
-                if reply.body.count == whole.count { reply.ending = .cut(after: 1000) }
+                reply.ending = .cut(after: 1000)
                 return reply
             }
             try fixture.checkPair(try await fixture.pull())
