@@ -122,22 +122,25 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
         }
     }
 
-    @Test(arguments: vectorisedTables, [BlockFormat.q3_K, .q4_K, .q5_K, .q6_K, .iq1_s, .iq2_xxs])
+    @Test(
+        arguments: vectorisedTables,
+        [BlockFormat.q4_0, .q8_0, .q3_K, .q4_K, .q5_K, .q6_K, .iq1_s, .iq2_xxs])
     func unpackedPanelsHaveTheSameProducts(table: String, format: BlockFormat) throws {
-        let kernels = try testedTable(table).panels
-        // Tiles of six rows multiply by Q4_K without expansion.
-        if format == .q4_K && kernels.rowsPerTile == 6 { return }
-        for blocks in [1, 3] {
-            let width = 256 * blocks
+        var kernels = try testedTable(table).panels
+        kernels.unpackingDelaysProducts = true
+        // Tiles of three rows multiply by formats of blocks of 32 without expansion.
+        if format.blockLength == 32 && kernels.rowsPerTile < 6 { return }
+        for superblocks in [1, 3] {
+            let width = PanelKind(format).superblockLength * superblocks
             let sample = try PackedSample(format, outputs: 32, inputs: width)
             for scaling in ActivationScaling.allCases {
                 let expansion = try #require(
                     kernels.expansion(sample.kind, scaling, tiles: 100))
-                let count = blocks * expansion.superblockBytes / 8
+                let count = superblocks * expansion.superblockBytes / 8
                 var expanded = [UInt64](repeating: .max, count: count + 1)
                 expanded.withUnsafeMutableBytes { target in
                     sample.withPanel(0) {
-                        expansion.expand($0, blocks, target.baseAddress.unsafelyUnwrapped)
+                        expansion.expand($0, superblocks, target.baseAddress.unsafelyUnwrapped)
                     }
                 }
                 #expect(expanded[count] == .max)
@@ -148,7 +151,7 @@ func activations(rows: Int, width: Int, seed: UInt64) -> [Float] {
                     tile.words.withUnsafeBytes { words in
                         expanded.withUnsafeBytes {
                             expansion.product(
-                                rows, $0.baseAddress.unsafelyUnwrapped, 1, blocks,
+                                rows, $0.baseAddress.unsafelyUnwrapped, 1, superblocks,
                                 words.baseAddress.unsafelyUnwrapped, &products, 32)
                         }
                     }

@@ -39,6 +39,11 @@ int processor_has_feature(int index) {
     }
 }
 
+int processor_is_intel(void) {
+    __builtin_cpu_init();
+    return !!__builtin_cpu_is("intel");
+}
+
 static int has_all(int first, int last) {
     for (int index = first; index <= last; index++)
         if (!processor_has_feature(index)) return 0;
@@ -53,6 +58,8 @@ enum ProcessorLevel processor_level(void) {
 }
 #else
 enum ProcessorLevel processor_level(void) { return PROCESSOR_BASELINE; }
+
+int processor_is_intel(void) { return 0; }
 
 const char *processor_feature_name(int index) { return 0; }
 

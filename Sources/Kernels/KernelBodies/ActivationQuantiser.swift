@@ -9,8 +9,11 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
     @inline(__always) private static var smallest: Int32 { 27 << 23 }
     /// The bits of infinity; those of NaNs are larger.
     @inline(__always) private static var infinity: Int32 { 0x7F80_0000 }
-    /// A block's scale is at most 2⁻²³ of its row's; 24 exponents are left to the weights' scales.
+    /// A block's scale is at least 2⁻²³ of its row's.
     @inline(__always) private static var largestExponent: Int32 { 23 }
+
+    /// 1.5 · 2²³: near it floats are the integers.
+    @inline(__always) private static var zero: Float { 12_582_912 }
 
     let tile: UnsafeMutableRawPointer
     let rows: Int
@@ -69,7 +72,9 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
     @inline(__always)
     private func reach(_ largest: Int32, _ row: Int, blocks: Int) -> Int32 {
         // Twice a number of the largest exponent would be infinite.
-        guard Scaling.isPowerOfTwo, largest < Self.infinity &- (1 &<< 23) else { return largest }
+        guard Scaling.scaling == .powerOfTwo, largest < Self.infinity &- (1 &<< 23) else {
+            return largest
+        }
         let reaches = quarter_powers(Float(bitPattern: UInt32(bitPattern: largest)))
         var squares = quarter_powers(0)
         for block in 0..<blocks {
@@ -124,17 +129,20 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
             let place = part + 4 &* (ActivationTile.scale(block, rows) &+ row)
             let magnitude = place.load(as: Int32.self)
             let (factor, scale, unit) = Self.scales(magnitude, rowMagnitude)
-            place.storeBytes(of: scale, as: Int32.self)
+            place.storeBytes(of: scale, as: Float.self)
+            let zero = Scaling.scaling.zero(scale)
             let target = part + 4 &* (ActivationTile.quad(8 &* block, rows) &+ row)
             let (low, high) = roundBlock(values + 32 &* block, factor, target)
             let sum = low &+ high
             func word(_ base: Int) -> UnsafeMutableRawPointer { part + 4 &* (base &+ row) }
-            word(ActivationTile.negativeSum(block, rows))
-                .storeBytes(of: -128 &* sum, as: Int32.self)
-            word(ActivationTile.negativeHalfSum(2 &* block, rows))
-                .storeBytes(of: -32 &* low, as: Int32.self)
-            word(ActivationTile.negativeHalfSum(2 &* block &+ 1, rows))
-                .storeBytes(of: -32 &* high, as: Int32.self)
+            word(ActivationTile.startLess8(block, rows))
+                .storeBytes(of: zero &- 8 &* sum, as: Int32.self)
+            word(ActivationTile.startLess128(block, rows))
+                .storeBytes(of: zero &- 128 &* sum, as: Int32.self)
+            word(ActivationTile.halfStartLess32(2 &* block, rows))
+                .storeBytes(of: zero &- 32 &* low, as: Int32.self)
+            word(ActivationTile.halfStartLess32(2 &* block &+ 1, rows))
+                .storeBytes(of: zero &- 32 &* high, as: Int32.self)
             word(ActivationTile.blockSum(block, rows))
                 .storeBytes(of: Float(sum) * unit, as: Float.self)
             storeSums(low, high, unit * ActivationTile.sumsPerUnit, row, sums, 2 &* index &+ block)
@@ -145,19 +153,20 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
     @inline(__always)
     private static func scales(
         _ magnitude: Int32, _ rowMagnitude: Int32
-    ) -> (factor: Float, word: Int32, unit: Float) {
-        guard rowMagnitude != 0 else { return (0, 0, 0) }
+    ) -> (factor: Float, scale: Float, unit: Float) {
+        let isPowerOfTwo = Scaling.scaling == .powerOfTwo
+        guard rowMagnitude != 0 else { return (0, isPowerOfTwo ? Self.zero : 0, 0) }
         let rowLargest = Float(bitPattern: UInt32(bitPattern: rowMagnitude))
-        if Scaling.isPowerOfTwo {
+        if isPowerOfTwo {
             let exponent = exponent(rowMagnitude, magnitude)
             let power = Float(bitPattern: UInt32(bitPattern: (127 &+ exponent) &<< 23))
             let unit = Float(bitPattern: UInt32(bitPattern: (127 &- exponent) &<< 23))
-            return (127 / rowLargest * power, exponent &<< 23, unit)
+            return (127 / rowLargest * power, Self.zero * unit, unit)
         }
         guard magnitude >= smallest else { return (0, 0, 0) }
         let blockLargest = Float(bitPattern: UInt32(bitPattern: magnitude))
         let unit = blockLargest / rowLargest
-        return (127 / blockLargest, Int32(bitPattern: unit.bitPattern), unit)
+        return (127 / blockLargest, unit, unit)
     }
 
     /// Rounds a block to bytes, quads `rows` words apart; returns the sums of its halves.
@@ -172,8 +181,8 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
             let number =
                 UnsafeRawPointer(values + first)
                 .loadUnaligned(as: FloatVector.self) * FloatVector(repeating: factor)
-            // Adding 1.5 · 2²³ leaves the nearest integer in the low bits of the fraction.
-            let shifted = number + FloatVector(repeating: 12_582_912)
+            // Adding it leaves the nearest integer in the low bits of the fraction.
+            let shifted = number + FloatVector(repeating: Self.zero)
             let rounded =
                 unsafeBitCast(shifted, to: IntVector.self) &- IntVector(repeating: 0x4B40_0000)
             if first < 16 { low = low &+ rounded } else { high = high &+ rounded }
@@ -189,7 +198,7 @@ struct ActivationQuantiser<Scaling: BlockScaling> {
         _ sums: UnsafeMutableRawPointer, _ block: Int
     ) {
         @inline(__always) func rounded(_ sum: Int32) -> UInt32 {
-            let shifted = Float(sum) * unit + 12_582_912
+            let shifted = Float(sum) * unit + Self.zero
             return shifted.bitPattern & 0xFFFF
         }
         let whole = UInt16(truncatingIfNeeded: rounded(low &+ high))

@@ -11,10 +11,7 @@ extension NibblePanel where Scales == FloatVector {
     @inline(__always) static func scale(_ scales: FloatVector, _ block: Int) -> FloatVector {
         scales
     }
-    @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
-        // Minus 128 times the sum is given; weights are less one.
-        negativeSum &>> IntVector(repeating: 7)
-    }
+    @inline(__always) static var zeroPoint: Int { 1 }
 }
 
 /// The bits of Q1_0, scale · (2 · q − 1).
@@ -22,8 +19,6 @@ enum Q1_0Panel: NibblePanel {
     typealias Scales = FloatVector
 
     @inline(__always) static var layout: PanelLayout { .q1_0 }
-    /// No weight is zero.
-    @inline(__always) static var mayScaleByZero: Bool { true }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {

@@ -30,9 +30,7 @@ enum Q4_0Panel: NibblePanel {
     typealias Scales = HalfScales
 
     @inline(__always) static var layout: PanelLayout { .nibbles }
-    @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
-        negativeSum &>> IntVector(repeating: 4)
-    }
+    @inline(__always) static var zeroPoint: Int { 8 }
 }
 
 /// The nibbles of Q4_1, scale · q + minimum.
@@ -48,9 +46,7 @@ enum Q5_0Panel: SixBitPanel {
     typealias Scales = HalfScales
 
     @inline(__always) static var layout: PanelLayout { .q5_0 }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        negativeSum &>> IntVector(repeating: 3)
-    }
+    @inline(__always) static var zeroPoint: Int { 16 }
 }
 
 /// The five bits of Q5_1, scale · q + minimum.
@@ -75,9 +71,7 @@ enum Q8_0Panel: PanelFormat {
             integers(column.weightWords(at: offset &+ PanelLayout.line))
         )
     }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        wide_start(negativeSum)
-    }
+    @inline(__always) static var zeroPoint: Int { wide_zero_point() }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
     ) -> IntVector {

@@ -12,6 +12,18 @@ protocol ExpandedPanel: PanelFormat {
     associatedtype Format: PanelFormat
 }
 
+/// Q4_0 unpacked.
+enum ExpandedQ4_0Panel: ExpandedPanel {
+    typealias Format = Q4_0Panel
+    typealias Scales = Column
+}
+
+/// Q8_0 with scales as floats.
+enum ExpandedQ8_0Panel: ExpandedPanel {
+    typealias Format = Q8_0Panel
+    typealias Scales = Column
+}
+
 /// Q3_K unpacked.
 enum ExpandedQ3_KPanel: ExpandedPanel {
     typealias Format = Q3_KPanel
@@ -56,8 +68,9 @@ extension ExpandedPanel where Scales == Column {
             weights: minimaBytes &+ PanelLayout.line &* (Format.parts &* Format.blocksPerPart),
             runLength: Format.blockLength, lines: Format.blockLength / 4)
     }
+    @inline(__always) static var isInMemory: Bool { false }
     @inline(__always) static var minima: Minima { Format.minima }
-    @inline(__always) static var mayScaleByZero: Bool { Format.mayScaleByZero }
+    @inline(__always) static var zeroPoint: Int { Format.zeroPoint }
 
     /// Bytes of a superblock that minima are read from, which are copied.
     @inline(__always) private static var minimaBytes: Int {
@@ -95,8 +108,8 @@ extension ExpandedPanel where Scales == Column {
             integers(column.words(at: offset &+ PanelLayout.line))
         )
     }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        Format.start(negativeSum)
+    @inline(__always) static func start(_ start: IntVector) -> IntVector {
+        Format.start(start)
     }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
@@ -110,10 +123,8 @@ extension ExpandedPanel where Scales == Column {
     ) -> IntVector {
         Format.dot(sum, weights, even, odd)
     }
-    @inline(__always) static func finish(
-        _ sum: IntVector, _ negativeSum: IntVector
-    ) -> IntVector {
-        Format.finish(sum, negativeSum)
+    @inline(__always) static func finish(_ sum: IntVector, _ start: IntVector) -> IntVector {
+        Format.finish(sum, start)
     }
 
     /// Unpacks a panel.
@@ -162,22 +173,26 @@ func panelExpansions<Scaling: BlockScaling>(
 ) -> [PanelKernels.Expansion?] {
     @inline(__always)
     func expansion<Panel: ExpandedPanel>(
-        _ panel: Panel.Type
+        _ panel: Panel.Type, isForFewUnits: Bool = false
     ) -> PanelKernels.Expansion where Panel.Scales == Column {
         PanelKernels.Expansion(
-            superblockBytes: Panel.superblockBytes,
+            superblockBytes: Panel.superblockBytes, isForFewUnits: isForFewUnits,
             expand: { panel, superblocks, target in
                 Panel.expand(panel, superblocks: superblocks, into: target)
             },
             product: { rows, panels, count, superblocks, tile, out, outStride in
                 multiplyPanels(
                     Panel.self, scaling, rows: rows, panels, count: count,
-                    superblocks: superblocks, tile, out, outStride: outStride)
+                    superblocks: superblocks, tile, isIntel: true, out, outStride: outStride)
             })
     }
     return PanelKind.quantised.map { kind in
         switch kind {
-        #if !SIX_ROW_TILES
+        #if SIX_ROW_TILES
+            case .q4_0: expansion(ExpandedQ4_0Panel.self, isForFewUnits: true)
+            case .q8_0: expansion(ExpandedQ8_0Panel.self, isForFewUnits: true)
+            case .q4_K: expansion(ExpandedQ4_KPanel.self, isForFewUnits: true)
+        #else
             case .q4_K: expansion(ExpandedQ4_KPanel.self)
         #endif
         case .q3_K: expansion(ExpandedQ3_KPanel.self)

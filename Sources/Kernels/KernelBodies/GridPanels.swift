@@ -31,9 +31,7 @@ enum IQ1Panel: OddScalePanel, SixBitPanel {
 
     @inline(__always) static var layout: PanelLayout { .iq1 }
     @inline(__always) static var unit: Float { 0.125 }
-    /// No level is zero.
-    @inline(__always) static var mayScaleByZero: Bool { true }
-    /// 16 more than the levels.
+    @inline(__always) static var zeroPoint: Int { 16 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
@@ -47,10 +45,6 @@ enum IQ1Panel: OddScalePanel, SixBitPanel {
             integers((moved(line, from: 4 &* index &+ 2, to: 3) & mask) &+ added)
         )
     }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        // Minus 32 times the sum is given.
-        negativeSum &>> IntVector(repeating: 1)
-    }
 }
 
 /// The three bits of IQ2, which name one of six levels in eighths, or zero.
@@ -59,16 +53,12 @@ enum IQ2Panel: OddScalePanel, ThreeBitPanel {
 
     @inline(__always) static var layout: PanelLayout { .iq2 }
     @inline(__always) static var unit: Float { 0.125 }
-    /// 64 more than the levels.
+    @inline(__always) static var zeroPoint: Int { 64 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let codes = threeBits(column, part: part, block: block, index: index)
         return (iq2_levels(codes.even), iq2_levels(codes.odd))
-    }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        // Minus 32 times the sum is given.
-        negativeSum &<< IntVector(repeating: 1)
     }
 }
 
@@ -78,18 +68,12 @@ enum IQ3_XXSPanel: OddScalePanel {
 
     @inline(__always) static var layout: PanelLayout { .iq3 }
     @inline(__always) static var unit: Float { 0.25 }
-    /// No level is zero.
-    @inline(__always) static var mayScaleByZero: Bool { true }
-    /// 64 more than the levels.
+    @inline(__always) static var zeroPoint: Int { 64 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
         return (iq3_xxs_levels(integers(low)), iq3_xxs_levels(integers(high)))
-    }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        // Minus 128 times the sum is given.
-        negativeSum &>> IntVector(repeating: 1)
     }
 }
 
@@ -99,16 +83,11 @@ enum IQ3_SPanel: OddScalePanel, SixBitPanel {
 
     @inline(__always) static var layout: PanelLayout { .iq3 }
     @inline(__always) static var unit: Float { 1 }
-    /// No level is zero.
-    @inline(__always) static var mayScaleByZero: Bool { true }
-    /// 16 more than the levels.
+    @inline(__always) static var zeroPoint: Int { 16 }
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
         return (iq3_s_levels(integers(low)), iq3_s_levels(integers(high)))
-    }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        negativeSum &>> IntVector(repeating: 3)
     }
 }

@@ -15,12 +15,11 @@ protocol PanelFormat: SendableMetatype {
     static var headerLines: Int { get }
     /// How minima are added to values.
     static var minima: Minima { get }
-    /// Whether a scale may be zero or tiny beside weights that are not.
-    static var mayScaleByZero: Bool { get }
+    /// What is to be taken off each of the `weights`: zero or a power of two.
+    static var zeroPoint: Int { get }
 
-    /// How far ahead lines are prefetched, in bytes; 0 where the processor prefetches well by
-    /// itself.
-    static func prefetchDistance(rows: Int) -> Int
+    /// Whether panels come from memory, not from a cache.
+    static var isInMemory: Bool { get }
 
     static func scales(_ column: Column) -> Scales
     /// The scale of one block of the superblock.
@@ -31,7 +30,7 @@ protocol PanelFormat: SendableMetatype {
     static func minimumPair(_ scales: Scales, _ pair: Int) -> IntVector
     /// The factor of these minima.
     static func minimumScale(_ scales: Scales) -> FloatVector
-    /// The unsigned weights of a pair.
+    /// The unsigned weights of a pair, `zeroPoint` too large.
     ///
     /// - Parameters:
     ///   - block: counted within the part.
@@ -39,9 +38,8 @@ protocol PanelFormat: SendableMetatype {
     static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector)
-    /// Where a block's sum of products starts, given minus 128 times the sum of its activations, or
-    /// minus 32 times that where blocks have 16.
-    static func start(_ negativeSum: IntVector) -> IntVector
+    /// What a block's `dot`s start from, given where its sum of products does.
+    static func start(_ start: IntVector) -> IntVector
     static func dot(_ sum: IntVector, _ weights: IntVector, _ quad: IntVector) -> IntVector
     /// Whether the products of a pair are added before they are added to the sum.
     static var addsPairs: Bool { get }
@@ -51,7 +49,7 @@ protocol PanelFormat: SendableMetatype {
         _ odd: IntVector
     ) -> IntVector
     /// A block's sum of products, given that of its `dot`s and what `start` was given.
-    static func finish(_ sum: IntVector, _ negativeSum: IntVector) -> IntVector
+    static func finish(_ sum: IntVector, _ start: IntVector) -> IntVector
 }
 
 /// What is added to `scale · q`.
@@ -83,18 +81,8 @@ extension PanelFormat {
 
     @inline(__always) static var headerLines: Int { 0 }
     @inline(__always) static var minima: Minima { .none }
-    @inline(__always) static var mayScaleByZero: Bool { false }
-    // Vectors of less than half a line read a superblock's lines in several passes, which no
-    // processor recognises as sequential. On two threads of Zen 3, a C loop with the loads and
-    // products of one row reads 17 GB/s without prefetching, and 20 to 21 GB/s when it prefetches
-    // 1152 to 3456 bytes ahead.
-    //
-    // Vectors of at least half a line read the lines in order. The processor then prefetches well
-    // enough by itself for few rows, but not for many. On one thread of Zen 4 such a loop reads 30
-    // GB/s with one row and 14 with six without prefetching, and 25 and 18 with it.
-    @inline(__always) static func prefetchDistance(rows: Int) -> Int {
-        lane_count < 16 || rows >= 4 ? 2048 : 0
-    }
+    @inline(__always) static var zeroPoint: Int { 0 }
+    @inline(__always) static var isInMemory: Bool { true }
     @inline(__always) static func minimum(_ scales: Scales, _ block: Int) -> FloatVector {
         FloatVector(repeating: 0)
     }
@@ -104,9 +92,7 @@ extension PanelFormat {
     @inline(__always) static func minimumScale(_ scales: Scales) -> FloatVector {
         FloatVector(repeating: 0)
     }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        IntVector(repeating: 0)
-    }
+    @inline(__always) static func start(_ start: IntVector) -> IntVector { start }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
     ) -> IntVector {
@@ -119,18 +105,11 @@ extension PanelFormat {
     ) -> IntVector {
         dot(dot(sum, weights.even, even), weights.odd, odd)
     }
-    @inline(__always) static func finish(
-        _ sum: IntVector, _ negativeSum: IntVector
-    ) -> IntVector {
-        sum
-    }
+    @inline(__always) static func finish(_ sum: IntVector, _ start: IntVector) -> IntVector { sum }
 }
 
 /// Formats whose weights are at most 15, in blocks of at most 32.
-protocol NibblePanel: PanelFormat {
-    /// The value that a block's sum of products starts from.
-    static func offset(_ negativeSum: IntVector) -> IntVector
-}
+protocol NibblePanel: PanelFormat {}
 
 extension NibblePanel {
     @inline(__always) static func weights(
@@ -139,21 +118,16 @@ extension NibblePanel {
         let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
         return (integers(low), integers(high))
     }
-    @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
-        IntVector(repeating: 0)
-    }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        nibble_sum_start(offset(negativeSum))
+    @inline(__always) static func start(_ start: IntVector) -> IntVector {
+        nibble_sum_start(start)
     }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
     ) -> IntVector {
         dot_nibbles(sum, weights, quad)
     }
-    @inline(__always) static func finish(
-        _ sum: IntVector, _ negativeSum: IntVector
-    ) -> IntVector {
-        nibble_sum(sum, offset(negativeSum))
+    @inline(__always) static func finish(_ sum: IntVector, _ start: IntVector) -> IntVector {
+        nibble_sum(sum, start)
     }
 }
 
@@ -233,36 +207,60 @@ struct Column {
         ? words : words &<< WordVector(repeating: UInt32(truncatingIfNeeded: target &- source))
 }
 
+/// The integers times two to that power, which may be negative.
+@inline(__always) func moved(_ integers: IntVector, doublings: Int) -> IntVector {
+    doublings < 0
+        ? integers &>> IntVector(repeating: Int32(truncatingIfNeeded: 0 &- doublings))
+        : integers &<< IntVector(repeating: Int32(truncatingIfNeeded: doublings))
+}
+
 @inline(__always) func integers(_ words: WordVector) -> IntVector {
     unsafeBitCast(words, to: IntVector.self)
 }
 
-/// How a block's scale is combined with that of a row's activations.
+/// How a block's products are scaled.
 protocol BlockScaling: SendableMetatype {
-    static var isPowerOfTwo: Bool { get }
-    /// - Parameter word: the block's activation scale, as the quantiser stores it.
-    static func combined(_ scale: FloatVector, _ word: UnsafeRawPointer) -> FloatVector
+    static var scaling: ActivationScaling { get }
+    /// Where a block's sum of products starts, given the block's activation scale.
+    static func zero(_ scale: UnsafeRawPointer) -> IntVector
+    /// Adds a block's products, in units of the row's scale.
+    ///
+    /// - Parameters:
+    ///   - products: their sum, which started from `zero`.
+    ///   - weightScale: the scale of the block's weights.
+    ///   - scale: the block's activation scale.
+    static func add(
+        _ products: IntVector, _ weightScale: FloatVector, _ scale: UnsafeRawPointer,
+        to sum: FloatVector
+    ) -> FloatVector
 }
 
-/// Activation scales are powers of two, stored as the amount to subtract from a float's exponent
-/// bits.
+/// `ActivationScaling.powerOfTwo`.
 enum PowerOfTwoScaling: BlockScaling {
-    @inline(__always) static var isPowerOfTwo: Bool { true }
-    @inline(__always) static func combined(
-        _ scale: FloatVector, _ word: UnsafeRawPointer
+    @inline(__always) static var scaling: ActivationScaling { .powerOfTwo }
+    @inline(__always) static func zero(_ scale: UnsafeRawPointer) -> IntVector {
+        scale.broadcastInt(0)
+    }
+    @inline(__always) static func add(
+        _ products: IntVector, _ weightScale: FloatVector, _ scale: UnsafeRawPointer,
+        to sum: FloatVector
     ) -> FloatVector {
-        let exponent = IntVector(repeating: word.loadUnaligned(as: Int32.self))
-        return unsafeBitCast(
-            unsafeBitCast(scale, to: IntVector.self) &- exponent, to: FloatVector.self)
+        // The difference is exact: both are multiples of one unit, and near each other.
+        let values = unsafeBitCast(products, to: FloatVector.self) - scale.broadcastFloat(0)
+        return multiply_add(sum, values, weightScale)
     }
 }
 
-/// Activation scales are arbitrary floats.
+/// `ActivationScaling.perBlock`.
 enum FloatScaling: BlockScaling {
-    @inline(__always) static var isPowerOfTwo: Bool { false }
-    @inline(__always) static func combined(
-        _ scale: FloatVector, _ word: UnsafeRawPointer
+    @inline(__always) static var scaling: ActivationScaling { .perBlock }
+    @inline(__always) static func zero(_ scale: UnsafeRawPointer) -> IntVector {
+        IntVector(repeating: 0)
+    }
+    @inline(__always) static func add(
+        _ products: IntVector, _ weightScale: FloatVector, _ scale: UnsafeRawPointer,
+        to sum: FloatVector
     ) -> FloatVector {
-        scale * FloatVector(repeating: word.loadUnaligned(as: Float.self))
+        multiply_add(sum, float_from_int(products), weightScale * scale.broadcastFloat(0))
     }
 }

@@ -15,11 +15,12 @@ internal import KernelInterface
 ///
 /// - Parameters:
 ///   - rows: 1 to `RegisterTile.rows`, as `activations` was made for.
+///   - isIntel: whether the processor is Intel's.
 ///   - out: `[rows, 32 · count]`, rows `outStride` numbers apart.
 @inline(__always)
 func multiplyPanels<Format: PanelFormat, Scaling: BlockScaling>(
     _ format: Format.Type, _ scaling: Scaling.Type, rows: Int, _ panels: UnsafeRawPointer,
-    count: Int, superblocks: Int, _ activations: UnsafeRawPointer,
+    count: Int, superblocks: Int, _ activations: UnsafeRawPointer, isIntel: Bool,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
 ) {
     @inline(__always)
@@ -30,8 +31,8 @@ func multiplyPanels<Format: PanelFormat, Scaling: BlockScaling>(
             var column = 0
             while column < PanelKind.columns {
                 tile.multiply(
-                    panel, column: column, superblocks: superblocks, activations, out + column,
-                    outStride: outStride)
+                    panel, column: column, superblocks: superblocks, activations, isIntel: isIntel,
+                    out + column, outStride: outStride)
                 column &+= tile.columns
             }
         }
@@ -51,14 +52,14 @@ func multiplyPanels<Format: PanelFormat, Scaling: BlockScaling>(
 
 /// The products with every kind of quantised panel, in the order of `PanelKind`.
 func panelProducts<Scaling: BlockScaling>(
-    _ scaling: Scaling.Type
+    _ scaling: Scaling.Type, isIntel: Bool
 ) -> [PanelKernels.Product] {
     @inline(__always)
     func product<Format: PanelFormat>(_ format: Format.Type) -> PanelKernels.Product {
         { rows, panels, count, superblocks, tile, out, outStride in
             multiplyPanels(
                 format, scaling, rows: rows, panels, count: count, superblocks: superblocks, tile,
-                out, outStride: outStride)
+                isIntel: isIntel, out, outStride: outStride)
         }
     }
     return PanelKind.quantised.map { kind in

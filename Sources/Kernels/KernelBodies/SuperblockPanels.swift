@@ -74,6 +74,7 @@ enum Q5_KPanel: SixBitPanel {
 /// The six bits of Q6_K, d · s · (q − 32), with a signed byte s for each 16 inputs.
 enum Q6_KPanel: SixBitPanel {
     @inline(__always) static var layout: PanelLayout { .q6_K }
+    @inline(__always) static var zeroPoint: Int { 32 }
     @inline(__always) static var headerLines: Int { layout.headerLines }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
@@ -90,9 +91,6 @@ enum Q6_KPanel: SixBitPanel {
         let even = moved(bits, from: index == 0 ? 4 : 2, to: 4) & mask
         let odd = moved(bits, from: index == 0 ? 6 : 0, to: 4) & mask
         return (integers(low | even), integers(high | odd))
-    }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        negativeSum
     }
 }
 
@@ -166,6 +164,7 @@ extension ThreeBitPanel {
 /// The three bits of Q3_K, d · s · (q − 4), with a signed byte s for each 16 inputs.
 enum Q3_KPanel: NibblePanel, ThreeBitPanel {
     @inline(__always) static var layout: PanelLayout { .q3_K }
+    @inline(__always) static var zeroPoint: Int { 4 }
     @inline(__always) static var headerLines: Int { layout.headerLines }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
@@ -175,9 +174,5 @@ enum Q3_KPanel: NibblePanel, ThreeBitPanel {
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         threeBits(column, part: part, block: block, index: index)
-    }
-    @inline(__always) static func offset(_ negativeSum: IntVector) -> IntVector {
-        // Minus 32 times the sum is given.
-        negativeSum &>> IntVector(repeating: 3)
     }
 }

@@ -2,8 +2,7 @@
 internal import CVectorOps
 internal import KernelInterface
 
-// Panels whose nibbles name one of 16 levels. IQ4's levels are never zero and MXFP4's scales may be
-// tiny, so packing cannot replace a zero scale by zero weights.
+// Panels whose nibbles name one of 16 levels.
 
 /// Formats with tables, whose weights are bytes plus 128.
 protocol TablePanel: PanelFormat {
@@ -21,10 +20,7 @@ extension TablePanel {
         let (low, high) = column.nibbles(at: layout.pair(4 &* block &+ index, part: part))
         return (levels(integers(low)), levels(integers(high)))
     }
-    @inline(__always) static var mayScaleByZero: Bool { true }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        wide_start(negativeSum)
-    }
+    @inline(__always) static var zeroPoint: Int { wide_zero_point() }
     @inline(__always) static func dot(
         _ sum: IntVector, _ weights: IntVector, _ quad: IntVector
     ) -> IntVector {
@@ -55,6 +51,7 @@ enum MXFP4Panel: TablePanel {
 /// The nibbles of NVFP4, scale · level[q], with a scale of four exponent and three fraction bits for each 16 inputs.
 enum NVFP4Panel: SixBitPanel {
     @inline(__always) static var layout: PanelLayout { .nvfp4 }
+    @inline(__always) static var zeroPoint: Int { 16 }
     @inline(__always) static func scales(_ column: Column) -> Column { column }
     @inline(__always) static func scale(_ column: Column, _ block: Int) -> FloatVector {
         // As halves' bits the scales are 2^8 too small, and levels are doubled.
@@ -62,16 +59,11 @@ enum NVFP4Panel: SixBitPanel {
         return floats_from_halves(low_halves(unsafeBitCast(bits, to: WordVector.self)))
             * FloatVector(repeating: 0x1p7)
     }
-    /// 16 more than the levels.
     @inline(__always) static func weights(
         _ column: Column, part: Int, block: Int, index: Int
     ) -> (even: IntVector, odd: IntVector) {
         let (low, high) = column.nibbles(at: layout.pair(2 &* block &+ index, part: part))
         return (small_e2m1_levels(integers(low)), small_e2m1_levels(integers(high)))
-    }
-    @inline(__always) static func start(_ negativeSum: IntVector) -> IntVector {
-        // Minus 32 times the sum is given.
-        negativeSum &>> IntVector(repeating: 1)
     }
 }
 

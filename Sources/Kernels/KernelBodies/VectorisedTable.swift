@@ -3,7 +3,11 @@ internal import CVectorOps
 internal import KernelInterface
 
 /// The reference's table with every kernel that this instruction set does faster.
-func vectorisedTable(named name: String, over reference: KernelTable) -> KernelTable {
+///
+/// - Parameter isIntel: whether the processor is Intel's.
+func vectorisedTable(
+    named name: String, over reference: KernelTable, isIntel: Bool = false
+) -> KernelTable {
     var table = reference
     table.name = name
     table.vectoriseNormalisations()
@@ -21,8 +25,10 @@ func vectorisedTable(named name: String, over reference: KernelTable) -> KernelT
     table.panels = PanelKernels(
         rowsPerTile: RegisterTile.rows,
         quantisers: [quantiser(FloatScaling.self), quantiser(PowerOfTwoScaling.self)],
-        products: panelProducts(FloatScaling.self) + panelProducts(PowerOfTwoScaling.self),
+        products: panelProducts(FloatScaling.self, isIntel: isIntel)
+            + panelProducts(PowerOfTwoScaling.self, isIntel: isIntel),
         expansions: panelExpansions(FloatScaling.self) + panelExpansions(PowerOfTwoScaling.self))
+    table.panels.unpackingDelaysProducts = isIntel
     table.floatPanels = floatPanelKernels()
     return table
 }

@@ -14,32 +14,39 @@ public enum ActivationTile {
     /// Words of a part.
     @inlinable
     @inline(__always)
-    public static func part(_ rows: Int) -> Int { 26 &* rows }
+    public static func part(_ rows: Int) -> Int { 28 &* rows }
 
-    /// In a part: minus 128 times the sum of a block of 32 bytes, Int32.
+    /// In a part: the scale of a block of 32, as `ActivationScaling` says, Float.
     @inlinable
     @inline(__always)
-    public static func negativeSum(_ block: Int, _ rows: Int) -> Int { block &* rows }
+    public static func scale(_ block: Int, _ rows: Int) -> Int { block &* rows }
 
-    /// In a part: minus 32 times the sum of a block of 16 bytes, Int32.
+    /// In a part: where the sum of products of a block of 32 starts if 8 is taken off each weight, Int32.
+    ///
+    /// It is minus 8 times the sum of the block's bytes, from the block's `ActivationScaling.zero` on.
     @inlinable
     @inline(__always)
-    public static func negativeHalfSum(_ block: Int, _ rows: Int) -> Int { (2 &+ block) &* rows }
+    public static func startLess8(_ block: Int, _ rows: Int) -> Int { (2 &+ block) &* rows }
 
-    /// In a part: the scale of a block of 32, as a float times the row's or the exponent bits to take off.
+    /// In a part: the same if 128 is taken off each weight.
     @inlinable
     @inline(__always)
-    public static func scale(_ block: Int, _ rows: Int) -> Int { (6 &+ block) &* rows }
+    public static func startLess128(_ block: Int, _ rows: Int) -> Int { (4 &+ block) &* rows }
+
+    /// In a part: where the sum of products of a block of 16 starts if 32 is taken off each weight.
+    @inlinable
+    @inline(__always)
+    public static func halfStartLess32(_ block: Int, _ rows: Int) -> Int { (6 &+ block) &* rows }
 
     /// In a part: the sum of a block of 32 in units of the row's scale, Float.
     @inlinable
     @inline(__always)
-    public static func blockSum(_ block: Int, _ rows: Int) -> Int { (8 &+ block) &* rows }
+    public static func blockSum(_ block: Int, _ rows: Int) -> Int { (10 &+ block) &* rows }
 
     /// In a part: a quad of four signed bytes.
     @inlinable
     @inline(__always)
-    public static func quad(_ quad: Int, _ rows: Int) -> Int { (10 &+ quad) &* rows }
+    public static func quad(_ quad: Int, _ rows: Int) -> Int { (12 &+ quad) &* rows }
 
     /// Words of the block sums of 256 inputs, which are pairs of Int16.
     @inlinable

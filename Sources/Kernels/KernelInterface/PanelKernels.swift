@@ -2,11 +2,21 @@
 
 /// How activations are rounded to bytes.
 public enum ActivationScaling: Int, CaseIterable, Sendable {
-    /// Each block of 32 has a scale of its own, as in llama.cpp.
+    /// Each block of 32 has a scale of its own, as in llama.cpp; it is stored as a factor of the row's.
     case perBlock
     /// The scale of each block of 32 is the row's scale divided by a power of two. The row's scale
     /// is 1, 2^¼, 2^½ or 2^¾ times what its largest number needs, whichever suits the blocks best.
+    ///
+    /// Stored is 1.5 · 2²³ over that power. Adding an integer to the bits of such a float adds the integer
+    /// over the power to its value: a sum of products that starts there is a float, in units of the row's scale.
     case powerOfTwo
+
+    /// The integer that stands for a block's sum of zero, given the block's stored scale.
+    @inlinable
+    @inline(__always)
+    public func zero(_ scale: Float) -> Int32 {
+        self == .powerOfTwo ? Int32(bitPattern: scale.bitPattern) : 0
+    }
 }
 
 /// The kernels that multiply rows of activations by panels of quantised weights.
@@ -34,6 +44,8 @@ public struct PanelKernels: Sendable {
     public struct Expansion: Sendable {
         /// Bytes of an unpacked superblock.
         public let superblockBytes: Int
+        /// Whether it pays only where `PanelKernels.unpackingDelaysProducts`.
+        public let isForFewUnits: Bool
         /// Unpacks a panel to memory that is aligned to cache lines.
         public let expand:
             @Sendable (
@@ -44,7 +56,7 @@ public struct PanelKernels: Sendable {
 
         /// A way to unpack.
         public init(
-            superblockBytes: Int,
+            superblockBytes: Int, isForFewUnits: Bool,
             expand:
                 @escaping @Sendable (
                     UnsafeRawPointer, Int, UnsafeMutableRawPointer
@@ -52,6 +64,7 @@ public struct PanelKernels: Sendable {
             product: @escaping Product
         ) {
             self.superblockBytes = superblockBytes
+            self.isForFewUnits = isForFewUnits
             self.expand = expand
             self.product = product
         }
@@ -62,6 +75,10 @@ public struct PanelKernels: Sendable {
 
     /// The most rows of a tile.
     public let rowsPerTile: Int
+    /// Whether the processor's units that multiply are also those that unpack weights.
+    ///
+    /// Intel's have two units for all instructions on 512 bits, AMD's have two that multiply and two that do not.
+    public var unpackingDelaysProducts = false
     private let quantisers: [StoredQuantise]
     private let products: [StoredProduct]
     private let expansions: [Expansion?]
@@ -105,7 +122,11 @@ public struct PanelKernels: Sendable {
     /// How to unpack panels for that many tiles, or nil if it does not pay.
     public func expansion(_ kind: PanelKind, _ scaling: ActivationScaling, tiles: Int) -> Expansion?
     {
-        guard tiles >= Self.fewestTilesToExpand else { return nil }
-        return expansions[scaling.rawValue * PanelKind.quantised.count + kind.rawValue]
+        guard tiles >= Self.fewestTilesToExpand,
+            let expansion = expansions[
+                scaling.rawValue * PanelKind.quantised.count + kind.rawValue],
+            unpackingDelaysProducts || !expansion.isForFewUnits
+        else { return nil }
+        return expansion
     }
 }

@@ -86,15 +86,17 @@ private struct ReferenceTile {
         _ scaling: ActivationScaling, _ superblocks: Int
     ) {
         let largest = rowLargest == 0 ? 0 : numbers.reduce(0) { max($0, abs($1)) }
-        var (factor, unit, word) = (Float(0), Float(0), UInt32(0))
+        var (factor, unit, scale) = (Float(0), Float(0), Float(0))
         switch scaling {
         case .powerOfTwo where rowLargest > 0:
             let exponent = exponent(numbers, below: rowLargest)
             let power = Float(sign: .plus, exponent: exponent, significand: 1)
-            (factor, unit, word) = (127 / rowLargest * power, 1 / power, UInt32(exponent) << 23)
+            (factor, unit, scale) = (127 / rowLargest * power, 1 / power, 0x1.8p23 / power)
+        case .powerOfTwo:
+            scale = 0x1.8p23
         case .perBlock where largest >= 0x1p-100:
             unit = largest / rowLargest
-            (factor, word) = (127 / largest, unit.bitPattern)
+            (factor, scale) = (127 / largest, unit)
         default: break
         }
         let quantised = numbers.map {
@@ -103,12 +105,15 @@ private struct ReferenceTile {
         let low = quantised[..<16].reduce(0, +)
         let sum = quantised.reduce(0, +)
         let (part, inPart) = (block / 2, block % 2)
-        store(Int32(-128 * sum), part, ActivationTile.negativeSum(inPart, rows), row)
-        store(Int32(-32 * low), part, ActivationTile.negativeHalfSum(2 * inPart, rows), row)
-        store(
-            Int32(32 * (low - sum)), part, ActivationTile.negativeHalfSum(2 * inPart + 1, rows), row
-        )
-        store(word, part, ActivationTile.scale(inPart, rows), row)
+        let zero = Int(scaling.zero(scale))
+        store(scale, part, ActivationTile.scale(inPart, rows), row)
+        store(Int32(zero - 8 * sum), part, ActivationTile.startLess8(inPart, rows), row)
+        store(Int32(zero - 128 * sum), part, ActivationTile.startLess128(inPart, rows), row)
+        for (half, sum) in [low, sum - low].enumerated() {
+            store(
+                Int32(zero - 32 * sum), part,
+                ActivationTile.halfStartLess32(2 * inPart + half, rows), row)
+        }
         store(Float(sum) * unit, part, ActivationTile.blockSum(inPart, rows), row)
         for quad in 0..<8 {
             for byte in 0..<4 {
@@ -182,12 +187,11 @@ private struct ReferenceTile {
         let (part, block) = (index / 64, index / 32 % 2)
         let quad = offset(part, ActivationTile.quad(index % 64 / 4, rows), row)
         let byte = bytes.load(fromByteOffset: quad + index % 4, as: Int8.self)
-        let word = bytes.load(
-            fromByteOffset: offset(part, ActivationTile.scale(block, rows), row), as: UInt32.self)
+        let scale = bytes.load(
+            fromByteOffset: offset(part, ActivationTile.scale(block, rows), row), as: Float.self)
         switch scaling {
-        case .perBlock: return Double(byte) * Double(Float(bitPattern: word))
-        case .powerOfTwo:
-            return Double(byte) * Double(sign: .plus, exponent: -Int(word >> 23), significand: 1)
+        case .perBlock: return Double(byte) * Double(scale)
+        case .powerOfTwo: return Double(byte) * Double(scale) / 0x1.8p23
         }
     }
 

@@ -2,6 +2,8 @@
 public import KernelInterface
 
 /// The kernels compiled for AVX-512 with VNNI.
-public func table(over reference: KernelTable) -> KernelTable {
-    vectorisedTable(named: "avx512vnni", over: reference)
+///
+/// - Parameter isIntel: whether the processor is Intel's.
+public func table(over reference: KernelTable, isIntel: Bool) -> KernelTable {
+    vectorisedTable(named: "avx512vnni", over: reference, isIntel: isIntel)
 }

@@ -3,7 +3,7 @@ import BlockFormats
 import CVectorOps
 import KernelInterface
 
-/// A scale, which may be zero; 128 bits.
+/// A scale; 128 bits.
 enum Q1_0Packing: BlockPacking {
     static var format: BlockFormat { .q1_0 }
     static var blockLength: Int { 128 }
@@ -34,7 +34,7 @@ enum Q2_0Packing: BlockPacking {
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         takeQ2_0(block, into: column.weights)
-        column.setScale(block.half(0), of: 0, zero: 1, byteCount: 64)
+        column.factors[0] = block.half(0)
     }
 
     @inline(__always)
@@ -54,7 +54,7 @@ enum TQ1_0Packing: BlockPacking {
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         takeTQ1_0(block, into: column.weights)
-        column.setScale(block.half(52), of: 0, zero: 1, byteCount: 256)
+        column.factors[0] = block.half(52)
     }
 
     @inline(__always)
@@ -74,7 +74,7 @@ enum TQ2_0Packing: BlockPacking {
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         takeTQ2_0(block, into: column.weights)
-        column.setScale(block.half(64), of: 0, zero: 1, byteCount: 256)
+        column.factors[0] = block.half(64)
     }
 
     @inline(__always)

@@ -37,52 +37,6 @@ struct ColumnBlock {
 }
 
 extension ColumnBlock {
-    /// Whether a half-precision number is a zero of either sign.
-    @inline(__always)
-    static func isZero(_ half: UInt16) -> Bool { half & 0x7FFF == 0 }
-
-    /// The scale of one.
-    static var one: UInt16 { 0x3C00 }
-
-    /// Sets the scale of block `index`, whose 32 weights are set already.
-    ///
-    /// A zero scale makes all weights zero. Zero weights under a scale of one are the same numbers,
-    /// and give kernels a scale whose exponent they can change.
-    ///
-    /// - Parameters:
-    ///   - zero: the byte that stores weights of zero.
-    ///   - byteCount: bytes that the block's weights take.
-    @inline(__always)
-    func setScale(_ half: UInt16, of index: Int, zero: UInt8, byteCount: Int = 32) {
-        factors[index] = half
-        guard Self.isZero(half) else { return }
-        weights.advanced(by: byteCount &* index).update(repeating: zero, count: byteCount)
-        factors[index] = Self.one
-    }
-
-    /// Does the same for a superblock, where the factor or the integer scales may be zero.
-    @inline(__always)
-    func setZeroGroups(of length: Int, zero: UInt8) {
-        let factorIsZero = Self.isZero(factors[0])
-        for group in 0..<(256 / length) where factorIsZero || scales[group] == 0 {
-            weights.advanced(by: group &* length).update(repeating: zero, count: length)
-            scales[group] = 1
-        }
-        if factorIsZero { factors[0] = Self.one }
-    }
-
-    /// `setZeroGroups` for pairs of groups of 32, whose weights are the low and the high nibbles of 32 bytes.
-    @inline(__always)
-    func setZeroNibbles() {
-        let factorIsZero = Self.isZero(factors[0])
-        for group in 0..<8 where factorIsZero || scales[group] == 0 {
-            let kept: UInt8 = group % 2 == 0 ? 0xF0 : 0x0F
-            for index in 0..<32 { weights[group / 2 &* 32 &+ index] &= kept }
-            scales[group] = 1
-        }
-        if factorIsZero { factors[0] = Self.one }
-    }
-
     /// Copies whole vectors of bytes.
     @inline(__always)
     func takeBytes(_ source: UnsafeRawPointer, at first: Int, count: Int) {

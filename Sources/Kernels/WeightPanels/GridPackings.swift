@@ -47,7 +47,7 @@ extension IQ2Packing {
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         let scale = take(block, into: GridBlock(codes: column.weights, scales: column.scales))
-        column.setScale(scale, of: 0, zero: 3, byteCount: 256)
+        column.factors[0] = scale
     }
 
     @inline(__always)

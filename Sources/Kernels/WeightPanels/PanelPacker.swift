@@ -73,7 +73,7 @@ extension PanelKind {
     ///
     /// Raise it with every change of a layout or a raw value, so that panels cached in files are
     /// packed again.
-    public static let layoutVersion: UInt32 = 3
+    public static let layoutVersion: UInt32 = 4
 
     /// The panels that hold a format's weights.
     public init(_ format: BlockFormat) {

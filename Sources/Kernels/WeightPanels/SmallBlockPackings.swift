@@ -14,7 +14,7 @@ enum Q4_0Packing: BlockPacking {
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         column.takeBytes(block + 2, at: 16 &* index, count: 16)
-        column.setScale(block.half(0), of: index, zero: 0x88, byteCount: 16)
+        column.factors[index] = block.half(0)
     }
 }
 
@@ -30,7 +30,7 @@ enum Q4_1Packing: BlockPacking {
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         column.takeBytes(block + 4, at: 16 &* index, count: 16)
         column.minimumFactors[index] = block.half(2)
-        column.setScale(block.half(0), of: index, zero: 0, byteCount: 16)
+        column.factors[index] = block.half(0)
     }
 }
 
@@ -45,7 +45,7 @@ enum Q5_0Packing: BlockPacking {
     @inline(__always)
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         column.takeFiveBits(block + 6, bits: block + 2, at: 32 &* index)
-        column.setScale(block.half(0), of: index, zero: 16)
+        column.factors[index] = block.half(0)
     }
 
     @inline(__always)
@@ -66,7 +66,7 @@ enum Q5_1Packing: BlockPacking {
     static func take(_ block: UnsafeRawPointer, at index: Int, into column: ColumnBlock) {
         column.takeFiveBits(block + 8, bits: block + 4, at: 32 &* index)
         column.minimumFactors[index] = block.half(2)
-        column.setScale(block.half(0), of: index, zero: 0)
+        column.factors[index] = block.half(0)
     }
 
     @inline(__always)
@@ -89,7 +89,7 @@ enum Q8_0Packing: BlockPacking {
             let bytes = block.words(2 &+ offset) ^ .ofBytes(0x80)
             bytes.store(column.weights + (32 &* index &+ offset))
         }
-        column.setScale(block.half(0), of: index, zero: 128)
+        column.factors[index] = block.half(0)
     }
 
     @inline(__always)
@@ -100,7 +100,7 @@ enum Q8_0Packing: BlockPacking {
     }
 }
 
-/// A scale, which may be zero; 32 nibbles that index a table.
+/// A scale; 32 nibbles that index a table.
 enum IQ4_NLPacking: BlockPacking {
     static var format: BlockFormat { .iq4_nl }
     static var blockLength: Int { 32 }
@@ -155,11 +155,8 @@ enum NVFP4Packing: BlockPacking {
             target.storeBytes(
                 of: nibbles &>> 4 & 0x0F0F_0F0F_0F0F_0F0F, toByteOffset: 8, as: UInt64.self)
             let scale = block.byte(group)
-            column.scales[group] = scale & 0x7F
-            // 0x7F, not a number, counts as zero. Level 0 is zero, under a scale of one.
-            guard scale == 0x7F || scale & 0x7F == 0 else { continue }
-            target.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
-            column.scales[group] = 0x38
+            // 0x7F, not a number, counts as zero.
+            column.scales[group] = scale == 0x7F ? 0 : scale & 0x7F
         }
     }
 

@@ -21,7 +21,6 @@ enum Q2_KPacking: BlockPacking {
             let source = block + (16 &+ group / 8 &* 32 &+ group % 2 &* 16)
             column.takePairs(source, shift: group & 6, at: 16 &* group)
         }
-        column.setZeroGroups(of: 16, zero: 0)
     }
 
     @inline(__always)
@@ -57,7 +56,6 @@ enum Q3_KPacking: BlockPacking {
             let bits = block.words(place).shifted(right: group / 2) & .ofBytes(1)
             (UnsafeRawPointer(target).words(0) | bits &<< 2).store(target)
         }
-        column.setZeroGroups(of: 16, zero: 4)
     }
 
     @inline(__always)
@@ -85,7 +83,6 @@ enum Q4_KPacking: BlockPacking {
         column.minimumFactors[0] = block.half(2)
         column.takeSixBitScales(block + 4)
         column.takeBytes(block + 16, at: 0, count: 128)
-        column.setZeroNibbles()
     }
 
     @inline(__always)
@@ -124,7 +121,6 @@ enum Q5_KPacking: BlockPacking {
                 (nibbles &>> 4 & .ofBytes(15) | (high & .ofBytes(1)) &<< 4).store(target + 32)
             }
         }
-        column.setZeroGroups(of: 32, zero: 0)
     }
 
     @inline(__always)
@@ -162,7 +158,6 @@ enum Q6_KPacking: BlockPacking {
             }
         }
         for group in 0..<16 { column.scales[group] = block.byte(192 &+ group) }
-        column.setZeroGroups(of: 16, zero: 32)
     }
 
     @inline(__always)

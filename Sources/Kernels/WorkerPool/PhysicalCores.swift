@@ -17,6 +17,16 @@ public enum PhysicalCores {
         return max(1, min(limits.cores, limits.quota ?? limits.cores))
     }
 
+    /// Bytes of a core's second-level cache; nil if the system does not say.
+    public static let secondLevelCacheBytes: Int? = {
+        #if canImport(Glibc)
+            let bytes = sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))
+            return bytes > 0 ? bytes : nil
+        #else
+            return nil
+        #endif
+    }()
+
     /// What `count` depends on.
     public struct Limits: Sendable {
         /// Hardware threads inside the affinity mask.

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import KernelInterface
+import WorkerPool
+
+/// Bytes of panels that several tiles of rows are multiplied by in turn: half of a second-level cache, so that the
+/// rows come from the third level once for all of these panels.
+private let panelBytesPerChunk =
+    min(max((PhysicalCores.secondLevelCacheBytes ?? 0) / 2, 1 << 19), 1 << 20)
 
 /// The products of packed layers with one input, cut into chunks of panels that threads take.
 struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activations>> {
@@ -25,9 +31,6 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
     /// Chunks of each thread where there is enough to do, so that a slow chunk delays the end
     /// little.
     private static var chunksPerThread: Int { 4 }
-    /// Bytes of panels that several tiles of rows are multiplied by in turn: half of a second-level
-    /// cache of 1 MB, so that the rows come from the third level once for all of these panels.
-    private static var panelBytesPerChunk: Int { 1 << 19 }
     /// Bytes of tiles beyond which they are multiplied in groups.
     ///
     /// Virtual machines share a third-level cache. On Zen 4, tiles of 10 MB come from memory at each chunk, and
@@ -142,7 +145,7 @@ struct PackedProducts<Layers: Collection<LinearLayer>, Results: Collection<Activ
         let superblockBytes =
             expansion(matrix, values)?.superblockBytes ?? matrix.kind.superblockBytes
         let byCache = min(
-            Self.panelBytesPerChunk / (matrix.superblocks * superblockBytes),
+            panelBytesPerChunk / (matrix.superblocks * superblockBytes),
             matrix.panelCount / fewestChunks)
         return max(1, byWork, byCache)
     }

@@ -16,6 +16,9 @@ enum ProcessorLevel {
 /// This processor's level, by CPUID; the baseline on other architectures.
 enum ProcessorLevel processor_level(void);
 
+/// Whether this processor is Intel's.
+int processor_is_intel(void);
+
 /// The name of an instruction set that distinguishes levels; null past the last `index`.
 const char *processor_feature_name(int index);
 

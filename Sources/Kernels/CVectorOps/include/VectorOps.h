@@ -262,7 +262,7 @@ VECTOR_OP IntVector dot_six_bits(IntVector sum, IntVector unsigned_even, IntVect
 
 /// In each lane, adds the products of four 8-bit weights, stored plus 128, with four signed bytes.
 ///
-/// Starting from `wide_start` subtracts the 128.
+/// `wide_zero_point` says whether the 128 is still to be subtracted.
 VECTOR_OP IntVector dot_bytes_wide(IntVector sum, IntVector weights, IntVector signed_bytes) {
 #if defined(BYTES_MAY_EXCEED_127)
     return dot_bytes(sum, weights, signed_bytes);
@@ -281,12 +281,12 @@ VECTOR_OP IntVector dot_bytes_wide(IntVector sum, IntVector weights, IntVector s
 #endif
 }
 
-/// Where sums of `dot_bytes_wide` start, given minus 128 times the sum of the signed bytes.
-VECTOR_OP IntVector wide_start(IntVector negative_sum) {
+/// What sums of `dot_bytes_wide` leave to be taken off each weight.
+VECTOR_OP long wide_zero_point(void) {
 #if defined(BYTES_MAY_EXCEED_127)
-    return negative_sum;
+    return 128;
 #else
-    return (IntVector){0};
+    return 0;
 #endif
 }
 
