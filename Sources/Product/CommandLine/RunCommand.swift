@@ -55,6 +55,7 @@ struct RunCommand: ParsableCommand {
     var pictures: [String] = []
 
     func validate() throws {
+        try pruning.checkEffect()
         if interactive, json || dump != nil || prompt.raw {
             throw ValidationError("--interactive cannot be combined with --json, --dump or --raw")
         }
@@ -99,7 +100,7 @@ struct RunCommand: ParsableCommand {
             orients: !prompt.format.ignoreOrientation, transparency: model.transparency)
         for path in pictures { try input.load(path) }
         let llava = try model.load(quiet: quiet)
-        let note = quiet ? nil : ManyTokensNote(llava, model, keep: pruning.keep)
+        let note = quiet ? nil : ManyTokensNote(llava, keep: pruning.keep)
         try note?.report(input, for: llava)
         if interactive {
             let chat = try InteractiveChat(

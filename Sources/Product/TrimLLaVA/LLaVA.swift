@@ -34,6 +34,8 @@ public final class LLaVA: Sendable {
     public let cacheFormat: CacheFormat
     /// The system prompt that its text file asks for; nil for the template's own.
     let defaultSystem: String?
+    /// How much of a picture it sees at most, as its user asked.
+    package let visionLimits: VisionLimits
     /// What loading it took, in seconds.
     public let loadSeconds: Double
     /// The most answers that its engine generates at the same time.
@@ -94,6 +96,7 @@ public final class LLaVA: Sendable {
                 ?? options.usualTemplate
             defaultSystem = ChatTemplate.defaultSystem(metadata: textFile.metadata)
             cacheFormat = options.cacheFormat
+            visionLimits = options.visionLimits
             parallel = options.parallel
             pictureCacheBytes = options.pictureCacheBytes
             loadSeconds = (ContinuousClock.now - start) / .seconds(1)
