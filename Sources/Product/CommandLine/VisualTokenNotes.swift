@@ -18,6 +18,15 @@ extension ManyTokensNote {
     ///
     /// - Parameter first: where those pictures begin that nothing was said about.
     func report(_ input: PictureInput, from first: Int = 0, for llava: LLaVA) throws {
+        if first == 0, !input.frames.isEmpty {
+            let tokens = try llava.model.videoTiling.plan(frames: input.frames.count).rows.count
+            if tokens > Self.many {
+                StandardError.report(
+                    "note: the video becomes \(tokens) visual tokens, which take long to read; fewer frames and "
+                        + "--keep make them fewer")
+            }
+        }
+        guard input.pictures.count > first else { return }
         let encoder = try llava.model.pictureEncoder(crop: false, pictures: input.pictures.count)
         for (name, picture) in zip(input.names, input.pictures).dropFirst(first) {
             let tokens = encoder.plan(picture.size).rows.count
