@@ -43,6 +43,10 @@ struct LoadedModel {
 
     func tiles(_ golden: GoldenCase) throws -> [TileBatch] {
         let facts = try golden.facts()
+        if facts.layout == "video" {
+            let frames = try golden.picturePaths().map { try PictureDecoder.load(path: $0) }
+            return [try model.videoTiling.tiles(of: frames)]
+        }
         var encoder = try model.pictureEncoder(
             crop: facts.layout == "crop", pictures: facts.pictures.count)
         if let tiled = encoder as? TiledEncoder, let edge = facts.longestEdge {

@@ -99,6 +99,68 @@ import Testing
         }
     }
 
+    /// Files of publishers' repositories: what is chosen, and the tower beside it.
+    @Test(arguments: [
+        (
+            ["SmolVLM2-2.2B-Instruct-Q4_K_M.gguf", "SmolVLM2-2.2B-Instruct-Q8_0.gguf"],
+            ["mmproj-SmolVLM2-2.2B-Instruct-Q8_0.gguf", "mmproj-SmolVLM2-2.2B-Instruct-f16.gguf"]
+        ),
+        (
+            [
+                "Qwen3VL-4B-Instruct-F16.gguf", "Qwen3VL-4B-Instruct-Q4_K_M.gguf",
+                "Qwen3VL-4B-Instruct-Q8_0.gguf",
+            ], ["mmproj-Qwen3VL-4B-Instruct-F16.gguf", "mmproj-Qwen3VL-4B-Instruct-Q8_0.gguf"]
+        ),
+        (
+            ["Qwen2.5-VL-3B-Instruct-Q4_K_M.gguf", "Qwen2.5-VL-3B-Instruct-Q8_0.gguf"],
+            ["mmproj-Qwen2.5-VL-3B-Instruct-Q8_0.gguf", "mmproj-Qwen2.5-VL-3B-Instruct-f16.gguf"]
+        ),
+        (
+            [
+                "Qwen2-VL-2B-Instruct-IQ2_M.gguf", "Qwen2-VL-2B-Instruct-IQ4_XS.gguf",
+                "Qwen2-VL-2B-Instruct-Q4_K_M.gguf", "Qwen2-VL-2B-Instruct-Q8_0.gguf",
+                "Qwen2-VL-2B-Instruct-f16.gguf", "Qwen2-VL-2B-Instruct.imatrix",
+            ], ["mmproj-Qwen2-VL-2B-Instruct-f16.gguf", "mmproj-Qwen2-VL-2B-Instruct-f32.gguf"]
+        ),
+        (
+            ["Qwen2-VL-7B-Instruct-Q2_K_L.gguf", "Qwen2-VL-7B-Instruct-Q4_K_M.gguf"],
+            ["mmproj-Qwen2-VL-7B-Instruct-f32.gguf"]
+        ),
+    ])
+    func choosesPairsOfPublishedListings(texts: [String], towers: [String]) throws {
+        func tower(_ label: String) -> String? {
+            towers.first { Quantisation(inPath: $0)?.label == label }
+        }
+        for listing in [texts + towers, (texts + towers).reversed()] {
+            let usual = try choice(listing)
+            #expect(usual.text.map { Quantisation(inPath: $0.path)?.label } == ["Q4_K_M"])
+            #expect(usual.projector?.path == tower("F16") ?? towers[0])
+            for label in ["Q8_0", "F16"]
+            where texts.contains(where: {
+                Quantisation(inPath: $0)?.label == label
+            }) {
+                let other = try choice(listing, label).projector?.path
+                #expect(other == tower(label) ?? tower("F16"))
+            }
+        }
+    }
+
+    @Test func smallModelsHaveShortNames() throws {
+        for name in [
+            "smolvlm-256m", "smolvlm-500m", "smolvlm2-256m", "smolvlm2-500m", "smolvlm2-2.2b",
+            "qwen2-vl-2b", "qwen2-vl-7b", "qwen2.5-vl-3b", "qwen2.5-vl-7b", "qwen3-vl-2b",
+            "qwen3-vl-4b", "qwen3-vl-8b",
+        ] {
+            let known = try #require(KnownModel.named(name), "\(name)")
+            #expect(known.template == (name.hasPrefix("smol") ? .smolVLM : .chatml))
+            // A quantization that the table does not list comes from the repository.
+            let listing = known.files.map(\.path) + ["other-Q5_1.gguf", known.projector]
+            #expect(try choice(listing, "Q5_1", known: known).text[0].path == "other-Q5_1.gguf")
+        }
+        #expect(
+            KnownModel.named("qwen3-vl-4b")?.projector == "mmproj-Qwen3VL-4B-Instruct-F16.gguf")
+    }
+
     @Test func theTableAgreesWithItself() throws {
         #expect(Set(KnownModel.all.map(\.name)).count == KnownModel.all.count)
         for model in KnownModel.all {

@@ -7,7 +7,7 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
     public struct Facts: Codable, Sendable {
         /// File names below `models/pictures`.
         public let pictures: [String]
-        /// `pad`, `crop`, `anyres` or `idefics3`.
+        /// `pad`, `crop`, `anyres`, `idefics3` and the like, or `video`, whose frames the pictures are.
         public let layout: String
         /// Pixels of a picture's longer side, where the layout resizes to some.
         public let longestEdge: Int?

@@ -17,11 +17,21 @@ struct RunJSON: Decodable {
         let keptPatches: Int?
     }
 
+    struct VideoReport: Decodable {
+        let frames: Int
+        let visualTokens: Int?
+        let keptTokens: Int?
+        let candidatePatches: Int?
+        let keptPatches: Int?
+        let keptNewlines: Int?
+    }
+
     let schemaVersion: Int
     let trimllavaVersion: String
     let text: String
     let stopReason: String
     let pictures: [PictureReport]
+    let video: VideoReport?
     let positions: String
     let visualTokens: Int
     let keptTokens: Int
@@ -64,7 +74,7 @@ struct RunJSON: Decodable {
                 "--context", "\(facts.context)",
                 "--dump", folder.path + "/deep/dump", "--json",
             ] + (facts.layout == "crop" ? ["--crop"] : []) + golden.tileLimit()
-                + golden.picturePaths())
+                + (facts.layout == "video" ? ["--frames"] : []) + golden.picturePaths())
     }
 
     private func dumped(_ stage: String) throws -> NPYArray {
@@ -139,8 +149,11 @@ struct RunJSON: Decodable {
         #expect((visual > 0) != facts.pictures.isEmpty && report.keptTokens == visual)
         #expect(report.generatedTokens == facts.steps)
         #expect(report.stopReason == "length")
-        #expect(report.pictures.map(\.fileName) == (try golden.picturePaths()))
-        #expect(report.pictures.reduce(0) { $0 + ($1.visualTokens ?? 0) } == visual)
+        let isVideo = facts.layout == "video"
+        #expect(report.pictures.map(\.fileName) == (try isVideo ? [] : golden.picturePaths()))
+        #expect(report.video?.frames == (isVideo ? facts.pictures.count : nil))
+        let ofVideo = report.video?.visualTokens ?? 0
+        #expect(report.pictures.reduce(ofVideo) { $0 + ($1.visualTokens ?? 0) } == visual)
         #expect(report.pictures.allSatisfy { $0.width > 0 && $0.height > 0 })
         #expect(report.cacheRows == report.promptTokens + facts.steps - 1)
         #expect(report.cacheBytes > report.cacheRows)

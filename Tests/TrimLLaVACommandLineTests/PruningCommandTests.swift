@@ -48,6 +48,36 @@ import TrimLLaVA
         #expect(outcome.errors.hasPrefix("trimllava: ") && outcome.output.isEmpty)
     }
 
+    /// Options that would have no effect are refused by name.
+    @Test(arguments: [
+        (["--merge", "mean"], "--merge needs --keep"),
+        (["--selector", "mmtok"], "--selector needs --keep"),
+        (["--positions", "compact"], "--positions needs --keep"),
+        (["--share-budget"], "--share-budget needs --keep"),
+        (["--alignment", "l2"], "--alignment needs --keep"),
+        (["--keep", "9", "--alignment", "l2"], "--alignment needs --selector trimtokenator"),
+        (["--keep", "9", "--aligned-share", "0.5"], "--aligned-share needs --selector trimtok"),
+        (["--keep", "9", "--selector-seed", "1"], "--selector-seed needs --selector random"),
+    ])
+    func optionsWithoutEffectAreWrongUsage(arguments: [String], message: String) throws {
+        for command in ["run", "caption"] {
+            let outcome = try ToolProcess.run([command] + model + [picture] + arguments)
+            #expect(outcome.code == 2 && outcome.errors.contains(message), "\(outcome.errors)")
+        }
+        guard arguments.contains("--keep") else { return }
+        let map = try ToolProcess.run(
+            ["prune-map"] + model + [picture, "-o", "-"] + arguments)
+        #expect(map.code == 2 && map.errors.contains(message), "\(map.errors)")
+    }
+
+    @Test func optionsOfSelectorsHaveAnEffectWithThem() throws {
+        let seed = ["--selector", "random", "--selector-seed", "3"]
+        let shared = ["--share-budget", "--alignment", "l2"]
+        for arguments in [seed, shared, ["--selector", "trimtokenator", "--aligned-share", "0.5"]] {
+            #expect(try report(["--keep", "9"] + arguments).keptTokens == 9)
+        }
+    }
+
     @Test func mapsAreWrittenByBothCommands() throws {
         let folder = try TemporaryFolder()
         let (first, second) = (folder.path + "/a.png", folder.path + "/b.png")

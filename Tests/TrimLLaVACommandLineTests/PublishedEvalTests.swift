@@ -98,6 +98,10 @@ import Testing
     @Test(arguments: [
         (["--set", "pope", "x.json", "--metric", "exact"], "--set has a metric of its own"),
         (
+            ["--set", "mmbench", "x.tsv", "--images", "x"],
+            "--set mmbench has its pictures in its file, expected no --images"
+        ),
+        (
             ["--set", "vqav2", "x.json"],
             "--set vqav2 is read from the questions and the annotations"
         ),

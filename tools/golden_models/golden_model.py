@@ -42,6 +42,7 @@ class Sight:
     tokens: list[int]  # of the prompt, with a marker for each visual row
     positions: np.ndarray | None = None  # of each row, where they are not 0, 1, 2 and so on
     facts: dict[str, Any] = field(default_factory=dict)  # about the pictures, for case.json
+    visual_token: int | None = None  # which stands for a visual row, where it is not the picture token
 
 
 class Family(Protocol):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LLaVA-OneVision: one picture as a grid of tiles that may be scaled down, several as a square each."""
+"""LLaVA-OneVision: one picture as a grid of tiles that may be scaled down, several as a square each.
+
+Frames of a video are stretched to a square each, whose rows are pooled.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from transformers import (
     LlavaOnevisionForConditionalGeneration,
     LlavaOnevisionImageProcessor,
     PreTrainedModel,
+    SiglipImageProcessor,
     SiglipVisionConfig,
 )
 from transformers.models.llava_onevision.processing_llava_onevision import LlavaOnevisionProcessor
@@ -21,6 +25,7 @@ from published_templates import ONEVISION
 
 from .golden_model import (
     MARKER,
+    VISUAL_ROW,
     GoldenModel,
     Sight,
     attention_weights,
@@ -70,6 +75,8 @@ class Onevision:
     def look(self, golden: GoldenModel, case: CaseSpecification, pictures: list[Image.Image]) -> Sight:
         if not pictures:
             return Sight({}, {}, golden.encode(case.prompt))
+        if case.layout == VIDEO:
+            return self._watch(golden, case, pictures)
         batch = golden.pictures.preprocess([pictures], return_tensors="pt")
         inputs = {key: batch[key] for key in ("pixel_values", "image_sizes", "batch_num_images")}
         inputs["pixel_values"] = inputs["pixel_values"].float()
@@ -87,6 +94,28 @@ class Onevision:
         prompt = self._expanded(golden, case.prompt, inputs)
         return Sight(inputs, stages, with_visual_rows(golden, prompt))
 
+    def _watch(self, golden: GoldenModel, case: CaseSpecification, frames: list[Image.Image]) -> Sight:
+        """A video with frames as SigLIP's processor stretches them; transformers' own needs torchvision."""
+        side = golden.specification.vision["image_size"]
+        size = {"height": side, "width": side}
+        processor = SiglipImageProcessor(
+            size=size, resample=Image.Resampling.BICUBIC, image_mean=HALVES, image_std=HALVES
+        )
+        frames = [frame.convert("RGB") for frame in frames]
+        pixels = processor.preprocess(frames, return_tensors="pt")["pixel_values"].float()
+        model = golden.model.model
+        hidden = model.vision_tower(pixels, output_hidden_states=True).hidden_states
+        rows = model.get_video_features(pixels[None], -1, "full")[0]  # [frames · rows of a frame, width]
+        rows = torch.cat([rows, model.image_newline[None]])
+        stages = {"pixels": pixels.numpy(), "features": hidden[-1].numpy(), "projected": rows.numpy()}
+        before, after = (golden.encode(text) for text in case.prompt.split(MARKER))
+        return Sight(
+            {"pixel_values_videos": pixels[None]},
+            stages,
+            [*before, *[VISUAL_ROW] * len(rows), *after],
+            visual_token=golden.model.config.video_token_index,
+        )
+
     def _expanded(self, golden: GoldenModel, prompt: str, inputs: dict[str, torch.Tensor]) -> str:
         """The prompt with as many picture tokens as the processor writes."""
         side, patch = (golden.specification.vision[key] for key in ("image_size", "patch_size"))
@@ -102,7 +131,9 @@ class Onevision:
 QUESTION = "<|im_start|>user <image>\nDescribe the house.<|im_end|><|im_start|>assistant\n"
 TWO = "<|im_start|>user <image><image>\nWhich of the two is red?<|im_end|><|im_start|>assistant\n"
 TEXT_ALONE = "<|im_start|>user \nHow many boats are on the water?<|im_end|><|im_start|>assistant\n"
+FILM = "<|im_start|>user <image>\nWhat happens to the boat?<|im_end|><|im_start|>assistant\n"
 LAYOUT = "onevision"
+VIDEO = "video"
 
 ONEVISION_MODELS = (
     ModelSpecification(
@@ -129,6 +160,7 @@ ONEVISION_MODELS = (
             ),
             CaseSpecification("two-pictures", ("portrait", "wide"), LAYOUT, TWO),
             CaseSpecification("text", (), LAYOUT, TEXT_ALONE),
+            CaseSpecification("video", ("landscape", "portrait", "wide"), VIDEO, FILM),
         ),
     ),
 )  # fmt: skip

@@ -68,7 +68,8 @@ def generate(
     golden: GoldenModel, sight: Sight, cache: DynamicCache
 ) -> tuple[np.ndarray, list[int]]:
     """Logits [steps, vocabulary] and tokens of a greedy answer that ignores end tokens."""
-    ids = torch.tensor([[golden.image_token if token == VISUAL_ROW else token for token in sight.tokens]])
+    visual = golden.image_token if sight.visual_token is None else sight.visual_token
+    ids = torch.tensor([[visual if token == VISUAL_ROW else token for token in sight.tokens]])
     places = torch.arange(ids.shape[1])  # of rows, by which Qwen-VLs find positions
     output = golden.model(
         input_ids=ids, past_key_values=cache, use_cache=True, cache_position=places, **sight.inputs

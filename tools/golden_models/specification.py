@@ -21,7 +21,7 @@ class CaseSpecification:
 
     name: str
     pictures: tuple[str, ...]
-    layout: str  # pad, crop or anyres for LLaVA; otherwise the family
+    layout: str  # pad, crop or anyres for LLaVA; video; otherwise the family
     prompt: str
     settings: dict[str, int] = field(default_factory=dict)  # of the image processor, as in case.json
 

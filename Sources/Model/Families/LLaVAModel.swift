@@ -27,6 +27,8 @@ public final class LLaVAModel: Sendable {
         let cropping: (any PictureEncoder)?
         /// For pictures that come together.
         let several: any PictureEncoder
+        /// For the frames of a video, whose tiles any of them encodes.
+        let video: (any VideoTiling)?
     }
 
     private let encoders: Encoders?
@@ -111,7 +113,8 @@ public final class LLaVAModel: Sendable {
             encoders = Encoders(
                 whole: encoder,
                 cropping: family.canCrop ? encoder.cutting(try tiling(crop: true)) : nil,
-                several: encoder.cutting(try tiling(isAmongSeveral: true)))
+                several: encoder.cutting(try tiling(isAmongSeveral: true)),
+                video: family.video)
         } else {
             encoders = nil
         }
@@ -150,6 +153,18 @@ public final class LLaVAModel: Sendable {
             return cropping
         }
         return count > 1 ? encoders.several : encoders.whole
+    }
+
+    /// How the frames of a video become tiles.
+    ///
+    /// - Throws: `ModelError.noProjector` for a model that reads text alone, `ModelError.noVideos` for one that was not
+    ///   trained on videos, or on their frames as pictures.
+    public var videoTiling: any VideoTiling {
+        get throws(ModelError) {
+            guard let encoders else { throw .noProjector(text: files.text) }
+            guard let video = encoders.video else { throw .noVideos(projector: files.projector) }
+            return video
+        }
     }
 
     /// What a text model's metadata say, once it is known that neither file has the other's place.

@@ -6,7 +6,7 @@ import TensorOps
 import Weights
 
 /// LLaVA-OneVision (arXiv 2408.03326): LLaVA-NeXT's tiles on SigLIP's tower, with a limit on the cells of the grid; of
-/// several pictures each is one padded tile.
+/// several pictures each is one padded tile, and of a video each frame a stretched one.
 ///
 /// llama.cpp knows no such pair. The projector's file has LLaVA-NeXT's keys and tensors, and
 /// `clip.vision.image_aspect_ratio` is `anyres_max_9`, as in the model's own configuration.
@@ -16,6 +16,7 @@ package struct LLaVAOneVisionFamily: TiledFamily {
     private let projector: LLaVAProjectorKind
     private let alone: LLaVATiles
     private let amongSeveral: LLaVATiles
+    private let frames: LLaVATiles
 
     /// Files of this family limit the cells of a grid.
     package init?(_ projector: GGUFFile) throws(ModelError) {
@@ -35,7 +36,10 @@ package struct LLaVAOneVisionFamily: TiledFamily {
         alone = try vision.tiles(
             .anyres(pinpoints: grids.pinpoints, mostGridTiles: limit), file: projector.path)
         amongSeveral = try vision.tiles(.paddedLine, file: projector.path)
+        frames = try vision.tiles(.stretchedLine, file: projector.path)
     }
+
+    package var video: (any VideoTiling)? { LLaVAVideo(frames) }
 
     private static let prefix = "anyres_max_"
 

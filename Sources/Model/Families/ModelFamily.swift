@@ -35,6 +35,9 @@ package protocol ModelFamily: Sendable {
     var decoders: [DecoderConfig.Architecture] { get }
     /// Whether pictures may be cropped to their middle squares.
     var canCrop: Bool { get }
+    /// How the frames of a video become tiles; nil for models that were trained on pictures alone, or on frames as
+    /// pictures.
+    var video: (any VideoTiling)? { get }
     /// How pictures become tiles.
     ///
     /// - Parameter markers: the tokens of the texts around and in pictures.
@@ -54,6 +57,7 @@ package protocol ModelFamily: Sendable {
 extension ModelFamily {
     package var transparency: Transparency { .dropped }
     package var canCrop: Bool { false }
+    package var video: (any VideoTiling)? { nil }
     /// Those that place the rows of a picture one after the other, as text.
     package var decoders: [DecoderConfig.Architecture] {
         DecoderConfig.Architecture.allCases.filter { !$0.needsSections }

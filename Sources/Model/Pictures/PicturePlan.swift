@@ -20,7 +20,8 @@ public struct PicturePlan: Sendable, Equatable {
 
     /// What a row is.
     public enum Row: Sendable, Equatable {
-        /// A cell of a tile, counted row by row; tile 1 of a picture whose grid shrinks is all of that grid.
+        /// A cell of a tile, counted row by row; of a picture with grids that shrink, the first tiles are whole ones,
+        /// and each of the others is such a grid.
         case cell(tile: Int, index: Int)
         /// The end of a line of cells, a row that the model learned.
         case newline
@@ -38,8 +39,10 @@ public struct PicturePlan: Sendable, Equatable {
 
     /// The tiles in the order in which they are encoded.
     public let tiles: [Tile]
-    /// How tiles after the first become fewer cells, where they would be too many.
-    let shrunkGrid: ShrunkGrid?
+    /// Tiles before those whose cells become fewer.
+    let wholeTiles: Int
+    /// How the cells of the other tiles become fewer, where they would be too many; empty where all tiles are whole.
+    let shrunkGrids: [ShrunkGrid]
     /// The rows of the unpruned picture, in the order in which the decoder reads them.
     public private(set) var rows: [Row] = []
     /// The places of the cells among the rows: the candidates of selection.
@@ -50,9 +53,12 @@ public struct PicturePlan: Sendable, Equatable {
     /// All rows that are no cells.
     private var companions: [Companions] = []
 
+    /// A plan without rows, all of whose tiles are whole.
+    init(tiles: [Tile]) { self.init(tiles: tiles, wholeTiles: tiles.count, shrunkGrids: []) }
+
     /// A plan without rows.
-    init(tiles: [Tile], shrunkGrid: ShrunkGrid? = nil) {
-        (self.tiles, self.shrunkGrid) = (tiles, shrunkGrid)
+    init(tiles: [Tile], wholeTiles: Int, shrunkGrids: [ShrunkGrid]) {
+        (self.tiles, self.wholeTiles, self.shrunkGrids) = (tiles, wholeTiles, shrunkGrids)
     }
 
     /// Adds cells.
@@ -75,9 +81,9 @@ public struct PicturePlan: Sendable, Equatable {
         append([.newline], besideCellsIn: line)
     }
 
-    /// The grids of cells that rows are taken from: those of the tiles, or of the first and all others together.
+    /// The grids of cells that rows are taken from: those of whole tiles, and those that others became.
     private var grids: [Tile] {
-        shrunkGrid.map { [tiles[0], Tile(columns: $0.columns, rows: $0.rows)] } ?? tiles
+        tiles[..<wholeTiles] + shrunkGrids.map { Tile(columns: $0.columns, rows: $0.rows) }
     }
 
     /// Cells that rows are taken from.
@@ -85,7 +91,7 @@ public struct PicturePlan: Sendable, Equatable {
     /// Cells of the tiles as they are encoded.
     var encodedCellCount: Int { tiles.reduce(0) { $0 + $1.cellCount } }
     /// Cells in memory when the last tile is encoded: where there would be too many, also those that they become.
-    package var mostCellCount: Int { encodedCellCount + (shrunkGrid == nil ? 0 : cellCount) }
+    package var mostCellCount: Int { encodedCellCount + (shrunkGrids.isEmpty ? 0 : cellCount) }
 
     /// The rows that the picture's encoding gives, all but tokens: ascending indices into `rows`.
     package var visualRows: [Int] {

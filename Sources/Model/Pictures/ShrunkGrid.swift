@@ -37,13 +37,13 @@ struct ShrunkGrid: Sendable, Equatable {
         }
     }
 
-    /// The cells of the first tile as they are, then those of this grid.
+    /// Writes the cells of this grid.
     ///
-    /// - Parameter kept: cells of the first tile.
-    func shrunk(_ cells: Activations, keeping kept: Int) -> Activations {
-        let result = Activations(rows: kept + columns * rows, width: cells.width)
-        result.values.update(from: cells.values, count: kept * cells.width)
-        var next = kept
+    /// - Parameters:
+    ///   - cells: those of the larger grid, among others.
+    ///   - first: the row of the grid's first cell.
+    fileprivate func write(_ cells: Activations, to result: Activations, from first: Int) {
+        var next = first
         forEachCell { corners, weights in
             let out = result.row(next)
             let (a, b, c, d) = (
@@ -57,12 +57,6 @@ struct ShrunkGrid: Sendable, Equatable {
             }
             next += 1
         }
-        return result
-    }
-
-    /// The same for one number per cell.
-    func shrunk(_ values: [Float], keeping kept: Int) -> [Float] {
-        shrunk(Activations(values, width: 1), keeping: kept).array
     }
 
     private struct Weights {
@@ -86,5 +80,22 @@ struct ShrunkGrid: Sendable, Equatable {
                         bottom: row.share))
             }
         }
+    }
+}
+
+extension PicturePlan {
+    /// What rows are taken from: the cells of whole tiles as they are, then those of shrunk grids.
+    ///
+    /// - Parameter cells: those of all tiles, `[encodedCellCount, width]`.
+    func shrunk(_ cells: Activations) -> Activations {
+        guard !shrunkGrids.isEmpty else { return cells }
+        let result = Activations(rows: cellCount, width: cells.width)
+        var next = tiles[..<wholeTiles].reduce(0) { $0 + $1.cellCount }
+        result.values.update(from: cells.values, count: next * cells.width)
+        for grid in shrunkGrids {
+            grid.write(cells, to: result, from: next)
+            next += grid.columns * grid.rows
+        }
+        return result
     }
 }

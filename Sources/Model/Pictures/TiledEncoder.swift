@@ -91,13 +91,10 @@ private final class TiledEncoding: PictureEncoding {
 
     /// The picture of all tiles, with fewer cells where its plan asks for that.
     private func joined() -> EncodedPicture {
-        let (grid, first) = (tiles.plan.shrunkGrid, tiles.plan.tiles[0].cellCount)
-        func shrunk(_ cells: Activations) -> Activations {
-            grid?.shrunk(cells, keeping: first) ?? cells
-        }
+        let plan = tiles.plan
         return EncodedPicture(
-            plan: tiles.plan, embeddings: shrunk(embeddings), features: features.map(shrunk),
-            attention: attention.map { grid?.shrunk($0, keeping: first) ?? $0 },
+            plan: plan, embeddings: plan.shrunk(embeddings), features: features.map(plan.shrunk),
+            attention: attention.map { plan.shrunk(Activations($0, width: 1)).array },
             newline: encoder.newline, key: key, seconds: visionSeconds + projectionSeconds)
     }
 

@@ -20,6 +20,8 @@ public enum ModelError: Error, Equatable {
     case mismatchedPair(projector: String, text: String, why: PairMismatch)
     /// The middle square of a picture was asked for, but the model sees whole pictures.
     case cannotCrop(projector: String)
+    /// Frames of a video are asked about that the model reads as pictures, if at all.
+    case noVideos(projector: String)
     /// The text model was given as the projector's file, and the other way round.
     case exchangedFiles(text: String, projector: String)
     /// A vision tower and projector was given as the text model.
@@ -93,6 +95,8 @@ extension ModelError: CustomStringConvertible {
             "\(file): tensor \(tensor) has shape \(found), expected \(expected)"
         case .mismatchedPair(let projector, let text, let why):
             "\(projector) and \(text) do not belong together: \(why)"
+        case .noVideos(let projector):
+            "\(projector): the model reads no videos; only LLaVA-OneVision does; others take frames as pictures"
         case .cannotCrop(let projector):
             "\(projector): the model sees whole pictures; only LLaVA-1.5 and LLaVA-1.0 see their middle squares"
         case .exchangedFiles(let text, let projector):

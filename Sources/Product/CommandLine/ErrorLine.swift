@@ -34,6 +34,7 @@ private func options(changing error: LLaVAError) -> [String] {
         ["--context"]
     case .tokenization(.unknownTemplate): ["--template"]
     case .model(.noProjector), .generation(.model(.noProjector)): ["--mmproj"]
+    case .model(.noVideos), .generation(.model(.noVideos)): ["--frames"]
     case .model(.cannotCrop), .generation(.model(.cannotCrop)): ["--crop"]
     case .kernels: ["the environment's TRIMLLAVA_KERNELS"]
     default: []

@@ -139,7 +139,7 @@ final class InteractiveChat {
         do {
             answer = try interrupts.cancelling(cancellation) {
                 try conversation.ask(
-                    question, pictures: input.pictures, options: options,
+                    question, pictures: input.pictures, frames: input.frames, options: options,
                     cancellation: cancellation, onText: stream.write, onProgress: progress.show)
             }
         } catch let error as LLaVAError {

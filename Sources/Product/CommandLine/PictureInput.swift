@@ -3,10 +3,11 @@ import Foundation
 import Imaging
 import TrimLLaVA
 
-/// Decoded pictures, their names, and the time that decoding took.
+/// Decoded pictures and frames of a video, their names, and the time that decoding took.
 struct PictureInput {
     private(set) var pictures: [Picture] = []
     private(set) var names: [String] = []
+    private(set) var frames: [Picture] = []
     private(set) var seconds = 0.0
 
     /// Whether to turn pictures as their EXIF orientation says.
@@ -21,12 +22,20 @@ struct PictureInput {
 
     /// Decodes a file; `-` is standard input.
     mutating func load(_ path: String) throws(ImagingError) {
-        let start = ContinuousClock.now
-        pictures.append(
-            try PictureDecoder.load(
-                path: path, applyOrientation: orients, transparency: transparency))
+        pictures.append(try decoded(path))
         names.append(path)
-        seconds += (ContinuousClock.now - start) / .seconds(1)
+    }
+
+    /// Decodes a file that is a frame of the video.
+    mutating func load(frame path: String) throws(ImagingError) {
+        frames.append(try decoded(path))
+    }
+
+    private mutating func decoded(_ path: String) throws(ImagingError) -> Picture {
+        let start = ContinuousClock.now
+        defer { seconds += (ContinuousClock.now - start) / .seconds(1) }
+        return try PictureDecoder.load(
+            path: path, applyOrientation: orients, transparency: transparency)
     }
 
     /// Forgets all pictures.

@@ -46,6 +46,7 @@ struct PruneMapCommand: ParsableCommand {
 
     func validate() throws {
         if pruning.keep == nil { throw ValidationError("--keep is required") }
+        try pruning.checkEffect()
         try model.checkSeesPictures()
         try checkExtension(of: output, is: "png", "-o")
     }

@@ -21,26 +21,33 @@ struct PruningArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Method that selects them: \(TokenSelectors.names.joined(separator: ", ")).",
+            "Method that selects them: \(TokenSelectors.names.joined(separator: ", ")). (default: \(Self.usualSelector))",
             valueName: "name"))
-    var selector = TokenSelectors.names[0]
+    var selector: String?
 
     @Option(
-        help: "Average dropped tokens into the kept one that they resemble: none, mean or weighted."
+        help:
+            "Average dropped tokens into the kept one that they resemble: none, mean or weighted. (default: none)"
     )
-    var merge: TokenMerging = .none
+    var merge: TokenMerging?
 
-    @Option(help: "Positions of kept tokens: their original ones, or consecutive ones (compact).")
-    var positions: PruningOptions.Positions = .automatic
+    @Option(
+        help:
+            "Positions of kept tokens: their original ones, or consecutive ones (compact). (default: auto)"
+    )
+    var positions: PruningOptions.Positions?
 
-    @Option(help: "How trimtokenator measures alignment with the question.")
-    var alignment: AlignmentMetric = SelectorOptions().alignment
+    @Option(
+        help:
+            "How trimtokenator measures alignment with the question. (default: \(usual.alignment.rawValue))"
+    )
+    var alignment: AlignmentMetric?
 
     @Option(
         help: ArgumentHelp(
-            "Share of tokens that trimtokenator's first stage keeps.",
+            "Share of tokens that trimtokenator's first stage keeps. (default: \(usual.alignedShare))",
             valueName: "share"))
-    var alignedShare = SelectorOptions().alignedShare
+    var alignedShare: Double?
 
     @Flag(
         help: """
@@ -49,14 +56,42 @@ struct PruningArguments: ParsableArguments {
             """)
     var shareBudget = false
 
-    @Option(help: ArgumentHelp("Random seed of the selector random.", valueName: "number"))
-    var selectorSeed: UInt64 = 0
+    @Option(
+        help: ArgumentHelp(
+            "Random seed of the selector random. (default: \(usual.seed))", valueName: "number"))
+    var selectorSeed: UInt64?
+
+    private static let usual = SelectorOptions()
+    private static let usualSelector = TokenSelectors.names[0]
 
     func validate() throws {
         do {
-            _ = try TokenSelectors.named(selector, selectorOptions)
+            _ = try TokenSelectors.named(selector ?? Self.usualSelector, selectorOptions)
         } catch {
             throw ValidationError("\(error)")
+        }
+    }
+
+    /// Refuses options that would have no effect.
+    ///
+    /// In `serve` all have: they are the defaults of requests, which may name a budget and another selector.
+    func checkEffect() throws {
+        let given = [
+            ("--selector", selector != nil), ("--merge", merge != nil),
+            ("--positions", positions != nil), ("--alignment", alignment != nil),
+            ("--aligned-share", alignedShare != nil), ("--share-budget", shareBudget),
+            ("--selector-seed", selectorSeed != nil),
+        ].filter(\.1).map(\.0)
+        if keep == nil, let option = given.first {
+            throw ValidationError("\(option) needs --keep")
+        }
+        for (option, owner) in [
+            ("--alignment", "trimtokenator"), ("--aligned-share", "trimtokenator"),
+            ("--selector-seed", "random"),
+        ] where given.contains(option) && selector != owner {
+            // Pictures that share a budget are measured by the same alignment.
+            if option == "--alignment", shareBudget { continue }
+            throw ValidationError("\(option) needs --selector \(owner)")
         }
     }
 
@@ -66,13 +101,16 @@ struct PruningArguments: ParsableArguments {
     /// The options with another budget.
     func options(keeping budget: KeepBudget) -> PruningOptions {
         PruningOptions(
-            budget: budget, selector: selector, selectorOptions: selectorOptions,
-            merging: merge, positions: positions, sharesBudget: shareBudget)
+            budget: budget, selector: selector ?? Self.usualSelector,
+            selectorOptions: selectorOptions, merging: merge ?? .none,
+            positions: positions ?? .automatic, sharesBudget: shareBudget)
     }
 
     private var selectorOptions: SelectorOptions {
         SelectorOptions(
-            alignment: alignment, alignedShare: alignedShare, seed: selectorSeed)
+            alignment: alignment ?? Self.usual.alignment,
+            alignedShare: alignedShare ?? Self.usual.alignedShare,
+            seed: selectorSeed ?? Self.usual.seed)
     }
 }
 

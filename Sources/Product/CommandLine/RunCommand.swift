@@ -21,6 +21,8 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Answer") var answer: AnswerOptions
     @OptionGroup(title: "Safety") var sandbox: SandboxOptions
 
+    @OptionGroup(title: "Video") var video: VideoOptions
+
     @Flag(name: [.short, .long], help: "Chat: ask one question after another.")
     var interactive = false
 
@@ -55,6 +57,7 @@ struct RunCommand: ParsableCommand {
     var pictures: [String] = []
 
     func validate() throws {
+        try pruning.checkEffect()
         if interactive, json || dump != nil || prompt.raw {
             throw ValidationError("--interactive cannot be combined with --json, --dump or --raw")
         }
@@ -73,10 +76,10 @@ struct RunCommand: ParsableCommand {
                 "--prune-map needs --keep and exactly one picture, and no --interactive")
         }
         if let pruneMap { try checkExtension(of: pruneMap, is: "png", "--prune-map") }
-        if !interactive, pictures.isEmpty, !prompt.isGiven {
+        if !interactive, pictures.isEmpty, video.frames.isEmpty, !prompt.isGiven {
             throw ValidationError("give a picture, a prompt or --interactive")
         }
-        if !pictures.isEmpty { try model.checkSeesPictures() }
+        if !pictures.isEmpty || !video.frames.isEmpty { try model.checkSeesPictures() }
     }
 
     private var options: GenerationOptions {
@@ -88,7 +91,8 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try TextInput.checkArguments()
-        let files = try checkFiles()
+        let frames = try video.files()
+        let files = try checkFiles(frames)
         let question = try prompt.text()
         let folder = try dump.map { path in try DumpFolder(path: path) }
         try sandbox.close(files, model) { rules in
@@ -98,8 +102,9 @@ struct RunCommand: ParsableCommand {
         var input = PictureInput(
             orients: !prompt.format.ignoreOrientation, transparency: model.transparency)
         for path in pictures { try input.load(path) }
+        for path in frames { try input.load(frame: path) }
         let llava = try model.load(quiet: quiet)
-        let note = quiet ? nil : ManyTokensNote(llava, model, keep: pruning.keep)
+        let note = quiet ? nil : ManyTokensNote(llava, keep: pruning.keep)
         try note?.report(input, for: llava)
         if interactive {
             let chat = try InteractiveChat(
@@ -107,14 +112,15 @@ struct RunCommand: ParsableCommand {
                 restart: { try prompt.conversation(llava) })
             try chat.run(firstQuestion: question)
         } else {
-            try answerOnce(llava, question ?? LLaVA.defaultQuestion, input, folder)
+            let usual = frames.isEmpty ? LLaVA.defaultQuestion : LLaVA.defaultVideoQuestion
+            try answerOnce(llava, question ?? usual, input, folder)
         }
     }
 
-    private func checkFiles() throws -> FileClaims {
+    private func checkFiles(_ frames: [String]) throws -> FileClaims {
         try checkingFiles { files in
             try files.reads(model)
-            try files.reads(pictures: pictures)
+            try files.reads(pictures: pictures + frames)
             if let file = prompt.promptFile { try files.reads(FilePath(file), as: "--prompt-file") }
             try files.writes(.standardStream)
             for file in dump.map(DumpFolder.files) ?? [] { try files.writes(file, as: "--dump") }
@@ -136,11 +142,12 @@ struct RunCommand: ParsableCommand {
             let onText = { (piece: String) in if !json { stream.write(piece) } }
             return prompt.raw
                 ? try llava.complete(
-                    question, pictures: input.pictures, crop: prompt.format.crop,
+                    question, pictures: input.pictures, frames: input.frames,
+                    crop: prompt.format.crop,
                     options: options, cancellation: cancellation, recorder: recorder,
                     onText: onText, onProgress: progress.show)
                 : try prompt.conversation(llava).ask(
-                    question, pictures: input.pictures, options: options,
+                    question, pictures: input.pictures, frames: input.frames, options: options,
                     cancellation: cancellation, recorder: recorder,
                     onText: onText, onProgress: progress.show)
         }

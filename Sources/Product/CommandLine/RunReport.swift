@@ -30,9 +30,31 @@ struct RunReport: Encodable {
         }
     }
 
+    /// A video and what was kept of all its frames together.
+    struct VideoReport: Encodable {
+        let frames: Int
+        // Nil if the answer was cancelled before the video was encoded.
+        let visualTokens: Int?
+        let keptTokens: Int?
+        let candidatePatches: Int?
+        let keptPatches: Int?
+        let keptNewlines: Int?
+
+        init?(_ frames: Int, _ selection: PictureSelection?) {
+            guard frames > 0 else { return nil }
+            self.frames = frames
+            visualTokens = selection?.unprunedRowCount
+            keptTokens = selection?.keptRows.count
+            candidatePatches = selection?.candidateCount
+            keptPatches = selection?.keptPatches.count
+            keptNewlines = selection?.keptNewlineCount
+        }
+    }
+
     let text: String
     let stopReason: String
     let pictures: [PictureReport]
+    let video: VideoReport?
     let positions: String
     /// Whether a selector that uses the question had none.
     let lacksQuestion: Bool
@@ -70,6 +92,9 @@ struct RunReport: Encodable {
             PictureReport(
                 picture.0, picture.1, selections.indices.contains(index) ? selections[index] : nil)
         }
+        video = VideoReport(
+            input.frames.count,
+            selections.count > input.pictures.count ? selections.last : nil)
         positions = statistics.usesCompactPositions ? "compact" : "original"
         lacksQuestion = selections.contains(where: \.lacksQuestion)
         visualTokens = statistics.unprunedVisualRows
@@ -123,11 +148,12 @@ struct RunReport: Encodable {
 
     private var pruningText: String {
         guard isPruned else { return "" }
-        let patches = pictures.compactMap { picture in
-            picture.keptPatches.map { "\($0) of \(picture.candidatePatches ?? $0)" }
-        }
+        let kept =
+            pictures.map { ($0.keptPatches, $0.candidatePatches) }
+            + [(video?.keptPatches, video?.candidatePatches)]
+        let patches = kept.compactMap { kept, all in kept.map { "\($0) of \(all ?? $0)" } }
         let others = PictureSelection.textBesidePatches(
-            newlines: pictures.reduce(0) { $0 + ($1.keptNewlines ?? 0) },
+            newlines: pictures.reduce(video?.keptNewlines ?? 0) { $0 + ($1.keptNewlines ?? 0) },
             markers: pictures.reduce(0) { $0 + ($1.keptMarkers ?? 0) })
         return """
 

@@ -3,49 +3,36 @@ import Families
 import Pictures
 import TrimLLaVA
 
-extension PictureLimit {
-    /// The option that sets it.
-    fileprivate var option: String {
-        switch self {
-        case .tiles: "--max-tiles"
-        case .pixels: "--max-pixels"
-        }
-    }
-}
-
-/// Says when pictures become very many visual tokens although they need not.
-struct ManyTokensNote {
-    /// More than any picture becomes for LLaVA-NeXT and SmolVLM.
-    static let many = 3000
-
-    /// The options that make them fewer.
-    private let options: [String]
-
-    /// Nil where the user has set a limit or a budget, and where all pictures take the same rows.
-    init?(_ llava: LLaVA, _ model: ModelOptions, keep: KeepBudget?) {
-        guard let limit = llava.model.pictureLimit, keep == nil, model.maxTiles == nil,
-            model.maxPixels == nil
-        else { return nil }
-        options = [limit.option, "--keep"]
+extension ManyTokensNote {
+    /// For commands all of whose answers are about pictures that `--keep` prunes.
+    init?(_ llava: LLaVA, keep: KeepBudget?) {
+        self.init(llava, keep: keep) { [$0.option, "--keep"] }
     }
 
-    /// The note about pictures of so many visual tokens; nil where that is not many.
-    ///
-    /// - Parameter subject: the pictures and what they do, such as `a.jpg becomes`.
-    func text(_ subject: String, tokens: Int) -> String? {
-        guard tokens > Self.many else { return nil }
-        return "note: \(subject) \(tokens) visual tokens, which take long to read; "
-            + "\(options.joined(separator: " and ")) make them fewer"
+    /// For commands that also ask about whole pictures, whatever `--keep` says.
+    init?(ofWholePictures llava: LLaVA) {
+        self.init(llava) { [$0.option] }
     }
 
     /// Writes a note about each picture that is so large.
     ///
     /// - Parameter first: where those pictures begin that nothing was said about.
     func report(_ input: PictureInput, from first: Int = 0, for llava: LLaVA) throws {
+        if first == 0, !input.frames.isEmpty {
+            let tokens = try llava.model.videoTiling.plan(frames: input.frames.count).rows.count
+            if tokens > Self.many {
+                StandardError.report(
+                    "note: the video becomes \(tokens) visual tokens, which take long to read; fewer frames and "
+                        + "--keep make them fewer")
+            }
+        }
+        guard input.pictures.count > first else { return }
         let encoder = try llava.model.pictureEncoder(crop: false, pictures: input.pictures.count)
         for (name, picture) in zip(input.names, input.pictures).dropFirst(first) {
             let tokens = encoder.plan(picture.size).rows.count
-            if let note = text("\(name) becomes", tokens: tokens) { StandardError.report(note) }
+            if let note = text("\(name) becomes", tokens: tokens) {
+                StandardError.report("note: \(note)")
+            }
         }
     }
 }

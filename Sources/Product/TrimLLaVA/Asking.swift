@@ -5,6 +5,8 @@ import TensorOps
 extension LLaVA {
     /// What is asked about a picture when nothing else is.
     public static let defaultQuestion = "Describe this picture."
+    /// What is asked about a video when nothing else is.
+    public static let defaultVideoQuestion = "Describe this video."
 
     /// Answers a question about pictures, or without any, while others are answered.
     ///

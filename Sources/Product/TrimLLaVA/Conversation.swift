@@ -36,23 +36,26 @@ public final class Conversation {
     /// - Parameters:
     ///   - question: the text; `<image>` in it places a picture, without it pictures come first.
     ///   - pictures: those that come with this question.
+    ///   - frames: those of a video that comes with it, in their order: one more picture, after the others. Only
+    ///     LLaVA-OneVision reads videos.
     ///   - recorder: gets what each stage computes.
     ///   - onProgress: told, on this thread, what happens before the answer's first piece.
     ///   - onText: called, on this thread, with each piece of the answer, always whole characters.
     /// - Throws: `LLaVAError`; the conversation is then as before.
     public func ask(
-        _ question: String, pictures: [Picture] = [],
+        _ question: String, pictures: [Picture] = [], frames: [Picture] = [],
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
         onText: (String) -> Void = { _ in }, onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             let written = try WrittenPrompt(
-                question, pictures: pictures.count, isContinued: !history.isEmpty, by: prompts,
-                llava.tokenizer)
+                question, pictures: ShownPictures.count(pictures, frames: frames),
+                isContinued: !history.isEmpty, by: prompts, llava.tokenizer)
             return try llava.answer(
-                written, about: pictures, crop: crop, after: &history, isContinued: true,
-                options: options, cancellation: cancellation, recorder: recorder, onText: onText,
+                written, about: ShownPictures(pictures, frames: frames, crop: crop, llava),
+                after: &history, isContinued: true, options: options, cancellation: cancellation,
+                recorder: recorder, onText: onText,
                 onProgress: onProgress)
         } catch {
             throw LLaVAError(error)
@@ -61,28 +64,22 @@ public final class Conversation {
 }
 
 extension LLaVA {
-    /// Answers a question about decoded pictures while this thread waits.
+    /// Answers a question about decoded pictures or a video while this thread waits.
     ///
     /// - Parameters:
     ///   - history: what was said before, and then also the question and its answer.
     ///   - isContinued: whether another question is likely to follow.
     func answer(
-        _ question: WrittenPrompt, about pictures: [Picture], crop: Bool,
+        _ question: WrittenPrompt, about shown: ShownPictures,
         after history: inout History, isContinued: Bool, options: GenerationOptions,
         cancellation: Cancellation, recorder: StageRecorder?, onText: (String) -> Void,
         onProgress: (PromptProgress) -> Void
     ) throws -> Answer {
-        func encoder() throws -> any PictureEncoder {
-            try model.pictureEncoder(crop: crop, pictures: pictures.count)
-        }
-        var request = question.request(
-            about: try pictures.map { try PictureSource.picture($0).engineInput(encoder()) },
-            options: options, isStreamed: true)
+        var request = question.request(about: shown.inputs, options: options, isStreamed: true)
         request.isContinued = isContinued
         request.recorder = recorder
         return try history.ask(
-            request, plans: try pictures.map { try encoder().plan($0.size) }, of: engine(),
-            cancellation: cancellation
+            request, plans: shown.plans, of: engine(), cancellation: cancellation
         ) { event in
             if case .text(let piece) = event { onText(piece) }
             event.progress.map(onProgress)

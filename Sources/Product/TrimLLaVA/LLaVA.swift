@@ -34,6 +34,8 @@ public final class LLaVA: Sendable {
     public let cacheFormat: CacheFormat
     /// The system prompt that its text file asks for; nil for the template's own.
     let defaultSystem: String?
+    /// How much of a picture it sees at most, as its user asked.
+    package let visionLimits: VisionLimits
     /// What loading it took, in seconds.
     public let loadSeconds: Double
     /// The most answers that its engine generates at the same time.
@@ -94,6 +96,7 @@ public final class LLaVA: Sendable {
                 ?? options.usualTemplate
             defaultSystem = ChatTemplate.defaultSystem(metadata: textFile.metadata)
             cacheFormat = options.cacheFormat
+            visionLimits = options.visionLimits
             parallel = options.parallel
             pictureCacheBytes = options.pictureCacheBytes
             loadSeconds = (ContinuousClock.now - start) / .seconds(1)
@@ -129,22 +132,25 @@ public final class LLaVA: Sendable {
     /// Continues exactly the given text, in which `<image>` stands for each picture.
     ///
     /// - Parameters:
+    ///   - frames: those of a video, in their order: one more picture, after the others.
     ///   - crop: whether a LLaVA-1.5 model sees only the middle square of a picture.
     ///   - recorder: gets what each stage computes.
     ///   - onProgress: told, on this thread, what happens before the answer's first piece.
     ///   - onText: called, on this thread, with each piece of the answer.
     /// - Throws: `LLaVAError`.
     public func complete(
-        _ prompt: String, pictures: [Picture] = [], crop: Bool = false,
+        _ prompt: String, pictures: [Picture] = [], frames: [Picture] = [], crop: Bool = false,
         options: GenerationOptions = GenerationOptions(),
         cancellation: Cancellation = Cancellation(), recorder: StageRecorder? = nil,
         onText: (String) -> Void = { _ in }, onProgress: (PromptProgress) -> Void = { _ in }
     ) throws(LLaVAError) -> Answer {
         do {
             var history = History()
+            let count = ShownPictures.count(pictures, frames: frames)
             return try answer(
-                try WrittenPrompt(raw: prompt, pictures: pictures.count, tokenizer),
-                about: pictures, crop: crop, after: &history, isContinued: false, options: options,
+                try WrittenPrompt(raw: prompt, pictures: count, tokenizer),
+                about: ShownPictures(pictures, frames: frames, crop: crop, self), after: &history,
+                isContinued: false, options: options,
                 cancellation: cancellation, recorder: recorder, onText: onText,
                 onProgress: onProgress)
         } catch {

@@ -55,7 +55,7 @@ extension ModelError {
     fileprivate var kind: LLaVAError.Kind {
         switch self {
         case .file(let error): error.kind
-        case .unsupported, .cacheFormatMismatch, .cannotCrop: .unsupported
+        case .unsupported, .cacheFormatMismatch, .cannotCrop, .noVideos: .unsupported
         case .outOfCachePages: .tooLong
         case .cacheTooLarge, .noMemory, .weightsTooLarge, .groupTooSmall: .outOfMemory
         case .cancelled: .cancelled

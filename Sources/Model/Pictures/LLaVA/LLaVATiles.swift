@@ -131,24 +131,36 @@ package struct LLaVATiles: PictureTiling {
         let geometry = geometry(of: picture.size)
         let pixels = try SampleBuffer<Float>(
             count: geometry.tileCount * 3 * tileSide * tileSide, name: picture.size.pictureName)
-        func write(_ picture: Picture, column: Int, row: Int, tile: Int) {
-            normalisation.write(
-                picture, column: column, row: row,
-                tileSize: PixelSize(width: tileSide, height: tileSide), to: pixels, tile: tile)
-        }
-        write(try baseTile(of: picture), column: 0, row: 0, tile: 0)
+        try writeBaseTile(of: picture, to: pixels, tile: 0)
         if let placement = gridPlacement(on: picture.size) {
             let grid = try joinedGrid(of: picture, placement)
             for row in 0..<geometry.gridRows {
                 for column in 0..<geometry.gridColumns {
                     let tile = 1 + row * geometry.gridColumns + column
-                    write(grid, column: column, row: row, tile: tile)
+                    normalisation.write(
+                        grid, column: column, row: row, tileSize: tileSize, to: pixels, tile: tile)
                 }
             }
         }
-        return TileBatch(
-            plan: geometry.plan, size: PixelSize(width: tileSide, height: tileSide),
-            pixels: Samples(pixels))
+        return batch(geometry.plan, pixels)
+    }
+
+    private var tileSize: PixelSize { PixelSize(width: tileSide, height: tileSide) }
+
+    /// Tiles of which all pixels are written.
+    func batch(_ plan: PicturePlan, _ pixels: SampleBuffer<Float>) -> TileBatch {
+        TileBatch(plan: plan, size: tileSize, pixels: Samples(pixels))
+    }
+
+    /// Writes the picture as one tile.
+    ///
+    /// - Throws: `ImagingError.noMemory`.
+    func writeBaseTile(
+        of picture: Picture, to pixels: SampleBuffer<Float>, tile: Int
+    ) throws(ImagingError) {
+        normalisation.write(
+            try baseTile(of: picture), column: 0, row: 0, tileSize: tileSize, to: pixels, tile: tile
+        )
     }
 
     /// The picture as one tile, padded with the mean colour if the layout pads.

@@ -26,8 +26,10 @@ struct TileGeometry: Sendable, Equatable {
     var plan: PicturePlan {
         let tile = PicturePlan.Tile(columns: patchesPerSide, rows: patchesPerSide)
         let shrunk = shrunkGrid
-        var plan = PicturePlan(
-            tiles: Array(repeating: tile, count: tileCount), shrunkGrid: shrunk)
+        let tiles = Array(repeating: tile, count: tileCount)
+        var plan =
+            shrunk.map { PicturePlan(tiles: tiles, wholeTiles: 1, shrunkGrids: [$0]) }
+            ?? PicturePlan(tiles: tiles)
         let base = (0..<tile.cellCount).map { PicturePlan.Row.cell(tile: 0, index: $0) }
         if endsBaseTile { plan.append(line: base) } else { plan.append(base) }
         if let shrunk {

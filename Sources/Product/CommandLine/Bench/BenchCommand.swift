@@ -96,6 +96,7 @@ struct BenchCommand: ParsableCommand {
         for path in pictures { try input.load(path) }
         if idleCheck, let warning = SystemLoad.warning() { StandardError.print(warning) }
         let llava = try model.load()
+        try ManyTokensNote(ofWholePictures: llava)?.report(input, for: llava)
         let runner = BenchRunner(
             llava: llava, pictures: input.pictures, question: prompt, template: template,
             maxTokens: maxTokens)

@@ -63,6 +63,7 @@ struct CaptionCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
+        try pruning.checkEffect()
         guard !inputs.isEmpty || input.filelist != nil else {
             throw ValidationError("give pictures, folders or --filelist")
         }
@@ -116,7 +117,7 @@ struct CaptionCommand: ParsableCommand {
             ending = .success(())
         } else {
             let llava = try model.load(quiet: quiet)
-            report.note = ManyTokensNote(llava, model, keep: pruning.keep)
+            report.note = ManyTokensNote(llava, keep: pruning.keep)
             let caption = try CaptionJob(
                 plan, llava, try identity.prompts.map { try prompt.question($0, llava) },
                 identity: identity, options: options, output: sink, statistics: statistics,

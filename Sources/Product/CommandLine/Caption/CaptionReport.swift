@@ -58,7 +58,7 @@ final class CaptionReport {
             let mean = statistics.visualTokens / statistics.captions
             if let text = note.text("pictures become on average", tokens: mean) {
                 line.erase()
-                StandardError.report(text)
+                StandardError.report("note: \(text)")
                 self.note = nil
             }
         }

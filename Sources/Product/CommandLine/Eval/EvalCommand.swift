@@ -141,6 +141,10 @@ struct EvalCommand: ParsableCommand {
         if let set, !set.fileCount.contains(questions.count) {
             throw ValidationError("--set \(set.name) is read from \(set.files)")
         }
+        if let set, set.hasPictures, images != nil {
+            throw ValidationError(
+                "--set \(set.name) has its pictures in its file, expected no --images")
+        }
         if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
         _ = try settings()
     }
@@ -163,9 +167,16 @@ struct EvalCommand: ParsableCommand {
         let (progress, cancellation) = (ProgressLine(quiet: false), Cancellation())
         let interrupts = Interrupts()
         defer { progress.erase() }
+        var note = ManyTokensNote(ofWholePictures: llava)
         try interrupts.cancelling(cancellation) {
-            try evaluation.run(cancellation: cancellation) {
-                progress.show($0, of: $1, "answers")
+            let before = evaluation.records.count
+            try evaluation.run(cancellation: cancellation) { done, all in
+                if done > before, let text = evaluation.records.last.flatMap({ note?.text($0) }) {
+                    progress.erase()
+                    StandardError.report("note: \(text)")
+                    note = nil
+                }
+                progress.show(done, of: all, "answers")
             }
         }
         interrupts.stop()
@@ -243,6 +254,13 @@ struct EvalCommand: ParsableCommand {
             budgets: try budgets(), selectors: selectors, positions: modes, merging: merging,
             options: SelectorOptions(alignment: alignment, seed: selectorSeed),
             sharesBudget: shareBudget)
+    }
+}
+
+extension ManyTokensNote {
+    /// The note about the pictures of a question, once it is answered.
+    fileprivate func text(_ record: EvaluationRecord) -> String? {
+        text("the pictures of question \(record.id) become", tokens: record.visualTokens)
     }
 }
 

@@ -64,12 +64,8 @@ struct ServeCommand: ParsableCommand {
         }
         log.logLevel = quiet ? .warning : .info
         let options = try servingOptions(descriptors, log)
-        let (text, projector, loadOptions) = (model.model, model.mmproj, model.loadOptions)
-        let server = LLaVAServer(options, log: log) {
-            onProgress throws(LLaVAError) in
-            try LLaVA(text: text, projector: projector, options: loadOptions) { progress in
-                if case .packing(let done) = progress { onProgress(done) }
-            }
+        let server = LLaVAServer(options, log: log) { [model, log] onProgress throws(LLaVAError) in
+            try model.loadToServe(log, onProgress)
         }
         let signals = ServeSignals(server, log)
         defer { signals.stop() }
@@ -130,5 +126,19 @@ struct ServeCommand: ParsableCommand {
         guard let textFile = model.textFile else { return "trimllava-demo" }
         let name = URL(fileURLWithPath: textFile).lastPathComponent
         return name.lowercased().hasSuffix(".gguf") ? String(name.dropLast(5)) : name
+    }
+}
+
+extension ModelOptions {
+    /// Loads the model; its warnings go to the log.
+    fileprivate func loadToServe(
+        _ log: Logger, _ onProgress: @escaping @Sendable (Double) -> Void
+    ) throws(LLaVAError) -> LLaVA {
+        let llava = try LLaVA(
+            text: model, projector: mmproj, options: loadOptions,
+            onProgress: { if case .packing(let done) = $0 { onProgress(done) } },
+            onWarning: { log.warning("\($0)") })
+        for warning in limitWarnings(llava) { log.warning("\(warning)") }
+        return llava
     }
 }

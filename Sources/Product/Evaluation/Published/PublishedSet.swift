@@ -11,13 +11,16 @@ public struct PublishedSet: Sendable {
     public let fileCount: ClosedRange<Int>
     /// The most tokens of an answer, as published.
     public let answerTokens: Int
+    /// Whether its files have the pictures, so that no folder does.
+    public let hasPictures: Bool
     /// What is computed over its tasks.
     public let total: EvaluationTotal
     private let read: @Sendable (PublishedFiles) throws(EvaluationError) -> [EvaluationQuestion]
 
     private init(
         _ name: String, _ files: String, count fileCount: ClosedRange<Int> = 1...1,
-        answerTokens: Int = 128, total: EvaluationTotal = .allQuestions,
+        answerTokens: Int = 128, hasPictures: Bool = false,
+        total: EvaluationTotal = .allQuestions,
         reading read:
             @escaping @Sendable (PublishedFiles) throws(EvaluationError) -> [EvaluationQuestion]
     ) {
@@ -25,6 +28,7 @@ public struct PublishedSet: Sendable {
         self.files = files
         self.fileCount = fileCount
         self.answerTokens = answerTokens
+        self.hasPictures = hasPictures
         self.total = total
         self.read = read
     }
@@ -53,11 +57,11 @@ public struct PublishedSet: Sendable {
             files throws(EvaluationError) in try ScienceQA.questions(files, picturesOnly: true)
         },
         PublishedSet("seed-bench", "SEED-Bench.json", reading: SEEDBench.questions),
-        PublishedSet("mmbench", "mmbench_dev_*.tsv") { files throws(EvaluationError) in
-            try MMBench.questions(files, isCircular: true)
+        PublishedSet("mmbench", "mmbench_dev_*.tsv", hasPictures: true) {
+            files throws(EvaluationError) in try MMBench.questions(files, isCircular: true)
         },
-        PublishedSet("mmbench-vanilla", "mmbench_dev_*.tsv") { files throws(EvaluationError) in
-            try MMBench.questions(files, isCircular: false)
+        PublishedSet("mmbench-vanilla", "mmbench_dev_*.tsv", hasPictures: true) {
+            files throws(EvaluationError) in try MMBench.questions(files, isCircular: false)
         },
         PublishedSet(
             "mme", "the folder of its subtasks, or that of eval_tool's Your_Results",

@@ -21,7 +21,8 @@ struct FileChoice: Sendable, Equatable {
     /// Chooses among a repository's files.
     ///
     /// Without a quantisation the text model is the table's default, or else Q4_K_M, Q4_0 or the first one. The
-    /// vision tower is the one whose name agrees with the text model's for most letters; among several, F16.
+    /// vision tower is the one whose name agrees with the text model's for most letters; among several, the one in the
+    /// text model's own quantisation if that is no mixture, or else in F16.
     ///
     /// - Throws: `ModelStoreError.noQuantisation` or `.noTextModel`.
     init(_ model: HubModel, among files: [RepositoryFile]) throws(ModelStoreError) {
@@ -62,32 +63,40 @@ struct FileChoice: Sendable, Equatable {
     private static func projector(
         beside text: String, _ files: [RepositoryFile]
     ) -> RepositoryFile? {
-        let letters = Self.letters(of: text)
+        let (letters, quantisation) = (Self.letters(of: text), Quantisation(inPath: text))
         return files.enumerated().filter { isProjector($0.element.path) }.min { left, right in
             func order(_ entry: (offset: Int, element: RepositoryFile)) -> (Int, Int, Int) {
                 let own = Self.letters(of: entry.element.path)
                 let shared = zip(letters, own).prefix { $0 == $1 }.count
-                return (-shared, projectorRank(entry.element.path), entry.offset)
+                let rank = projectorRank(Quantisation(inPath: entry.element.path), quantisation)
+                return (-shared, rank, entry.offset)
             }
             return order(left) < order(right)
         }?.element
     }
 
-    /// Letters and digits of a file's name, without what all vision towers are called.
+    /// Letters and digits of a file's name, without what all vision towers are called and without its quantisation.
     private static func letters(of path: String) -> [Unicode.Scalar] {
         let name = path.split(separator: "/").last ?? ""
-        let plain = ["mmproj", "model"].reduce(name.lowercased()) { $0.replacing($1, with: "") }
+        let plain = ["mmproj", "model"].reduce(Quantisation.removed(from: name.lowercased())) {
+            $0.replacing($1, with: "")
+        }
         return plain.unicodeScalars.filter(\.isAlphanumeric)
     }
 
-    private static func projectorRank(_ path: String) -> Int {
-        switch Quantisation(inPath: path)?.label {
-        case "F16": 0
-        case "BF16": 1
-        case nil: 2
-        case "F32": 3
-        case "Q8_0": 4
-        default: 5
+    /// What is chosen among vision towers of one name, the least first.
+    private static func projectorRank(_ own: Quantisation?, _ text: Quantisation?) -> Int {
+        switch own?.label {
+        case "F16", "BF16", "F32", "Q8_0": if own == text { return 0 }
+        default: break
+        }
+        return switch own?.label {
+        case "F16": 1
+        case "BF16": 2
+        case nil: 3
+        case "F32": 4
+        case "Q8_0": 5
+        default: 6
         }
     }
 

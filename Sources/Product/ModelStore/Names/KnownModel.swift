@@ -42,6 +42,27 @@ public struct KnownModel: Sendable, Equatable {
         self.files = files.map { File(quantisation: $0.0, path: $0.1, gigabytes: $0.2) }
     }
 
+    /// A pair of ggml-org, whose files have the repository's name.
+    ///
+    /// - Parameter towers: how the vision tower's numbers are written in its name.
+    private static func ofGGML(
+        _ name: String, _ model: String, towers: String, _ template: ChatTemplate,
+        _ quantisation: String, _ gigabytes: Double
+    ) -> KnownModel {
+        KnownModel(
+            name, "ggml-org/\(model)-GGUF", projector: "mmproj-\(model)-\(towers).gguf", template,
+            [(quantisation, "\(model)-\(quantisation).gguf", gigabytes)])
+    }
+
+    /// A Qwen3-VL, whose files its maker publishes.
+    private static func qwen3VL(_ size: String, _ files: [(String, Double)]) -> KnownModel {
+        let model = "Qwen3VL-\(size)-Instruct"
+        return KnownModel(
+            "qwen3-vl-\(size.lowercased())", "Qwen/Qwen3-VL-\(size)-Instruct-GGUF",
+            projector: "mmproj-\(model)-F16.gguf", .chatml,
+            files.map { ($0.0, "\(model)-\($0.0).gguf", $0.1) })
+    }
+
     /// All pairs with a short name, by the listings of their repositories on huggingface.co.
     public static let all = [
         KnownModel(
@@ -132,5 +153,33 @@ public struct KnownModel: Sendable, Equatable {
                 ("INT4", "llava-phi-3-mini-int4.gguf", 2.32),
                 ("F16", "llava-phi-3-mini-f16.gguf", 7.64),
             ]),
+        ofGGML("smolvlm-256m", "SmolVLM-256M-Instruct", towers: "Q8_0", .smolVLM, "Q8_0", 0.175),
+        ofGGML("smolvlm-500m", "SmolVLM-500M-Instruct", towers: "Q8_0", .smolVLM, "Q8_0", 0.437),
+        ofGGML(
+            "smolvlm2-256m", "SmolVLM2-256M-Video-Instruct", towers: "Q8_0", .smolVLM, "Q8_0", 0.175
+        ),
+        ofGGML(
+            "smolvlm2-500m", "SmolVLM2-500M-Video-Instruct", towers: "Q8_0", .smolVLM, "Q8_0", 0.437
+        ),
+        ofGGML(
+            "smolvlm2-2.2b", "SmolVLM2-2.2B-Instruct", towers: "Q8_0", .smolVLM, "Q4_K_M", 1.11),
+        ofGGML("qwen2-vl-2b", "Qwen2-VL-2B-Instruct", towers: "f16", .chatml, "Q4_K_M", 0.986),
+        KnownModel(
+            "qwen2-vl-7b", "bartowski/Qwen2-VL-7B-Instruct-GGUF",
+            projector: "mmproj-Qwen2-VL-7B-Instruct-f32.gguf", .chatml,
+            [
+                ("Q4_K_M", "Qwen2-VL-7B-Instruct-Q4_K_M.gguf", 4.68),
+                ("Q2_K", "Qwen2-VL-7B-Instruct-Q2_K.gguf", 3.02),
+                ("Q3_K_M", "Qwen2-VL-7B-Instruct-Q3_K_M.gguf", 3.81),
+                ("Q4_0", "Qwen2-VL-7B-Instruct-Q4_0.gguf", 4.44),
+                ("Q5_K_M", "Qwen2-VL-7B-Instruct-Q5_K_M.gguf", 5.44),
+                ("Q6_K", "Qwen2-VL-7B-Instruct-Q6_K.gguf", 6.25),
+                ("Q8_0", "Qwen2-VL-7B-Instruct-Q8_0.gguf", 8.1),
+            ]),
+        ofGGML("qwen2.5-vl-3b", "Qwen2.5-VL-3B-Instruct", towers: "f16", .chatml, "Q4_K_M", 1.93),
+        ofGGML("qwen2.5-vl-7b", "Qwen2.5-VL-7B-Instruct", towers: "f16", .chatml, "Q4_K_M", 4.68),
+        qwen3VL("2B", [("Q4_K_M", 1.11), ("Q8_0", 1.83)]),
+        qwen3VL("4B", [("Q4_K_M", 2.5), ("Q8_0", 4.28), ("F16", 8.05)]),
+        qwen3VL("8B", [("Q4_K_M", 5.03), ("Q8_0", 8.71), ("F16", 16.4)]),
     ]
 }

@@ -11,13 +11,19 @@ struct Quantisation: Sendable, Hashable {
         label = upper.hasPrefix("FP") ? "F" + upper.dropFirst(2) : upper
     }
 
+    /// A label after what is no letter and no digit.
+    private static var pattern: Regex<(Substring, Substring)> {
+        /(?:^|[^a-z0-9])((?:iq|tq|q)_?[0-9](?:_[a-z0-9]{1,3})*|(?:mx|nv)fp4(?:_moe)?|bf16|fp?16|fp?32|int[48])(?![a-z0-9])/
+    }
+
+    /// A text in lower case without all labels.
+    static func removed(from text: String) -> String { text.replacing(pattern, with: "") }
+
     /// The last label in a file's path; nil if there is none.
     ///
     /// The folders count too: some publishers keep each quantisation in its own.
     init?(inPath path: String) {
-        let pattern =
-            /(?:^|[^a-z0-9])((?:iq|tq|q)_?[0-9](?:_[a-z0-9]{1,3})*|(?:mx|nv)fp4(?:_moe)?|bf16|fp?16|fp?32|int[48])(?![a-z0-9])/
-        guard let match = path.lowercased().matches(of: pattern).last else { return nil }
+        guard let match = path.lowercased().matches(of: Self.pattern).last else { return nil }
         self.init(match.1)
     }
 

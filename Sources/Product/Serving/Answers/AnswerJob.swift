@@ -18,6 +18,15 @@ struct AnswerJob: Sendable {
     /// What the pictures are selected by; nil for all visual tokens.
     var pruning: PruningOptions? { chat.request.options.pruning }
 
+    /// What the log says of the largest picture.
+    fileprivate func note(_ progress: AnswerProgress) -> String? {
+        guard pruning == nil, let selections = progress.answers.first?.selections else {
+            return nil
+        }
+        let tokens = selections.map(\.unprunedRowCount).max() ?? 0
+        return model.manyTokens?.log.text("a picture becomes", tokens: tokens)
+    }
+
     /// Puts the request into the engine's queue.
     ///
     /// - Throws: `APIError` when too many requests wait.
@@ -77,7 +86,8 @@ struct AnswerTask: Sendable {
             deadline?.cancel()
             answers.cancel()
             if let watcher { connection?.forget(watcher) }
-            let facts = progress.facts(pictures: job.chat.sizes.count)
+            var facts = progress.facts(pictures: job.chat.sizes.count)
+            facts.note = job.note(progress)
             exchange.update { $0.answers = facts }
         }
         if connection == nil { answers.cancel() }

@@ -21,6 +21,9 @@ struct AnswerReport {
             "selector": .optional(pruning?.selector),
             "keep": .optional(pruning.map { "\($0.budget)" }),
             "positions": statistics.usesCompactPositions ? "compact" : "original",
+            "merge": .optional(pruning.map { "\($0.merging)" }),
+            "lacks_question": .bool(answer.selections.contains(where: \.lacksQuestion)),
+            "notes": .array(notes(answer).map { .string($0) }),
             "visual_tokens": .integer(statistics.unprunedVisualRows),
             "kept_tokens": .integer(statistics.visualRows),
             "kv_cache_bytes": .integer(statistics.cacheBytes),
@@ -28,6 +31,14 @@ struct AnswerReport {
             "seconds": seconds(statistics),
             "pictures": .array(zip(sizes, answer.selections).map { picture($0, $1) }),
         ]
+    }
+
+    /// What the client may want to do otherwise.
+    private func notes(_ answer: Answer) -> [String] {
+        guard pruning == nil, let note = model.manyTokens?.client else { return [] }
+        return answer.selections.enumerated().compactMap { index, selection in
+            note.text("picture \(index + 1) becomes", tokens: selection.unprunedRowCount)
+        }
     }
 
     private func seconds(_ statistics: GenerationStatistics) -> JSONValue {

@@ -2,6 +2,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import Synchronization
 import TrimLLaVA
 
 /// The outermost part of the server: names requests, turns errors into answers, and logs and counts each request when
@@ -11,6 +12,12 @@ struct AccessLog: RouterMiddleware {
     let metrics: Metrics
     let connections: Connections
     let routes: [Routes.Route]
+    private let noted = Once()
+
+    init(log: Logger, metrics: Metrics, connections: Connections, routes: [Routes.Route]) {
+        (self.log, self.metrics) = (log, metrics)
+        (self.connections, self.routes) = (connections, routes)
+    }
 
     func handle(
         _ request: Request, context: ServerContext,
@@ -93,6 +100,9 @@ struct AccessLog: RouterMiddleware {
         log.log(
             level: level, "request",
             metadata: Self.metadata(request, context.exchange, route: route, status: code))
+        if let note = facts.answers.note, noted.isFirst() {
+            log.notice("\(note)", metadata: ["id": "\(facts.id)"])
+        }
     }
 
     private static func metadata(
@@ -120,6 +130,14 @@ struct AccessLog: RouterMiddleware {
         metadata["end"] = "\(answers.finishReasons.joined(separator: ","))"
         return metadata
     }
+}
+
+/// Something that is said once, whatever there is to say later.
+private final class Once: Sendable {
+    private let isDone = Atomic(false)
+
+    /// Whether nobody has asked before.
+    func isFirst() -> Bool { !isDone.exchange(true, ordering: .relaxed) }
 }
 
 /// Names that nobody guesses.

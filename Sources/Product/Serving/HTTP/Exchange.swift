@@ -44,6 +44,8 @@ struct AnswerFacts: Sendable {
     var firstTokenSeconds: Double?
     var costs = AnswerCosts()
     var finishReasons: [String] = []
+    /// What could be set otherwise.
+    var note: String?
 }
 
 /// What some answers took, all together.

@@ -14,6 +14,8 @@ struct ServedModel: Sendable {
     let llava: LLaVA
     let engine: Engine
     let options: ServingOptions
+    /// What the log and clients are told of pictures that become very many visual tokens; nil where they cannot help it.
+    let manyTokens: (log: ManyTokensNote, client: ManyTokensNote)?
     /// When it was loaded.
     let created: Date
     /// The most answers that are generated at the same time.
@@ -23,6 +25,9 @@ struct ServedModel: Sendable {
         self.llava = llava
         self.options = options
         created = Date()
+        manyTokens = ManyTokensNote(llava) { [$0.option, "--keep"] }.flatMap { log in
+            ManyTokensNote(llava) { _ in ["keep"] }.map { (log, $0) }
+        }
         parallel = options.parallel ?? AnswersAtOnce.fitting(llava)
         var engineOptions = Engine.Options(
             parallel: parallel,
