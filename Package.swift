@@ -65,6 +65,26 @@ let server: [Target.Dependency] = [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ]
 
+/// What the program is made of.
+let commandLineModules: [Target.Dependency] = [
+    "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF", "Imaging",
+    "Families", "ModelStore", "Pictures", "Sandboxing", "Serving", "TokenPruning", "Tokenization",
+    "TrimLLaVA", "UserText", arguments, .product(name: "Logging", package: "swift-log"),
+]
+/// The program; a library under the fuzz targets, whose `main` is libFuzzer's.
+let commandLine: Target =
+    isFuzzing
+    ? .target(
+        name: "TrimLLaVACommandLine", dependencies: commandLineModules,
+        path: "Sources/Product/CommandLine",
+        swiftSettings: [
+            .unsafeFlags(
+                ["-entry-point-function-name", "trimllava_main"].flatMap { ["-Xfrontend", $0] })
+        ])
+    : .executableTarget(
+        name: "TrimLLaVACommandLine", dependencies: commandLineModules,
+        path: "Sources/Product/CommandLine")
+
 // `.when` knows no architecture: this is the one that the manifest is evaluated on.
 #if arch(arm64)
     let instructionSets = [
@@ -102,7 +122,6 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "TrimLLaVA", targets: ["TrimLLaVA"]),
-        .executable(name: "trimllava", targets: ["TrimLLaVACommandLine"]),
         .library(name: "ModelStore", targets: ["ModelStore"]),
         // For this repository's benchmarks alone: changes without notice.
         .library(name: "COpenBLAS", targets: ["COpenBLAS"]),
@@ -113,7 +132,7 @@ let package = Package(
                 "Imaging", "TensorOps", "TokenPruning", "Weights", "Decoder", "Pictures",
                 "Families", "Generation", "Tokenization",
             ] + testedInstructionSets.map(\.name)),
-    ],
+    ] + (isFuzzing ? [] : [.executable(name: "trimllava", targets: ["TrimLLaVACommandLine"])]),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -227,15 +246,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
-        .executableTarget(
-            name: "TrimLLaVACommandLine",
-            dependencies: [
-                "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF",
-                "Imaging", "Families", "ModelStore", "Pictures", "Sandboxing", "Serving",
-                "TokenPruning", "Tokenization", "TrimLLaVA", "UserText", arguments,
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            path: "Sources/Product/CommandLine"),
+        commandLine,
 
         .target(
             name: "TestSupport", dependencies: ["BlockFormats", "Imaging"],
@@ -300,11 +311,15 @@ let package = Package(
 )
 
 // What the fuzz targets read is replayed by a test; tools/fuzz builds a program of the same files, with libFuzzer.
-let fuzzed: [Target.Dependency] = [
-    "BlockFormats", "Captioning", "Decoder", "Evaluation", "FileOutput", "Generation", "GGUF",
-    "Imaging", "ModelStore", "Serving", "TestSupport", "TokenPruning", "Tokenization", "TrimLLaVA",
-    "UserText",
-]
+let fuzzed: [Target.Dependency] =
+    [
+        "BlockFormats", "Captioning", "Decoder", "Evaluation", "FileOutput", "Generation", "GGUF",
+        "Imaging", "ModelStore", "Serving", "TestSupport", "TokenPruning", "Tokenization",
+        "TrimLLaVA", "TrimLLaVACommandLine", "UserText",
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+    ] + server
 let noSources = ["Corpus", "Dictionaries", "README.md"]
 if !isFuzzing {
     package.targets.append(

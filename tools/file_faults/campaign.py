@@ -80,7 +80,8 @@ class Campaign:
         if self.scenario.log:
             return self.runner.serve(list(arguments), case, fault, case / self.scenario.log)
         stdout = case / self.scenario.stdout if self.scenario.stdout else None
-        return self.runner.run(list(arguments), case, fault, stdout, self.scenario.environment)
+        command = [*(self.scenario.tool or [str(self.runner.program)]), *arguments]
+        return self.runner.run(command, case, fault, stdout, self.scenario.environment)
 
     def fresh(self, case: Path) -> None:
         """Put what the command finds into a folder."""

@@ -108,6 +108,8 @@ def flaw(path: str, content: bytes) -> str | None:
             return None if content.endswith(bytes(1024)) and members(content) is not None else "no end"
         elif suffix == ".png":
             return png_flaw(content)
+        elif suffix == ".parquet" and not (content.startswith(b"PAR1") and content.endswith(b"PAR1")):
+            return "not from the first to the last mark"
         elif suffix == ".svg" and not content.rstrip().endswith(b"</svg>"):
             return "no end"
         elif suffix == ".txt" and not content.endswith(b"\n"):

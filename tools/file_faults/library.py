@@ -82,7 +82,7 @@ class Runner:
 
     def run(
         self,
-        arguments: Sequence[str],
+        command: Sequence[str],
         folder: Path,
         fault: Fault | None = None,
         stdout: Path | None = None,
@@ -95,7 +95,7 @@ class Runner:
             output = stdout.open("wb") if stdout else None
             try:
                 ended = subprocess.run(
-                    [self.program, *arguments],
+                    command,
                     cwd=folder,
                     env=variables,
                     stdin=subprocess.DEVNULL,

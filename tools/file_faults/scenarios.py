@@ -3,6 +3,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,8 @@ from pathlib import Path
 
 from hub_stand_in import REPOSITORY, HubStandIn
 
-MODELS = Path(__file__).parent.parent.parent / "Tests/TestSupport/Fixtures/models"
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODELS = ROOT / "Tests/TestSupport/Fixtures/models"
 PAIR = {"text.gguf": "llava-1.5-gqa-f32.gguf", "mmproj.gguf": "llava-1.5-gqa-mmproj-f32.gguf"}
 # Each command works in `worker-N/case`, beside the folder of the model.
 MODEL = ["-m", "../../model/text.gguf", "--mmproj", "../../model/mmproj.gguf", "-t", "1"]
@@ -40,6 +43,8 @@ class Scenario:
     # What stays after a failure, for the next run.
     kept_endings: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    # What runs instead of the program.
+    tool: Sequence[str] = ()
 
 
 def place_model(folder: Path) -> None:
@@ -102,6 +107,13 @@ def with_records(folder: Path) -> None:
     (folder / "out/records.jsonl").write_text(lines + '{"file_name": "pict')
 
 
+def with_whole_records(folder: Path) -> None:
+    """Records of captions."""
+    (folder / "out").mkdir()
+    records = [{"file_name": f"pictures/{number}.png", "text": f"picture {number}"} for number in range(3)]
+    (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
 def with_list(folder: Path) -> None:
     """A list of pictures and a prompt."""
     pictures(folder)
@@ -126,6 +138,16 @@ def with_old_map(folder: Path) -> None:
     shutil.copy2(MODELS / "pictures/speck.png", folder / "out/map.png")
 
 
+def parquet_converter() -> list[str] | None:
+    """How `captions-to-parquet` is started; None where no Python here has its package."""
+    for python in (ROOT / ".venv-check/bin/python", Path(sys.executable)):
+        has_package = [python, "-I", "-c", "import pyarrow.parquet"]
+        if python.exists() and subprocess.run(has_package, capture_output=True).returncode == 0:
+            # Nothing of this user is read, whose home the runs take to be the folder of their files.
+            return [str(python), "-I", str(ROOT / "tools/captions-to-parquet")]
+    return None
+
+
 def hub() -> HubStandIn:
     """A stand-in for the Hub, with the model."""
     names = {"text.gguf": "tiny-f32.gguf", "mmproj.gguf": "mmproj-tiny-f32.gguf"}
@@ -141,8 +163,9 @@ def all_scenarios(endpoint: str) -> list[Scenario]:
     # A page of the KV cache, so that the start of the prompt is stored.
     system = " ".join(str(number) for number in range(30))
     caches = [*run, "--pack-cache", "out/cache", "--system", system]
+    converter = parquet_converter()
     evaluate = ["eval", *MODEL, "questions.jsonl", "-n", "3", "--keep", "8", "--selector", "random"]
-    return [
+    scenarios = [
         Scenario("records", [*folder, *RECORDS], prepare=pictures),
         Scenario("stdout", folder, (), pictures, stdout="out/records.jsonl"),
         Scenario("sidecars", [*folder, *RECORDS, "--sidecar", ".txt"], prepare=with_texts),
@@ -203,3 +226,9 @@ def all_scenarios(endpoint: str) -> list[Scenario]:
             environment={"HF_ENDPOINT": endpoint, "HF_HUB_CACHE": "hub", "no_proxy": "127.0.0.1"},
         ),
     ]
+    if converter is None:
+        print("check-faults: no Python here has pyarrow, so parquet is left out", file=sys.stderr)
+    else:
+        command = ["records.jsonl", "out/captions.parquet"]
+        scenarios.append(Scenario("parquet", command, (), with_whole_records, tool=converter))
+    return scenarios

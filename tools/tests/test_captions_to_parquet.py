@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +60,33 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     assert ran.returncode == 1
     assert "line 1 is not a record" in ran.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
+
+
+def test_a_failure_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text(json.dumps(RECORDS[0]) + "\n", encoding="utf-8")
+    target.write_bytes(b"old")
+
+    def forbid_large_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+
+    ran = subprocess.run(
+        [sys.executable, TOOL, source, target],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=forbid_large_files,
+    )
+    assert ran.returncode == 1
+    assert f"{target}: File too large" in ran.stderr and "Traceback" not in ran.stderr
+    assert target.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]
+
+
+def test_what_a_killed_run_left_goes(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text(json.dumps(RECORDS[0]) + "\n", encoding="utf-8")
+    (tmp_path / ".out.parquet.trimllava.tmp").write_bytes(b"half of a file")
+    assert convert(source, target).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]

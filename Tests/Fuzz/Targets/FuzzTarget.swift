@@ -17,9 +17,9 @@ struct FuzzTarget: Sendable {
     /// All targets.
     static let all = [
         ggufFile, blocks, tokens, conversation, userText, picture, archive, captionRecord,
-        captionInputs, questions, publishedSet, answers, packCache, requestBody, dataURL,
-        ollamaManifest,
-        hubAnswer, options,
+        captionInputs, questions, publishedSet, answers, packCache, requestHead, requestBody,
+        dataURL,
+        ollamaManifest, hubAnswer, options, commandLine,
     ]
 
     /// The one that the environment names; there is one.
@@ -53,10 +53,13 @@ struct FuzzFile: Sendable {
         precondition(descriptor >= 0, path)
     }
 
-    /// A file without a name, which goes with the process.
+    /// A file without a name, which goes with the process; in memory where the system has a folder for that, because a
+    /// disk's file system takes longer than most parsers.
     init() {
-        let name = FileManager.default.temporaryDirectory.appending(component: UUID().uuidString)
-            .path
+        let memory = URL(filePath: "/dev/shm", directoryHint: .isDirectory)
+        let isThere = access(memory.path, W_OK) == 0
+        let folder = isThere ? memory : FileManager.default.temporaryDirectory
+        let name = folder.appending(component: UUID().uuidString).path
         descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         precondition(descriptor >= 0 && unlink(name) == 0, name)
         path = "/proc/self/fd/\(descriptor)"

@@ -8,7 +8,8 @@ import TrimLLaVA
 
 extension FuzzTarget {
     private static let reader = PictureReader(limits: ServingLimits(), mediaFolder: nil)
-    private static let served: ServedModel = {
+    /// A tiny model behind the server's requests.
+    static let served: ServedModel = {
         let model = "models/llava-1.5-gqa/llava-1.5-gqa"
         var options = ServingOptions()
         options.parallel = 2

@@ -124,7 +124,7 @@ public final class LLaVAServer: Sendable {
             builder = try .tls(builder, tlsConfiguration: certificate.configuration())
         }
         return Application(
-            router: router(), server: builder,
+            router: Routes.router(server, log: log), server: builder,
             configuration: ApplicationConfiguration(
                 address: options.address.bindAddress, serverName: nil, backlog: 512,
                 availableConnectionsDelegate: .maximum(
@@ -137,25 +137,6 @@ public final class LLaVAServer: Sendable {
                     fail(error)
                 }
             }, eventLoopGroupProvider: .shared(Self.loops), logger: quietLog)
-    }
-
-    private func router() -> Router<ServerContext> {
-        let options = server.options
-        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        let routes = Routes.all(server)
-        router.add(
-            middleware: AccessLog(
-                log: log, metrics: server.metrics, connections: server.connections, routes: routes))
-        router.add(
-            middleware: HostCheck(
-                isLocal: options.address.isLocal, ownName: options.address.hostName,
-                origins: options.origins))
-        router.add(middleware: CrossOrigin(origins: options.origins))
-        router.add(middleware: KeyCheck(keys: options.keys))
-        for route in routes {
-            router.on(RouterPath(route.path), method: route.method, use: route.handler)
-        }
-        return router
     }
 
     private func startLoading() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import HTTPTypes
 import Hummingbird
+import Logging
 
 /// Where requests go.
 enum Routes {
@@ -61,6 +62,26 @@ enum Routes {
             ]
         }
         return routes
+    }
+
+    /// What requests pass on their way to their handlers, and back.
+    static func router(_ server: ServerState, log: Logger) -> Router<ServerContext> {
+        let options = server.options
+        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
+        let routes = all(server)
+        router.add(
+            middleware: AccessLog(
+                log: log, metrics: server.metrics, connections: server.connections, routes: routes))
+        router.add(
+            middleware: HostCheck(
+                isLocal: options.address.isLocal, ownName: options.address.hostName,
+                origins: options.origins))
+        router.add(middleware: CrossOrigin(origins: options.origins))
+        router.add(middleware: KeyCheck(keys: options.keys))
+        for route in routes {
+            router.on(RouterPath(route.path), method: route.method, use: route.handler)
+        }
+        return router
     }
 
     /// The error of a request that none of the routes is for: there is nothing at the path, or not by this method.
