@@ -14,6 +14,9 @@
 /// Prefetches the cache line at `address`, which may be anywhere.
 VECTOR_OP void prefetch_line(const void *address) { __builtin_prefetch(address); }
 
+/// The same, but not into the first-level cache.
+VECTOR_OP void prefetch_line_to_second_level(const void *address) { __builtin_prefetch(address, 0, 2); }
+
 /// Neighbouring words; the compiler keeps the order of such loads among each other.
 ///
 /// Processors fetch ahead of loads in rising order: a loop of one row's products in C on one thread of Zen 4
