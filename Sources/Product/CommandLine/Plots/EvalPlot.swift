@@ -37,6 +37,13 @@ struct EvalPlot {
         }
     }
 
+    /// The distance of the lines of an axis from zero to `end`, of which there are five to eleven: 1, 2 or 5 times a
+    /// power of ten.
+    static func step(to end: Double) -> Double {
+        let power = pow(10, floor(log10(end)) - 1)
+        return [1, 2, 5, 10].first { end / ($0 * power) < 11 }.map { $0 * power } ?? end
+    }
+
     /// The drawing.
     var svg: SVG {
         let all = lines.flatMap(\.points)
@@ -44,11 +51,12 @@ struct EvalPlot {
         let best = max(unpruned, all.map(\.score).max() ?? 0, 1)
         func x(_ kept: Double) -> Double { Self.left + kept / mostKept * Self.width }
         func y(_ score: Double) -> Double { Self.top + (1 - score / best) * Self.height }
-        func format(_ value: Double) -> String { String(format: "%.1f", value) }
+        func format(_ value: Double) -> String {
+            String(format: value == value.rounded() ? "%.0f" : "%.1f", value)
+        }
         let (left, right, bottom) = (Self.left, Self.left + Self.width, Self.top + Self.height)
         var svg = SVG(width: 840, height: 410, fontSize: 12)
-        for step in 0...4 {
-            let score = best * Double(step) / 4
+        for score in stride(from: 0, through: best, by: Self.step(to: best)) {
             svg.line([(left, y(score)), (right, y(score))], colour: "#dddddd")
             svg.text(format(score), left - 6, y(score) + 4, .end)
         }
@@ -60,6 +68,10 @@ struct EvalPlot {
         for (index, line) in lines.enumerated() {
             let colour = Self.colours[index % Self.colours.count]
             svg.line(line.points.map { (x($0.kept), y($0.score)) }, colour: colour, width: 2)
+            for point in line.points {
+                svg.rectangle(
+                    x(point.kept) - 3, y(point.score) - 3, width: 6, height: 6, fill: colour)
+            }
             let place = Self.top + 14 + Double(index) * 18
             svg.rectangle(right + 16, place - 9, width: 12, height: 12, fill: colour)
             svg.text(line.name, right + 34, place + 2)
