@@ -60,7 +60,7 @@ import Testing
         let question =
             #"{"id": "q", "image": "\#(path)", "question": "?", "answers": ["x"]}"# + "\n"
         let file = try folder.write(
-            Array((question + question.replacing("q", with: "r")).utf8), to: "a.jsonl")
+            Array((question + question.replacing(#""q""#, with: #""r""#)).utf8), to: "a.jsonl")
         try withModel(context: 5000) { model in
             let eval = ["eval"] + model + template + [file, "-n", "1", "--parallel", "1"]
             let errors = try ToolProcess.run(eval).errors
