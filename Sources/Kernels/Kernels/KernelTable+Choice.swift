@@ -17,12 +17,15 @@ extension KernelTable {
     private static var instructionSetTables: [KernelTable] {
         #if arch(x86_64)
             let level = processor_level()
-            let wide = KernelsAVX512VNNI.table(over: reference, isIntel: processor_is_intel() != 0)
+            // Even making a table takes its instructions.
+            func wide() -> KernelTable {
+                KernelsAVX512VNNI.table(over: reference, isIntel: processor_is_intel() != 0)
+            }
             return [
                 level.rawValue >= PROCESSOR_AVX512_BF16.rawValue
-                    ? KernelsAVX512BF16.table(over: wide)
+                    ? KernelsAVX512BF16.table(over: wide())
                     : nil,
-                level.rawValue >= PROCESSOR_AVX512_VNNI.rawValue ? wide : nil,
+                level.rawValue >= PROCESSOR_AVX512_VNNI.rawValue ? wide() : nil,
                 level.rawValue == PROCESSOR_AVX_VNNI.rawValue
                     ? KernelsAVXVNNI.table(over: reference) : nil,
                 level.rawValue >= PROCESSOR_AVX2.rawValue
