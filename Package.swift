@@ -68,8 +68,9 @@ let server: [Target.Dependency] = [
 /// What the program is made of.
 let commandLineModules: [Target.Dependency] = [
     "Captioning", "DemoModel", "Evaluation", "FileOutput", "Generation", "GGUF", "Imaging",
-    "Families", "ModelStore", "Pictures", "Sandboxing", "Serving", "TokenPruning", "Tokenization",
-    "TrimLLaVA", "UserText", arguments, .product(name: "Logging", package: "swift-log"),
+    "Families", "ModelStore", "Pictures", "Sandboxing", "Serving", "SystemLimits", "TokenPruning",
+    "Tokenization", "TrimLLaVA", "UserText", arguments,
+    .product(name: "Logging", package: "swift-log"),
 ]
 /// The program; a library under the fuzz targets, whose `main` is libFuzzer's.
 let commandLine: Target =
@@ -188,16 +189,19 @@ let package = Package(
         // Model: layers, weights, and the generation of text.
         module(
             "Model", "TensorOps",
-            ["KernelInterface", "WeightPanels", "BlockFormats", "WorkerPool"]),
+            ["KernelInterface", "WeightPanels", "BlockFormats", "SystemLimits", "WorkerPool"]),
         module("Model", "TokenPruning", ["TensorOps"]),
         module(
             "Model", "Weights", ["TensorOps", "GGUF", "BlockFormats", "FileOutput", "WorkerPool"]),
         module(
-            "Model", "Decoder", ["TensorOps", "Weights", "GGUF", "FileOutput", "WorkerPool"]),
+            "Model", "Decoder",
+            ["TensorOps", "Weights", "GGUF", "FileOutput", "SystemLimits", "WorkerPool"]),
         module("Model", "Pictures", ["TensorOps", "TokenPruning", "Weights", "GGUF", "Imaging"]),
         module(
             "Model", "Families",
-            ["Decoder", "Pictures", "Weights", "GGUF", "Imaging", "Tokenization"]),
+            [
+                "Decoder", "Pictures", "Weights", "GGUF", "Imaging", "TokenPruning", "Tokenization",
+            ]),
         module("Model", "Generation", ["Families", "Tokenization", "TokenPruning"]),
 
         // Product: the library that others import, jobs over many pictures, and the command line.
@@ -205,7 +209,7 @@ let package = Package(
             "Product", "TrimLLaVA",
             [
                 "Generation", "Families", "Pictures", "Imaging", "KernelInterface", "Kernels",
-                "SystemLimits", "Tokenization", "GGUF",
+                "FileOutput", "SystemLimits", "TokenPruning", "Tokenization", "GGUF",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         module(

@@ -22,9 +22,7 @@ package final class SampleBuffer<Number: BitwiseCopyable>: @unchecked Sendable {
     package init(count: Int, name: @autoclosure () -> String) throws(ImagingError) {
         let (byteCount, overflows) = count.multipliedReportingOverflow(
             by: MemoryLayout<Number>.stride)
-        guard !overflows, count >= 0, GroupMemory.grants(byteCount),
-            let memory = malloc(max(1, byteCount))
-        else {
+        guard !overflows, count >= 0, let memory = grantedMemory(byteCount) else {
             throw .noMemory(name: name(), byteCount: overflows ? .max : byteCount)
         }
         numbers = UnsafeMutableBufferPointer(
@@ -79,9 +77,18 @@ extension Samples: Equatable where Number: Equatable {
 
 /// Whether the system has memory for an array of this size.
 func isMemoryGranted(_ byteCount: Int) -> Bool {
-    guard GroupMemory.grants(byteCount), let memory = malloc(max(1, byteCount)) else {
-        return false
-    }
+    guard let memory = grantedMemory(byteCount) else { return false }
     free(memory)
     return true
+}
+
+/// At least one byte of the C library's memory; nil if the system does not grant it, or would have none left for small
+/// objects.
+private func grantedMemory(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    guard GroupMemory.grants(byteCount), let memory = malloc(max(1, byteCount)) else { return nil }
+    guard AddressSpace.hasReserve else {
+        free(memory)
+        return nil
+    }
+    return memory
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
+import SystemLimits
 
 #if canImport(Glibc)
     import Glibc
@@ -60,6 +61,10 @@ private final class Slab: @unchecked Sendable {
         guard let memory = mmap(nil, length, PROT_READ | PROT_WRITE, flags, -1, 0),
             memory != MAP_FAILED
         else { return nil }
+        guard AddressSpace.hasReserve else {
+            munmap(memory, length)
+            return nil
+        }
         mapped = UnsafeMutableRawBufferPointer(start: memory, count: length)
         start = memory.alignedUp(toMultipleOf: Self.largePage)
         #if os(Linux)

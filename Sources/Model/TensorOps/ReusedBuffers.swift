@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
+import SystemLimits
 
 #if canImport(Glibc)
     import Glibc
@@ -19,11 +20,17 @@ struct ReusedBuffer: @unchecked Sendable {
     let byteCount: Int
 
     /// Allocates at least one byte; nil if the system does not grant them.
-    init?(byteCount: Int) {
+    ///
+    /// - Parameter leavesReserve: whether memory for small objects must be left.
+    init?(byteCount: Int, leavesReserve: Bool = false) {
         self.byteCount = max(1, byteCount)
         var memory: UnsafeMutableRawPointer?
         // 64 bytes: a cache line, and the widest vector register.
         guard posix_memalign(&memory, 64, self.byteCount) == 0, let memory else { return nil }
+        guard !leavesReserve || AddressSpace.hasReserve else {
+            free(memory)
+            return nil
+        }
         start = memory
     }
 
@@ -52,16 +59,17 @@ final class ReusedBuffers: Sendable {
 
     /// At least `byteCount` uninitialised bytes.
     ///
-    /// Only for sizes that the model decides, not a picture: without memory the process ends.
+    /// Only for sizes that the model decides, not a picture: without memory the process ends. What `granted` leaves is
+    /// there for them.
     func take(_ byteCount: Int) -> ReusedBuffer {
-        guard let buffer = granted(byteCount) else {
+        guard let buffer = granted(byteCount, leavesReserve: false) else {
             preconditionFailure("no memory for \(byteCount) bytes")
         }
         return buffer
     }
 
     /// At least `byteCount` uninitialised bytes, or nil if the system does not grant them.
-    func granted(_ byteCount: Int) -> ReusedBuffer? {
+    func granted(_ byteCount: Int, leavesReserve: Bool = true) -> ReusedBuffer? {
         let found = state.withLock { state -> ReusedBuffer? in
             var best: Int?
             for index in state.idle.indices where state.idle[index].byteCount >= byteCount {
@@ -75,7 +83,7 @@ final class ReusedBuffers: Sendable {
             state.idleBytes -= state.idle[best].byteCount
             return state.idle.remove(at: best)
         }
-        guard let buffer = found ?? allocated(byteCount) else { return nil }
+        guard let buffer = found ?? allocated(byteCount, leavesReserve) else { return nil }
         state.withLock { state in
             state.usedBytes += buffer.byteCount
             state.mostUsedBytes = max(state.mostUsedBytes, state.usedBytes)
@@ -85,7 +93,7 @@ final class ReusedBuffers: Sendable {
 
     /// Whether the system grants that many bytes now.
     func isGranted(_ byteCount: Int) -> Bool {
-        guard let buffer = allocated(byteCount) else { return false }
+        guard let buffer = allocated(byteCount, true) else { return false }
         buffer.deallocate()
         return true
     }
@@ -93,14 +101,16 @@ final class ReusedBuffers: Sendable {
     /// New memory.
     ///
     /// Where it is short, idle buffers are freed first.
-    private func allocated(_ byteCount: Int) -> ReusedBuffer? {
-        if let buffer = ReusedBuffer(byteCount: byteCount) { return buffer }
+    private func allocated(_ byteCount: Int, _ leavesReserve: Bool) -> ReusedBuffer? {
+        if let buffer = ReusedBuffer(byteCount: byteCount, leavesReserve: leavesReserve) {
+            return buffer
+        }
         let idle = state.withLock { state -> [ReusedBuffer] in
             defer { (state.idle, state.idleBytes) = ([], 0) }
             return state.idle
         }
         for buffer in idle { buffer.deallocate() }
-        return ReusedBuffer(byteCount: byteCount)
+        return ReusedBuffer(byteCount: byteCount, leavesReserve: leavesReserve)
     }
 
     /// Keeps a buffer for the next request.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import FileOutput
 import Foundation
+import SystemLimits
 
 /// Prepares the process before anything is opened.
 enum ProcessStart {
-    /// Protects the process against closed standard streams and limits on file sizes.
+    /// Protects the process against closed standard streams and limits on file sizes and address space.
     static func prepare() {
         occupyStandardDescriptors()
+        AddressSpace.shareArena()
         // Exceeding the limit on a file's size becomes an error of the write, like a full disk.
         signal(SIGXFSZ, SIG_IGN)
     }
