@@ -98,4 +98,29 @@ import TrimLLaVA
             for name in TokenSelectors.names { #expect(selector.text.contains(name)) }
         }
     }
+
+    @Test func choicesWithoutABudgetAreRefusedByName() async throws {
+        let choices: [(String, JSONValue)] = [
+            ("selector", "divprune"), ("positions", "compact"), ("merge", "mean"),
+            ("share_budget", true),
+        ]
+        for pruning in [nil, PruningOptions(budget: .count(9))] {
+            try await TestServer.run {
+                $0.pruning = pruning
+            } _: { server in
+                let messages = [question("What?", [try dataURL("wide")])]
+                for (name, value) in choices {
+                    let alone = try await server.chat(exactly(2, messages, .object([name: value])))
+                    #expect(alone.status == (pruning == nil ? 400 : 200), "\(name)")
+                    if pruning == nil {
+                        #expect(try alone.value("error", "param") as? String == name)
+                        #expect(alone.text.contains("has no effect without keep"))
+                    }
+                    let withAll = try await server.chat(
+                        exactly(2, messages, .object([name: value, "keep": "all"])))
+                    #expect(withAll.status == 200, "\(name)")
+                }
+            }
+        }
+    }
 }

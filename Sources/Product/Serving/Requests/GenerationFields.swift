@@ -86,9 +86,20 @@ struct GenerationFields {
         } catch {
             throw .invalid("\(error)", param: fields.place("selector"))
         }
-        guard let budget else { return nil }
+        guard let budget else {
+            if !asked { try refusePruningWithoutBudget() }
+            return nil
+        }
         pruning.budget = budget
         return pruning
+    }
+
+    /// Refuses what says how visual tokens are chosen where none are, unless the client asks for all.
+    private func refusePruningWithoutBudget() throws(APIError) {
+        for name in ["selector", "positions", "merge", "share_budget"] where fields[name] != nil {
+            throw .invalid(
+                "\(fields.place(name)) has no effect without keep", param: fields.place(name))
+        }
     }
 
     /// One of the named choices.
