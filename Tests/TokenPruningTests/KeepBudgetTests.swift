@@ -102,9 +102,51 @@ struct AdaptiveBudgetTests {
             try AdaptiveBudget.count(for: rows, quality: $0, ops: ops)
         }
         #expect(kept == kept.sorted() && Set(kept).count == kept.count)
+        let rule = AutomaticRule.drawnScenes
         for quality in stride(from: 90, through: 100, by: 0.25) {
-            let tokens = AdaptiveBudget.tokensPerOutstanding(for: quality)
-            #expect(tokens >= AdaptiveBudget.tokensPerOutstanding(for: max(90, quality - 0.25)))
+            let tokens = rule.tokensPerOutstanding(for: quality)
+            #expect(tokens >= rule.tokensPerOutstanding(for: max(90, quality - 0.25)))
+        }
+    }
+
+    @Test func aRuleGoesThroughItsMeasurements() throws {
+        let points = [(0.5, 97.0), (0.2, 80), (1, 99)].map {
+            AutomaticRule.Point(tokensPerOutstanding: $0.0, quality: $0.1)
+        }
+        let rule = try #require(AutomaticRule(measured: points))
+        for (quality, tokens) in [
+            (50, 0.2), (80, 0.2), (88.5, 0.35), (97, 0.5), (98, 0.75), (100, 1),
+        ] {
+            #expect(abs(rule.tokensPerOutstanding(for: quality) - tokens) < 1e-12, "\(quality)")
+        }
+        let rows = tokens(576, outstanding: 150)
+        let kept = try KeepBudget.adaptive(quality: 97).resolve(
+            for: rows, rule: rule, ops: makeOps())
+        #expect(abs(kept - 75) <= 2)
+    }
+
+    /// Chance may measure less with more tokens: neighbours that contradict each other get their mean.
+    @Test func measurementsThatContradictAreAveraged() throws {
+        let points = [(0.2, 90.0), (0.3, 96), (0.42, 94), (0.55, 95), (0.7, 99)].map {
+            AutomaticRule.Point(tokensPerOutstanding: $0.0, quality: $0.1)
+        }
+        let rule = try #require(AutomaticRule(measured: points))
+        #expect(rule.points.map(\.quality) == [90, 95, 95, 95, 99])
+        #expect(rule.tokensPerOutstanding(for: 95) == 0.3)
+    }
+
+    @Test func nonsenseIsNoRule() {
+        let cases: [[(Double, Double)]] = [
+            [], [(0.5, 98)], [(0.5, 98), (0.5, 99)], [(0, 98), (1, 99)], [(-1, 98), (1, 99)],
+            [(0.5, .nan), (1, 99)], [(.nan, 98), (1, 99)], [(0.5, -1), (1, 99)],
+            [(0.5, 98), (17, 99)], [(0.5, 98), (.infinity, 99)], [(0.5, 98), (1, 1001)],
+            (1...257).map { (Double($0) / 257, 98) },
+        ]
+        for points in cases {
+            let measured = points.map {
+                AutomaticRule.Point(tokensPerOutstanding: $0.0, quality: $0.1)
+            }
+            #expect(AutomaticRule(measured: measured) == nil, "\(points)")
         }
     }
 

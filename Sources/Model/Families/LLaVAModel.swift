@@ -3,6 +3,7 @@ import Decoder
 import GGUF
 import Pictures
 import TensorOps
+import TokenPruning
 import Tokenization
 import Weights
 
@@ -15,6 +16,8 @@ public final class LLaVAModel: Sendable {
     /// Oddities of the files that do not keep them from running.
     public let warnings: [String]
 
+    /// How many visual tokens automatic budgets keep.
+    public let automaticRule: AutomaticRule
     /// The arithmetic of its layers.
     public let ops: TensorOps
     /// What prompts start with, kept for the next start; nil without a folder for it.
@@ -61,16 +64,19 @@ public final class LLaVAModel: Sendable {
     ///   - limits: how much of a picture the model sees at most.
     ///   - context: most rows of a sequence; nil for `defaultContext`, or room for the largest
     ///     picture where that is more, within the trained context.
+    ///   - automaticRule: how many visual tokens automatic budgets keep.
     ///   - visionPrecision: how vision tower and projector compute.
     ///   - onProgress: called as matrices are rearranged, and as they are written to a cache.
     /// - Throws: `ModelError`.
     public init(
         text: GGUFFile, projector projectorFile: GGUFFile?, tokenizer: Tokenizer? = nil,
         ops: TensorOps, context: Int? = nil, limits: VisionLimits = VisionLimits(),
+        automaticRule: AutomaticRule = .drawnScenes,
         visionPrecision: VisionPrecision = .float, packing: PackingOptions = PackingOptions(),
         onProgress: @escaping (LoadProgress) -> Void = { _ in }
     ) throws(ModelError) {
         self.ops = ops
+        self.automaticRule = automaticRule
         let textConfig = try Self.decoderConfig(text, beside: projectorFile)
         let family = try projectorFile?.family()
         files = PairFiles(text: text.path, projector: projectorFile?.path ?? "")

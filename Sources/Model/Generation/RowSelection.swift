@@ -144,7 +144,8 @@ struct RowSelection {
             text: needs.contains(.text) ? question : nil,
             places: needs.contains(.places) ? picture.plan.candidatePlaces : nil)
         let chosen = try pruned { () throws(PruningError) in
-            let keep = try pruning.budget.resolve(for: input.embeddings, ops: model.ops)
+            let keep = try pruning.budget.resolve(
+                for: input.embeddings, rule: model.automaticRule, ops: model.ops)
             return try selector.select(input, keep: keep, ops: model.ops)
         }
         return PictureSelection(
@@ -181,7 +182,8 @@ struct RowSelection {
         let chosen = try pruned { () throws(PruningError) in
             var keep = 0
             for embeddings in candidates {
-                keep += try pruning.budget.resolve(for: embeddings, ops: model.ops)
+                keep += try pruning.budget.resolve(
+                    for: embeddings, rule: model.automaticRule, ops: model.ops)
             }
             return try SeveralPictures(metric: pruning.selectorOptions.alignment)
                 .select(candidates, text: question, keep: keep, ops: model.ops)

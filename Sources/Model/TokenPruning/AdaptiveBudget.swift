@@ -6,29 +6,13 @@ import TensorOps
 /// What a picture shows lies in the tokens that differ from its mean: a plain wall has hundreds of
 /// tokens near it. How many stand out is the participation ratio of their squared distances d to
 /// the mean, `(Σ d)² / Σ d²`: n where n tokens are equally far and all others at the mean. The rule
-/// keeps a part of that many, which follows from the share of the unpruned answers that is wanted, within
+/// keeps a part of that many, which follows from the share of the unpruned answers that is wanted (`AutomaticRule`), within
 /// the range of budgets that the published methods were measured with: 32 to 192 of LLaVA-1.5's 576.
 public enum AdaptiveBudget {
     /// The share of the unpruned answers that is wanted unless another one is named, in per cent.
     public static let defaultQuality = 98.0
     /// The shares that the rule was measured for.
     public static let qualities = 90.0...100.0
-
-    /// How many tokens are kept for each that stands out, by the share of the unpruned answers: measured on drawn scenes
-    /// with the selector `spread` (docs/pruning.md).
-    private static let tokensByQuality: [(quality: Double, perOutstanding: Double)] = [
-        (90, 0.2), (93.5, 0.3), (96.5, 0.42), (98, 0.55), (99, 0.7), (100, 1),
-    ]
-
-    /// The measured line from one share to the next.
-    static func tokensPerOutstanding(for quality: Double) -> Double {
-        let table = tokensByQuality
-        let above = table.firstIndex { $0.quality >= quality } ?? table.count - 1
-        guard above > 0 else { return table[0].perOutstanding }
-        let (low, high) = (table[above - 1], table[above])
-        let part = (quality - low.quality) / (high.quality - low.quality)
-        return low.perOutstanding + part * (high.perOutstanding - low.perOutstanding)
-    }
 
     /// The fewest and the most that the rule keeps of `candidates`.
     public static func range(of candidates: Int) -> ClosedRange<Int> {
@@ -41,14 +25,17 @@ public enum AdaptiveBudget {
     /// - Parameters:
     ///   - embeddings: the candidates, `[candidates, width]`.
     ///   - quality: the share of the unpruned answers that is wanted, in per cent; one of `qualities`.
+    ///   - rule: how many tokens that share takes.
     /// - Throws: `PruningError.notFinite`.
     public static func count(
-        for embeddings: Activations, quality: Double = defaultQuality, ops: TensorOps
+        for embeddings: Activations, quality: Double = defaultQuality,
+        rule: AutomaticRule = .drawnScenes, ops: TensorOps
     ) throws(PruningError) -> Int {
         let range = range(of: embeddings.rows)
         guard embeddings.rows > 1 else { return range.lowerBound }
         let wanted =
-            try outstandingTokens(in: embeddings, ops: ops) * tokensPerOutstanding(for: quality)
+            try outstandingTokens(in: embeddings, ops: ops)
+            * rule.tokensPerOutstanding(for: quality)
         return min(max(Int(wanted.rounded(.up)), range.lowerBound), range.upperBound)
     }
 

@@ -54,13 +54,16 @@ public enum KeepBudget: Sendable, Equatable {
 
     /// How many of these candidates to keep; 0 only without candidates.
     ///
-    /// - Parameter embeddings: the candidates, `[candidates, width]`; `adaptive` alone looks at them.
+    /// - Parameters:
+    ///   - embeddings: the candidates, `[candidates, width]`; `adaptive` alone looks at them.
+    ///   - rule: what `adaptive` follows.
     /// - Throws: `PruningError.notFinite`.
     public func resolve(
-        for embeddings: Activations, ops: TensorOps
+        for embeddings: Activations, rule: AutomaticRule = .drawnScenes, ops: TensorOps
     ) throws(PruningError) -> Int {
         guard case .adaptive(let quality) = self else { return mostKept(of: embeddings.rows) }
-        return try AdaptiveBudget.count(for: embeddings, quality: quality, ops: ops)
+        return try AdaptiveBudget.count(
+            for: embeddings, quality: quality, rule: rule, ops: ops)
     }
 }
 

@@ -135,7 +135,9 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// Loads the model; its warnings go to stderr.
-    func load(quiet: Bool = false) throws -> LLaVA {
+    ///
+    /// - Parameter automaticRule: nil for that of the calibration beside the model, if there is one.
+    func load(quiet: Bool = false, automaticRule: AutomaticRule? = nil) throws -> LLaVA {
         try OpenFileLimit.check()
         try ThreadLimit.check()
         if textFile == nil, !quiet {
@@ -144,8 +146,10 @@ struct ModelOptions: ParsableArguments {
         }
         let line = ProgressLine(quiet: quiet, patience: .seconds(1))
         defer { line.erase() }
+        var options = loadOptions
+        options.automaticRule = automaticRule
         let llava = try LLaVA(
-            text: model, projector: mmproj, options: loadOptions, onProgress: line.show,
+            text: model, projector: mmproj, options: options, onProgress: line.show,
             onWarning: { warning in
                 ProgressLine.eraseAny()
                 StandardError.report("warning: \(warning)")

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Captioning
 import FileOutput
+import TrimLLaVA
 
 /// Runs a check of a command's inputs and outputs.
 ///
@@ -30,10 +31,14 @@ func checkExtension(of path: String, is expected: String, _ option: String) thro
 }
 
 extension FileClaims {
-    /// Claims the files of a model as inputs.
-    mutating func reads(_ model: ModelOptions) throws(FileConflict) {
+    /// Claims the files of a model as inputs, its calibration included unless that is left out.
+    mutating func reads(
+        _ model: ModelOptions, calibration isRead: Bool = true
+    ) throws(FileConflict) {
         if !model.model.isEmpty { try reads(FilePath(model.model), as: "--model") }
         if let mmproj = model.mmproj { try reads(FilePath(mmproj), as: "--mmproj") }
+        let calibration = FilePath(Calibration.path(beside: model.model))
+        if isRead, FileStatus(calibration) != nil { try reads(calibration) }
     }
 
     /// Claims pictures as inputs.

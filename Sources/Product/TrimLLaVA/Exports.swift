@@ -21,6 +21,7 @@
 @_exported import enum TensorOps.CacheFormat
 @_exported import struct TensorOps.Position
 @_exported import enum TokenPruning.AlignmentMetric
+@_exported import struct TokenPruning.AutomaticRule
 @_exported import enum TokenPruning.KeepBudget
 @_exported import struct TokenPruning.SelectorOptions
 @_exported import enum TokenPruning.TokenMerging

@@ -7,6 +7,7 @@ import KernelInterface
 import Kernels
 import Synchronization
 import TensorOps
+import TokenPruning
 import Tokenization
 import Weights
 import WorkerPool
@@ -36,6 +37,8 @@ public final class LLaVA: Sendable {
     let defaultSystem: String?
     /// How much of a picture it sees at most, as its user asked.
     package let visionLimits: VisionLimits
+    /// What its automatic budgets follow; nil for `LoadOptions.automaticRule`, or the rule of drawn scenes.
+    public let calibration: Calibration?
     /// What loading it took, in seconds.
     public let loadSeconds: Double
     /// The most answers that its engine generates at the same time.
@@ -46,7 +49,7 @@ public final class LLaVA: Sendable {
     let sharedEngine = Mutex<Engine?>(nil)
 
     /// What is odd about the files but does not keep them from running.
-    public var warnings: [String] { model.warnings }
+    public let warnings: [String]
     /// Rows that a prompt, its pictures and its answer may take together.
     public var context: Int { model.context }
     /// Whether it reads pictures, and not text alone.
@@ -82,15 +85,19 @@ public final class LLaVA: Sendable {
             try LLaVAModel.decoderConfig(textFile, beside: projectorFile)
             try options.checkMemory(textFile, projectorFile)
             tokenizer = try Tokenizer(metadata: textFile.metadata)
+            let (calibration, damage) = Self.calibration(options, beside: text)
             model = try LLaVAModel(
                 text: textFile, projector: projectorFile, tokenizer: tokenizer, ops: ops,
                 context: options.context, limits: options.visionLimits,
+                automaticRule: options.automaticRule ?? calibration?.rule ?? .drawnScenes,
                 visionPrecision: options.visionPrecision,
                 packing: PackingOptions(
                     cacheFolder: options.packCache, floatEncoding: options.floatEncoding,
                     onWarning: onWarning),
                 onProgress: onProgress)
             try model.check(tokenizer)
+            self.calibration = calibration
+            warnings = model.warnings + damage
             template =
                 ChatTemplate.detect(metadata: textFile.metadata, tokenizer: tokenizer)
                 ?? options.usualTemplate
@@ -102,6 +109,18 @@ public final class LLaVA: Sendable {
             loadSeconds = (ContinuousClock.now - start) / .seconds(1)
         } catch {
             throw LLaVAError(error)
+        }
+    }
+
+    /// The calibration beside the text model, if the options leave the choice to it, and what is wrong with it.
+    private static func calibration(
+        _ options: LoadOptions, beside text: String
+    ) -> (Calibration?, damage: [String]) {
+        guard options.automaticRule == nil else { return (nil, []) }
+        do throws(CalibrationError) {
+            return (try Calibration.read(beside: text), [])
+        } catch {
+            return (nil, ["\(error); automatic budgets do without it"])
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Generation
 import Pictures
+import TokenPruning
 import WorkerPool
 
 /// How a model is loaded and run.
@@ -11,6 +12,9 @@ public struct LoadOptions: Sendable {
     public var context: Int?
     /// How much of a picture the model sees at most.
     public var visionLimits: VisionLimits
+    /// How many visual tokens automatic budgets keep; nil for the `Calibration` beside the text model, or
+    /// `AutomaticRule.drawnScenes`.
+    public var automaticRule: AutomaticRule?
     /// How matrix products treat activations.
     public var activationMode: ActivationMode
     /// How vision tower and projector compute.
@@ -44,7 +48,7 @@ public struct LoadOptions: Sendable {
     /// All cores and the model's defaults, unless given.
     public init(
         threadCount: Int? = nil, context: Int? = nil,
-        visionLimits: VisionLimits = VisionLimits(),
+        visionLimits: VisionLimits = VisionLimits(), automaticRule: AutomaticRule? = nil,
         activationMode: ActivationMode = .pow2, visionPrecision: VisionPrecision = .int8,
         cacheFormat: CacheFormat = .f16,
         packCache: String? = nil, floatEncoding: BlockEncoding? = nil, kernels: String? = nil,
@@ -53,6 +57,7 @@ public struct LoadOptions: Sendable {
         self.threadCount = threadCount
         self.context = context
         self.visionLimits = visionLimits
+        self.automaticRule = automaticRule
         self.activationMode = activationMode
         self.visionPrecision = visionPrecision
         self.cacheFormat = cacheFormat

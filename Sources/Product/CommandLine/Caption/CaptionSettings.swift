@@ -21,13 +21,15 @@ struct CaptionSettings {
             \(options.selectorOptions.seed)\(options.merging == .none ? "" : " \(options.merging)")
             """
         }
+        let budgets = [command.pruning.keep].compactMap(\.self)
+        let calibration = model.calibrationSetting(budgets)
         let sampling = answer.options.sampling
         lines =
             try model.settings() + [
                 "template \(prompt.raw ? "raw" : prompt.format.template?.rawValue ?? "-")",
                 "system \(prompt.format.system.map { "=\($0)" } ?? "-")",
                 "picture crop \(prompt.format.crop) turn \(!prompt.format.ignoreOrientation)",
-                "pruning \(pruning ?? "-")",
+                "pruning \(pruning ?? "-")\(calibration)",
                 "tokens \(answer.minTokens) \(answer.maxTokens) \(answer.ignoreEos)",
                 """
                 sampling \(sampling.temperature) \(sampling.topK) \(sampling.topP) \(sampling.minP) \
@@ -56,6 +58,15 @@ extension ModelOptions {
             "context \(context.map { "\($0)" } ?? "-")",
         ] + (maxTiles.map { ["tiles \($0)"] } ?? [])
             + (maxPixels.map { ["pixels \($0)"] } ?? [])
+    }
+
+    /// What a budget of these follows beside its own numbers: nothing, unless the model is calibrated.
+    func calibrationSetting(_ budgets: [KeepBudget]) -> String {
+        guard budgets.contains(where: \.isAdaptive),
+            let calibration = try? Calibration.read(beside: model)
+        else { return "" }
+        let points = calibration.rule.points.map { "\($0.tokensPerOutstanding):\($0.quality)" }
+        return " calibrated \(points.joined(separator: " "))"
     }
 
     /// A file's name and size, without its folder, because it may be moved.

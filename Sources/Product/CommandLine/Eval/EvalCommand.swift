@@ -23,14 +23,18 @@ struct EvalCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Budgets to evaluate, separated by commas; see run --help.", valueName: "budgets"))
-    var keep = "192,128,64"
+            "Budgets to evaluate, separated by commas; see run --help. (default: \(usualBudgets))",
+            valueName: "budgets"))
+    var keep: String?
 
     @Option(
         help: ArgumentHelp(
-            "Selectors to evaluate, separated by commas, or all: \(TokenSelectors.names.joined(separator: ", ")).",
+            """
+            Selectors to evaluate, separated by commas, or all: \(TokenSelectors.names.joined(separator: ", ")). \
+            (default: \(TokenSelectors.names[0]),random)
+            """,
             valueName: "names"))
-    var selector = "\(TokenSelectors.names[0]),random"
+    var selector: String?
 
     @Option(
         help: ArgumentHelp(
@@ -59,6 +63,13 @@ struct EvalCommand: ParsableCommand {
 
     @Flag(help: "Select among all pictures of a question together.")
     var shareBudget = false
+
+    @Flag(
+        help: """
+            Measure what automatic budgets leave of the answers, and write it beside the text model, where all commands \
+            find it.
+            """)
+    var calibrate = false
 
     @Option(
         help: ArgumentHelp(
@@ -146,15 +157,19 @@ struct EvalCommand: ParsableCommand {
                 "--set \(set.name) has its pictures in its file, expected no --images")
         }
         if let plot { try checkExtension(of: plot, is: "svg", "--plot") }
+        if calibrate, keep != nil {
+            throw ValidationError("--calibrate has budgets of its own, expected no --keep")
+        }
         _ = try settings()
     }
 
     func run() throws {
         try TextInput.checkArguments()
         let questions = try chosenQuestions()
-        try sandbox.close(try checkFiles(questions), model)
+        let calibration = calibrate ? try EvalCalibration(of: model, settings()) : nil
+        try sandbox.close(try checkFiles(questions, calibration), model)
         let file = try answers.map { try AnswerFile(path: $0, run: runName) }
-        let llava = try model.load()
+        let llava = try model.load(automaticRule: calibrate ? .drawnScenes : nil)
         let settings =
             try settings()
             + (fewerPixels ? EvaluationSetting.fewerPixels(beside: budgets(), for: llava) : [])
@@ -162,7 +177,7 @@ struct EvalCommand: ParsableCommand {
             llava, questions, settings,
             options: Evaluation.Options(
                 maxNewTokens: tokens, template: template, suffix: suffix, parallel: parallel,
-                conditions: try model.settings()),
+                conditions: try model.settings() + conditions()),
             file: file)
         let (progress, cancellation) = (ProgressLine(quiet: false), Cancellation())
         let interrupts = Interrupts()
@@ -182,23 +197,29 @@ struct EvalCommand: ParsableCommand {
         interrupts.stop()
         progress.erase()
         let total = set?.total ?? .meanOfTasks
-        let report = EvalReport(
-            EvaluationSummary(questions, settings, evaluation.records, total: total), total: total)
+        let summary = EvaluationSummary(questions, settings, evaluation.records, total: total)
+        let report = EvalReport(summary, total: total)
         try report.table.print(report.rows, as: output)
         if let plot { try EvalPlot(report.rows).svg.write(to: plot) }
         let failures = EvalFailures(evaluation.records, settings: settings.count)
         failures.messages.forEach(StandardError.report)
         if !failures.messages.isEmpty { throw ExitCode(1) }
+        if let calibration {
+            StandardError.report(try calibration.write(summary, questions.count))
+        }
     }
 
-    private func checkFiles(_ asked: [EvaluationQuestion]) throws -> FileClaims {
+    private func checkFiles(
+        _ asked: [EvaluationQuestion], _ calibration: EvalCalibration?
+    ) throws -> FileClaims {
         try checkingFiles { files in
-            try files.reads(model)
+            try files.reads(model, calibration: !calibrate)
             for path in questions { try files.reads(FilePath(path)) }
             try files.reads(pictures: asked.flatMap(\.pictures).compactMap(\.path))
             try files.writes(.standardStream)
             if let answers { try files.writes(FilePath(answers), as: "--answers") }
             if let plot { try files.writesAtEnd(plot, as: "--plot") }
+            if let calibration { try files.writesAtEnd(calibration.path, as: "--calibrate") }
             return files
         }
     }
@@ -228,16 +249,27 @@ struct EvalCommand: ParsableCommand {
         }
     }
 
+    /// The budgets that are evaluated unless others are named.
+    private static let usualBudgets = "192,128,64"
+
     private func budgets() throws -> [KeepBudget] {
-        try listed(keep) { try KeepBudget(parsing: $0) }
+        if calibrate { return EvalCalibration.budgets }
+        return try listed(keep ?? Self.usualBudgets) { try KeepBudget(parsing: $0) }
+    }
+
+    /// What answers depend on beside the model's settings and those that are compared.
+    private func conditions() throws -> [String] {
+        let setting = calibrate ? "" : model.calibrationSetting(try budgets())
+        return setting.isEmpty ? [] : [setting]
     }
 
     /// The unpruned model, and every selector.
     private func settings() throws -> [EvaluationSetting] {
+        let usual = TokenSelectors.names[0] + (calibrate ? "" : ",random")
         let selectors =
             selector == "all"
             ? TokenSelectors.names
-            : try listed(selector) { try TokenSelectors.named($0).info.name }
+            : try listed(selector ?? usual) { try TokenSelectors.named($0).info.name }
         let modes = try listed(positions) { name in
             guard let mode = PruningOptions.Positions(rawValue: name) else {
                 throw ValidationError("--positions takes auto, original and compact")

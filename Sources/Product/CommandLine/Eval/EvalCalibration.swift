@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Evaluation
+import FileOutput
+import TrimLLaVA
+
+/// `eval --calibrate`: what automatic budgets leave of the answers becomes a file beside the text model.
+struct EvalCalibration {
+    /// What is measured: as many tokens for each that stands out as the rule of drawn scenes has.
+    static let budgets = AutomaticRule.drawnScenes.points.map { point in
+        KeepBudget.adaptive(quality: point.quality)
+    }
+
+    /// The file.
+    let path: String
+    /// The unpruned model, and what was measured.
+    private let settings: [EvaluationSetting]
+
+    /// - Throws: `ValidationError` for more than one way to select, and a file in the calibration's place that is none.
+    init(of model: ModelOptions, _ settings: [EvaluationSetting]) throws {
+        guard settings.count == 1 + Self.budgets.count else {
+            throw ValidationError(
+                "--calibrate measures one selector, expected one of --selector, --positions and --merge"
+            )
+        }
+        path = Calibration.path(beside: model.model)
+        self.settings = settings
+        do throws(CalibrationError) {
+            _ = try Calibration.read(beside: model.model)
+        } catch {
+            throw ValidationError("\(error); --calibrate does not overwrite it")
+        }
+    }
+
+    /// Writes what the answers say.
+    ///
+    /// - Returns: a sentence for the user.
+    /// - Throws: `ValidationError` if the unpruned model has no right answer, `FileOutputError`.
+    func write(_ summary: EvaluationSummary, _ questions: Int) throws -> String {
+        let totals = settings.compactMap { setting in
+            summary.rows.last { $0.setting == setting.name }
+        }
+        guard let unpruned = totals.first?.score, unpruned > 0, totals.count == settings.count
+        else {
+            throw ValidationError(
+                "the unpruned model answers no question right, so --calibrate has nothing to compare with"
+            )
+        }
+        let points = zip(AutomaticRule.drawnScenes.points, totals.dropFirst()).map { point, total in
+            AutomaticRule.Point(
+                tokensPerOutstanding: point.tokensPerOutstanding,
+                quality: 100 * total.score / unpruned)
+        }
+        guard let rule = AutomaticRule(measured: points), let pruning = settings[1].pruning else {
+            throw ValidationError("the scores make no calibration")
+        }
+        let calibration = Calibration(
+            rule: rule, selector: pruning.selector, questions: questions)
+        try OutputFile.write(try calibration.json().utf8, to: FilePath(path))
+        return "\(path): automatic budgets of this model follow \(questions) questions now"
+    }
+}
