@@ -4,6 +4,7 @@ import KernelInterface
 import Kernels
 import TestSupport
 import Testing
+import WeightPanels
 
 /// Rows of activations in a tile, as a table's quantiser makes it.
 struct SampleTile {
