@@ -14,6 +14,7 @@ from comparison.captioning import Captioned, caption_table
 from comparison.errors import ComparisonError
 from comparison.llama_cpp import LlamaCpp
 from comparison.openvino_genai import OpenVINOGenAI
+from comparison.openvino_llava import OpenVINOLLaVA
 from comparison.quiet import undisturbed
 from comparison.report import advantage, markdown, spread
 from comparison.schedule import Column, Results
@@ -93,7 +94,7 @@ def test_raw_prompts_have_as_many_tokens_as_asked_for(name: str, text: str) -> N
 def test_openvino_is_scaled_from_the_difference_of_its_decoders(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    runtime = OpenVINOGenAI(RUN)
+    runtime = OpenVINOLLaVA(RUN)
     runtime.vision_settings = ("float16.xml", {})
 
     def decoder(layers: int) -> dict:  # 1 s, and 0.5 s for each layer
@@ -106,6 +107,13 @@ def test_openvino_is_scaled_from_the_difference_of_its_decoders(
     assert figures.samples[DECODE] == [pytest.approx(1 / 17)]
     assert figures.samples[prefill(640)] == [pytest.approx(640 / 17)]
     assert "scaled to 32 layers" in figures.notes[DECODE]
+
+
+def test_openvino_measures_the_families_that_it_has() -> None:
+    runtime = OpenVINOGenAI(RUN)
+    assert isinstance(runtime.family(WORKLOADS["llava-1.5-7b-Q4_0"]), OpenVINOLLaVA)
+    assert runtime.steps(WORKLOADS["smolvlm-500m-Q8_0"]) == []
+    assert runtime.settings() == "not probed"
 
 
 def test_process_is_measured() -> None:
