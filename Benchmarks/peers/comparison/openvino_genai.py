@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .openvino_family import RUNTIME_PACKAGES, OpenVINOFamily
 from .openvino_llava import OpenVINOLLaVA
+from .openvino_qwen import OpenVINOQwen
 from .workload import Figures, Run, Workload
 
 
@@ -14,7 +15,7 @@ class OpenVINOGenAI:
     name = "OpenVINO GenAI"
 
     def __init__(self, run: Run) -> None:
-        self.families = (OpenVINOLLaVA(run),)
+        self.families = (OpenVINOLLaVA(run), OpenVINOQwen(run))
 
     def family(self, workload: Workload) -> OpenVINOFamily | None:
         """The workload's family; none of SmolVLM."""
