@@ -68,7 +68,8 @@ class TrimLLaVA:
 
     def settings(self) -> str:
         options = " ".join(self.options.trimllava_options) or "default options"
-        return f"`trimllava run --json`, {options}; vision tower from the F16 file"
+        selector = f"; selector {self.options.selector}" if self.options.selector else ""
+        return f"`trimllava run --json`, {options}; vision tower from the F16 file{selector}"
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
         prefills = [partial(self.prefill, workload, tokens) for tokens in PREFILL_TOKENS]
@@ -104,7 +105,9 @@ class TrimLLaVA:
         )
 
     def pruned_picture(self, workload: Workload, share: str) -> Figures:
-        report, _ = self.describe(workload, "--keep", share)
+        selector = self.options.selector
+        chosen = ("--selector", selector) if selector else ()
+        report, _ = self.describe(workload, "--keep", share, *chosen)
         return Figures.of({pruned_first_token(share): report["first_token_seconds"]})
 
     def picture_in_few_tiles(self, workload: Workload) -> Figures:

@@ -157,6 +157,7 @@ class MeasuringOptions:
     trimllava_options: list[str]
     accepts_busy: bool
     lock: Path | None
+    selector: str | None = None  # of visual tokens, where it is not a runtime's default
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,20 @@ def qwen_that_reports(
 
     monkeypatch.setattr(runtime, "time", time)
     return runtime, asked
+
+
+def test_selector_is_that_of_pruned_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = TrimLLaVA(replace(RUN, options=replace(OPTIONS, selector="cdpruner")))
+    asked = []
+
+    def describe(_: Workload, *options: str) -> tuple[dict, None]:
+        asked.append(options)
+        return {"first_token_seconds": 3.0}, None
+
+    monkeypatch.setattr(runtime, "describe", describe)
+    runtime.pruned_picture(QWEN, "25%")
+    assert asked == [("--keep", "25%", "--selector", "cdpruner")]
+    assert "selector cdpruner" in runtime.settings()
 
 
 def test_process_is_measured() -> None:
