@@ -10,7 +10,6 @@ import argparse
 import gc
 import json
 import os
-import shutil
 from pathlib import Path
 
 import nncf
@@ -41,33 +40,35 @@ LANGUAGE, TEXT = "openvino_language_model", "openvino_text_embeddings_model"
 CALIBRATION_PATCHES = 64
 
 
-def make(folder: Path, shape: ModelShape) -> None:
-    """The model in a folder for each precision of its vision tower; they share the other files."""
+def make_model(folder: Path, shape: ModelShape) -> None:
+    """The model with a vision tower in float16."""
     vocabulary = make_byte_level(shape.text.vocabulary, shape.text.markers, seed=0)
-    exported = folder / "exported"
     model = random_model(shape, vocabulary)
-    export_from_model(model, output=exported, task="image-text-to-text", patch_16bit_model=True)
+    export_from_model(model, output=folder, task="image-text-to-text", patch_16bit_model=True)
     del model
     gc.collect()
-    write_tokenizer(exported, vocabulary)
-    write_picture_settings(exported, shape)
-    compress(exported, LANGUAGE, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=INT4_GROUP)
-    compress(exported, TEXT, mode=nncf.CompressWeightsMode.INT8_ASYM)
-    for name, precision in TOWERS.items():
-        variant = folder / name
-        variant.mkdir()
-        tower = precision(openvino.Core().read_model(exported / f"{MERGER}.xml"))
-        openvino.save_model(tower, variant / f"{MERGER}.xml", compress_to_fp16=True)
-        for path in exported.iterdir():
-            if path.is_file() and path.stem != MERGER:
-                os.link(path, variant / path.name)
-    shutil.rmtree(exported)
+    write_tokenizer(folder, vocabulary)
+    write_picture_settings(folder, shape)
+    compress(folder, LANGUAGE, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=INT4_GROUP)
+    compress(folder, TEXT, mode=nncf.CompressWeightsMode.INT8_ASYM)
+
+
+def make_variant(folder: Path, original: Path, tower: str) -> None:
+    """The model with another vision tower; it shares the other files."""
+    model = TOWERS[tower](openvino.Core().read_model(original / f"{MERGER}.xml"))
+    openvino.save_model(model, folder / f"{MERGER}.xml")
+    for path in original.iterdir():
+        if path.stem != MERGER:
+            os.link(path, folder / path.name)
 
 
 def random_model(
     shape: ModelShape, vocabulary: ByteLevelVocabulary
 ) -> Qwen2VLForConditionalGeneration:
-    """The model in float16, its weights drawn from a pool of random numbers."""
+    """The model in float16, its weights drawn from a pool of random numbers.
+
+    No two tensors are alike, because OpenVINO stores and reads such ones once.
+    """
     text, vision = shape.text, shape.vision
     config = Qwen2VLConfig(
         text_config={
@@ -111,9 +112,9 @@ def random_model(
     torch.set_default_dtype(torch.float32)
     pool = (torch.randn(POOL) * DEVIATION).half()
     with torch.no_grad():
-        for parameter in model.parameters():
+        for number, parameter in enumerate(model.parameters()):
             flat = parameter.view(-1)
-            flat.copy_(pool.repeat(-(-flat.numel() // POOL))[: flat.numel()])
+            flat.copy_(pool.roll(number).repeat(-(-flat.numel() // POOL))[: flat.numel()])
     return model
 
 
@@ -159,7 +160,6 @@ def with_int8_activations(tower: openvino.Model) -> openvino.Model:
 
 
 TOWERS = {
-    "float16": lambda tower: tower,
     "int8": with_int8_weights,
     "int8-activations": with_int8_activations,
 }
@@ -213,11 +213,16 @@ def write_picture_settings(folder: Path, shape: ModelShape) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--shape", required=True, help="one of tools/make-synthetic-model")
+    parser.add_argument("--shape", help="one of tools/make-synthetic-model: make a model")
+    parser.add_argument("--original", type=Path, help="a model that is made: make another tower for it")
+    parser.add_argument("--tower", choices=TOWERS, help="the tower that is made")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    make(options.folder, SHAPES[options.shape])
+    if options.shape:
+        make_model(options.folder, SHAPES[options.shape])
+    if options.original:
+        make_variant(options.folder, options.original, options.tower)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comparison import machine, processes
+from comparison import machine, openvino_qwen, processes
 from comparison.captioning import Captioned, caption_table
 from comparison.errors import ComparisonError
 from comparison.llama_cpp import LlamaCpp
@@ -137,9 +137,10 @@ def test_openvino_keeps_an_even_number_of_tokens() -> None:
 
 
 def test_figures_of_a_picture_come_from_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = {"visual_tokens": 999, "kept_tokens": 250, "vision": 9.0, "first_token": 15.0, "load": 2.0}
+    report = {"visual_tokens": 999, "vision": 9.0, "first_token": 15.0, "load": 2.0}
     runtime, asked = qwen_that_reports(monkeypatch, report)
     assert runtime.picture(QWEN).samples == {VISION: [9.0], FIRST_TOKEN: [15.0], LOAD: [2.0], PEAK: [1.0]}
+    report["visual_tokens"] = 250
     assert runtime.pruned_picture(QWEN, "25%").samples == {pruned_first_token("25%"): [15.0]}
     assert asked[-1][-2:] == ("--pruning-ratio", "75")
     with pytest.raises(ComparisonError, match="kept 250 tokens, expected 110"):
@@ -151,6 +152,21 @@ def test_pictures_of_another_size_are_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ComparisonError, match="OpenVINO made 972 visual tokens"):
         runtime.picture(QWEN)
     WORKLOADS["llava-1.5-7b-Q4_0"].check_visual_tokens("LLaVA", 576)
+
+
+def test_other_towers_are_made_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, made = OpenVINOQwen(RUN), []
+    monkeypatch.setattr(openvino_qwen, "make_picture", lambda *_: None)
+    monkeypatch.setattr(runtime, "install", lambda: None)
+    monkeypatch.setattr(runtime, "make", lambda *arguments: made.append(arguments))
+    runtime.prepare(QWEN)
+    first, *others = made
+    assert first == ("qwen2vl-2b-float16", "make_qwen.py", "--shape", "qwen2vl-2b")
+    original = "/work/openvino-qwen/models/qwen2vl-2b-float16"
+    assert [(name, arguments) for name, _, *arguments in others] == [
+        (f"qwen2vl-2b-{tower}", ["--original", original, "--tower", tower])
+        for tower in ("int8", "int8-activations")
+    ]
 
 
 def test_tower_is_chosen_before_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
