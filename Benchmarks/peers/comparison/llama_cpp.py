@@ -12,7 +12,7 @@ from functools import partial
 from . import processes
 from .errors import ComparisonError
 from .llama_cpp_build import LlamaCppBuild
-from .models import ModelFiles, model_files, python_programs
+from .models import ModelFiles, make_picture, model_files, python_programs
 from .quiet import undisturbed
 from .workload import (
     DECODE,
@@ -71,6 +71,7 @@ class LlamaCpp:
         self.build.install(python_programs(self.folders))
 
     def prepare(self, workload: Workload) -> None:
+        make_picture(self.folders, workload)
         for mmproj_type in MMPROJ_TYPES:
             model_files(self.folders, workload, mmproj_type)
 
@@ -176,7 +177,7 @@ class LlamaCpp:
                 *(() if setting.repack else ("--no-repack",)),
                 *(("--chat-template", "vicuna") if workload.is_llava else ()),
                 *("--temp", "0"),
-                *("--image", self.folders.picture, "-p", QUESTION),
+                *("--image", self.folders.picture(workload), "-p", QUESTION),
                 *arguments,
             ],
             stop_at,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models' GGUF files, made by tools/make-synthetic-model, and the Python that makes them."""
+"""The models' GGUF files, made by tools/make-synthetic-model, the pictures, and the Python for both."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from . import processes
 from .workload import Folders, Workload
 
+PILLOW = "pillow==11.3.0"
 # The packages at the top of tools/make-synthetic-model; cmake and ninja build llama.cpp.
-PYTHON_PACKAGES = ("gguf==0.19.0", "numpy==2.2.6", "cmake==4.4.5", "ninja==1.13.2")
+PYTHON_PACKAGES = ("gguf==0.19.0", "numpy==2.2.6", "cmake==4.4.5", "ninja==1.13.2", PILLOW)
+ENLARGE = Path(__file__).parents[1] / "photograph_programs/enlarge.py"
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,20 @@ def model_files(folders: Folders, workload: Workload, mmproj_type: str = "F16") 
         for path in Path(unfinished).iterdir():
             path.rename(folder / path.name)
     return files
+
+
+def make_picture(folders: Folders, workload: Workload) -> None:
+    """Makes the workload's picture from the sample, unless it is the sample or is there."""
+    picture = folders.picture(workload)
+    if picture.exists():
+        return
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = picture.with_name(f"unfinished-{picture.name}")
+    width, height = map(str, workload.picture_size)
+    processes.install(
+        [
+            *(python_programs(folders) / "python", ENLARGE),
+            *(folders.sample_picture, unfinished, width, height),
+        ]
+    )
+    unfinished.rename(picture)

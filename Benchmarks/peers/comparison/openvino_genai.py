@@ -1,211 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO GenAI. Its export of 7B needs more memory than a laptop has, so deeper decoders than
-four layers are scaled from two and four layers of full width."""
+"""OpenVINO GenAI: it measures the workloads of the families that it has."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-from . import processes
-from .models import virtual_environment
-from .quiet import undisturbed
-from .workload import (
-    DECODE,
-    DECODE_CONTEXT,
-    DECODE_TOKENS,
-    FIRST_TOKEN,
-    KEPT_SHARES,
-    LOAD,
-    PEAK,
-    PREFILL_TOKENS,
-    VISION,
-    Figures,
-    Run,
-    Workload,
-    prefill,
-    pruned_first_token,
-)
-
-PACKAGES = (
-    "openvino==2026.4.1",
-    "openvino-genai==2026.4.1.0",
-    "nncf==3.4.0",
-    "optimum-intel==2.2.0",
-    "transformers==5.5.4",
-    "torch==2.15.0",
-)
-FEW, MORE = 2, 4  # layers of the decoders that are made
-PICTURE_ROWS = max(PREFILL_TOKENS)  # 576 visual tokens, and a question with its template
-PICTURE_NOTE = f"one tile and a prefill of {PICTURE_ROWS} tokens"
-# Settings that are tried; each runtime is measured with the fastest.
-DECODER_SETTINGS = (
-    {"ATTENTION_BACKEND": "SDPA"},
-    {"ATTENTION_BACKEND": "SDPA", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128},
-    {"ATTENTION_BACKEND": "PA"},
-    {"ATTENTION_BACKEND": "PA", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128},
-)
-VISION_SETTINGS = (
-    ("float16.xml", {"INFERENCE_PRECISION_HINT": "bf16"}),
-    ("float16.xml", {"INFERENCE_PRECISION_HINT": "f32"}),
-    ("int8.xml", {"INFERENCE_PRECISION_HINT": "bf16"}),
-    ("int8.xml", {"INFERENCE_PRECISION_HINT": "f32"}),
-)
-PROGRAMS = Path(__file__).parents[1] / "openvino_programs"
-GIBIBYTE = 2**30
-PRUNED = tuple(map(pruned_first_token, KEPT_SHARES))  # it prunes nothing
-Setting = TypeVar("Setting")
+from .openvino_family import RUNTIME_PACKAGES, OpenVINOFamily
+from .openvino_llava import OpenVINOLLaVA
+from .openvino_qwen import OpenVINOQwen
+from .workload import Figures, Run, Workload
 
 
 class OpenVINOGenAI:
     name = "OpenVINO GenAI"
 
     def __init__(self, run: Run) -> None:
-        self.folders, self.options = run.folders, run.options
-        self.folder = run.folders.work / "openvino"
-        self.models = self.folder / "models"
-        self.decoder_settings: dict | None = None  # once probed
-        self.vision_settings: tuple[str, dict] | None = None
+        self.families = (OpenVINOLLaVA(run), OpenVINOQwen(run))
+
+    def family(self, workload: Workload) -> OpenVINOFamily | None:
+        """The workload's family; none of SmolVLM."""
+        return next((family for family in self.families if family.measures(workload)), None)
 
     def install(self) -> None:
-        self.python = virtual_environment(self.folder / "python", PACKAGES) / "python"
+        """Does nothing: each family has packages of its own, which `prepare` installs."""
 
     def prepare(self, workload: Workload) -> None:
-        if not workload.is_llava:
-            return
-        self.make("vision", "--vision")
-        for layers in (FEW, MORE):
-            self.make(f"decoder-{layers}", "--layers", str(layers))
+        if family := self.family(workload):
+            family.prepare(workload)
 
     def tune(self, workload: Workload) -> None:
-        """Finds the fastest settings, once for all workloads."""
-        if self.decoder_settings is None and workload.is_llava:
-            self.decoder_settings = self.fastest(self.decoder_seconds, DECODER_SETTINGS)
-            self.vision_settings = self.fastest(self.vision_seconds, VISION_SETTINGS)
-
-    def fastest(
-        self, seconds: Callable[[Setting], float], settings: tuple[Setting, ...]
-    ) -> Setting:
-        def undisturbed_seconds(setting: Setting) -> float:
-            return undisturbed(partial(seconds, setting), self.options)
-
-        return min(settings, key=undisturbed_seconds)
-
-    def make(self, name: str, *arguments: str) -> None:
-        folder, unfinished = self.models / name, self.models / f"{name}-unfinished"
-        if folder.exists():
-            return
-        shutil.rmtree(unfinished, ignore_errors=True)
-        processes.install([self.python, PROGRAMS / "make_models.py", unfinished, *arguments])
-        unfinished.rename(folder)
+        if family := self.family(workload):
+            family.tune(workload)
 
     def version(self) -> str:
-        return f"OpenVINO GenAI {PACKAGES[1].partition('==')[2]}"
+        return f"{self.name} {RUNTIME_PACKAGES[1].partition('==')[2]}"
 
     def settings(self) -> str:
-        if self.decoder_settings is None or self.vision_settings is None:
-            return "not probed"
-        vision_file, vision_properties = self.vision_settings
-        return (
-            "int4 symmetric weights in groups of 128, int8 embeddings and head, "
-            f"{property_text(self.decoder_settings)}; vision tower {vision_file}, "
-            f"{property_text(vision_properties)}"
-        )
+        settings = (family.settings() for family in self.families)
+        return "; ".join(filter(None, settings)) or "not probed"
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
-        """Measures LLaVA alone."""
-        if not workload.is_llava:
-            return []
-        if workload.layers == MORE:
-            return [self.measured_decoder, self.measured_picture]
-        return [partial(self.scaled_picture, workload.layers)]
-
-    def measured_decoder(self) -> Figures:
-        report = self.decoder(MORE)
-        rates = {prefill(n): n / report["prefill"][str(n)] for n in PREFILL_TOKENS}
-        return Figures.of({**rates, DECODE: 1 / report["decode"]})
-
-    def measured_picture(self) -> Figures:
-        arguments = (*self.decoder_arguments(MORE), *self.vision_arguments(self.vision_settings))
-        report, finished = self.time(*arguments, "--prefill", str(PICTURE_ROWS))
-        first_token = report["vision"] + report["prefill"][str(PICTURE_ROWS)]
-        return Figures.of(
-            {
-                VISION: report["vision"],
-                FIRST_TOKEN: first_token,
-                **dict.fromkeys(PRUNED, first_token),
-                LOAD: report["load"],
-                PEAK: finished.peak_bytes / GIBIBYTE,
-            },
-            {**dict.fromkeys((FIRST_TOKEN, *PRUNED), PICTURE_NOTE), PEAK: "with Python's"},
-        )
-
-    def scaled_picture(self, layers: int) -> Figures:
-        few, more = self.decoder(FEW), self.decoder(MORE)
-        vision, _ = self.time(*self.vision_arguments(self.vision_settings))
-
-        def scaled(of_few: float, of_more: float) -> float:
-            return of_more + (layers - MORE) * (of_more - of_few) / (MORE - FEW)
-
-        seconds = {
-            n: scaled(few["prefill"][str(n)], more["prefill"][str(n)]) for n in PREFILL_TOKENS
-        }
-        values = {prefill(tokens): tokens / seconds[tokens] for tokens in PREFILL_TOKENS}
-        values[DECODE] = 1 / scaled(few["decode"], more["decode"])
-        note = f"scaled to {layers} layers from {FEW} and {MORE}"
-        notes = dict.fromkeys(values, note)
-        values[VISION] = vision["vision"]
-        first_token = vision["vision"] + seconds[PICTURE_ROWS]
-        pictures = dict.fromkeys((FIRST_TOKEN, *PRUNED), first_token)
-        return Figures.of(
-            values | pictures, notes | dict.fromkeys(pictures, f"{PICTURE_NOTE}, {note}")
-        )
-
-    def decoder(self, layers: int) -> dict:
-        report, _ = self.time(
-            *self.decoder_arguments(layers),
-            *("--prefill", *map(str, PREFILL_TOKENS)),
-            *("--decode-context", str(DECODE_CONTEXT), "--decode-tokens", str(DECODE_TOKENS)),
-        )
-        return report
-
-    def decoder_seconds(self, properties: dict) -> float:
-        """Seconds of a setting for a picture's prefill and a few decoded tokens."""
-        report, _ = self.time(
-            *self.decoder_arguments(FEW, properties),
-            *("--prefill", str(PICTURE_ROWS)),
-            *("--decode-context", str(DECODE_CONTEXT), "--decode-tokens", str(DECODE_TOKENS)),
-        )
-        return report["prefill"][str(PICTURE_ROWS)] + DECODE_TOKENS * report["decode"]
-
-    def vision_seconds(self, setting: tuple[str, dict]) -> float:
-        report, _ = self.time(*self.vision_arguments(setting))
-        return report["vision"]
-
-    def decoder_arguments(self, layers: int, properties: dict | None = None) -> list:
-        properties = properties or self.decoder_settings
-        folder = self.models / f"decoder-{layers}"
-        return ["--decoder", folder, "--decoder-properties", json.dumps(properties)]
-
-    def vision_arguments(self, setting: tuple[str, dict]) -> list:
-        file, properties = setting
-        path = self.models / "vision" / file
-        return ["--vision", path, "--vision-properties", json.dumps(properties)]
-
-    def time(self, *arguments: str | Path) -> tuple[dict, processes.Finished]:
-        finished = processes.measure(
-            [
-                *(self.python, PROGRAMS / "time_models.py"),
-                *("--threads", str(self.options.threads)),
-                *arguments,
-            ]
-        )
-        return json.loads(finished.output), finished
-
-
-def property_text(properties: dict) -> str:
-    return " ".join(f"{name}={value}" for name, value in properties.items())
+        family = self.family(workload)
+        return family.steps(workload) if family else []

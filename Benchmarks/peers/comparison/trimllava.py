@@ -10,7 +10,7 @@ from functools import partial
 
 from . import processes
 from .errors import ComparisonError
-from .models import model_files
+from .models import make_picture, model_files
 from .workload import (
     DECODE,
     DECODE_CONTEXT,
@@ -52,6 +52,7 @@ class TrimLLaVA:
         self.program = f"{shown.stdout.strip()}/trimllava"
 
     def prepare(self, workload: Workload) -> None:
+        make_picture(self.folders, workload)
         model_files(self.folders, workload)
 
     def tune(self, workload: Workload) -> None:
@@ -67,7 +68,8 @@ class TrimLLaVA:
 
     def settings(self) -> str:
         options = " ".join(self.options.trimllava_options) or "default options"
-        return f"`trimllava run --json`, {options}; vision tower from the F16 file"
+        selector = f"; selector {self.options.selector}" if self.options.selector else ""
+        return f"`trimllava run --json`, {options}; vision tower from the F16 file{selector}"
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
         prefills = [partial(self.prefill, workload, tokens) for tokens in PREFILL_TOKENS]
@@ -103,7 +105,9 @@ class TrimLLaVA:
         )
 
     def pruned_picture(self, workload: Workload, share: str) -> Figures:
-        report, _ = self.describe(workload, "--keep", share)
+        selector = self.options.selector
+        chosen = ("--selector", selector) if selector else ()
+        report, _ = self.describe(workload, "--keep", share, *chosen)
         return Figures.of({pruned_first_token(share): report["first_token_seconds"]})
 
     def picture_in_few_tiles(self, workload: Workload) -> Figures:
@@ -111,13 +115,16 @@ class TrimLLaVA:
         return Figures.of({FEW_TILES_FIRST_TOKEN: report["first_token_seconds"]})
 
     def describe(self, workload: Workload, *options: str) -> tuple[dict, processes.Finished]:
-        picture = str(self.folders.picture)
-        return self.run(
+        picture = str(self.folders.picture(workload))
+        report, finished = self.run(
             workload, picture, "--prompt", QUESTION, "--max-tokens", "1", *options
         )
+        [described] = report["pictures"]
+        workload.check_visual_tokens(self.name, described["candidate_patches"])
+        return report, finished
 
     def raw_prompt(self, workload: Workload, tokens: int) -> list[str]:
-        """A prompt of so many tokens: LLaVA's vocabulary adds <s> and a space, SmolVLM's nothing."""
+        """A prompt of so many tokens: LLaVA's vocabulary adds <s> and a space, others nothing."""
         text = " ".join([WORD] * (tokens - 1)) if workload.is_llava else f" {WORD}" * tokens
         return ["--raw", "--prompt", text]
 

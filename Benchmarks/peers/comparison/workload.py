@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from .errors import ComparisonError
+
 PREFILL_TOKENS = (64, 128, 640)
 DECODE_CONTEXT = 128
 DECODE_TOKENS = 16
@@ -71,6 +73,8 @@ class Workload:
     layers: int
     text_type: str
     tiles: int = 1  # into which the picture is cut
+    picture_size: tuple[int, int] | None = None  # width and height, where it is not the sample's own
+    visual_tokens: int | None = None  # of that picture, which the runtimes are held to
 
     @property
     def name(self) -> str:
@@ -81,9 +85,20 @@ class Workload:
         return self.shape.startswith("llava")
 
     @property
+    def is_qwen2_vl(self) -> bool:
+        return self.shape.startswith("qwen2vl")
+
+    @property
     def context(self) -> int:
         """Rows of the KV cache, enough for a picture and a question."""
         return CONTEXT if self.is_llava else 2 * CONTEXT
+
+    def check_visual_tokens(self, runtime: str, count: int) -> None:
+        """Refuses figures of a picture that a runtime cut or scaled in another way than the others."""
+        if self.visual_tokens not in (None, count):
+            raise ComparisonError(
+                f"{runtime} made {count} visual tokens of the picture, expected {self.visual_tokens}"
+            )
 
 
 WORKLOADS = {
@@ -95,6 +110,8 @@ WORKLOADS = {
         Workload("smolvlm-256m", 30, "Q8_0", tiles=13),
         Workload("smolvlm-500m", 32, "Q8_0", tiles=13),
         Workload("smolvlm2-2.2b", 24, "Q4_K_M", tiles=13),
+        # 37 × 27 cells of 28 × 28 pixels.
+        Workload("qwen2vl-2b", 28, "Q4_K_M", picture_size=(1024, 768), visual_tokens=999),
     )
 }
 
@@ -123,8 +140,14 @@ class Folders:
     work: Path
 
     @property
-    def picture(self) -> Path:
+    def sample_picture(self) -> Path:
         return self.repository / "tools/samples/chelsea.png"
+
+    def picture(self, workload: Workload) -> Path:
+        if workload.picture_size is None:
+            return self.sample_picture
+        width, height = workload.picture_size
+        return self.work / "pictures" / f"{width}x{height}.png"
 
 
 @dataclass(frozen=True)
@@ -134,6 +157,7 @@ class MeasuringOptions:
     trimllava_options: list[str]
     accepts_busy: bool
     lock: Path | None
+    selector: str | None = None  # of visual tokens, where it is not a runtime's default
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from comparison import machine, processes
+from comparison import machine, openvino_qwen, processes
 from comparison.captioning import Captioned, caption_table
 from comparison.errors import ComparisonError
 from comparison.llama_cpp import LlamaCpp
 from comparison.openvino_genai import OpenVINOGenAI
+from comparison.openvino_llava import OpenVINOLLaVA
+from comparison.openvino_qwen import DECODER_SETTINGS, OpenVINOQwen, kept_tokens, pruning_ratio
 from comparison.quiet import undisturbed
 from comparison.report import advantage, markdown, spread
 from comparison.schedule import Column, Results
@@ -32,6 +35,7 @@ from comparison.workload import (
     Folders,
     MeasuringOptions,
     Run,
+    Workload,
     prefill,
     pruned_first_token,
 )
@@ -39,6 +43,7 @@ from comparison.workload import (
 OPTIONS = MeasuringOptions(2, 1, [], accepts_busy=True, lock=None)
 RUN = Run(Folders(Path("/repository"), Path("/work")), OPTIONS)
 MEBIBYTE = 2**20
+QWEN = WORKLOADS["qwen2vl-2b-Q4_K_M"]
 
 
 def test_spread_is_half_the_distance_between_the_quartiles() -> None:
@@ -84,7 +89,12 @@ def test_tiles_of_llama_cpp_are_added_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("llava-1.5-7b-Q4_0", "the the"), ("smolvlm-500m-Q8_0", " the the the")]
+    ("name", "text"),
+    [
+        ("llava-1.5-7b-Q4_0", "the the"),
+        ("smolvlm-500m-Q8_0", " the the the"),
+        ("qwen2vl-2b-Q4_K_M", " the the the"),
+    ],
 )
 def test_raw_prompts_have_as_many_tokens_as_asked_for(name: str, text: str) -> None:
     assert TrimLLaVA(RUN).raw_prompt(WORKLOADS[name], 3) == ["--raw", "--prompt", text]
@@ -93,7 +103,7 @@ def test_raw_prompts_have_as_many_tokens_as_asked_for(name: str, text: str) -> N
 def test_openvino_is_scaled_from_the_difference_of_its_decoders(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    runtime = OpenVINOGenAI(RUN)
+    runtime = OpenVINOLLaVA(RUN)
     runtime.vision_settings = ("float16.xml", {})
 
     def decoder(layers: int) -> dict:  # 1 s, and 0.5 s for each layer
@@ -106,6 +116,104 @@ def test_openvino_is_scaled_from_the_difference_of_its_decoders(
     assert figures.samples[DECODE] == [pytest.approx(1 / 17)]
     assert figures.samples[prefill(640)] == [pytest.approx(640 / 17)]
     assert "scaled to 32 layers" in figures.notes[DECODE]
+
+
+def test_each_workload_has_its_family_in_openvino() -> None:
+    runtime = OpenVINOGenAI(RUN)
+    assert isinstance(runtime.family(WORKLOADS["llava-1.5-7b-Q4_0"]), OpenVINOLLaVA)
+    assert isinstance(runtime.family(QWEN), OpenVINOQwen)
+    assert runtime.steps(WORKLOADS["smolvlm-500m-Q8_0"]) == []
+    assert runtime.settings() == "not probed"
+
+
+@pytest.mark.parametrize(("share", "ratio", "kept"), [("25%", 75, 250), ("11.1%", 89, 110)])
+def test_shares_are_whole_percentages_to_drop_in_openvino(share: str, ratio: int, kept: int) -> None:
+    assert pruning_ratio(share) == ratio
+    assert kept_tokens(999, ratio) == kept
+
+
+def test_openvino_keeps_an_even_number_of_tokens() -> None:
+    assert kept_tokens(100, 75) == 26
+
+
+def test_figures_of_a_picture_come_from_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = {"visual_tokens": 999, "vision": 9.0, "first_token": 15.0, "load": 2.0}
+    runtime, asked = qwen_that_reports(monkeypatch, report)
+    assert runtime.picture(QWEN).samples == {VISION: [9.0], FIRST_TOKEN: [15.0], LOAD: [2.0], PEAK: [1.0]}
+    report["visual_tokens"] = 250
+    assert runtime.pruned_picture(QWEN, "25%").samples == {pruned_first_token("25%"): [15.0]}
+    assert asked[-1][-2:] == ("--pruning-ratio", "75")
+    with pytest.raises(ComparisonError, match="kept 250 tokens, expected 110"):
+        runtime.pruned_picture(QWEN, "11.1%")
+
+
+def test_pictures_of_another_size_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, _ = qwen_that_reports(monkeypatch, {"visual_tokens": 972})
+    with pytest.raises(ComparisonError, match="OpenVINO made 972 visual tokens"):
+        runtime.picture(QWEN)
+    WORKLOADS["llava-1.5-7b-Q4_0"].check_visual_tokens("LLaVA", 576)
+
+
+def test_other_towers_are_made_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, made = OpenVINOQwen(RUN), []
+    monkeypatch.setattr(openvino_qwen, "make_picture", lambda *_: None)
+    monkeypatch.setattr(runtime, "install", lambda: None)
+    monkeypatch.setattr(runtime, "make", lambda *arguments: made.append(arguments))
+    runtime.prepare(QWEN)
+    first, *others = made
+    assert first == ("qwen2vl-2b-float16", "make_qwen.py", "--shape", "qwen2vl-2b")
+    original = "/work/openvino-qwen/models/qwen2vl-2b-float16"
+    assert [(name, arguments) for name, _, *arguments in others] == [
+        (f"qwen2vl-2b-{tower}", ["--original", original, "--tower", tower])
+        for tower in ("int8", "int8-activations")
+    ]
+
+
+def test_tower_is_chosen_before_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = OpenVINOQwen(RUN)
+    towers = {"float16": 3.0, "int8": 2.0, "int8-activations": 2.5}
+
+    def describe(_: Workload, setting: tuple[str, dict], *__: str) -> tuple[dict, None]:
+        tower, properties = setting
+        vision = towers[tower] - (properties["INFERENCE_PRECISION_HINT"] == "bf16")
+        decoder = properties.get("ATTENTION_BACKEND"), properties.get("DYNAMIC_QUANTIZATION_GROUP_SIZE")
+        decode = 0.1 if decoder == ("PA", 128) else 0.2
+        return {"vision": vision, "first_token": vision, "decode": decode}, None
+
+    monkeypatch.setattr(runtime, "describe", describe)
+    runtime.tune(QWEN)
+    chosen = {"INFERENCE_PRECISION_HINT": "bf16", **DECODER_SETTINGS[-1]}
+    assert runtime.fastest_settings == {QWEN: ("int8", chosen)}
+
+
+def qwen_that_reports(
+    monkeypatch: pytest.MonkeyPatch, report: dict
+) -> tuple[OpenVINOQwen, list[tuple]]:
+    """A measurement of Qwen2-VL with given output, and the arguments of its runs."""
+    runtime, asked = OpenVINOQwen(RUN), []
+    runtime.fastest_settings[QWEN] = ("int8", {})
+    finished = processes.Finished("", [], None, 4.0, 2**30)
+
+    def time(*arguments: object) -> tuple[dict, processes.Finished]:
+        asked.append(arguments)
+        return report, finished
+
+    monkeypatch.setattr(runtime, "time", time)
+    return runtime, asked
+
+
+def test_selector_is_that_of_pruned_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = TrimLLaVA(replace(RUN, options=replace(OPTIONS, selector="cdpruner")))
+    asked = []
+
+    def describe(_: Workload, *options: str) -> tuple[dict, None]:
+        asked.append(options)
+        return {"first_token_seconds": 3.0}, None
+
+    monkeypatch.setattr(runtime, "describe", describe)
+    runtime.pruned_picture(QWEN, "25%")
+    assert asked == [("--keep", "25%", "--selector", "cdpruner")]
+    assert "selector cdpruner" in runtime.settings()
 
 
 def test_process_is_measured() -> None:
@@ -185,6 +293,7 @@ def test_figures_of_trimllava_are_the_fields_of_its_report(
         "first_token_seconds": 3.0,
         "total_seconds": 3.0,
         "decode_tokens_per_second": 7.5,
+        "pictures": [{"candidate_patches": 576}],
     }
     finished = processes.Finished(
         output="", messages=[], first_output_seconds=None, seconds=4.0, peak_bytes=2**30
@@ -200,3 +309,5 @@ def test_figures_of_trimllava_are_the_fields_of_its_report(
     }
     with pytest.raises(ComparisonError, match="read 64 tokens, expected 128"):
         runtime.prefill(workload, 128)
+    with pytest.raises(ComparisonError, match="TrimLLaVA made 576 visual tokens"):
+        runtime.picture(QWEN)
