@@ -103,6 +103,18 @@ import TrimLLaVA
         #expect(try String(contentsOfFile: calibration, encoding: .utf8) == text)
     }
 
+    @Test func withoutARightAnswerThereIsNone() throws {
+        let wrong = try folder.write(
+            Array(
+                #"{"image": "\#(picturePath("small"))", "question": "What?", "answers": ["never"]}"#
+                    .utf8), to: "wrong.jsonl")
+        let outcome = try ToolProcess.run(
+            ["eval"] + model + [wrong, "--metric", "exact", "-n", "2", "--calibrate"])
+        #expect(outcome.code == 1, "\(outcome.errors)")
+        #expect(outcome.errors.contains("the unpruned model answers no question right"))
+        #expect(!FileManager.default.fileExists(atPath: calibration))
+    }
+
     /// Captions with an automatic budget are made again after a calibration, others are not.
     @Test func captionsDependOnIt() throws {
         func settings(_ keep: String) throws -> String {

@@ -162,7 +162,7 @@ def test_other_towers_are_made_of_the_first(monkeypatch: pytest.MonkeyPatch) -> 
     runtime.prepare(QWEN)
     first, *others = made
     assert first == ("qwen2vl-2b-float16", "make_qwen.py", "--shape", "qwen2vl-2b")
-    original = "/work/openvino-qwen/models/qwen2vl-2b-float16"
+    original = str(runtime.models / "qwen2vl-2b-float16")
     assert [(name, arguments) for name, _, *arguments in others] == [
         (f"qwen2vl-2b-{tower}", ["--original", original, "--tower", tower])
         for tower in ("int8", "int8-activations")

@@ -35,10 +35,12 @@ extension FileClaims {
     mutating func reads(
         _ model: ModelOptions, calibration isRead: Bool = true
     ) throws(FileConflict) {
-        if !model.model.isEmpty { try reads(FilePath(model.model), as: "--model") }
+        if !model.model.isEmpty {
+            try reads(FilePath(model.model), as: "--model")
+            let calibration = FilePath(Calibration.path(beside: model.model))
+            if isRead, FileStatus(calibration) != nil { try reads(calibration) }
+        }
         if let mmproj = model.mmproj { try reads(FilePath(mmproj), as: "--mmproj") }
-        let calibration = FilePath(Calibration.path(beside: model.model))
-        if isRead, FileStatus(calibration) != nil { try reads(calibration) }
     }
 
     /// Claims pictures as inputs.

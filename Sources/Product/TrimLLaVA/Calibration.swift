@@ -30,7 +30,7 @@ public struct Calibration: Sendable, Equatable {
     /// Reads the calibration of a text model.
     ///
     /// - Returns: nil where there is none.
-    /// - Throws: `CalibrationError` for a file that is none.
+    /// - Throws: `CalibrationError` for a file that is none, or cannot be read.
     public static func read(beside text: String) throws(CalibrationError) -> Calibration? {
         let path = path(beside: text)
         let file: MappedFile
@@ -38,8 +38,10 @@ public struct Calibration: Sendable, Equatable {
             file = try MappedFile(path: path)
         } catch .missing {
             return nil
+        } catch .unreadable(let reason) {
+            throw .unreadable(path: path, reason: reason)
         } catch {
-            throw CalibrationError(path: path)
+            throw .malformed(path: path)
         }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -47,7 +49,7 @@ public struct Calibration: Sendable, Equatable {
             let content = try? decoder.decode(Content.self, from: Data(file.bytes)),
             content.schemaVersion == OutputSchema.version,
             let rule = AutomaticRule(measured: content.points)
-        else { throw CalibrationError(path: path) }
+        else { throw .malformed(path: path) }
         return Calibration(rule: rule, selector: content.selector, questions: content.questions)
     }
 
@@ -68,13 +70,19 @@ public struct Calibration: Sendable, Equatable {
     }
 }
 
-/// A file that stands in the place of a calibration.
-public struct CalibrationError: Error, Equatable, CustomStringConvertible {
-    /// The path of the file.
-    public let path: String
+/// Why the file in the place of a calibration is not followed.
+public enum CalibrationError: Error, Equatable, CustomStringConvertible {
+    /// The system refuses it; the reason says why.
+    case unreadable(path: String, reason: String)
+    /// It does not hold a calibration.
+    case malformed(path: String)
 
     /// One sentence for the user.
     public var description: String {
-        "\(path) is no calibration of automatic budgets, expected what eval --calibrate writes"
+        switch self {
+        case .unreadable(let path, let reason): "\(path): cannot be read: \(reason)"
+        case .malformed(let path):
+            "\(path) is no calibration of automatic budgets, expected what eval --calibrate writes"
+        }
     }
 }

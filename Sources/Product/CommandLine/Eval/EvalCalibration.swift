@@ -35,16 +35,14 @@ struct EvalCalibration {
     /// Writes what the answers say.
     ///
     /// - Returns: a sentence for the user.
-    /// - Throws: `ValidationError` if the unpruned model has no right answer, `FileOutputError`.
+    /// - Throws: `EvalCalibrationError`, `FileOutputError`.
     func write(_ summary: EvaluationSummary, _ questions: Int) throws -> String {
         let totals = settings.compactMap { setting in
             summary.rows.last { $0.setting == setting.name }
         }
         guard let unpruned = totals.first?.score, unpruned > 0, totals.count == settings.count
         else {
-            throw ValidationError(
-                "the unpruned model answers no question right, so --calibrate has nothing to compare with"
-            )
+            throw EvalCalibrationError.nothingRight
         }
         let points = zip(AutomaticRule.drawnScenes.points, totals.dropFirst()).map { point, total in
             AutomaticRule.Point(
@@ -52,11 +50,31 @@ struct EvalCalibration {
                 quality: 100 * total.score / unpruned)
         }
         guard let rule = AutomaticRule(measured: points), let pruning = settings[1].pruning else {
-            throw ValidationError("the scores make no calibration")
+            throw EvalCalibrationError.incomparable(qualities: points.map(\.quality))
         }
         let calibration = Calibration(
             rule: rule, selector: pruning.selector, questions: questions)
         try OutputFile.write(try calibration.json().utf8, to: FilePath(path))
         return "\(path): automatic budgets of this model follow \(questions) questions now"
+    }
+}
+
+/// Why scores make no calibration.
+enum EvalCalibrationError: Error, Equatable, CustomStringConvertible {
+    /// The unpruned model answers no question right.
+    case nothingRight
+    /// The shares of its score, in per cent, are not those of a model that pruning costs something.
+    case incomparable(qualities: [Double])
+
+    var description: String {
+        switch self {
+        case .nothingRight:
+            "no calibration: the unpruned model answers no question right, so there is nothing to compare with"
+        case .incomparable(let qualities):
+            """
+            no calibration: automatic budgets leave \(qualities.map { "\(Int($0)) %" }.joined(separator: ", ")) of \
+            the unpruned score, expected at most 1000 %
+            """
+        }
     }
 }
