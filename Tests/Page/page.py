@@ -183,7 +183,8 @@ class Page:
     def download(self, kind: str, name: str) -> bytes:
         self.all(f"[data-download={kind}]")[0].click()
         path = self.folder / name
-        self.wait(path.exists, name)
+        # The browser reserves the name with an empty file, and renames the whole one to it.
+        self.wait(lambda: path.exists() and path.stat().st_size > 0, name)
         return path.read_bytes()
 
     def kept_cells(self, columns: int, rows: int, box: tuple[float, ...] | None = None) -> set[int]:
