@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from .client import Place, ask, chat, head
 from .pictures import body, drawn, user
 from .report import mebibytes, rounded, spread
-from .server import Memory, Program, Server, running
+from .server import Program, Server, running
+from .watch import Watch
 
 QUIET_PROBES = 20
 DRIP_SECONDS = 1.0  # between two bytes
@@ -156,8 +157,8 @@ async def measure(
         resident = server.memory()
         guests = {name: Guests(server.place) for name in manners}
         gate = asyncio.Semaphore(CONNECTING)
-        meanwhile, memory, started = Probe(server.place), Memory(server), time.monotonic()
-        with memory.sampled(), meanwhile.asking():
+        meanwhile, watch, started = Probe(server.place), Watch(server.process.pid), time.monotonic()
+        with watch.sampled(), meanwhile.asking():
             tasks = [
                 asyncio.ensure_future(guests[name].stay(*MANNERS[name], gate))
                 for name in (manners[number % len(manners)] for number in range(count))
@@ -172,7 +173,7 @@ async def measure(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        grown = max(0, max(memory.samples) - resident)
+        most = max(sample.resident for sample in watch.samples)
         return {
             "connections": count,
             "seconds": rounded(took),
@@ -182,8 +183,8 @@ async def measure(
             "real_requests_before": before.figures(),
             "real_requests_meanwhile": meanwhile.figures(),
             "resident_mib_before": mebibytes(resident),
-            "resident_mib_most": mebibytes(max(memory.samples)),
-            "kib_per_open_connection": rounded(grown / 1024 / max(1.0, most_held)),
+            "resident_mib_most": mebibytes(most),
+            "kib_per_open_connection": rounded(max(0, most - resident) / 1024 / max(1.0, most_held)),
             "server_lives": server.is_alive,
         }
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from .client import Answer, Place, ask, chat, connection, read_answer
 from .pictures import QUESTIONS, body, broken_requests, pictures, user
 from .report import mebibytes, rounded, spread
-from .server import Memory, Program, Server, running
+from .server import Program, Server, running
+from .watch import Sample, Watch, growth
 
 PICTURES = 480  # more than the server keeps
 BUDGETS: list[object] = ["all", 64, "11.1%", "auto"]
@@ -134,17 +135,24 @@ class Mix:
 
 async def measure(program: Program, clients: int, minutes: float, shares: Shares) -> dict:
     """Runs the mix, and reports its outcome."""
+    return (await watched(program, clients, minutes, shares))[0]
+
+
+async def watched(
+    program: Program, clients: int, minutes: float, shares: Shares
+) -> tuple[dict, list[Sample]]:
+    """Runs the mix, and reports its outcome and what the server held meanwhile."""
     files = await asyncio.to_thread(pictures, PICTURES)
     async with running(program, "--max-queue", str(2 * clients), "--quiet") as server:
         mix = Mix(server.place, shares, files)
-        memory = Memory(server)
+        watch = Watch(server.process.pid, lambda: len(mix.outcomes.seconds))
         started = time.monotonic()
         end = started + 60 * minutes
-        with memory.sampled():
+        with watch.sampled():
             await asyncio.gather(*(mix.client(number, end) for number in range(clients)))
             seconds = time.monotonic() - started
             await server.wait_until_idle()
-        return {**figures(mix.outcomes, seconds), **await remains(server, memory)}
+        return {**figures(mix.outcomes, seconds), **await remains(server, watch.samples)}, watch.samples
 
 
 def figures(outcomes: Outcomes, seconds: float) -> dict:
@@ -164,17 +172,18 @@ def figures(outcomes: Outcomes, seconds: float) -> dict:
     }
 
 
-async def remains(server: Server, memory: Memory) -> dict:
+async def remains(server: Server, samples: list[Sample]) -> dict:
     """What is left when everybody is gone."""
-    samples = memory.samples
-    warm = samples[int(len(samples) * WARM_UP) :] or [server.memory()]
+    resident = [sample.resident for sample in samples] or [server.memory()]
+    warm = resident[int(len(resident) * WARM_UP) :]
+    grown = growth(samples, lambda sample: sample.resident, lambda sample: sample.seconds / 60)
     return {
         "resident_mib": {
-            "at_the_start": mebibytes(samples[0] if samples else server.memory()),
+            "at_the_start": mebibytes(resident[0]),
             "after_the_warm_up": mebibytes(warm[0]),
             "most": mebibytes(max(warm)),
             "at_the_end": mebibytes(warm[-1]),
-            "growth_per_minute_in_the_second_half": mebibytes(memory.slope()),
+            "growth_per_minute_in_the_second_half": mebibytes(grown),
         },
         "requests_open_at_the_end": int(await server.metric("requests_open")) - 1,
         "bytes_in_flight_at_the_end": int(await server.metric("bytes_in_flight")),

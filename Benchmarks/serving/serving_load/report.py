@@ -55,6 +55,8 @@ def table(figures: dict) -> str:
 def cell(value: object) -> str:
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(cell, value)) or "–"
     if isinstance(value, float):

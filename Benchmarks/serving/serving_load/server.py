@@ -10,12 +10,13 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from .client import Place, get
+from .watch import status
 
 READY_SECONDS = 600.0  # that loading a model may take
 
@@ -87,11 +88,10 @@ class Server:
 
     def memory(self, name: str = "VmRSS") -> int:
         """Bytes of resident memory (VmRSS), or the most there ever were (VmHWM)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(rf"^{name}:\s*(\d+) kB", status, re.MULTILINE)
-        if found is None:
+        numbers = status(self.process.pid)
+        if name not in numbers:
             raise LoadError(f"the system does not report {name}")
-        return int(found[1]) << 10
+        return numbers[name] << 10
 
     async def metric(self, name: str) -> float:
         _, text = await get(self.place, "/metrics")
@@ -115,34 +115,3 @@ async def running(program: Program, *options: str, **more: object) -> AsyncItera
         yield server
     finally:
         server.stop()
-
-
-@dataclass
-class Memory:
-    """Samples of a server's resident memory, one a second."""
-
-    server: Server
-    samples: list[int] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def sampled(self) -> Iterator[Memory]:
-        task = asyncio.ensure_future(self._sample())
-        try:
-            yield self
-        finally:
-            task.cancel()
-
-    async def _sample(self) -> None:
-        while self.server.is_alive:
-            self.samples.append(self.server.memory())
-            await asyncio.sleep(1)
-
-    def slope(self) -> float:
-        """Bytes a minute by which it grew in the second half, by least squares."""
-        half = self.samples[len(self.samples) // 2 :]
-        if len(half) < 2:
-            return 0.0
-        middle = (len(half) - 1) / 2
-        mean = sum(half) / len(half)
-        over = sum((place - middle) * (value - mean) for place, value in enumerate(half))
-        return 60 * over / sum((place - middle) ** 2 for place in range(len(half)))

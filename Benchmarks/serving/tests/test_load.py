@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import random
+import subprocess
 import zlib
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -18,7 +19,7 @@ from serving_load import pictures
 from serving_load.client import Answer, Place, Recording, ask, chat
 from serving_load.mix import Mix, Outcomes, Shares
 from serving_load.report import percentile, printed, spread
-from serving_load.server import Memory
+from serving_load.watch import Sample, growth, sample
 
 STREAM = [
     b': {"queued": 1}\n\n',
@@ -149,13 +150,30 @@ def test_percentiles_are_values() -> None:
 
 
 def test_growth_is_that_of_the_second_half() -> None:
-    memory = Memory(SimpleNamespace())  # type: ignore[arg-type]
-    memory.samples = [0, 500, 900, 1000] + [1000 + 10 * second for second in range(4)]
-    assert memory.slope() == pytest.approx(600)
+    resident = [0, 500, 900, 1000] + [1000 + 10 * second for second in range(4)]
+    samples = [Sample(second, 0, size, 0, 0, 0) for second, size in enumerate(resident)]
+    per_minute = growth(samples, lambda sample: sample.resident, lambda sample: sample.seconds / 60)
+    assert per_minute == pytest.approx(600)
+    assert growth(samples, lambda sample: sample.resident, lambda sample: sample.done) == 0
+    assert growth([], lambda sample: sample.resident, lambda sample: sample.done) == 0
+
+
+def test_a_sample_has_what_the_process_holds() -> None:
+    before = sample(os.getpid(), 1.5, 3)
+    with open(os.devnull):
+        after = sample(os.getpid(), 2.5, 4)
+    assert before is not None and after is not None
+    assert (before.seconds, before.done) == (1.5, 3) and before.threads >= 1
+    assert after.descriptors == before.descriptors + 1
+    assert 0 < before.anonymous <= before.resident
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert sample(ended.pid, 0, 0) is None
 
 
 def test_figures_are_json_and_a_table() -> None:
-    figures = {"mode": "mix", "first": {"p50": 0.25, "p99": None}, "names": ["a|b"]}
+    figures = {"mode": "mix", "grew": False, "first": {"p50": 0.25, "p99": None}, "names": ["a|b"]}
     line, _, *rows = printed(figures).splitlines()
     assert json.loads(line)["first"] == {"p50": 0.25, "p99": None}
-    assert rows[2:] == ["| mode | mix |", "| first, p50 | 0.25 |", "| first, p99 | – |", "| names | a\\|b |"]
+    assert rows[2:4] == ["| mode | mix |", "| grew | no |"]
+    assert rows[4:] == ["| first, p50 | 0.25 |", "| first, p99 | – |", "| names | a\\|b |"]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long runs of `trimllava caption` and `trimllava serve`, and what their processes hold meanwhile."""
