@@ -21,14 +21,20 @@ import Testing
         let model = try pair.load()
         let pool = try pool(model, pages: 9)
         let cache = try KeyValueCache(pool, rows: 70)
-        #expect(pool.usage == CachePagePool.Usage(taken: 0, committed: 5, mostTaken: 0))
+        #expect(pool.usage == CachePagePool.Usage(committed: 5, promised: 5))
         _ = try model.logits(Array(tokens[..<16]), cache)
-        #expect(pool.usage == CachePagePool.Usage(taken: 1, committed: 4, mostTaken: 1))
+        #expect(
+            pool.usage == CachePagePool.Usage(taken: 1, committed: 4, mostTaken: 1, promised: 4))
         _ = try model.logits(Array(tokens[16..<33]), cache)
-        #expect(pool.usage == CachePagePool.Usage(taken: 3, committed: 2, mostTaken: 3))
-        #expect(cache.pageCount == 3 && pool.uncommitted == 4)
+        #expect(
+            pool.usage == CachePagePool.Usage(taken: 3, committed: 2, mostTaken: 3, promised: 2))
+        #expect(cache.pageCount == 3)
+        // Pages that are free again have their memory.
         cache.truncate(to: 16)
-        #expect(pool.usage == CachePagePool.Usage(taken: 1, committed: 4, mostTaken: 3))
+        #expect(
+            pool.usage == CachePagePool.Usage(taken: 1, committed: 4, mostTaken: 3, promised: 2))
+        let other = try KeyValueCache(pool, rows: 32)
+        #expect(withExtendedLifetime(other) { pool.usage.promised } == 4)
     }
 
     @Test func whoCannotFinishDoesNotStart() throws {
@@ -51,7 +57,6 @@ import Testing
             _ = try model.logits(Array(tokens[..<20]), cache)
         }
         #expect(pool.usage == CachePagePool.Usage(taken: 0, committed: 0, mostTaken: 2))
-        #expect(pool.uncommitted == 4)
     }
 
     /// Prefixes that end within a page, at its end, and before its first row.

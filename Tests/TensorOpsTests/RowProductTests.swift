@@ -112,8 +112,8 @@ struct RowProductTests {
         #expect(throws: MemoryShortage(byteCount: .max)) {
             try ops.grantedActivations(rows: 1 << 40, width: 1 << 40)
         }
-        #expect(throws: MemoryShortage(byteCount: 1 << 62)) { try ops.requireMemory(1 << 62) }
-        try ops.requireMemory(100)
+        #expect(throws: MemoryShortage(byteCount: 1 << 62)) { try ops.claimMemory(1 << 62) }
+        _ = try ops.claimMemory(100)
     }
 
     @Test func threadsChangeNothing() throws {

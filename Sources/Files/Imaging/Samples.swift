@@ -85,8 +85,8 @@ func isMemoryGranted(_ byteCount: Int) -> Bool {
 /// At least one byte of the C library's memory; nil if the system does not grant it, or would have none left for small
 /// objects.
 private func grantedMemory(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    guard GroupMemory.grants(byteCount), let memory = malloc(max(1, byteCount)) else { return nil }
-    guard AddressSpace.hasReserve else {
+    guard let memory = malloc(max(1, byteCount)) else { return nil }
+    guard AddressSpace.hasReserve, GroupMemory.backs(memory, byteCount: byteCount) else {
         free(memory)
         return nil
     }

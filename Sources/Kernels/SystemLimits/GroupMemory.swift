@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Synchronization
+
 #if os(Linux)
+    import Glibc
+
     extension ControlGroups {
         /// Bytes that the process may still take before a group of its is full; nil without a limit.
         ///
@@ -65,13 +69,69 @@ package enum GroupMemory {
         #endif
     }
 
-    /// Whether a group would not be full with so many bytes more.
+    /// Whether a group would have its reserve left when so many bytes are written to; then they are, with zeros, and
+    /// count as taken.
     ///
-    /// Small pieces are not looked at: reading the kernel's files would take longer than filling them.
-    package static func grants(_ byteCount: Int) -> Bool {
-        guard byteCount >= leastLookedAt, let free else { return true }
-        return byteCount <= free
+    /// Without a limit nothing is written. Small pieces are not looked at: reading the kernel's files would take longer
+    /// than filling them.
+    package static func backs(_ memory: UnsafeMutableRawPointer, byteCount: Int) -> Bool {
+        guard byteCount >= leastLookedAt else { return true }
+        // Two threads at once would both see what one of them takes.
+        return promised.withLock { promised in
+            switch room(for: promised + byteCount) {
+            case .unlimited: return true
+            case .tooLittle: return false
+            case .enough:
+                for offset in stride(from: 0, to: byteCount, by: page) {
+                    memory.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
+                }
+                return true
+            }
+        }
     }
 
+    /// Whether a group would have its reserve left when so many bytes are written to later; then nobody else gets them
+    /// until `endPromise`.
+    package static func promise(_ byteCount: Int) -> Bool {
+        promised.withLock { promised in
+            guard byteCount <= 0 || room(for: promised + byteCount) != .tooLittle else {
+                return false
+            }
+            promised += byteCount
+            return true
+        }
+    }
+
+    /// Ends the promise of bytes that have been written to, or will not be.
+    package static func endPromise(_ byteCount: Int) { promised.withLock { $0 -= byteCount } }
+
+    private enum Room {
+        case unlimited, enough, tooLittle
+    }
+
+    private static func room(for byteCount: Int) -> Room {
+        guard let free else { return .unlimited }
+        if byteCount <= free - reserve { return .enough }
+        giveBackFreed()
+        return byteCount <= (self.free ?? .max) - reserve ? .enough : .tooLittle
+    }
+
+    /// Gives the system what the C library keeps of freed memory.
+    private static func giveBackFreed() {
+        #if os(Linux)
+            // `malloc_trim` of glibc's malloc.h, which Swift's module of glibc lacks.
+            guard let function = dlsym(nil, "malloc_trim") else { return }
+            typealias Trim = @convention(c) (_ kept: Int) -> CInt
+            _ = unsafeBitCast(function, to: Trim.self)(0)
+        #endif
+    }
+
+    /// Bytes that are not written to yet.
+    private static let promised = Mutex(0)
+    /// Bytes for what is not asked for: stacks, small objects, page tables and the program's own pages, which the kernel
+    /// reads again and again where they do not fit.
+    package static let reserve = 6 << 20
     private static let leastLookedAt = 1 << 20
+    /// The smallest page of the systems that have control groups.
+    private static let page = 4096
 }

@@ -69,7 +69,7 @@ final class PromptStarts {
                         continuing: shared.cache, first: shared.count, rows: rows),
                     origin: shared.origin, sharedRows: min(known, shared.count))
             } catch {
-                guard case .outOfCachePages = error else { throw error }
+                guard error.isShortage else { throw error }
                 isTight = true
                 // While others are live, what many prompts start with stays: their pages come back.
                 if prefixes.dropOldest(alsoTemplates: isAlone) { continue }
@@ -137,5 +137,15 @@ final class PromptStarts {
         try scheduler.run(tokens, into: cache, cancellation: cancellation)
         store.keep(cache, of: tokens)
         return try KeyValueCache(pool, rows: tokens.count, contents: cache.contents)
+    }
+}
+
+extension ModelError {
+    /// Whether a sequence may find room when others have ended.
+    fileprivate var isShortage: Bool {
+        switch self {
+        case .outOfCachePages, .noMemory: true
+        default: false
+        }
     }
 }

@@ -20,21 +20,40 @@ struct ReusedBuffer: @unchecked Sendable {
     let byteCount: Int
 
     /// Allocates at least one byte; nil if the system does not grant them.
-    ///
-    /// - Parameter leavesReserve: whether memory for small objects must be left.
-    init?(byteCount: Int, leavesReserve: Bool = false) {
+    init?(byteCount: Int) {
         self.byteCount = max(1, byteCount)
         var memory: UnsafeMutableRawPointer?
         // 64 bytes: a cache line, and the widest vector register.
         guard posix_memalign(&memory, 64, self.byteCount) == 0, let memory else { return nil }
-        guard !leavesReserve || AddressSpace.hasReserve else {
-            free(memory)
-            return nil
-        }
         start = memory
     }
 
+    /// The same, which leaves address space and the control group's memory for small objects.
+    init?(grantedBytes byteCount: Int) {
+        self.init(byteCount: byteCount)
+        guard AddressSpace.hasReserve, GroupMemory.backs(start, byteCount: self.byteCount) else {
+            deallocate()
+            return nil
+        }
+    }
+
     func deallocate() { free(start) }
+}
+
+/// Memory of the process's control group that somebody is about to take; nobody else is granted it before.
+public final class MemoryClaim: Sendable {
+    private let byteCount: Int
+
+    /// Asks the system whether it has so many bytes, and claims those of the group; nil if there are too few.
+    fileprivate init?(byteCount: Int) {
+        guard let buffer = ReusedBuffer(byteCount: byteCount) else { return nil }
+        let hasAddresses = AddressSpace.hasReserve
+        buffer.deallocate()
+        guard hasAddresses, GroupMemory.promise(byteCount) else { return nil }
+        self.byteCount = byteCount
+    }
+
+    deinit { GroupMemory.endPromise(byteCount) }
 }
 
 /// Memory that layers use over and over, so that its pages are not given back to the system between
@@ -62,15 +81,25 @@ final class ReusedBuffers: Sendable {
     /// Only for sizes that the model decides, not a picture: without memory the process ends. What `granted` leaves is
     /// there for them.
     func take(_ byteCount: Int) -> ReusedBuffer {
-        guard let buffer = granted(byteCount, leavesReserve: false) else {
-            preconditionFailure("no memory for \(byteCount) bytes")
-        }
-        return buffer
+        let buffer = idle(byteCount) ?? withIdleFreed { ReusedBuffer(byteCount: byteCount) }
+        guard let buffer else { preconditionFailure("no memory for \(byteCount) bytes") }
+        return used(buffer)
     }
 
     /// At least `byteCount` uninitialised bytes, or nil if the system does not grant them.
-    func granted(_ byteCount: Int, leavesReserve: Bool = true) -> ReusedBuffer? {
-        let found = state.withLock { state -> ReusedBuffer? in
+    func granted(_ byteCount: Int) -> ReusedBuffer? {
+        let buffer = idle(byteCount) ?? withIdleFreed { ReusedBuffer(grantedBytes: byteCount) }
+        return buffer.map(used)
+    }
+
+    /// Claims memory that will be taken; nil if the system does not grant it now.
+    func claim(_ byteCount: Int) -> MemoryClaim? {
+        withIdleFreed { MemoryClaim(byteCount: byteCount) }
+    }
+
+    /// The smallest idle buffer of that size.
+    private func idle(_ byteCount: Int) -> ReusedBuffer? {
+        state.withLock { state -> ReusedBuffer? in
             var best: Int?
             for index in state.idle.indices where state.idle[index].byteCount >= byteCount {
                 if let found = best, state.idle[found].byteCount <= state.idle[index].byteCount {
@@ -83,7 +112,10 @@ final class ReusedBuffers: Sendable {
             state.idleBytes -= state.idle[best].byteCount
             return state.idle.remove(at: best)
         }
-        guard let buffer = found ?? allocated(byteCount, leavesReserve) else { return nil }
+    }
+
+    /// Counts a buffer as used.
+    private func used(_ buffer: ReusedBuffer) -> ReusedBuffer {
         state.withLock { state in
             state.usedBytes += buffer.byteCount
             state.mostUsedBytes = max(state.mostUsedBytes, state.usedBytes)
@@ -91,26 +123,15 @@ final class ReusedBuffers: Sendable {
         return buffer
     }
 
-    /// Whether the system grants that many bytes now.
-    func isGranted(_ byteCount: Int) -> Bool {
-        guard let buffer = allocated(byteCount, true) else { return false }
-        buffer.deallocate()
-        return true
-    }
-
-    /// New memory.
-    ///
-    /// Where it is short, idle buffers are freed first.
-    private func allocated(_ byteCount: Int, _ leavesReserve: Bool) -> ReusedBuffer? {
-        if let buffer = ReusedBuffer(byteCount: byteCount, leavesReserve: leavesReserve) {
-            return buffer
-        }
+    /// What `ask` gets of the system, where memory is short after idle buffers are freed.
+    private func withIdleFreed<Answer>(_ ask: () -> Answer?) -> Answer? {
+        if let answer = ask() { return answer }
         let idle = state.withLock { state -> [ReusedBuffer] in
             defer { (state.idle, state.idleBytes) = ([], 0) }
             return state.idle
         }
         for buffer in idle { buffer.deallocate() }
-        return ReusedBuffer(byteCount: byteCount, leavesReserve: leavesReserve)
+        return ask()
     }
 
     /// Keeps a buffer for the next request.

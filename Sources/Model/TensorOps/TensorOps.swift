@@ -51,11 +51,14 @@ public final class TensorOps: Sendable {
         try Activations(rows: rows, width: width, grantedBy: buffers)
     }
 
-    /// Asks the system for memory that will be needed, and gives it back at once.
+    /// Claims memory that is about to be taken; it can be until the claim is dropped.
     ///
     /// - Throws: `MemoryShortage` when the system does not grant it.
-    public func requireMemory(_ byteCount: Int) throws(MemoryShortage) {
-        guard buffers.isGranted(byteCount) else { throw MemoryShortage(byteCount: byteCount) }
+    public func claimMemory(_ byteCount: Int) throws(MemoryShortage) -> MemoryClaim {
+        guard let claim = buffers.claim(byteCount) else {
+            throw MemoryShortage(byteCount: byteCount)
+        }
+        return claim
     }
 
     /// Copies of the given rows, in the given order.

@@ -20,7 +20,7 @@ extension LoadOptions {
             limits: visionLimits, keptTokens: nil, sequences: 1, format: cacheFormat,
             promptRowsPerBatch: BatchGenerator.promptRowsPerStep)
         let mapped = packCache == nil ? 0 : estimate.weights.packedBytes
-        let needed = estimate.leastBytes - mapped
+        let needed = estimate.leastBytes - mapped + GroupMemory.reserve
         guard needed <= free else { throw .groupTooSmall(needed: needed, free: free) }
     }
 }

@@ -28,6 +28,11 @@ public final class CachePagePool: Sendable {
         public var committed = 0
         /// The most pages that ever held rows at the same time.
         public var mostTaken = 0
+        /// Pages that get memory of the system when they are written to.
+        public var promised = 0
+
+        /// Pages that will be written to for the first time; free ones are used again first.
+        fileprivate var untouched: Int { max(0, taken + committed - mostTaken) }
     }
 
     private struct State {
@@ -76,24 +81,41 @@ public final class CachePagePool: Sendable {
     /// How many pages are in use.
     public var usage: Usage { state.withLock(\.usage) }
 
-    /// Pages that are neither in use nor committed.
-    public var uncommitted: Int {
-        state.withLock { capacity - $0.usage.taken - $0.usage.committed }
-    }
+    deinit { GroupMemory.endPromise(byteCount(pages: state.withLock(\.usage.promised))) }
 
-    /// Commits pages to one sequence, all or none; returns whether there were enough.
-    func commit(_ pages: Int) -> Bool {
-        state.withLock { state in
-            guard pages <= capacity - state.usage.taken - state.usage.committed else {
-                return false
+    /// Commits pages to one sequence of `rows` rows, all or none.
+    ///
+    /// - Throws: `ModelError.outOfCachePages`, and `ModelError.noMemory` where the control group is too small for pages that
+    ///   have never been used.
+    func commit(_ pages: Int, rows: Int) throws(ModelError) {
+        try state.withLock { state throws(ModelError) in
+            let free = capacity - state.usage.taken - state.usage.committed
+            guard pages <= free else {
+                throw .outOfCachePages(rows: rows, pages: pages, free: free, capacity: capacity)
             }
             state.usage.committed += pages
-            return true
+            let bytes = byteCount(pages: state.usage.untouched - state.usage.promised)
+            guard GroupMemory.promise(bytes) else {
+                state.usage.committed -= pages
+                throw .noMemory(place: "the KV cache of \(rows) rows", byteCount: bytes)
+            }
+            state.usage.promised = state.usage.untouched
         }
     }
 
     /// Ends a commitment to pages that were not taken.
-    func giveUp(_ pages: Int) { state.withLock { $0.usage.committed -= pages } }
+    func giveUp(_ pages: Int) {
+        state.withLock { state in
+            state.usage.committed -= pages
+            endPromise(&state)
+        }
+    }
+
+    /// Ends the promise of memory for pages that have been written to, or will not be.
+    private func endPromise(_ state: inout State) {
+        GroupMemory.endPromise(byteCount(pages: state.usage.promised - state.usage.untouched))
+        state.usage.promised = state.usage.untouched
+    }
 
     /// Takes one of the committed pages.
     func take() -> Int {
@@ -107,6 +129,9 @@ public final class CachePagePool: Sendable {
             return page
         }
     }
+
+    /// Records that the taken pages have been written to.
+    func recordWriting() { state.withLock { endPromise(&$0) } }
 
     /// Lets one more sequence use a page.
     func share(_ page: Int) { state.withLock { $0.references[page] += 1 } }
@@ -123,6 +148,7 @@ public final class CachePagePool: Sendable {
             state.free.append(page)
             state.usage.taken -= 1
             if keepsCommitment { state.usage.committed += 1 }
+            endPromise(&state)
             return true
         }
     }

@@ -79,10 +79,7 @@ public final class KeyValueCache {
     ) throws(ModelError) {
         let needed = CachePageLayout.pageCount(rows)
         committed = needed - shared.count
-        guard pool.commit(committed) else {
-            throw .outOfCachePages(
-                rows: rows, pages: committed, free: pool.uncommitted, capacity: pool.capacity)
-        }
+        try pool.commit(committed, rows: rows)
         self.pool = pool
         capacity = rows
         sharedPages = shared.count
@@ -123,6 +120,7 @@ public final class KeyValueCache {
     func commit(rows: Int) {
         precondition(rowCount + rows <= pages.count * CachePageLayout.tokens)
         rowCount += rows
+        pool.recordWriting()
     }
 
     /// Ends the commitment to pages for more rows.

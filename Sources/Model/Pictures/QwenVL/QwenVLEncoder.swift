@@ -60,6 +60,8 @@ private final class QwenVLEncoding: PictureEncoding {
     private var attention: [Float]?  // [cells]
     private var hidden: Activations?  // [patches, width]
     private var blocksDone = 0
+    /// What the first block takes, and later ones use again.
+    private var claim: MemoryClaim?
 
     private(set) var picture: EncodedPicture?
     private(set) var visionSeconds = 0.0
@@ -72,8 +74,8 @@ private final class QwenVLEncoding: PictureEncoding {
         (tower, self.tiles, self.needs, self.key) = (encoder.tower, tiles, needs, key)
         let (ops, config) = (encoder.ops, encoder.tower.config)
         let grid = tiles.plan.tiles[0]
-        try granted("vision features") { () throws(MemoryShortage) in
-            try ops.requireMemory(config.activationBytes(cells: grid.cellCount))
+        claim = try granted("vision features") { () throws(MemoryShortage) in
+            try ops.claimMemory(config.activationBytes(cells: grid.cellCount))
         }
         (embeddings, features) = try encoder.grantedCells(grid.cellCount, needs)
         patches = QwenVLPatches(columns: grid.columns, rows: grid.rows, config)
@@ -100,6 +102,7 @@ private final class QwenVLEncoding: PictureEncoding {
             }
         }
         blocksDone += 1
+        claim = nil
         guard isLast else { return }
         let merged = measure(&visionSeconds) { tower.merged(hidden) }
         if let features { store(merged, in: features, part: 0) }

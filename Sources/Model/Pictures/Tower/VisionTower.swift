@@ -12,9 +12,11 @@ final class TileInTower {
     let features: Activations  // [patches, featureWidth]
 
     fileprivate let hidden: Activations  // [class token + patches, width]
+    /// What the first block takes, and later ones use again.
+    fileprivate var claim: MemoryClaim?
 
-    fileprivate init(hidden: Activations, features: Activations) {
-        (self.hidden, self.features) = (hidden, features)
+    fileprivate init(hidden: Activations, features: Activations, _ claim: MemoryClaim) {
+        (self.hidden, self.features, self.claim) = (hidden, features, claim)
     }
 }
 
@@ -54,15 +56,17 @@ final class VisionTower: Sendable {
     /// - Parameter pixels: a normalised tile `[3, side, side]`, contiguous in memory.
     /// - Throws: `ModelError.noMemory`.
     func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
-        let features = try granted("vision features") { () throws(MemoryShortage) in
+        let (features, claim) = try granted("vision features") { () throws(MemoryShortage) in
             // A quarter more for rows that are rounded to bytes, and for what allocator and threads take.
-            try ops.requireMemory(config.activationBytes / 4 * 5 + 4 << 20)
-            return try ops.grantedActivations(rows: config.patchCount, width: config.featureWidth)
+            let claim = try ops.claimMemory(config.activationBytes / 4 * 5 + 4 << 20)
+            let features = try ops.grantedActivations(
+                rows: config.patchCount, width: config.featureWidth)
+            return (features, claim)
         }
         var hidden = embed(pixels)
         if let norm = weights.preNorm { hidden = normed(hidden, norm) }
         collect(hidden, ofLayer: 0, into: features)
-        return TileInTower(hidden: hidden, features: features)
+        return TileInTower(hidden: hidden, features: features, claim)
     }
 
     /// Takes a tile through its next block.
@@ -82,6 +86,7 @@ final class VisionTower: Sendable {
         if let norm = weights.postNorm, index == blockCount - 1 { output = normed(output, norm) }
         collect(output, ofLayer: index + 1, into: tile.features)
         tile.blocksDone += 1
+        tile.claim = nil
     }
 
     /// The class token, if there is one, then the patches, each plus its position.

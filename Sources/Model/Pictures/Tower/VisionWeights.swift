@@ -83,9 +83,10 @@ extension TensorLoader {
         let side = config.patchSide
         // The numbers, and the matrix that they are copied into.
         let byteCount = 2 * 3 * side * side * config.width * MemoryLayout<Float>.stride
-        try granted("patch embedding") { () throws(MemoryShortage) in
-            try ops.requireMemory(byteCount)
+        let claim = try granted("patch embedding") { () throws(MemoryShortage) in
+            try ops.claimMemory(byteCount)
         }
+        defer { withExtendedLifetime(claim) {} }
         let kernel = try tensor("\(name).weight", shape: [side, side, 3, config.width])
         return LinearLayer(
             weight: WeightMatrix(
