@@ -335,5 +335,13 @@ if !isFuzzing {
         .executableTarget(
             name: "Fuzz", dependencies: fuzzed, path: "Tests/Fuzz",
             exclude: noSources + ["Replay"], sources: ["Fuzzer", "Targets"],
-            swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+    // After every execution, libFuzzer looks at a counter for each edge of the program. Kernels and the packages that the
+    // server is made of would have most of them.
+    for target in package.targets where [.regular, .executable].contains(target.type) {
+        guard !target.name.hasPrefix("Kernel") else { continue }
+        target.swiftSettings =
+            (target.swiftSettings ?? []) + [.unsafeFlags(["-sanitize=fuzzer,address"])]
+    }
 }
