@@ -16,7 +16,8 @@ extension FuzzTarget {
         let set = publishedSets[Int(first) % publishedSets.count]
         let parts = bytes.dropFirst().split(
             separator: 0, maxSplits: files.count - 1, omittingEmptySubsequences: false)
-        let paths = zip(files, parts).map { $0.holding(Array($1)) }
+        var paths = zip(files, parts).map { $0.holding(Array($1)) }
+        if set.name == "mme" { paths = [subtasks.path] }
         for question in try set.layout(PublishedFiles(paths: paths, images: nil)) {
             precondition(!question.answers.isEmpty)
             precondition((0...1).contains(question.metric.score("A", question) ?? 0))
@@ -24,8 +25,14 @@ extension FuzzTarget {
     }
 
     private static let files = [FuzzFile(), FuzzFile()]
-    /// MME is a folder.
-    private static let publishedSets = PublishedSet.all.filter { $0.name != "mme" }
+    private static let publishedSets = PublishedSet.all
+    /// MME's folder: a subtask whose questions are in one file, and one with a file for each picture.
+    private static let subtasks = {
+        let folder = FuzzFolder()
+        folder.link("existence.txt", to: files[0])
+        folder.link("count/picture.txt", to: files[1])
+        return folder
+    }()
 
     /// A file of answers that an earlier run left: opening it a second time finds what the first time found.
     static let answers = FuzzTarget("answers") { bytes in

@@ -15,6 +15,25 @@ extension FuzzTarget {
     /// A GGUF file: metadata, tensor table, vocabulary, configurations.
     static let ggufFile = FuzzTarget("gguf") { bytes in
         let opened = try GGUFFile(path: file.holding(bytes))
+        read(opened)
+        _ = Result { try Tokenizer(metadata: opened.metadata).encode("a b", addSpecial: true) }
+        _ = Result { try DecoderConfig(opened.metadata) }
+    }
+
+    /// A GGUF file in two parts; the second one starts where the magic number comes again.
+    static let splitFile = FuzzTarget("split-gguf") { bytes in
+        let magic = Array("GGUF".utf8)
+        guard let second = bytes.dropFirst().firstRange(of: magic)?.lowerBound else { return }
+        _ = parts[1].holding(Array(bytes[second...]))
+        read(try GGUFFile(path: parts[0].holding(Array(bytes[..<second]))))
+    }
+
+    private static let parts: [FuzzFile] = {
+        let folder = FuzzFolder()
+        return ["part-00001-of-00002.gguf", "part-00002-of-00002.gguf"].map(folder.file)
+    }()
+
+    private static func read(_ opened: GGUFFile) {
         for (key, value) in opened.metadata.entries {
             precondition(opened.metadata[key] != nil)
             if case .array(let elements) = value { _ = elements.prefix(10) }
@@ -22,8 +41,6 @@ extension FuzzTarget {
         for tensor in opened.tensors where tensor.shape.reduce(1, { $0 &* $1 }) <= mostElements {
             _ = tensor.floats()
         }
-        _ = Result { try Tokenizer(metadata: opened.metadata).encode("a b", addSpecial: true) }
-        _ = Result { try DecoderConfig(opened.metadata) }
     }
 
     /// Blocks of the format that the first byte names.
