@@ -44,6 +44,12 @@ public struct EvaluationSummary: Sendable, Equatable {
         public let visualTokens: Double
         /// The figures of yes-or-no questions; nil for other metrics.
         public let yesNo: YesNoFigures?
+        /// The part of the first setting's score that is left, by the same questions in 95 of 100 resamples.
+        ///
+        /// Nil for the first setting, and where it answered other questions or none of them right.
+        public fileprivate(set) var retained: ClosedRange<Double>?
+        /// The scores of the tasks that the row is about.
+        fileprivate let scores: [ScoredUnits]
     }
 
     /// The rows by setting.
@@ -66,7 +72,7 @@ public struct EvaluationSummary: Sendable, Equatable {
             if grouped[question.task] == nil { tasks.append(question.task) }
             grouped[question.task, default: []].append(question)
         }
-        rows = settings.flatMap { setting -> [Row] in
+        var rows = settings.flatMap { setting -> [Row] in
             let answers = bySetting[setting.name] ?? [:]
             let rows = tasks.compactMap {
                 Row(setting.name, $0, grouped[$0] ?? [], answers)
@@ -80,6 +86,14 @@ public struct EvaluationSummary: Sendable, Equatable {
             case .sums(let parts): return rows + Row.sums(parts, of: rows)
             }
         }
+        let first = rows.prefix { $0.setting == settings.first?.name }
+        for index in rows.indices.dropFirst(first.count) {
+            let whole = first.first { $0.task == rows[index].task }
+            rows[index].retained = whole.flatMap {
+                ScoredUnits.retained(rows[index].scores, of: $0.scores)
+            }
+        }
+        self.rows = rows
     }
 }
 
@@ -96,37 +110,34 @@ extension EvaluationSummary.Row {
         let metric = metrics.count == 1 ? metrics.first : nil
         let consensus = CaptionConsensus(
             references: answered.filter { $0.0.metric == .cider }.map(\.0.answers))
-        var (total, counts) = (0.0, YesNoCounts())
-        var units: [String: Bool] = [:]
+        var counts = YesNoCounts()
+        var scored: [(unit: String, score: Double)] = []
         for (question, record) in answered {
             let score =
                 record.text.map {
                     question.metric.score($0, question)
                         ?? consensus.score($0, question.answers)
                 } ?? 0
-            total += score
-            units[question.unit ?? question.id, default: true] =
-                units[question.unit ?? question.id, default: true] && score == 1
+            scored.append((question.unit ?? question.id, score))
             if let answer = record.text, question.metric.countsYesAndNo,
                 let said = question.metric.saysYes(answer)
             {
                 counts.add(said, right: question.metric.saysYes(question.answers[0]) == true)
             }
         }
-        let accuracy = total / Double(answered.count)
-        let whole = Double(units.values.count(where: \.self)) / Double(units.count)
         let combination = metric?.combination ?? .mean
+        let scores = ScoredUnits(scored, combination)
         func mean(_ value: (EvaluationRecord) -> Int) -> Double {
             answered.reduce(0.0) { $0 + Double(value($1.1)) } / Double(answered.count)
         }
         self.init(
             setting: setting, task: task, metric: metric,
-            score: combination.score(accuracy, wholeUnits: whole),
-            accuracy: combination == .mean ? nil : accuracy,
-            wholeUnits: combination == .mean ? nil : whole, count: answered.count,
+            score: scores.score,
+            accuracy: combination == .mean ? nil : scores.accuracy,
+            wholeUnits: combination == .mean ? nil : scores.wholeUnits, count: answered.count,
             failures: answered.count { $0.1.text == nil }, keptTokens: mean(\.keptTokens),
             visualTokens: mean(\.visualTokens),
-            yesNo: metric?.countsYesAndNo == true ? counts.figures : nil)
+            yesNo: metric?.countsYesAndNo == true ? counts.figures : nil, scores: [scores])
     }
 
     /// The unweighted mean over tasks.
@@ -158,16 +169,6 @@ extension EvaluationSummary.Row {
             metric: metrics.count == 1 ? rows[0].metric : nil, score: score, accuracy: nil,
             wholeUnits: nil, count: rows.reduce(0) { $0 + $1.count },
             failures: rows.reduce(0) { $0 + $1.failures }, keptTokens: mean(\.keptTokens),
-            visualTokens: mean(\.visualTokens), yesNo: yesNo)
-    }
-}
-
-extension EvaluationMetric.Combination {
-    fileprivate func score(_ accuracy: Double, wholeUnits: Double) -> Double {
-        switch self {
-        case .mean: accuracy
-        case .wholeUnits: wholeUnits
-        case .meanAndWholeUnits: accuracy + wholeUnits
-        }
+            visualTokens: mean(\.visualTokens), yesNo: yesNo, scores: rows.flatMap(\.scores))
     }
 }

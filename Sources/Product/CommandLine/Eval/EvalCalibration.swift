@@ -55,8 +55,32 @@ struct EvalCalibration {
         let calibration = Calibration(
             rule: rule, selector: pruning.selector, questions: questions)
         try OutputFile.write(try calibration.json().utf8, to: FilePath(path))
-        return "\(path): automatic budgets of this model follow \(questions) questions now"
+        return """
+            \(path): automatic budgets of this model follow \(questions) questions now\
+            \(Self.uncertainty(of: totals.dropFirst(), unpruned: unpruned))
+            """
     }
+
+    /// How far resamples of the questions are from what was measured.
+    private static func uncertainty(
+        of totals: some Sequence<EvaluationSummary.Row>, unpruned: Double
+    ) -> String {
+        let distances = totals.compactMap { total in
+            total.retained.map { interval in
+                let share = total.score / unpruned
+                return 100 * max(interval.upperBound - share, share - interval.lowerBound)
+            }
+        }
+        guard let most = distances.max() else {
+            return "; they are too few to say how sure that is"
+        }
+        return String(
+            format: "; with others like them, shares would differ by up to %.1f points", most)
+            + (most > surePoints ? ", so take more questions" : "")
+    }
+
+    /// As many points lie between `auto` and `auto:100%`.
+    private static let surePoints = 2.0
 }
 
 /// Why scores make no calibration.

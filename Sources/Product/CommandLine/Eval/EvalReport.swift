@@ -17,6 +17,9 @@ struct EvalReport {
         let accuracyPlus: Double?
         /// The score in per cent of the unpruned model's.
         let retained: Double?
+        /// Where that lies in 95 of 100 resamples of the questions.
+        let retainedLow: Double?
+        let retainedHigh: Double?
         let questions: Int
         let failed: Int
         // Means over the questions.
@@ -51,6 +54,8 @@ struct EvalReport {
                 score: percent(row.score), accuracy: row.accuracy.map(percent),
                 accuracyPlus: row.wholeUnits.map(percent),
                 retained: base > 0 ? percent(row.score / base) : nil,
+                retainedLow: row.retained.map { percent($0.lowerBound) },
+                retainedHigh: row.retained.map { percent($0.upperBound) },
                 questions: row.count, failed: row.failures,
                 visualTokens: (row.visualTokens * 10).rounded() / 10,
                 keptTokens: (row.keptTokens * 10).rounded() / 10,
@@ -69,6 +74,8 @@ struct EvalReport {
         ("kept", "kept_tokens", { text($0.keptTokens) }),
         ("score", "score", { text($0.score) }),
         ("retained %", "retained", { text($0.retained) }),
+        ("from", "retained_low", { text($0.retainedLow) }),
+        ("to", "retained_high", { text($0.retainedHigh) }),
         ("questions", "questions", { "\($0.questions)" }),
         ("failed", "failed", { "\($0.failed)" }),
     ]
