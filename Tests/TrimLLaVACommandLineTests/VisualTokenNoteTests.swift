@@ -18,12 +18,13 @@ import Testing
 
     /// The options that name such a model, whose files exist while the body runs.
     private func withModel<Result>(
-        context: Int, _ body: (_ options: [String]) throws -> Result
+        context: Int, mostPixels: UInt32 = 32_000,
+        _ body: (_ options: [String]) throws -> Result
     ) throws -> Result {
         var model = TinyModel.qwen3VL
         (model.tileSide, model.patchSide, model.contextLength) = (2, 1, context)
         var pair = TinyPair(model)
-        pair.projector["clip.vision.image_max_pixels"] = .uint32(32_000)
+        pair.projector["clip.vision.image_max_pixels"] = .uint32(mostPixels)
         return try pair.withPaths { text, projector in
             try body(["-m", text, "--mmproj", projector])
         }
@@ -40,6 +41,33 @@ import Testing
         for limit in [["--max-pixels", "30000"], ["--keep", "60"], ["-q"]] {
             #expect(try !errors(limit).contains("note:"), "\(limit)")
         }
+    }
+
+    /// A picture of 157 × 101 pixels that may have 9000 has cells of 2 × 2 pixels for 118 × 76.
+    @Test func picturesThatALimitMakesSmallerAreNamed() throws {
+        let limit = ["--max-pixels", "9000"]
+        let arguments = ["--template", "vicuna", "--json"]
+        let outcome = try run("run", context: 5000, arguments + limit)
+        let path = picturePath("landscape")
+        #expect(
+            outcome.errors.contains(
+                "note: \(path) has 157×101 pixels; the model sees 118×76, because of --max-pixels\n"
+            ))
+        #expect(outcome.text.contains(#""seen_height":76"#))
+        #expect(outcome.text.contains(#""seen_width":118"#))
+        let caption = try run("caption", context: 5000, ["--template", "vicuna"] + limit)
+        #expect(caption.text.contains(#""seen_width":118"#), "\(caption.text)")
+        let whole = try run("run", context: 5000, arguments + ["--max-pixels", "15857"])
+        #expect(!whole.errors.contains("the model sees") && !whole.text.contains("seen_width"))
+        #expect(try !run("run", context: 5000, arguments + limit + ["-q"]).errors.contains("note:"))
+    }
+
+    @Test func theModelsOwnLimitIsNamed() throws {
+        let errors = try withModel(context: 5000, mostPixels: 9000) { model in
+            let arguments = ["-n", "1", "--template", "vicuna", picturePath("landscape")]
+            return try ToolProcess.run(["run"] + model + arguments).errors
+        }
+        #expect(errors.contains("the model sees 118×76, because of the model's limit\n"))
     }
 
     @Test func captionsSaySoOnce() throws {

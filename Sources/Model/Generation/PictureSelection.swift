@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
 import Pictures
 
 /// Which of a picture's rows enter the decoder.
@@ -15,6 +16,8 @@ public struct PictureSelection: Sendable, Equatable {
     public let unprunedRowCount: Int
     /// Whether a selector that looks at the question had none to look at.
     public let lacksQuestion: Bool
+    /// The size at which the model saw a picture that has more pixels than it may have; nil for any other picture.
+    public let seenSize: PixelSize?
 
     /// Newline rows that enter, which LLaVA-NeXT has at the end of each line of patches.
     public let keptNewlineCount: Int
@@ -34,6 +37,7 @@ public struct PictureSelection: Sendable, Equatable {
         keptNewlineCount = keptRows.count { plan.rows[$0] == .newline }
         keptMarkerCount = keptRows.count - patches.count - keptNewlineCount
         unprunedRowCount = plan.rows.count
+        seenSize = plan.seenSize
         self.lacksQuestion = lacksQuestion
     }
 }

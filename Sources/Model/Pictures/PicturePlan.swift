@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Imaging
 import TensorOps
 import TokenPruning
 
@@ -50,6 +51,8 @@ public struct PicturePlan: Sendable, Equatable {
     /// The places of the rows; empty where they come one after the other, as text.
     private var places: [Position] = []
     private var span = 0
+    /// The size at which the model sees a picture that has more pixels than it may have; nil for any other picture.
+    public internal(set) var seenSize: PixelSize?
     /// All rows that are no cells.
     private var companions: [Companions] = []
 

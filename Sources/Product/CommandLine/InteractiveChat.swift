@@ -117,7 +117,11 @@ final class InteractiveChat {
             return StandardError.report("\(error)")
         }
         missing = []
-        try note?.report(input, from: input.pictures.count - 1, for: conversation.llava)
+        let added = input.pictures.count - 1
+        try note?.report(input, from: added, for: conversation.llava)
+        if !quiet {
+            try input.reportSeenSizes(from: added, for: conversation.llava)
+        }
         if isTerminal, let picture = input.pictures.last {
             StandardError.print("\(picture.width) × \(picture.height) pixels")
         }

@@ -106,6 +106,7 @@ struct RunCommand: ParsableCommand {
         let llava = try model.load(quiet: quiet)
         let note = quiet ? nil : ManyTokensNote(llava, keep: pruning.keep)
         try note?.report(input, for: llava)
+        if !quiet { try input.reportSeenSizes(for: llava) }
         if interactive {
             let chat = try InteractiveChat(
                 options, input, quiet: quiet, note: note,

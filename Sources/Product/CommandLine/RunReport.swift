@@ -9,6 +9,9 @@ struct RunReport: Encodable {
         let fileName: String
         let width: Int
         let height: Int
+        // Nil unless the picture has more pixels than the model may see.
+        let seenWidth: Int?
+        let seenHeight: Int?
         // Nil if the answer was cancelled before the picture was encoded.
         let visualTokens: Int?
         let keptTokens: Int?
@@ -21,6 +24,8 @@ struct RunReport: Encodable {
             fileName = name
             width = picture.width
             height = picture.height
+            seenWidth = selection?.seenSize?.width
+            seenHeight = selection?.seenSize?.height
             visualTokens = selection?.unprunedRowCount
             keptTokens = selection?.keptRows.count
             candidatePatches = selection?.candidateCount

@@ -37,6 +37,23 @@ extension ManyTokensNote {
     }
 }
 
+extension PictureInput {
+    /// Writes a note about each picture of which the model sees fewer pixels than it has, because there is a limit.
+    ///
+    /// - Parameter first: where those pictures begin that nothing was said about.
+    func reportSeenSizes(from first: Int = 0, for llava: LLaVA) throws {
+        guard pictures.count > first else { return }
+        let encoder = try llava.model.pictureEncoder(crop: false, pictures: pictures.count)
+        let limit = llava.visionLimits.mostPixels == nil ? "the model's limit" : "--max-pixels"
+        for (name, picture) in zip(names, pictures).dropFirst(first) {
+            guard let seen = encoder.plan(picture.size).seenSize else { continue }
+            StandardError.report(
+                "note: \(name) has \(picture.size) pixels; the model sees \(seen), because of \(limit)"
+            )
+        }
+    }
+}
+
 extension ModelOptions {
     /// Warnings about limits on pictures that the model does not have.
     func limitWarnings(_ llava: LLaVA) -> [String] {

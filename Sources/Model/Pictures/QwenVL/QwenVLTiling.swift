@@ -102,8 +102,11 @@ package struct QwenVLTiling: PictureTiling {
 
     package func plan(_ picture: PixelSize) -> PicturePlan {
         let size = resized(picture)
-        return Self.plan(
+        var plan = Self.plan(
             columns: size.width / cellSide, rows: size.height / cellSide, start: start, end: end)
+        let unlimited = resized(picture, fewestPixels: fewestPixels, mostPixels: .max)
+        plan.seenSize = size == unlimited ? nil : size
+        return plan
     }
 
     private static func plan(columns: Int, rows: Int, start: Int32, end: Int32) -> PicturePlan {

@@ -21,6 +21,8 @@ extension CaptionRecord {
         }
         stopReason = answer.stopReason.rawValue
         let statistics = answer.statistics
+        let seen = answer.selections.first?.seenSize
+        (seenWidth, seenHeight) = (seen?.width, seen?.height)
         visualTokens = statistics.unprunedVisualRows
         keptTokens = statistics.visualRows
         promptTokens = statistics.promptRows

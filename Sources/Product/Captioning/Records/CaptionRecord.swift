@@ -38,6 +38,10 @@ public struct CaptionRecord: Codable, Sendable, Equatable {
     public var width: Int?
     /// Rows of pixels.
     public var height: Int?
+    /// Pixels per row that the model saw of a picture with more pixels than it may have; nil for any other picture.
+    public var seenWidth: Int?
+    /// Rows of pixels that it saw of such a picture.
+    public var seenHeight: Int?
     /// Visual tokens before pruning.
     public var visualTokens: Int?
     /// Visual tokens that entered the decoder.

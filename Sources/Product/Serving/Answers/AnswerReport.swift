@@ -61,6 +61,10 @@ struct AnswerReport {
             "visual_tokens": .integer(selection.unprunedRowCount),
             "kept_tokens": .integer(selection.keptRows.count),
         ]
+        if let seen = selection.seenSize {
+            picture["seen_width"] = .integer(seen.width)
+            picture["seen_height"] = .integer(seen.height)
+        }
         if drawsMap { picture["tiles"] = .array(tiles(size, selection)) }
         return picture
     }
