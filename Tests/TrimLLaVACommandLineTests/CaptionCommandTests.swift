@@ -295,6 +295,8 @@ import TrimLLaVA
             ]
         let first = try ToolProcess(arguments)
         try first.waitForErrors("to caption")
+        // It is not done before the second one starts.
+        first.send(signal: SIGSTOP)
         let second = try ToolProcess.run(arguments)
         #expect(second.code == 1)
         #expect(second.errors == "trimllava: \(folder.records): another run is writing to it\n")
