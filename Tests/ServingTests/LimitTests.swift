@@ -45,8 +45,7 @@ import TrimLLaVA
         }
         let answer = try await late.answer()
         sending.cancel()
-        for connection in connections { try await connection.close() }
-        late.closeQuietly()
+        for connection in connections + [late] { connection.closeQuietly() }
         try await server.waitUntil { try await server.metric("requests_processing") == 0 }
         return answer
     }

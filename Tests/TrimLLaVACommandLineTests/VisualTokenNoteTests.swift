@@ -51,7 +51,7 @@ import Testing
         let path = picturePath("landscape")
         #expect(
             outcome.errors.contains(
-                "note: \(path) has 157×101 pixels; the model sees 118×76, because of --max-pixels\n"
+                "note: \(path) has 157×101 pixels; the model sees 118×76, because of --max-pixels or the model's limit\n"
             ))
         #expect(outcome.text.contains(#""seen_height":76"#))
         #expect(outcome.text.contains(#""seen_width":118"#))

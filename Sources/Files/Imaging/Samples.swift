@@ -85,10 +85,16 @@ func isMemoryGranted(_ byteCount: Int) -> Bool {
 /// At least one byte of the C library's memory; nil if the system does not grant it, or would have none left for small
 /// objects.
 private func grantedMemory(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    guard let memory = malloc(max(1, byteCount)) else { return nil }
-    guard AddressSpace.hasReserve, GroupMemory.backs(memory, byteCount: byteCount) else {
-        free(memory)
-        return nil
+    func ask() -> UnsafeMutableRawPointer? {
+        guard let memory = malloc(max(1, byteCount)) else { return nil }
+        guard AddressSpace.hasReserve, GroupMemory.shared.grants(memory, byteCount: byteCount)
+        else {
+            free(memory)
+            return nil
+        }
+        return memory
     }
-    return memory
+    if let memory = ask() { return memory }
+    GroupMemory.shared.giveBackFreed()
+    return ask()
 }

@@ -59,43 +59,64 @@ import Synchronization
 #endif
 
 /// The memory that control groups leave to this process.
-package enum GroupMemory {
-    /// Bytes that may still be taken; nil without a limit, and on systems without control groups.
-    package static var free: Int? {
+///
+/// The kernel ends a process that takes more, so what may be much is asked for.
+package final class GroupMemory: Sendable {
+    /// The groups of this process.
+    package static let shared = GroupMemory {
         #if os(Linux)
-            return ControlGroups(root: "/").freeMemory()
+            ControlGroups(root: "/").freeMemory()
         #else
-            return nil
+            nil
         #endif
     }
 
-    /// Whether a group would have its reserve left when so many bytes are written to; then they are, with zeros, and
-    /// count as taken.
+    /// Bytes for what is not asked for: stacks, small objects, page tables and the program's own pages, which the kernel
+    /// reads again and again where they do not fit.
+    package static let reserve = 6 << 20
+    /// Reading the kernel's files takes longer than filling a smaller piece.
+    private static let leastLookedAt = 1 << 20
+    /// The smallest page of the systems that have control groups.
+    private static let page = 4096
+
+    private let readFree: @Sendable () -> Int?
+    /// Bytes that will be written to.
+    private let promised = Mutex(0)
+
+    /// - Parameter free: the bytes that may still be taken; nil without a limit.
+    init(free: @escaping @Sendable () -> Int?) { readFree = free }
+
+    /// Bytes that may still be taken; nil without a limit, and on systems without control groups.
+    package var free: Int? { readFree() }
+
+    /// Whether a piece of memory leaves the reserve.
     ///
-    /// Without a limit nothing is written. Small pieces are not looked at: reading the kernel's files would take longer
-    /// than filling them.
-    package static func backs(_ memory: UnsafeMutableRawPointer, byteCount: Int) -> Bool {
-        guard byteCount >= leastLookedAt else { return true }
+    /// If so, a byte of each of its pages is written to, so that the group counts them; what it holds is undefined.
+    /// Without a limit nothing is written.
+    package func grants(_ memory: UnsafeMutableRawPointer, byteCount: Int) -> Bool {
+        guard byteCount >= Self.leastLookedAt else { return true }
         // Two threads at once would both see what one of them takes.
         return promised.withLock { promised in
-            switch room(for: promised + byteCount) {
-            case .unlimited: return true
-            case .tooLittle: return false
-            case .enough:
-                for offset in stride(from: 0, to: byteCount, by: page) {
-                    memory.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
-                }
-                return true
+            guard let free else { return true }
+            guard byteCount <= free - promised - Self.reserve else { return false }
+            for offset in stride(from: 0, to: byteCount, by: Self.page) {
+                memory.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
             }
+            return true
         }
     }
 
-    /// Whether a group would have its reserve left when so many bytes are written to later; then nobody else gets them
-    /// until `endPromise`.
-    package static func promise(_ byteCount: Int) -> Bool {
+    /// Promises bytes that will be written to later, unless the group would lose its reserve.
+    ///
+    /// Nobody else is granted them until `endPromise`.
+    package func promise(_ byteCount: Int) -> Bool {
         promised.withLock { promised in
-            guard byteCount <= 0 || room(for: promised + byteCount) != .tooLittle else {
-                return false
+            func hasRoom() -> Bool {
+                free.map { promised + byteCount <= $0 - Self.reserve } ?? true
+            }
+            if byteCount > 0, !hasRoom() {
+                giveBackFreed()
+                guard hasRoom() else { return false }
             }
             promised += byteCount
             return true
@@ -103,35 +124,15 @@ package enum GroupMemory {
     }
 
     /// Ends the promise of bytes that have been written to, or will not be.
-    package static func endPromise(_ byteCount: Int) { promised.withLock { $0 -= byteCount } }
+    package func endPromise(_ byteCount: Int) { promised.withLock { $0 -= byteCount } }
 
-    private enum Room {
-        case unlimited, enough, tooLittle
-    }
-
-    private static func room(for byteCount: Int) -> Room {
-        guard let free else { return .unlimited }
-        if byteCount <= free - reserve { return .enough }
-        giveBackFreed()
-        return byteCount <= (self.free ?? .max) - reserve ? .enough : .tooLittle
-    }
-
-    /// Gives the system what the C library keeps of freed memory.
-    private static func giveBackFreed() {
+    /// Gives the system what the C library keeps of freed memory, where there is a limit.
+    package func giveBackFreed() {
         #if os(Linux)
             // `malloc_trim` of glibc's malloc.h, which Swift's module of glibc lacks.
-            guard let function = dlsym(nil, "malloc_trim") else { return }
+            guard free != nil, let function = dlsym(nil, "malloc_trim") else { return }
             typealias Trim = @convention(c) (_ kept: Int) -> CInt
             _ = unsafeBitCast(function, to: Trim.self)(0)
         #endif
     }
-
-    /// Bytes that are not written to yet.
-    private static let promised = Mutex(0)
-    /// Bytes for what is not asked for: stacks, small objects, page tables and the program's own pages, which the kernel
-    /// reads again and again where they do not fit.
-    package static let reserve = 6 << 20
-    private static let leastLookedAt = 1 << 20
-    /// The smallest page of the systems that have control groups.
-    private static let page = 4096
 }

@@ -10,7 +10,7 @@ public final class Decoder: Sendable {
     public var vocabularySize: Int { weights.tokenEmbedding.outputs }
 
     private let weights: DecoderWeights
-    let ops: TensorOps
+    package let ops: TensorOps
 
     /// Takes the decoder's tensors from a file.
     ///

@@ -54,7 +54,7 @@ final class PromptStarts {
         let identities = request.rowIdentities
         let known = prefixes.longest(of: identities)?.count ?? 0
         let cancellation = Cancellation(cancellation, orAll: [request.cancellation])
-        var isTight = false
+        var (isTight, hasFreed) = (false, false)
         while true {
             do {
                 if !isTight {
@@ -70,7 +70,16 @@ final class PromptStarts {
                     origin: shared.origin, sharedRows: min(known, shared.count))
             } catch {
                 guard error.isShortage else { throw error }
-                isTight = true
+                // Another try without keeping what prompts start with, then one without idle memory.
+                if !isTight {
+                    isTight = true
+                    continue
+                }
+                if isAlone, !hasFreed {
+                    hasFreed = true
+                    model.decoder.ops.freeIdleMemory()
+                    continue
+                }
                 // While others are live, what many prompts start with stays: their pages come back.
                 if prefixes.dropOldest(alsoTemplates: isAlone) { continue }
                 if isAlone { throw error }

@@ -31,7 +31,8 @@ struct ReusedBuffer: @unchecked Sendable {
     /// The same, which leaves address space and the control group's memory for small objects.
     init?(grantedBytes byteCount: Int) {
         self.init(byteCount: byteCount)
-        guard AddressSpace.hasReserve, GroupMemory.backs(start, byteCount: self.byteCount) else {
+        guard AddressSpace.hasReserve, GroupMemory.shared.grants(start, byteCount: self.byteCount)
+        else {
             deallocate()
             return nil
         }
@@ -40,7 +41,7 @@ struct ReusedBuffer: @unchecked Sendable {
     func deallocate() { free(start) }
 }
 
-/// Memory of the process's control group that somebody is about to take; nobody else is granted it before.
+/// Memory of the process's control group that is about to be taken; nobody else is granted it while the claim lives.
 public final class MemoryClaim: Sendable {
     private let byteCount: Int
 
@@ -49,11 +50,11 @@ public final class MemoryClaim: Sendable {
         guard let buffer = ReusedBuffer(byteCount: byteCount) else { return nil }
         let hasAddresses = AddressSpace.hasReserve
         buffer.deallocate()
-        guard hasAddresses, GroupMemory.promise(byteCount) else { return nil }
+        guard hasAddresses, GroupMemory.shared.promise(byteCount) else { return nil }
         self.byteCount = byteCount
     }
 
-    deinit { GroupMemory.endPromise(byteCount) }
+    deinit { GroupMemory.shared.endPromise(byteCount) }
 }
 
 /// Memory that layers use over and over, so that its pages are not given back to the system between
@@ -126,12 +127,18 @@ final class ReusedBuffers: Sendable {
     /// What `ask` gets of the system, where memory is short after idle buffers are freed.
     private func withIdleFreed<Answer>(_ ask: () -> Answer?) -> Answer? {
         if let answer = ask() { return answer }
+        freeIdle()
+        return ask()
+    }
+
+    /// Gives the system the buffers that nobody uses.
+    func freeIdle() {
         let idle = state.withLock { state -> [ReusedBuffer] in
             defer { (state.idle, state.idleBytes) = ([], 0) }
             return state.idle
         }
         for buffer in idle { buffer.deallocate() }
-        return ask()
+        GroupMemory.shared.giveBackFreed()
     }
 
     /// Keeps a buffer for the next request.

@@ -51,7 +51,10 @@ public final class TensorOps: Sendable {
         try Activations(rows: rows, width: width, grantedBy: buffers)
     }
 
-    /// Claims memory that is about to be taken; it can be until the claim is dropped.
+    /// Gives the system the memory that earlier activations have given back.
+    public func freeIdleMemory() { buffers.freeIdle() }
+
+    /// Claims memory that is about to be taken; others are refused it until the claim is dropped.
     ///
     /// - Throws: `MemoryShortage` when the system does not grant it.
     public func claimMemory(_ byteCount: Int) throws(MemoryShortage) -> MemoryClaim {

@@ -44,7 +44,9 @@ extension PictureInput {
     func reportSeenSizes(from first: Int = 0, for llava: LLaVA) throws {
         guard pictures.count > first else { return }
         let encoder = try llava.model.pictureEncoder(crop: false, pictures: pictures.count)
-        let limit = llava.visionLimits.mostPixels == nil ? "the model's limit" : "--max-pixels"
+        let limit =
+            llava.visionLimits.mostPixels == nil
+            ? "the model's limit" : "--max-pixels or the model's limit"
         for (name, picture) in zip(names, pictures).dropFirst(first) {
             guard let seen = encoder.plan(picture.size).seenSize else { continue }
             StandardError.report(

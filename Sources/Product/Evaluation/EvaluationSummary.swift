@@ -46,7 +46,8 @@ public struct EvaluationSummary: Sendable, Equatable {
         public let yesNo: YesNoFigures?
         /// The part of the first setting's score that is left, by the same questions in 95 of 100 resamples.
         ///
-        /// Nil for the first setting, and where it answered other questions or none of them right.
+        /// Nil for the first setting, where it answered other questions or none of them right, and where there is only one
+        /// unit of questions.
         public fileprivate(set) var retained: ClosedRange<Double>?
         /// The scores of the tasks that the row is about.
         fileprivate let scores: [ScoredUnits]
@@ -155,11 +156,17 @@ extension EvaluationSummary.Row {
                 over: added, task: part.name, score: added.reduce(0) { $0 + $1.score }, nil)
         }
         guard sums.count == parts.count else { return sums }
-        let total = Self(over: rows, task: nil, score: sums.reduce(0) { $0 + $1.score }, nil)
+        let total = Self(
+            over: rows, task: nil, score: sums.reduce(0) { $0 + $1.score }, nil,
+            sums.flatMap(\.scores))
         return sums + [total]
     }
 
-    private init(over rows: [Self], task: String?, score: Double, _ yesNo: YesNoFigures?) {
+    /// - Parameter scores: what the score is computed of; nil for the scores of all rows.
+    private init(
+        over rows: [Self], task: String?, score: Double, _ yesNo: YesNoFigures?,
+        _ scores: [ScoredUnits]? = nil
+    ) {
         func mean(_ value: (Self) -> Double) -> Double {
             rows.reduce(0) { $0 + value($1) } / Double(rows.count)
         }
@@ -169,6 +176,7 @@ extension EvaluationSummary.Row {
             metric: metrics.count == 1 ? rows[0].metric : nil, score: score, accuracy: nil,
             wholeUnits: nil, count: rows.reduce(0) { $0 + $1.count },
             failures: rows.reduce(0) { $0 + $1.failures }, keptTokens: mean(\.keptTokens),
-            visualTokens: mean(\.visualTokens), yesNo: yesNo, scores: rows.flatMap(\.scores))
+            visualTokens: mean(\.visualTokens), yesNo: yesNo,
+            scores: scores ?? rows.flatMap(\.scores))
     }
 }

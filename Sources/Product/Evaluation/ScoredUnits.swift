@@ -55,7 +55,7 @@ struct ScoredUnits: Sendable, Equatable {
         units.lazy.map(\.name).elementsEqual(other.units.lazy.map(\.name))
     }
 
-    /// Resamples; more change an end of an interval by less than a tenth of its length.
+    /// Resamples; more of them would move the ends of an interval by less than a tenth of its length.
     private static let resamples = 1000
 
     /// The part of the unpruned scores that is left, in 95 of 100 resamples of the same questions (the percentile bootstrap:

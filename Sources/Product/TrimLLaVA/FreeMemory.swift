@@ -7,7 +7,7 @@ package enum FreeMemory {
     /// Bytes that are free in the system and in the control groups; all memory on systems that do not say, such as macOS.
     package static var byteCount: Int {
         let system = number(after: "MemAvailable:", in: "/proc/meminfo").map { $0 * 1024 }
-        return [system, GroupMemory.free].compactMap(\.self).min()
+        return [system, GroupMemory.shared.free].compactMap(\.self).min()
             ?? Int(ProcessInfo.processInfo.physicalMemory)
     }
 

@@ -13,7 +13,7 @@ extension LoadOptions {
     ///
     /// - Throws: `ModelError.groupTooSmall`, and what is wrong with the files.
     func checkMemory(_ text: GGUFFile, _ projector: GGUFFile?) throws(ModelError) {
-        guard let free = GroupMemory.free else { return }
+        guard let free = GroupMemory.shared.free else { return }
         let estimate = try MemoryEstimate(
             text: text, projector: projector, activationMode: activationMode,
             visionPrecision: visionPrecision, floatEncoding: floatEncoding, context: context,

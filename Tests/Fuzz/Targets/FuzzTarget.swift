@@ -79,7 +79,7 @@ struct FuzzFile: Sendable {
     }
 }
 
-/// A folder in memory where the system has one, which goes with the process.
+/// A folder in memory where the system has one, which is deleted when the process exits.
 struct FuzzFolder: Sendable {
     /// Folders that are deleted at the end.
     private static let folders = Mutex<[String]>([])

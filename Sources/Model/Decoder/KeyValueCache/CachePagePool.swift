@@ -81,7 +81,7 @@ public final class CachePagePool: Sendable {
     /// How many pages are in use.
     public var usage: Usage { state.withLock(\.usage) }
 
-    deinit { GroupMemory.endPromise(byteCount(pages: state.withLock(\.usage.promised))) }
+    deinit { GroupMemory.shared.endPromise(byteCount(pages: state.withLock(\.usage.promised))) }
 
     /// Commits pages to one sequence of `rows` rows, all or none.
     ///
@@ -95,7 +95,7 @@ public final class CachePagePool: Sendable {
             }
             state.usage.committed += pages
             let bytes = byteCount(pages: state.usage.untouched - state.usage.promised)
-            guard GroupMemory.promise(bytes) else {
+            guard GroupMemory.shared.promise(bytes) else {
                 state.usage.committed -= pages
                 throw .noMemory(place: "the KV cache of \(rows) rows", byteCount: bytes)
             }
@@ -113,7 +113,9 @@ public final class CachePagePool: Sendable {
 
     /// Ends the promise of memory for pages that have been written to, or will not be.
     private func endPromise(_ state: inout State) {
-        GroupMemory.endPromise(byteCount(pages: state.usage.promised - state.usage.untouched))
+        guard state.usage.promised != state.usage.untouched else { return }
+        GroupMemory.shared.endPromise(
+            byteCount(pages: state.usage.promised - state.usage.untouched))
         state.usage.promised = state.usage.untouched
     }
 

@@ -25,7 +25,8 @@ public final class KeyValueCache {
 
     /// An empty sequence of up to `rows` rows, for which the pool keeps pages.
     ///
-    /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
+    /// - Throws: `ModelError.outOfCachePages` when there are too few pages, `ModelError.noMemory` when the control group has
+    ///   no memory for them; then it takes none.
     public convenience init(_ pool: CachePagePool, rows: Int) throws(ModelError) {
         try self.init(pool, rows: rows, continuing: [])
     }
@@ -36,7 +37,8 @@ public final class KeyValueCache {
     /// end, but must not be truncated.
     ///
     /// - Parameter count: nil for all rows that `prefix` has.
-    /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
+    /// - Throws: `ModelError.outOfCachePages` when there are too few pages, `ModelError.noMemory` when the control group has
+    ///   no memory for them; then it takes none.
     public convenience init(
         continuing prefix: KeyValueCache, first count: Int? = nil, rows: Int
     ) throws(ModelError) {
@@ -50,12 +52,14 @@ public final class KeyValueCache {
             reserve(rows: count - rowCount)
             starts[full].copyMemory(from: prefix.starts[full], byteCount: pool.layout.byteCount)
             rowCount = count
+            pool.recordWriting()
         }
     }
 
     /// A sequence of `rows` rows with the given `contents`, from a pool of the same layout.
     ///
-    /// - Throws: `ModelError.outOfCachePages` when there are too few pages; then it takes none.
+    /// - Throws: `ModelError.outOfCachePages` when there are too few pages, `ModelError.noMemory` when the control group has
+    ///   no memory for them; then it takes none.
     public convenience init(
         _ pool: CachePagePool, rows: Int, contents: [UnsafeRawBufferPointer]
     ) throws(ModelError) {
@@ -67,6 +71,7 @@ public final class KeyValueCache {
                 .copyMemory(from: contents[page])
         }
         rowCount = rows
+        pool.recordWriting()
     }
 
     /// The bytes of each of its pages, as long as it lives and does not grow.

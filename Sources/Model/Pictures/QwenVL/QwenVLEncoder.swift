@@ -60,7 +60,7 @@ private final class QwenVLEncoding: PictureEncoding {
     private var attention: [Float]?  // [cells]
     private var hidden: Activations?  // [patches, width]
     private var blocksDone = 0
-    /// What the first block takes, and later ones use again.
+    /// The memory that the first block takes; later blocks use it again.
     private var claim: MemoryClaim?
 
     private(set) var picture: EncodedPicture?

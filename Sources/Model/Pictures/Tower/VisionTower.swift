@@ -12,7 +12,7 @@ final class TileInTower {
     let features: Activations  // [patches, featureWidth]
 
     fileprivate let hidden: Activations  // [class token + patches, width]
-    /// What the first block takes, and later ones use again.
+    /// The memory that the first block takes; later blocks use it again.
     fileprivate var claim: MemoryClaim?
 
     fileprivate init(hidden: Activations, features: Activations, _ claim: MemoryClaim) {

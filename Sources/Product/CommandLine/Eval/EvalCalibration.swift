@@ -75,7 +75,7 @@ struct EvalCalibration {
             return "; they are too few to say how sure that is"
         }
         return String(
-            format: "; with others like them, shares would differ by up to %.1f points", most)
+            format: "; the shares are sure to %.1f points (95 %% confidence)", most)
             + (most > surePoints ? ", so take more questions" : "")
     }
 
