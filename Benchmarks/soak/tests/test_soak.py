@@ -22,7 +22,7 @@ MEBIBYTE = 1 << 20
 
 
 def samples(count: int, leak: int = 0) -> list[Sample]:
-    """A process that does 50 pictures a second, grows by 0.01 MiB a second, and opens `leak` files every ten."""
+    """A process that does 50 pictures and grows by 0.01 MiB a second, and opens `leak` files every ten."""
     return [
         Sample(
             second, 50 * second, 100 * MEBIBYTE + second * MEBIBYTE // 100, 80 * MEBIBYTE,
