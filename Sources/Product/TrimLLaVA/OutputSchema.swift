@@ -12,10 +12,16 @@ package enum OutputSchema {
     package static let version = 1
 
     /// Seconds as they are written: to the microsecond.
-    package static func seconds(_ seconds: Double) -> Double { (seconds * 1e6).rounded() / 1e6 }
+    package static func seconds(_ seconds: Double) -> Double { rounded(seconds, parts: 1e6) }
 
     /// A rate as it is written: to a thousandth.
-    package static func rate(_ perSecond: Double) -> Double { (perSecond * 1e3).rounded() / 1e3 }
+    package static func rate(_ perSecond: Double) -> Double { rounded(perSecond, parts: 1e3) }
+
+    /// A number to some parts of 1; larger ones than have such parts stay as they are.
+    private static func rounded(_ number: Double, parts: Double) -> Double {
+        let scaled = number * parts
+        return scaled.magnitude < 0x1p53 ? scaled.rounded() / parts : number
+    }
 }
 
 /// A value as JSON on one line, with sorted keys.
