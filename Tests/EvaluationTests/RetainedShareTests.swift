@@ -36,8 +36,10 @@ import TrimLLaVA
         return EvaluationSummary(questions, settings, records).rows
     }
 
-    /// Four of five answers are left: the normal approximation of the binomial distribution has 1.96 standard errors on
-    /// either side, 0.0554. An end of 1000 resamples is off by a standard error of about 0.0024, of which 0.012 are five.
+    /// Four of five answers are left.
+    ///
+    /// The normal approximation of the binomial distribution has 1.96 standard errors on either side, 0.0554. An end of 1000
+    /// resamples is off by a standard error of about 0.0024, of which 0.012 are five.
     @Test func theIntervalIsTheBinomialOne() throws {
         let rows = rows(count: 200, whole: [true], pruned: [true, true, true, true, false])
         #expect(rows[0].retained == nil)
