@@ -60,7 +60,7 @@ import Synchronization
 
 /// The memory that control groups leave to this process.
 ///
-/// The kernel ends a process that takes more, so what may be much is asked for.
+/// The kernel ends a process that takes more. So whoever may take much asks first.
 package final class GroupMemory: Sendable {
     /// The groups of this process.
     package static let shared = GroupMemory {

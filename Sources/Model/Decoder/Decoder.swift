@@ -10,6 +10,7 @@ public final class Decoder: Sendable {
     public var vocabularySize: Int { weights.tokenEmbedding.outputs }
 
     private let weights: DecoderWeights
+    /// What it computes with.
     package let ops: TensorOps
 
     /// Takes the decoder's tensors from a file.

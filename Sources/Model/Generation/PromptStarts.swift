@@ -75,7 +75,7 @@ final class PromptStarts {
                     isTight = true
                     continue
                 }
-                if isAlone, !hasFreed {
+                if case .noMemory = error, isAlone, !hasFreed {
                     hasFreed = true
                     model.decoder.ops.freeIdleMemory()
                     continue

@@ -18,10 +18,8 @@ struct FuzzTarget: Sendable {
     /// All targets.
     static let all = [
         ggufFile, splitFile, blocks, tokens, conversation, userText, picture, archive,
-        captionRecord,
-        captionInputs, questions, publishedSet, answers, packCache, requestHead, requestBody,
-        dataURL,
-        ollamaManifest, hubAnswer, options, commandLine,
+        captionRecord, captionInputs, questions, publishedSet, answers, packCache, requestHead,
+        requestBody, dataURL, ollamaManifest, hubAnswer, options, commandLine,
     ]
 
     /// The one that the environment names; there is one.
