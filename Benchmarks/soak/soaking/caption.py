@@ -62,7 +62,10 @@ def repeated(scenes: Sequence[Path], count: int) -> list[Path]:
 
 def linked(scenes: Iterable[Path], folder: Path) -> list[str]:
     """The names of links to the scenes in subfolders; a picture that is named twice is captioned once."""
-    folder.mkdir()
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        raise LoadError(f"{folder} is there from an earlier run; --output takes a new folder") from None
     names = []
     for number, scene in enumerate(scenes):
         part = folder / f"{number // FOLDER_PICTURES:04}"
