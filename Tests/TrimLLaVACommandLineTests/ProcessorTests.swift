@@ -35,6 +35,9 @@ import TrimLLaVA
         let unknown = try ToolProcess.run(
             ["inspect", "--cpu"], environment: ["TRIMLLAVA_KERNELS": "z80"])
         #expect(unknown.code == 1 && unknown.errors.contains("no kernels z80"))
+        let empty = try ToolProcess.run(
+            ["inspect", "--cpu"], environment: ["TRIMLLAVA_KERNELS": ""])
+        #expect(empty.code == 0 && empty.text.contains("the fastest available"))
     }
 
     @Test func takesEitherAFileOrTheProcessor() throws {

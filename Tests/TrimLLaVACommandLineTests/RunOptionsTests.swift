@@ -121,6 +121,19 @@ import TrimLLaVA
         #expect(outcome.errors.contains("the template 'phi-3' needs the token '<|user|>'"))
     }
 
+    @Test func theVisionTowerMaySeeFewerPatches() throws {
+        let picture = [picturePath("wide")]
+        let whole = try text(picture)
+        #expect(try text(picture + ["--tower-keep", "100%"]) == whole)
+        #expect(try text(picture + ["--tower-keep", "50%"]) != whole)
+        for wrong in ["49%", "101%", "0.5", "auto", "8", ""] {
+            let outcome = try ToolProcess.run(
+                ModelFiles.llama3.run + picture + ["--tower-keep", wrong])
+            #expect(outcome.code == 2, "\(wrong)")
+            #expect(outcome.errors.contains("expected 50% to 100%"), "\(outcome.errors)")
+        }
+    }
+
     @Test func picturesComeFromStandardInput() throws {
         let path = picturePath("wide")
         let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))

@@ -51,16 +51,23 @@ def test_pruning(llava: LLaVA, photographs: list[Path]) -> None:
         assert (kept.width, kept.height) == image.size
 
 
-@pytest.mark.parametrize("name", ["max_tiles", "max_pixels"])
+@pytest.mark.parametrize(
+    ("name", "limit", "wrong", "message"),
+    [
+        ("max_tiles", 1, 0, "--max-tiles is 0, expected 1 or more"),
+        ("max_pixels", 1, 0, "--max-pixels is 0, expected 1 or more"),
+        ("tower_keep", "50%", "49%", "expected 50% to 100%"),
+    ],
+)
 def test_limits_on_pictures_are_given_to_the_child(
-    program: str, photographs: list[Path], name: str
+    program: str, photographs: list[Path], name: str, limit: int | str, wrong: int | str, message: str
 ) -> None:
-    with LLaVA(program=program, **{name: 1}) as model:
+    with LLaVA(program=program, **{name: limit}) as model:
         assert model.describe(photographs[0], max_tokens=1).visual_tokens > 0
-    with pytest.raises(ProgramError, match=f"--{name.replace('_', '-')} is 0, expected 1 or more"):
-        LLaVA(program=program, **{name: 0})
+    with pytest.raises(ProgramError, match=message):
+        LLaVA(program=program, **{name: wrong})
     with pytest.raises(ValueError, match=f"pass url or {name}"):
-        LLaVA(url="http://localhost:1", **{name: 1})
+        LLaVA(url="http://localhost:1", **{name: limit})
 
 
 def test_one_picture_in_four_forms(llava: LLaVA, photographs: list[Path]) -> None:

@@ -46,6 +46,7 @@ class LLaVA:
         max_tiles: the most tiles into which the child cuts a picture; None for as many as the model was
             trained on.
         max_pixels: the most pixels to which the child scales a picture that is not cut into tiles.
+        tower_keep: the share of a picture's patches that the child's vision tower sees, such as "75%".
         threads: threads of the child.
         parallel: answers that the child generates at the same time.
         arguments: further arguments of `trimllava serve`.
@@ -67,6 +68,7 @@ class LLaVA:
         options: Options | None = None,
         max_tiles: int | None = None,
         max_pixels: int | None = None,
+        tower_keep: str | None = None,
         threads: int | None = None,
         parallel: int | None = None,
         arguments: Sequence[str] = (),
@@ -78,7 +80,7 @@ class LLaVA:
             url = os.environ.get("TRIMLLAVA_URL") if model is None else None
         if url is not None and (model is not None or mmproj is not None):
             raise ValueError("a server at an address has its own model: pass url or model, not both")
-        limits = {"max_tiles": max_tiles, "max_pixels": max_pixels}
+        limits = {"max_tiles": max_tiles, "max_pixels": max_pixels, "tower_keep": tower_keep}
         given_limits = {name: limit for name, limit in limits.items() if limit is not None}
         if url is not None and given_limits:
             name = next(iter(given_limits))

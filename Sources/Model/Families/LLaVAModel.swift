@@ -112,6 +112,7 @@ public final class LLaVAModel: Sendable {
                     TilingOptions(crop: crop, limits, isAmongSeveral: isAmongSeveral), markers)
             }
             let encoder = try family.encoder(tiling(), loader, visionPrecision, ops)
+                .seeing(limits.towerShare)
             guard encoder.outputWidth == textConfig.pictureRowWidth else {
                 throw files.mismatch(
                     .width(projector: encoder.outputWidth, text: textConfig.pictureRowWidth))

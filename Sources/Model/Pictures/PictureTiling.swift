@@ -38,6 +38,8 @@ package protocol TilingEncoder: PictureEncoder {
     var ops: TensorOps { get }
     /// The same encoder for pictures that are cut otherwise.
     func cutting(_ tiling: any PictureTiling) -> Self
+    /// The same encoder with a vision tower that sees a share of each picture's patches, above 0 and up to 1.
+    func seeing(_ share: Double) -> Self
 }
 
 extension TilingEncoder {
@@ -107,9 +109,18 @@ public struct VisionLimits: Sendable, Equatable {
     public var mostTiles: Int?
     /// The most pixels of a picture, where a model sees pictures of any size; nil for the model's own limit.
     public var mostPixels: Int?
+    /// The share of a picture's patches that the vision tower sees, one of `towerShares`; the others get what it says of
+    /// a neighbour that looks alike.
+    public var towerShare: Double
+
+    /// The shares that a vision tower may see.
+    ///
+    /// With fewer, answers get much worse.
+    public static let towerShares = 0.5...1
 
     /// The model's own limits, unless given.
-    public init(mostTiles: Int? = nil, mostPixels: Int? = nil) {
+    public init(mostTiles: Int? = nil, mostPixels: Int? = nil, towerShare: Double = 1) {
         (self.mostTiles, self.mostPixels) = (mostTiles, mostPixels)
+        self.towerShare = towerShare
     }
 }

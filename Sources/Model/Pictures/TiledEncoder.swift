@@ -7,12 +7,14 @@ import Weights
 /// A vision tower that reads square tiles, one after the other, and a projector that reads its cells.
 package struct TiledEncoder: TilingEncoder {
     /// How pictures become tiles.
-    package let tiling: any PictureTiling
+    package private(set) var tiling: any PictureTiling
     package let transparency: Transparency
-    let tower: VisionTower
+    private(set) var tower: VisionTower
     let merging: PatchMerging
-    let projector: Projector
-    package let ops: TensorOps
+    private(set) var projector: Projector
+    package private(set) var ops: TensorOps
+    /// The part of a tile's patches that the tower sees.
+    private(set) var towerShare = 1.0
     /// The row of newlines; nil for tiles without any.
     let newline: [Float]?  // [outputWidth]
 
@@ -32,17 +34,23 @@ package struct TiledEncoder: TilingEncoder {
     }
 
     package func cutting(_ tiling: any PictureTiling) -> TiledEncoder {
-        TiledEncoder(
-            tower, tiling, merging: merging, projector, newline: newline,
-            transparency: transparency, ops)
+        var encoder = self
+        encoder.tiling = tiling
+        return encoder
+    }
+
+    package func seeing(_ share: Double) -> TiledEncoder {
+        var encoder = self
+        encoder.towerShare = share
+        return encoder
     }
 
     package func onOtherThreads(count: Int) -> TiledEncoder {
-        let ops = ops.onOtherThreads(count: count)
-        return TiledEncoder(
-            VisionTower(tower, computingBy: ops), tiling, merging: merging,
-            Projector(projector, computingBy: ops), newline: newline,
-            transparency: transparency, ops)
+        var encoder = self
+        encoder.ops = ops.onOtherThreads(count: count)
+        encoder.tower = VisionTower(tower, computingBy: encoder.ops)
+        encoder.projector = Projector(projector, computingBy: encoder.ops)
+        return encoder
     }
 
     /// Without a block, no patch gets attention.
@@ -105,7 +113,7 @@ private final class TiledEncoding: PictureEncoding {
         if let begun = self.tile {
             tile = begun
         } else {
-            tile = try tower.start(tiles[tilesDone])
+            tile = try tower.start(tiles[tilesDone], seeing: encoder.towerShare)
             self.tile = tile
         }
         if tile.blocksDone < tower.blockCount {

@@ -120,18 +120,42 @@ extension TensorOps {
 public func innerProduct(
     _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ count: Int
 ) -> Float {
+    sum(
+        count, sixteen: { sixteenNumbers(left, $0) * sixteenNumbers(right, $0) },
+        one: { left[$0] * right[$0] })
+}
+
+/// The square of the distance between two vectors, summed in one order for every `count`.
+public func squaredDistance(
+    _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ count: Int
+) -> Float {
+    sum(
+        count,
+        sixteen: { index in
+            let differences = sixteenNumbers(left, index) - sixteenNumbers(right, index)
+            return differences * differences
+        },
+        one: { (left[$0] - right[$0]) * (left[$0] - right[$0]) })
+}
+
+/// The sum of `count` terms, which are given by their index, sixteen at a time as far as possible.
+@inline(__always)
+private func sum(
+    _ count: Int, sixteen: (Int) -> SIMD16<Float>, one: (Int) -> Float
+) -> Float {
     // Two sums, each four registers of the x86-64 baseline, keep enough additions in flight to hide
     // their latency.
     var (even, odd) = (SIMD16<Float>(repeating: 0), SIMD16<Float>(repeating: 0))
-    let (rawLeft, rawRight) = (UnsafeRawPointer(left), UnsafeRawPointer(right))
-    func product(_ index: Int) -> SIMD16<Float> {
-        rawLeft.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
-            * rawRight.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
-    }
     let vectorEnd = count / 32 * 32
     for index in stride(from: 0, to: vectorEnd, by: 32) {
-        even += product(index)
-        odd += product(index + 16)
+        even += sixteen(index)
+        odd += sixteen(index + 16)
     }
-    return (vectorEnd..<count).reduce((even + odd).sum()) { $0 + left[$1] * right[$1] }
+    return (vectorEnd..<count).reduce((even + odd).sum()) { $0 + one($1) }
+}
+
+@inline(__always)
+private func sixteenNumbers(_ values: UnsafePointer<Float>, _ index: Int) -> SIMD16<Float> {
+    UnsafeRawPointer(values)
+        .loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
 }

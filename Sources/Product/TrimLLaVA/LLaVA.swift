@@ -198,6 +198,7 @@ public final class LLaVA: Sendable {
     }
 
     static var kernelsFromEnvironment: String? {
-        getenv("TRIMLLAVA_KERNELS").map { String(cString: $0) }
+        let name = getenv("TRIMLLAVA_KERNELS").map { String(cString: $0) }
+        return name?.isEmpty == true ? nil : name
     }
 }

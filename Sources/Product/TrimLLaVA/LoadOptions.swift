@@ -88,6 +88,13 @@ public struct LoadOptions: Sendable {
         if let most = visionLimits.mostPixels {
             try check(most, "the most pixels of a picture", 1...Int.max)
         }
+        let shares = VisionLimits.towerShares
+        guard shares.contains(visionLimits.towerShare) else {
+            throw .invalidOption(
+                name: "the share of patches that the vision tower sees",
+                value: "\(visionLimits.towerShare)",
+                expected: "\(shares.lowerBound) to \(shares.upperBound)")
+        }
         try check(parallel, "the number of parallel answers", 1...Self.maximumParallel)
         try check(pictureCacheBytes, "the number of bytes for encoded pictures", 0...Int.max)
     }

@@ -43,6 +43,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-pixels", type=int, help="the most pixels of a picture that is not cut into tiles"
     )
+    parser.add_argument(
+        "--tower-keep", help='the share of a picture\'s patches that the vision tower sees, such as "75%%"'
+    )
     parser.add_argument("--max-tokens", type=int, help="the most tokens of a caption")
     parser.add_argument("--pack-cache", metavar="FOLDER", help="folder for repacked weights, on every node")
     parser.add_argument("--actors", type=int, help="models in the cluster; default: one per node")
@@ -85,7 +88,7 @@ def _job(options: argparse.Namespace) -> Job:
         name: getattr(options, name)
         for name in (
             *("format", "model", "mmproj", "prompt", "keep", "selector"),
-            *("max_tiles", "max_pixels", "max_tokens"),
+            *("max_tiles", "max_pixels", "tower_keep", "max_tokens"),
         )
     }
     return Job(os.path.abspath(options.output), options.checkpoint, settings)
@@ -129,6 +132,7 @@ def _run(options: argparse.Namespace, job: Job) -> None:
         mmproj=options.mmproj,
         max_tiles=options.max_tiles,
         max_pixels=options.max_pixels,
+        tower_keep=options.tower_keep,
         options=Options(
             keep=_budget(options.keep), selector=options.selector, max_tokens=options.max_tokens
         ),

@@ -42,8 +42,8 @@ class Captioner:
         question: what is asked about every picture.
         in_flight: pictures at the server at the same time. Those of an earlier call come first, so that a
             death finds little of the next batch done.
-        arguments: passed to `trimllava.LLaVA`: model, mmproj, keep, selector, max_tiles, max_pixels, options,
-            threads, url, …
+        arguments: passed to `trimllava.LLaVA`: model, mmproj, keep, selector, max_tiles, max_pixels,
+            tower_keep, options, threads, url, …
 
     Raises ProgramError if the server does not start.
     """

@@ -6,9 +6,11 @@ import Weights
 
 /// The vision tower and mergers of a Qwen-VL.
 package struct QwenVLEncoder: TilingEncoder {
-    package let tiling: any PictureTiling
-    let tower: QwenVLTower
-    package let ops: TensorOps
+    package private(set) var tiling: any PictureTiling
+    private(set) var tower: QwenVLTower
+    package private(set) var ops: TensorOps
+    /// The part of a picture's cells that the tower sees.
+    private(set) var towerShare = 1.0
 
     /// Takes the tower from a file.
     ///
@@ -21,17 +23,23 @@ package struct QwenVLEncoder: TilingEncoder {
         (self.tiling, self.ops) = (tiling, ops)
     }
 
-    private init(_ tower: QwenVLTower, _ tiling: any PictureTiling, _ ops: TensorOps) {
-        (self.tower, self.tiling, self.ops) = (tower, tiling, ops)
+    package func cutting(_ tiling: any PictureTiling) -> QwenVLEncoder {
+        var encoder = self
+        encoder.tiling = tiling
+        return encoder
     }
 
-    package func cutting(_ tiling: any PictureTiling) -> QwenVLEncoder {
-        QwenVLEncoder(tower, tiling, ops)
+    package func seeing(_ share: Double) -> QwenVLEncoder {
+        var encoder = self
+        encoder.towerShare = share
+        return encoder
     }
 
     package func onOtherThreads(count: Int) -> QwenVLEncoder {
-        let ops = ops.onOtherThreads(count: count)
-        return QwenVLEncoder(QwenVLTower(tower, computingBy: ops), tiling, ops)
+        var encoder = self
+        encoder.ops = ops.onOtherThreads(count: count)
+        encoder.tower = QwenVLTower(tower, computingBy: encoder.ops)
+        return encoder
     }
 
     package var transparency: Transparency { .dropped }
@@ -49,16 +57,14 @@ package struct QwenVLEncoder: TilingEncoder {
 
 /// A picture on its way through a Qwen-VL's tower, in slices of one block.
 private final class QwenVLEncoding: PictureEncoding {
-    private let tower: QwenVLTower
+    private let encoder: QwenVLEncoder
     private let tiles: TileBatch
     private let needs: Set<SelectionNeed>
     private let key: PictureKey?
-    private let patches: QwenVLPatches
-    private let angles: RotaryEmbedding.Angles
     private let embeddings: Activations  // [cells, outputWidth]
     private let features: Activations?  // [cells, mergedWidth]
     private var attention: [Float]?  // [cells]
-    private var hidden: Activations?  // [patches, width]
+    private var inTower: PatchesInTower?
     private var blocksDone = 0
     /// The memory that the first block takes; later blocks use it again.
     private var claim: MemoryClaim?
@@ -71,68 +77,111 @@ private final class QwenVLEncoding: PictureEncoding {
         _ tiles: TileBatch, _ needs: Set<SelectionNeed>, _ key: PictureKey?,
         _ encoder: QwenVLEncoder
     ) throws(ModelError) {
-        (tower, self.tiles, self.needs, self.key) = (encoder.tower, tiles, needs, key)
+        (self.encoder, self.tiles, self.needs, self.key) = (encoder, tiles, needs, key)
         let (ops, config) = (encoder.ops, encoder.tower.config)
         let grid = tiles.plan.tiles[0]
         claim = try granted("vision features") { () throws(MemoryShortage) in
             try ops.claimMemory(config.activationBytes(cells: grid.cellCount))
         }
         (embeddings, features) = try encoder.grantedCells(grid.cellCount, needs)
-        patches = QwenVLPatches(columns: grid.columns, rows: grid.rows, config)
-        angles = tower.angles(patches)
     }
 
+    private var tower: QwenVLTower { encoder.tower }
     var fraction: Double { Double(blocksDone) / Double(tower.blockCount) }
 
     /// The next block and, after a tap, its merger; after the last block, what becomes of the picture.
     func runSlice() throws(ModelError) {
-        let hidden = measure(&visionSeconds) { self.hidden ?? tower.embed(tiles[0], patches) }
-        self.hidden = hidden
+        let inTower = try measure(&visionSeconds) { () throws(ModelError) in
+            if let begun = self.inTower { begun } else { try begin() }
+        }
+        self.inTower = inTower
         let isLast = blocksDone == tower.blockCount - 1
         let onAttention: (([Float]) -> Void)? =
             isLast && needs.contains(.attention)
-            ? { self.attention = self.ofCells($0) } : nil
+            ? { self.attention = inTower.means($0) } : nil
         try measure(&visionSeconds) { () throws(ModelError) in
             try tower.run(
-                block: blocksDone, on: hidden, patches, angles, onAttention: onAttention)
+                block: blocksDone, on: inTower.hidden, inTower.patches, inTower.angles,
+                onAttention: onAttention)
         }
         if let tap = tower.config.taps.firstIndex(of: blocksDone) {
             try measure(&projectionSeconds) { () throws(ModelError) in
-                store(try tower.projectTap(tap, hidden), in: embeddings, part: 1 + tap)
+                inTower.store(
+                    try tower.projectTap(tap, inTower.hidden), in: embeddings, part: 1 + tap)
             }
         }
         blocksDone += 1
         claim = nil
         guard isLast else { return }
-        let merged = measure(&visionSeconds) { tower.merged(hidden) }
-        if let features { store(merged, in: features, part: 0) }
+        let merged = measure(&visionSeconds) { tower.merged(inTower.hidden) }
+        if let features { inTower.store(merged, in: features, part: 0) }
         try measure(&projectionSeconds) { () throws(ModelError) in
-            store(try tower.project(merged), in: embeddings, part: 0)
+            inTower.store(try tower.project(merged), in: embeddings, part: 0)
         }
-        self.hidden = nil
+        self.inTower = nil
         picture = EncodedPicture(
             plan: tiles.plan, embeddings: embeddings, features: features, attention: attention,
             newline: nil, key: key, seconds: visionSeconds + projectionSeconds)
     }
 
+    /// The patches that the tower sees, before its first block.
+    private func begin() throws(ModelError) -> PatchesInTower {
+        let grid = tiles.plan.tiles[0]
+        let all = QwenVLPatches(columns: grid.columns, rows: grid.rows, tower.config)
+        let embedded = tower.embed(tiles[0], all)
+        guard encoder.towerShare < 1 else {
+            tower.addPositions(of: all, to: embedded)
+            return PatchesInTower(hidden: embedded, all, tower.angles(all), nil)
+        }
+        let representatives = all.representatives(
+            embedded, share: encoder.towerShare, encoder.ops)
+        let (patches, rows) = all.keeping(cells: Set(representatives.seen))
+        let hidden = try granted("vision features") { () throws(MemoryShortage) in
+            try encoder.ops.gather(rows, of: embedded)
+        }
+        tower.addPositions(of: patches, to: hidden)
+        return PatchesInTower(hidden: hidden, patches, tower.angles(patches), representatives)
+    }
+}
+
+/// The patches that a tower sees, and the cells of the picture that they stand for.
+private struct PatchesInTower {
+    let hidden: Activations  // [patches, width]
+    let patches: QwenVLPatches
+    let angles: RotaryEmbedding.Angles
+    /// The seen cell that stands for each cell; nil where the tower sees all.
+    private let representatives: RepresentativePatches?
+
+    init(
+        hidden: Activations, _ patches: QwenVLPatches, _ angles: RotaryEmbedding.Angles,
+        _ representatives: RepresentativePatches?
+    ) {
+        (self.hidden, self.patches, self.angles) = (hidden, patches, angles)
+        self.representatives = representatives
+    }
+
+    /// For each cell of the picture its place among those that the tower sees, in the tower's order.
+    private var places: [Int] {
+        var places = [Int](repeating: 0, count: patches.columns * patches.rows)
+        for (place, cell) in patches.cells.enumerated() { places[cell] = place }
+        return representatives.map { all in all.places.map { places[all.seen[$0]] } } ?? places
+    }
+
     /// Puts cells, which come in the tower's order, where they are in the picture.
     ///
     /// - Parameter part: which of the parts of a row, each as wide as the cells.
-    private func store(_ cells: Activations, in target: Activations, part: Int) {
-        for (index, cell) in patches.cells.enumerated() {
+    func store(_ cells: Activations, in target: Activations, part: Int) {
+        for (cell, place) in places.enumerated() {
             (target.row(cell) + part * cells.width)
-                .update(from: cells.row(index), count: cells.width)
+                .update(from: cells.row(place), count: cells.width)
         }
     }
 
     /// The mean over the patches of each cell, in the picture's order.
-    private func ofCells(_ attention: [Float]) -> [Float] {
-        let count = tower.config.patchesPerCell
-        var means = [Float](repeating: 0, count: patches.cells.count)
-        for (index, cell) in patches.cells.enumerated() {
-            means[cell] =
-                attention[index * count..<(index + 1) * count].reduce(0, +) / Float(count)
+    func means(_ attention: [Float]) -> [Float] {
+        let count = patches.places.count / patches.cells.count
+        return places.map { place in
+            attention[place * count..<(place + 1) * count].reduce(0, +) / Float(count)
         }
-        return means
     }
 }

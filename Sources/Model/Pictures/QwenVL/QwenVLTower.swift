@@ -2,47 +2,6 @@
 import TensorOps
 import Weights
 
-/// A picture's patches in the order in which a tower has them: window by window, within it cell by cell, and within a
-/// cell line by line.
-struct QwenVLPatches: Sendable {
-    /// Cells from left to right.
-    let columns: Int
-    /// Cells from top to bottom.
-    let rows: Int
-    /// The place of each cell among the picture's, counted line by line.
-    let cells: [Int]  // [columns · rows]
-    /// The row and the column of each patch.
-    let places: [(row: Int, column: Int)]  // [columns · rows · patchesPerCell]
-    /// The patches of each window.
-    let windows: [Range<Int>]
-
-    /// Patches of a grid of cells; without windows all are in one.
-    init(columns: Int, rows: Int, _ config: QwenVLConfig) {
-        (self.columns, self.rows) = (columns, rows)
-        let side = config.windowSide ?? max(columns, rows)
-        var (cells, windows) = ([Int](), [Range<Int>]())
-        for top in stride(from: 0, to: rows, by: side) {
-            for left in stride(from: 0, to: columns, by: side) {
-                let first = cells.count
-                for row in top..<min(top + side, rows) {
-                    cells += (left..<min(left + side, columns)).map { row * columns + $0 }
-                }
-                windows.append(
-                    first * config.patchesPerCell..<cells.count * config.patchesPerCell)
-            }
-        }
-        (self.cells, self.windows) = (cells, windows)
-        places = cells.flatMap { cell in
-            (0..<config.patchesPerCell).map { patch in
-                (
-                    row: cell / columns * config.mergedSide + patch / config.mergedSide,
-                    column: cell % columns * config.mergedSide + patch % config.mergedSide
-                )
-            }
-        }
-    }
-}
-
 /// The vision tower of a Qwen-VL, which takes pictures of any size and knows the row and column of each patch by the
 /// rotation of its heads.
 final class QwenVLTower: Sendable {
@@ -92,15 +51,18 @@ final class QwenVLTower: Sendable {
             })
     }
 
-    /// The patches before the first block: `[patches, width]`.
+    /// The patches without their positions: `[patches, width]`.
     ///
     /// - Parameter pixels: `[3, height, width]`, contiguous in memory.
     func embed(_ pixels: some Collection<Float>, _ patches: QwenVLPatches) -> Activations {
-        let hidden = ops.linear(weights.patchEmbedding, flattened(pixels, patches))
+        ops.linear(weights.patchEmbedding, flattened(pixels, patches))
+    }
+
+    /// Adds the learnt positions of patches, where a tower has them.
+    func addPositions(of patches: QwenVLPatches, to hidden: Activations) {
         if let table = weights.positionEmbedding, let side = config.positionsPerSide {
             addPositions(table, perSide: side, of: patches, to: hidden)
         }
-        return hidden
     }
 
     /// One row per patch: its pixels in the order of the convolution's kernel.

@@ -11,12 +11,23 @@ final class TileInTower {
     /// The tower's output, complete after its last block.
     let features: Activations  // [patches, featureWidth]
 
-    fileprivate let hidden: Activations  // [class token + patches, width]
+    fileprivate let hidden: Activations  // [class token + seen patches, width]
+    /// The seen patch that stands for each patch; nil where the tower sees all.
+    fileprivate let representatives: RepresentativePatches?
     /// The memory that the first block takes; later blocks use it again.
     fileprivate var claim: MemoryClaim?
 
-    fileprivate init(hidden: Activations, features: Activations, _ claim: MemoryClaim) {
-        (self.hidden, self.features, self.claim) = (hidden, features, claim)
+    fileprivate init(
+        hidden: Activations, _ representatives: RepresentativePatches?, features: Activations,
+        _ claim: MemoryClaim
+    ) {
+        (self.hidden, self.representatives) = (hidden, representatives)
+        (self.features, self.claim) = (features, claim)
+    }
+
+    /// What there is for each patch, of what there is for those that the tower sees.
+    fileprivate func ofAll(_ seen: [Float]) -> [Float] {
+        representatives.map { $0.places.map { seen[$0] } } ?? seen
     }
 }
 
@@ -53,9 +64,13 @@ final class VisionTower: Sendable {
 
     /// A tile before the first block.
     ///
-    /// - Parameter pixels: a normalised tile `[3, side, side]`, contiguous in memory.
+    /// - Parameters:
+    ///   - pixels: a normalised tile `[3, side, side]`, contiguous in memory.
+    ///   - share: the part of the patches that the blocks see. The others get the features of a neighbour.
     /// - Throws: `ModelError.noMemory`.
-    func start(_ pixels: some Collection<Float>) throws(ModelError) -> TileInTower {
+    func start(
+        _ pixels: some Collection<Float>, seeing share: Double
+    ) throws(ModelError) -> TileInTower {
         let (features, claim) = try granted("vision features") { () throws(MemoryShortage) in
             // A quarter more for rows that are rounded to bytes, and for what allocator and threads take.
             let claim = try ops.claimMemory(config.activationBytes / 4 * 5 + 4 << 20)
@@ -63,10 +78,16 @@ final class VisionTower: Sendable {
                 rows: config.patchCount, width: config.featureWidth)
             return (features, claim)
         }
-        var hidden = embed(pixels)
+        let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
+        let representatives =
+            share < 1
+            ? RepresentativePatches(
+                of: patches, columns: config.tileSide / config.patchSide, share: share, ops) : nil
+        var hidden = positioned(patches, representatives)
         if let norm = weights.preNorm { hidden = normed(hidden, norm) }
-        collect(hidden, ofLayer: 0, into: features)
-        return TileInTower(hidden: hidden, features: features, claim)
+        let tile = TileInTower(hidden: hidden, representatives, features: features, claim)
+        collect(hidden, ofLayer: 0, into: tile)
+        return tile
     }
 
     /// Takes a tile through its next block.
@@ -80,24 +101,34 @@ final class VisionTower: Sendable {
         let index = tile.blocksDone
         run(
             weights.blocks[index], on: tile.hidden,
-            index == blockCount - 1 ? onAttention : nil)
+            index == blockCount - 1 ? onAttention.map { report in { report(tile.ofAll($0)) } } : nil
+        )
         guard tile.hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
         var output = tile.hidden
         if let norm = weights.postNorm, index == blockCount - 1 { output = normed(output, norm) }
-        collect(output, ofLayer: index + 1, into: tile.features)
+        collect(output, ofLayer: index + 1, into: tile)
         tile.blocksDone += 1
         tile.claim = nil
     }
 
-    /// The class token, if there is one, then the patches, each plus its position.
-    private func embed(_ pixels: some Collection<Float>) -> Activations {
-        let patches = ops.linear(weights.patchEmbedding, flattenedPatches(pixels))
-        let hidden = ops.activations(rows: config.rowCount, width: config.width)
+    /// The class token, if there is one, then the patches that the blocks see, each plus its position.
+    private func positioned(
+        _ patches: Activations, _ representatives: RepresentativePatches?
+    ) -> Activations {
+        let seen = representatives?.seen ?? Array(0..<patches.rows)
+        let hidden = ops.activations(rows: firstPatch + seen.count, width: config.width)
         if let token = weights.classEmbedding {
             hidden.row(0).update(from: token, count: config.width)
+            ops.kernels.add(hidden.row(0), weights.positionEmbedding, config.width)
         }
-        hidden.row(firstPatch).update(from: patches.values, count: patches.rows * config.width)
-        ops.kernels.add(hidden.values, weights.positionEmbedding, hidden.rows * config.width)
+        for (place, patch) in seen.enumerated() {
+            let row = hidden.row(firstPatch + place)
+            row.update(from: patches.row(patch), count: config.width)
+            weights.positionEmbedding.withUnsafeBufferPointer { positions in
+                guard let base = positions.baseAddress else { return }
+                ops.kernels.add(row, base + (firstPatch + patch) * config.width, config.width)
+            }
+        }
         return hidden
     }
 
@@ -158,11 +189,12 @@ final class VisionTower: Sendable {
     }
 
     /// Copies the patches' hidden states to the feature columns of `layer`.
-    private func collect(_ hidden: Activations, ofLayer layer: Int, into features: Activations) {
-        for (place, wanted) in config.featureLayers.enumerated() where wanted == layer {
-            for patch in 0..<features.rows {
-                (features.row(patch) + place * config.width)
-                    .update(from: hidden.row(firstPatch + patch), count: config.width)
+    private func collect(_ hidden: Activations, ofLayer layer: Int, into tile: TileInTower) {
+        for (column, wanted) in config.featureLayers.enumerated() where wanted == layer {
+            for patch in 0..<tile.features.rows {
+                let place = tile.representatives?.places[patch] ?? patch
+                (tile.features.row(patch) + column * config.width)
+                    .update(from: hidden.row(firstPatch + place), count: config.width)
             }
         }
     }
