@@ -64,7 +64,7 @@ import Weights
             error == .generation(.vocabularyMismatch(tokenizer: rows + 5, embeddings: rows)))
     }
 
-    @Test(arguments: ["scope", "visionzip-select"])
+    @Test(arguments: ["scope", "visionzip-select", "todre"])
     func selectorsWithoutClassAttentionAreRefused(selector: String) throws {
         var pair = TinyPair()
         pair.projector["clip.vision.feature_layer"] = .int32s([0])

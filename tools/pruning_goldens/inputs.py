@@ -16,6 +16,7 @@ class Case:
     count: int
     budgets: list[int]
     kind: str = "random"
+    left_out: str = ""  # a selector for which the draw that suits all others has too close a choice
     text_tokens: int = 5
     width: int = 24
     feature_width: int = 20
@@ -49,7 +50,15 @@ CASES = [
     Case("clustered-64", 64, [1, 8, 32, 63], kind="clustered"),
     Case("degenerate-64", 64, [1, 8, 32, 60], kind="degenerate"),
     Case("random-576", 576, [64, 192], width=20, feature_width=16),
-    Case("clustered-576", 576, [64, 128], kind="clustered", width=20, feature_width=16),
+    Case(
+        "clustered-576",
+        576,
+        [64, 128],
+        kind="clustered",
+        left_out="todre",
+        width=20,
+        feature_width=16,
+    ),
 ]
 
 

@@ -87,6 +87,17 @@ def alignment(tokens: Tokens, metric: str) -> np.ndarray:
     return -(squares if metric == "squared-l2" else np.sqrt(squares)).mean(axis=1)
 
 
+def spread_out(
+    similarity: np.ndarray, first: int, keep: int, decisions: Decisions
+) -> list[int]:
+    """Max-sum distance, from a first token on."""
+    chosen = [first]
+    while len(chosen) < keep:
+        scores = -similarity[:, chosen].mean(axis=1)
+        chosen.append(decisions.best(scores, remaining(len(similarity), chosen)))
+    return chosen
+
+
 def trimtokenator(
     tokens: Tokens, keep: int, options: Options, decisions: Decisions
 ) -> list[int]:
@@ -97,11 +108,14 @@ def trimtokenator(
         first_stage = max(keep, int(options.share * count))
         survivors = sorted(decisions.largest(alignment(tokens, options.metric), first_stage))
     similarity = cosines(tokens.embeddings[survivors])
-    chosen = [decisions.best(-similarity.mean(axis=1), list(range(len(survivors))))]
-    while len(chosen) < keep:
-        scores = -similarity[:, chosen].mean(axis=1)
-        chosen.append(decisions.best(scores, remaining(len(survivors), chosen)))
-    return [survivors[index] for index in chosen]
+    first = decisions.best(-similarity.mean(axis=1), list(range(len(survivors))))
+    return [survivors[index] for index in spread_out(similarity, first, keep, decisions)]
+
+
+def todre(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2505.18757, the first stage: the most attended token, then the largest sum of distances."""
+    first = decisions.largest(tokens.attention.astype(np.float64), 1)[0]
+    return spread_out(cosines(tokens.embeddings), first, keep, decisions)
 
 
 def farthest(
@@ -260,6 +274,7 @@ SELECTORS = {
     "scope": [variant(scope)],
     "cdpruner": [variant(cdpruner)],
     "visionzip-select": [variant(visionzip)],
+    "todre": [variant(todre)],
     "random": [variant(random), variant(random, seed=2024)],
     "uniform": [variant(uniform)],
 }

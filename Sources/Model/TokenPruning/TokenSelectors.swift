@@ -40,6 +40,7 @@ public enum TokenSelectors {
             Scope(),
             CDPruner(),
             VisionZip(),
+            ToDRE(),
             RandomSelector(seed: options.seed),
             UniformSelector(),
         ]
