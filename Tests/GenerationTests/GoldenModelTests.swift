@@ -144,6 +144,22 @@ struct LoadedModel {
         #expect(relativeError(try #require(picture.attention), expected) <= 1e-4)
     }
 
+    /// What patches get from all rows: in the last block, it is their attention where no class token gives any.
+    @Test(arguments: GoldenCase.all.filter { $0.model != "llava-phi3" })
+    func attentionIsReceivedInTwoBlocks(golden: GoldenCase) throws {
+        let loaded = try LoadedModel(golden)
+        let picture = try loaded.model.pictureEncoder.encode(
+            loaded.tiles(golden)[0], needs: [.attention, .receivedAttention])
+        let attention = try #require(picture.attention)
+        let received = try #require(picture.receivedAttention)
+        for numbers in [received.middle, received.last] {
+            #expect(numbers.count == attention.count && numbers.allSatisfy { $0 > 0 })
+        }
+        #expect(received.middle != received.last)
+        let hasClassToken = golden.model.hasPrefix("llava")
+        #expect((received.last == attention) == !hasClassToken)
+    }
+
     @Test(arguments: GoldenCase.all)
     func halfPrecisionCacheGivesTheSameTokens(golden: GoldenCase) throws {
         let (recorder, _) = try record(golden, .f16)

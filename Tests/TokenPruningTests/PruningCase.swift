@@ -52,6 +52,9 @@ struct PruningCase: Sendable, CustomTestStringConvertible {
         input = SelectionInput(
             embeddings: embeddings, features: try rows("features"),
             attention: try NPYArray(fixture: "pruning/\(name)/attention.npy").floats,
+            receivedAttention: ReceivedAttention(
+                middle: try NPYArray(fixture: "pruning/\(name)/middle.npy").floats,
+                last: try NPYArray(fixture: "pruning/\(name)/last.npy").floats),
             text: try rows("text"), places: Self.places(of: embeddings.rows))
         let facts = try JSONDecoder().decode(
             Facts.self, from: Data(Fixture.bytes("pruning/\(name)/case.json")))

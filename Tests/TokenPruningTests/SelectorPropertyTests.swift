@@ -18,6 +18,9 @@ struct SelectorPropertyTests {
         return SelectionInput(
             embeddings: draw(count, width), features: draw(count, 16),
             attention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
+            receivedAttention: ReceivedAttention(
+                middle: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
+                last: (0..<count).map { _ in Float.random(in: 0...1, using: &random) }),
             text: draw(textTokens, width), places: PruningCase.places(of: count))
     }
 
@@ -140,7 +143,8 @@ struct SelectorPropertyTests {
             for text in [nil, empty] {
                 let silent = SelectionInput(
                     embeddings: input.embeddings, features: input.features,
-                    attention: input.attention, text: text, places: input.places)
+                    attention: input.attention, receivedAttention: input.receivedAttention,
+                    text: text, places: input.places)
                 let kept = try selector.select(silent, keep: 5, ops: ops)
                 #expect(kept.lacksQuestion == selector.info.isQuestionAware)
             }
@@ -152,7 +156,7 @@ struct SelectorPropertyTests {
         let ops = try makeOps()
         let bare = SelectionInput(embeddings: randomInput(9).embeddings)
         for selector in TokenSelectors.all() {
-            let required = [SelectionNeed.features, .attention, .places]
+            let required = [SelectionNeed.features, .attention, .receivedAttention, .places]
             guard let need = required.first(where: selector.info.needs.contains) else { continue }
             #expect(throws: PruningError.missingInput(selector: selector.info.name, need: need)) {
                 try selector.select(bare, keep: 3, ops: ops)
@@ -170,6 +174,43 @@ struct SelectorPropertyTests {
         ) {
             try TrimTokenator().select(narrow, keep: 3, ops: ops)
         }
+    }
+
+    @Test func refusesAttentionThatIsNotFinite() throws {
+        let (ops, clean) = (try makeOps(), randomInput(9))
+        let received = try #require(clean.receivedAttention)
+        var attention = try #require(clean.attention)
+        attention[8] = .nan
+        var spoiled = received
+        spoiled.last[3] = .infinity
+        let input = SelectionInput(
+            embeddings: clean.embeddings, attention: attention, receivedAttention: spoiled,
+            places: clean.places)
+        for selector in ["visionzip-select", "todre", "hiprune"] {
+            #expect(throws: PruningError.notFinite(input: "attention")) {
+                try TokenSelectors.named(selector).select(input, keep: 3, ops: ops)
+            }
+        }
+        let short = SelectionInput(
+            embeddings: clean.embeddings,
+            receivedAttention: ReceivedAttention(middle: received.middle, last: []),
+            places: clean.places)
+        #expect(
+            throws: PruningError.shapeMismatch(
+                input: "number of rows of the attention", found: 0, expected: 9)
+        ) {
+            try HiPrune().select(short, keep: 3, ops: ops)
+        }
+    }
+
+    /// Places that coincide give an anchor more neighbours than are kept.
+    @Test func keepsNoMoreNeighboursThanAskedFor() throws {
+        let input = randomInput(60)
+        let crowded = SelectionInput(
+            embeddings: input.embeddings, receivedAttention: input.receivedAttention,
+            places: [TokenPlace](repeating: TokenPlace(tile: 0, row: 0, column: 0), count: 60))
+        let kept = try HiPrune().select(crowded, keep: 30, ops: makeOps()).indices
+        #expect(kept == Array(0..<30))
     }
 
     @Test func namesAreThoseOfTheTable() throws {
@@ -193,7 +234,7 @@ struct SelectorPropertyTests {
 extension SelectorInfo {
     /// Whether the tokens' numbers matter at all.
     fileprivate var isContentAware: Bool {
-        !["random", "uniform", "visionzip-select"].contains(name)
+        !["random", "uniform", "visionzip-select", "hiprune"].contains(name)
     }
     /// Whether a token's place among the others matters.
     fileprivate var ignoresOrder: Bool { isContentAware }

@@ -2,6 +2,7 @@
 import Generation
 import TestSupport
 import Testing
+import TokenPruning
 import TrimLLaVA
 import Weights
 
@@ -64,12 +65,15 @@ import Weights
             error == .generation(.vocabularyMismatch(tokenizer: rows + 5, embeddings: rows)))
     }
 
-    @Test(arguments: ["scope", "visionzip-select", "todre"])
-    func selectorsWithoutClassAttentionAreRefused(selector: String) throws {
+    @Test(arguments: [
+        ("scope", SelectionNeed.attention), ("visionzip-select", .attention), ("todre", .attention),
+        ("hiprune", .receivedAttention),
+    ])
+    func selectorsWithoutClassAttentionAreRefused(selector: String, need: SelectionNeed) throws {
         var pair = TinyPair()
         pair.projector["clip.vision.feature_layer"] = .int32s([0])
         let missing = LLaVAError.generation(
-            .pruning(.missingInput(selector: selector, need: .attention)))
+            .pruning(.missingInput(selector: selector, need: need)))
         try pair.withPaths { text, projector in
             let llava = try LLaVA(text: text, projector: projector)
             let pruning = PruningOptions(budget: .count(2), selector: selector)
@@ -87,13 +91,13 @@ import Weights
             var request = try WrittenPrompt(raw: "a<image>", pictures: 1, llava.tokenizer).request(
                 about: [PictureSource.picture(picture("small")).engineInput(encoder)],
                 options: GenerationOptions(maxNewTokens: 1))
-            request.pictureNeeds = [.attention]
+            request.pictureNeeds = [need]
             for threads in [0, 1] {
                 var options = Engine.Options(parallel: 1, cacheRows: 64)
                 options.encodingThreads = threads
                 let engine = try llava.engine(options)
                 let error = #expect(throws: GenerationError.self) { try engine.answer(request) }
-                guard case .pruning(.missingInput(_, .attention)) = error else {
+                guard case .pruning(.missingInput(_, need)) = error else {
                     Issue.record("\(String(describing: error))")
                     return
                 }

@@ -30,6 +30,8 @@ class Tokens:
     features: np.ndarray  # [count, feature width]
     attention: np.ndarray  # [count]
     text: np.ndarray  # [text tokens, width]
+    middle: np.ndarray | None = None  # [count], attention received in a middle block
+    last: np.ndarray | None = None  # [count], attention received in the last block
 
     @property
     def places(self) -> np.ndarray:
@@ -73,7 +75,19 @@ def draw(case: Case, seed: int) -> Tokens:
         degrade(embeddings)
         degrade(features)
         attention[4] = attention[5]
-    return Tokens(*(part.astype(np.float32) for part in (embeddings, features, attention, text)))
+    parts = (embeddings, features, attention, text, *received(case))
+    return Tokens(*(part.astype(np.float32) for part in parts))
+
+
+def received(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Attention in two blocks; any two patches differ by a part of `count`, but for ties if degenerate."""
+    # Generators of their own, so that the other parts stay as they were drawn before these were added.
+    random = np.random.default_rng([case.count, len(case.name)])
+    middle, last = ((1 + random.permutation(case.count)) / case.count for _ in range(2))
+    if case.kind == "degenerate":
+        middle[[21, 50]] = 2
+        last[[4, 5, 60]] = last.max()
+    return middle, last
 
 
 def rows(case: Case, width: int, random: np.random.Generator) -> np.ndarray:

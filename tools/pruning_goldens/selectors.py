@@ -118,6 +118,17 @@ def todre(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> 
     return spread_out(cosines(tokens.embeddings), first, keep, decisions)
 
 
+def hiprune(tokens: Tokens, keep: int, options: Options, decisions: Decisions) -> list[int]:
+    """arXiv 2508.00553: anchors and their four neighbours by a middle block, the rest by the last one."""
+    anchors = decisions.largest(tokens.middle.astype(np.float64), round(0.1 * keep / 5))
+    steps = np.abs(tokens.places[:, None, :] - tokens.places[None, anchors, :])  # [count, anchors, 3]
+    beside = (steps[:, :, 0] == 0) & (steps[:, :, 1:].sum(axis=2) <= 1)
+    objects = [int(index) for index in np.flatnonzero(beside.any(axis=1))]
+    others = remaining(len(tokens.places), objects)
+    ranks = decisions.largest(tokens.last[others].astype(np.float64), keep - len(objects))
+    return objects + [others[rank] for rank in ranks]
+
+
 def farthest(
     similarity: np.ndarray, weights: np.ndarray, keep: int, decisions: Decisions
 ) -> list[int]:
@@ -275,6 +286,7 @@ SELECTORS = {
     "cdpruner": [variant(cdpruner)],
     "visionzip-select": [variant(visionzip)],
     "todre": [variant(todre)],
+    "hiprune": [variant(hiprune)],
     "random": [variant(random), variant(random, seed=2024)],
     "uniform": [variant(uniform)],
 }

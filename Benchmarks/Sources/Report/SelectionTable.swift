@@ -44,9 +44,13 @@ extension SelectionInput {
                     common.map { $0 + Float.random(in: -1...1, using: &random) }
                 }, width: width)
         }
+        func attention() -> [Float] {
+            (0..<count).map { _ in Float.random(in: 0...1, using: &random) }
+        }
         self.init(
             embeddings: rows(count, width: 4096), features: rows(count, width: 1024),
-            attention: (0..<count).map { _ in Float.random(in: 0...1, using: &random) },
+            attention: attention(),
+            receivedAttention: ReceivedAttention(middle: attention(), last: attention()),
             text: rows(12, width: 4096),
             places: (0..<count).map {
                 TokenPlace(tile: $0 / 576, row: $0 % 576 / 24, column: $0 % 24)

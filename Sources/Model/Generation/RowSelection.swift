@@ -138,9 +138,8 @@ struct RowSelection {
         }
         let input = SelectionInput(
             embeddings: try embeddings(of: picture), features: features,
-            attention: picture.attention.map { attention in
-                patches.map { attention[$0] }
-            },
+            attention: picture.attention.map { gather(patches, of: $0) },
+            receivedAttention: picture.receivedAttention?.map { gather(patches, of: $0) },
             text: needs.contains(.text) ? question : nil,
             places: needs.contains(.places) ? picture.plan.candidatePlaces : nil)
         let chosen = try pruned { () throws(PruningError) in
@@ -159,6 +158,10 @@ struct RowSelection {
         try gather(
             picture.plan.candidateCells, of: picture.embeddings,
             width: model.decoder.config.width)
+    }
+
+    private func gather(_ patches: [Int], of numbers: [Float]) -> [Float] {
+        patches.map { numbers[$0] }
     }
 
     private func gather(
@@ -243,7 +246,7 @@ extension PictureEncoder {
     func check(
         _ needs: Set<SelectionNeed>, of selector: String
     ) throws(GenerationError) {
-        for need in [SelectionNeed.features, .attention]
+        for need in [SelectionNeed.features, .attention, .receivedAttention]
         where needs.contains(need) && !capabilities.contains(need) {
             throw .pruning(.missingInput(selector: selector, need: need))
         }

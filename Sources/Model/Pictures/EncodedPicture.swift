@@ -49,6 +49,8 @@ public struct EncodedPicture: Sendable {
     package let features: Activations?  // [cells, featureWidth]
     /// How much attention each cell gets in the last block of the tower, where it was asked for.
     package let attention: [Float]?  // [cells]
+    /// How much attention each cell gets from all in two blocks of the tower, where it was asked for.
+    package let receivedAttention: ReceivedAttention?  // [cells] each
     /// The row of newlines, for plans that have any.
     private let newline: [Float]?  // [width]
     /// What the picture shows; nil for one that is not known again.
@@ -58,13 +60,14 @@ public struct EncodedPicture: Sendable {
 
     init(
         plan: PicturePlan, embeddings: Activations, features: Activations?,
-        attention: [Float]?, newline: [Float]?, key: PictureKey?,
-        seconds: Double
+        attention: [Float]?, receivedAttention: ReceivedAttention? = nil, newline: [Float]?,
+        key: PictureKey?, seconds: Double
     ) {
         self.plan = plan
         self.embeddings = embeddings
         self.features = features
         self.attention = attention
+        self.receivedAttention = receivedAttention
         self.newline = newline
         self.key = key
         self.seconds = seconds
@@ -74,6 +77,7 @@ public struct EncodedPicture: Sendable {
     package func has(_ needs: Set<SelectionNeed>) -> Bool {
         (features != nil || !needs.contains(.features))
             && (attention != nil || !needs.contains(.attention))
+            && (receivedAttention != nil || !needs.contains(.receivedAttention))
     }
 
     /// Bytes of its numbers.
@@ -81,6 +85,7 @@ public struct EncodedPicture: Sendable {
         let floats =
             embeddings.rows * embeddings.width + (features.map { $0.rows * $0.width } ?? 0)
             + (attention?.count ?? 0)
+            + (receivedAttention.map { $0.middle.count + $0.last.count } ?? 0)
         return floats * MemoryLayout<Float>.size
     }
 

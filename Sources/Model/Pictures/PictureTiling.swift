@@ -44,7 +44,8 @@ package protocol TilingEncoder: PictureEncoder {
 
 extension TilingEncoder {
     package var bytesPerCell: Int {
-        (outputWidth + featureWidth + 1) * MemoryLayout<Float>.size
+        // A number for the attention, and two for what is received in two blocks.
+        (outputWidth + featureWidth + 3) * MemoryLayout<Float>.size
     }
 
     /// Room for what becomes of a picture's cells: `[count, outputWidth]`, and `[count, featureWidth]` where features are

@@ -55,7 +55,7 @@ package struct TiledEncoder: TilingEncoder {
 
     /// Without a block, no patch gets attention.
     package var capabilities: Set<SelectionNeed> {
-        tower.blockCount > 0 ? [.features, .attention] : [.features]
+        tower.blockCount > 0 ? [.features, .attention, .receivedAttention] : [.features]
     }
     package var outputWidth: Int { projector.outputWidth }
     package var featureWidth: Int { merging.patchesPerCell * tower.config.featureWidth }
@@ -75,6 +75,7 @@ private final class TiledEncoding: PictureEncoding {
     private let embeddings: Activations  // [cells, width]
     private let features: Activations?  // [cells, featureWidth]
     private var attention: [Float]?  // [cells of the tiles that are done]
+    private var received: ReceivedAttention?  // the same cells
     private var tile: TileInTower?
     private var tilesDone = 0
 
@@ -88,6 +89,7 @@ private final class TiledEncoding: PictureEncoding {
         (self.encoder, self.tiles, self.key) = (encoder, tiles, key)
         (embeddings, features) = try encoder.grantedCells(tiles.plan.encodedCellCount, needs)
         attention = needs.contains(.attention) ? [] : nil
+        received = needs.contains(.receivedAttention) ? ReceivedAttention() : nil
     }
 
     var fraction: Double {
@@ -100,9 +102,12 @@ private final class TiledEncoding: PictureEncoding {
     /// The picture of all tiles, with fewer cells where its plan asks for that.
     private func joined() -> EncodedPicture {
         let plan = tiles.plan
+        func shrunk(_ attention: [Float]) -> [Float] {
+            plan.shrunk(Activations(attention, width: 1)).array
+        }
         return EncodedPicture(
             plan: plan, embeddings: plan.shrunk(embeddings), features: features.map(plan.shrunk),
-            attention: attention.map { plan.shrunk(Activations($0, width: 1)).array },
+            attention: attention.map(shrunk), receivedAttention: received?.map(shrunk),
             newline: encoder.newline, key: key, seconds: visionSeconds + projectionSeconds)
     }
 
@@ -121,10 +126,18 @@ private final class TiledEncoding: PictureEncoding {
                 try tower.runNextBlock(
                     tile,
                     onAttention: attention == nil
-                        ? nil : { self.attention? += self.encoder.merging.means($0) })
+                        ? nil : { self.attention? += self.encoder.merging.means($0) },
+                    onReceived: received == nil
+                        ? nil : { self.add(self.encoder.merging.means($0), of: tile) })
             }
         }
         if tile.blocksDone == tower.blockCount { try project(tile) }
+    }
+
+    /// Keeps what a tile's cells receive in the block that it goes through.
+    private func add(_ cells: [Float], of tile: TileInTower) {
+        if tile.blocksDone == encoder.tower.middleBlock { received?.middle += cells }
+        if tile.blocksDone == encoder.tower.blockCount - 1 { received?.last += cells }
     }
 
     private func project(_ tile: TileInTower) throws(ModelError) {

@@ -7,6 +7,8 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
     case features
     /// `SelectionInput.attention`.
     case attention
+    /// `SelectionInput.receivedAttention`.
+    case receivedAttention
     /// `SelectionInput.text`.
     case text
     /// `SelectionInput.places`, which every encoder knows.
@@ -17,6 +19,7 @@ public enum SelectionNeed: String, CaseIterable, Sendable, CustomStringConvertib
         switch self {
         case .features: "the vision tower's features"
         case .attention: "the attention that patches get"
+        case .receivedAttention: "the attention that patches get in a middle and in the last block"
         case .text: "the question's tokens"
         case .places: "the places of the visual tokens"
         }
@@ -54,6 +57,8 @@ public struct SelectionInput: Sendable {
     /// How much attention each patch gets in the features' layer, summed over heads: from the class token or, in towers
     /// without one, from the mean patch.
     public let attention: [Float]?  // [candidates]
+    /// How much attention each patch gets from all, in a middle block and in the features' layer.
+    public let receivedAttention: ReceivedAttention?
     /// The decoder's embeddings of the question as typed, without template or system prompt.
     public let text: Activations?  // [textTokens, width]
     /// Where the candidates lie in the picture.
@@ -62,11 +67,13 @@ public struct SelectionInput: Sendable {
     /// The candidates' embeddings, and what the selector `needs`.
     public init(
         embeddings: Activations, features: Activations? = nil, attention: [Float]? = nil,
-        text: Activations? = nil, places: [TokenPlace]? = nil
+        receivedAttention: ReceivedAttention? = nil, text: Activations? = nil,
+        places: [TokenPlace]? = nil
     ) {
         self.embeddings = embeddings
         self.features = features
         self.attention = attention
+        self.receivedAttention = receivedAttention
         self.text = text
         self.places = places
     }
@@ -86,11 +93,12 @@ public struct SelectionInput: Sendable {
             try check(features, "vision features")
         }
         if selector.needs.contains(.attention) {
-            let attention = try selector.require(attention, .attention)
-            try checkCount(attention.count, "attention")
-            guard attention.allSatisfy(\.isFinite) else {
-                throw .notFinite(input: "attention")
-            }
+            try check(try selector.require(attention, .attention))
+        }
+        if selector.needs.contains(.receivedAttention) {
+            let received = try selector.require(receivedAttention, .receivedAttention)
+            try check(received.middle)
+            try check(received.last)
         }
         if selector.needs.contains(.places) {
             try checkCount(try selector.require(places, .places).count, "places")
@@ -107,6 +115,11 @@ public struct SelectionInput: Sendable {
 
     private func check(_ rows: Activations, _ input: String) throws(PruningError) {
         guard rows.isFinite else { throw .notFinite(input: input) }
+    }
+
+    private func check(_ attention: [Float]) throws(PruningError) {
+        try checkCount(attention.count, "attention")
+        guard attention.allSatisfy(\.isFinite) else { throw .notFinite(input: "attention") }
     }
 
     private func checkCount(_ found: Int, _ input: String) throws(PruningError) {

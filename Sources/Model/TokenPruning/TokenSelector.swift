@@ -9,7 +9,7 @@ public struct SelectorInfo: Sendable, Equatable {
     public let summary: String
     /// The inputs that it uses besides the visual tokens.
     ///
-    /// `features` and `attention` are required; without `text` it judges the picture alone.
+    /// All but `text` are required; without it, a selector judges the picture alone.
     public let needs: Set<SelectionNeed>
 
     /// Whether another question may select other tokens.

@@ -41,6 +41,7 @@ public enum TokenSelectors {
             CDPruner(),
             VisionZip(),
             ToDRE(),
+            HiPrune(),
             RandomSelector(seed: options.seed),
             UniformSelector(),
         ]

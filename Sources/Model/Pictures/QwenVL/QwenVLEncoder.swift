@@ -43,7 +43,9 @@ package struct QwenVLEncoder: TilingEncoder {
     }
 
     package var transparency: Transparency { .dropped }
-    package var capabilities: Set<SelectionNeed> { [.features, .attention] }
+    package var capabilities: Set<SelectionNeed> {
+        [.features, .attention, .receivedAttention]
+    }
     /// The decoder's width for the row itself, and for each layer after which it adds more.
     package var outputWidth: Int { tower.outputWidth * (1 + tower.config.taps.count) }
     package var featureWidth: Int { tower.config.mergedWidth }
@@ -64,6 +66,7 @@ private final class QwenVLEncoding: PictureEncoding {
     private let embeddings: Activations  // [cells, outputWidth]
     private let features: Activations?  // [cells, mergedWidth]
     private var attention: [Float]?  // [cells]
+    private var received: ReceivedAttention?  // [cells] each
     private var inTower: PatchesInTower?
     private var blocksDone = 0
     /// The memory that the first block takes; later blocks use it again.
@@ -84,6 +87,7 @@ private final class QwenVLEncoding: PictureEncoding {
             try ops.claimMemory(config.activationBytes(cells: grid.cellCount))
         }
         (embeddings, features) = try encoder.grantedCells(grid.cellCount, needs)
+        received = needs.contains(.receivedAttention) ? ReceivedAttention() : nil
     }
 
     private var tower: QwenVLTower { encoder.tower }
@@ -96,13 +100,13 @@ private final class QwenVLEncoding: PictureEncoding {
         }
         self.inTower = inTower
         let isLast = blocksDone == tower.blockCount - 1
-        let onAttention: (([Float]) -> Void)? =
+        let readsAttention =
             isLast && needs.contains(.attention)
-            ? { self.attention = inTower.means($0) } : nil
+            || received != nil && (isLast || blocksDone == tower.middleBlock)
         try measure(&visionSeconds) { () throws(ModelError) in
             try tower.run(
                 block: blocksDone, on: inTower.hidden, inTower.patches, inTower.angles,
-                onAttention: onAttention)
+                onAttention: readsAttention ? { self.keep(inTower.means($0)) } : nil)
         }
         if let tap = tower.config.taps.firstIndex(of: blocksDone) {
             try measure(&projectionSeconds) { () throws(ModelError) in
@@ -121,7 +125,16 @@ private final class QwenVLEncoding: PictureEncoding {
         self.inTower = nil
         picture = EncodedPicture(
             plan: tiles.plan, embeddings: embeddings, features: features, attention: attention,
-            newline: nil, key: key, seconds: visionSeconds + projectionSeconds)
+            receivedAttention: received, newline: nil, key: key,
+            seconds: visionSeconds + projectionSeconds)
+    }
+
+    /// Keeps the attention that cells get in the block that the picture goes through.
+    private func keep(_ cells: [Float]) {
+        if blocksDone == tower.middleBlock { received?.middle = cells }
+        guard blocksDone == tower.blockCount - 1 else { return }
+        received?.last = cells
+        if needs.contains(.attention) { attention = cells }
     }
 
     /// The patches that the tower sees, before its first block.

@@ -42,6 +42,9 @@ final class QwenVLTower: Sendable {
     }
 
     var blockCount: Int { weights.blocks.count }
+    /// The block in which attention is on objects: the 16th of Qwen2.5-VL's 32 in HiPrune (arXiv 2508.00553), and the same
+    /// part of other towers.
+    var middleBlock: Int { max(0, blockCount / 2 - 1) }
 
     /// How far each patch's heads are turned.
     func angles(_ patches: QwenVLPatches) -> RotaryEmbedding.Angles {

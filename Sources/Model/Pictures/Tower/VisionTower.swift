@@ -59,6 +59,9 @@ final class VisionTower: Sendable {
 
     /// Blocks that a tile goes through.
     var blockCount: Int { weights.blocks.count }
+    /// The block in which attention is on objects: the 9th of CLIP's 24 in HiPrune (arXiv 2508.00553), and the same part of
+    /// other towers.
+    var middleBlock: Int { max(0, (3 * blockCount + 4) / 8 - 1) }
     /// The row of the first patch.
     private var firstPatch: Int { config.hasClassToken ? 1 : 0 }
 
@@ -92,20 +95,28 @@ final class VisionTower: Sendable {
 
     /// Takes a tile through its next block.
     ///
-    /// - Parameter onAttention: called after the last block with how much attention each patch gets there, summed over
-    ///   the heads: from the class token or, in towers without one, from the mean patch. `[patches]`.
+    /// - Parameters:
+    ///   - onAttention: called after the last block with how much attention each patch gets there, summed over
+    ///     the heads: from the class token or, in towers without one, from the mean patch. `[patches]`.
+    ///   - onReceived: called in the middle block and in the last with how much attention each patch gets from all rows.
     /// - Throws: `ModelError.notFinite`.
     func runNextBlock(
-        _ tile: TileInTower, onAttention: (([Float]) -> Void)? = nil
+        _ tile: TileInTower, onAttention: (([Float]) -> Void)? = nil,
+        onReceived: (([Float]) -> Void)? = nil
     ) throws(ModelError) {
         let index = tile.blocksDone
-        run(
-            weights.blocks[index], on: tile.hidden,
-            index == blockCount - 1 ? onAttention.map { report in { report(tile.ofAll($0)) } } : nil
-        )
+        let isLast = index == blockCount - 1
+        run(weights.blocks[index], on: tile.hidden) { queries, keys in
+            if isLast, let onAttention {
+                onAttention(tile.ofAll(attentionToPatches(queries, keys)))
+            }
+            if isLast || index == middleBlock, let onReceived {
+                onReceived(tile.ofAll(attentionFromAll(queries, keys)))
+            }
+        }
         guard tile.hidden.isFinite else { throw .notFinite(place: "vision block \(index)") }
         var output = tile.hidden
-        if let norm = weights.postNorm, index == blockCount - 1 { output = normed(output, norm) }
+        if let norm = weights.postNorm, isLast { output = normed(output, norm) }
         collect(output, ofLayer: index + 1, into: tile)
         tile.blocksDone += 1
         tile.claim = nil
@@ -154,9 +165,10 @@ final class VisionTower: Sendable {
     }
 
     private func run(
-        _ block: VisionBlock, on hidden: Activations, _ onAttention: (([Float]) -> Void)?
+        _ block: VisionBlock, on hidden: Activations,
+        onHeads: (_ queries: Activations, _ keys: Activations) -> Void
     ) {
-        let attended = attention(block, normed(hidden, block.attentionNorm), onAttention)
+        let attended = attention(block, normed(hidden, block.attentionNorm), onHeads)
         ops.addLinear(block.attentionOutput, attended, to: hidden)
         let inner = ops.linear(
             block.expand, normed(hidden, block.feedForwardNorm), then: config.activation)
@@ -168,24 +180,25 @@ final class VisionTower: Sendable {
     }
 
     private func attention(
-        _ block: VisionBlock, _ input: Activations, _ onAttention: (([Float]) -> Void)?
+        _ block: VisionBlock, _ input: Activations, _ onHeads: (Activations, Activations) -> Void
     ) -> Activations {
         let projected = ops.linear([block.query, block.key, block.value], input)
-        if let onAttention {
-            onAttention(attentionToPatches(queries: projected[0], keys: projected[1]))
-        }
         let (query, key, value) = (projected[0], projected[1], projected[2])
+        onHeads(query, key)
         return roundsAttention
             ? ops.brainFloatAttention(query, keys: key, values: value, config.attention)
             : ops.attention(query, keys: key, values: value, config.attention)
     }
 
-    private func attentionToPatches(queries: Activations, keys: Activations) -> [Float] {
-        guard config.hasClassToken else {
-            return ops.receivedAttention(queries, keys: keys, config.attention)
-        }
+    private func attentionToPatches(_ queries: Activations, _ keys: Activations) -> [Float] {
+        guard config.hasClassToken else { return attentionFromAll(queries, keys) }
         let weights = ops.attentionWeights(ofRow: 0, queries, keys: keys, config.attention)
         return Array(weights.dropFirst())
+    }
+
+    private func attentionFromAll(_ queries: Activations, _ keys: Activations) -> [Float] {
+        let received = ops.receivedAttention(queries, keys: keys, config.attention)
+        return Array(received.dropFirst(firstPatch))
     }
 
     /// Copies the patches' hidden states to the feature columns of `layer`.
