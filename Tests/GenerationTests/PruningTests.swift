@@ -48,6 +48,14 @@ import Weights
         #expect(pruned.answer.tokens == unpruned.answer.tokens)
     }
 
+    /// Attention comes from the encoder where the merging alone looks at it.
+    @Test(arguments: TokenMerging.allCases)
+    func everyMergingFollowsASelectorWithoutNeeds(merging: TokenMerging) throws {
+        let golden = try golden("llava-1.5-mha", "landscape-pad")
+        let pruning = PruningOptions(budget: .count(7), selector: "uniform", merging: merging)
+        #expect(try run(golden, pruning).answer.tokens.count == 8)
+    }
+
     @Test(arguments: TokenSelectors.names, [PruningOptions.Positions.original, .compact])
     func onlyKeptRowsEnterTheDecoder(
         selector: String, positions: PruningOptions.Positions

@@ -30,12 +30,15 @@ struct PruningCase: Sendable, CustomTestStringConvertible {
     private struct Facts: Decodable {
         let selections: [Golden]
         let alignment: [String: [Float]]
+        let merged: [Int]
     }
 
     let name: String
     let input: SelectionInput
     let selections: [Golden]
     let alignment: [String: [Float]]
+    /// What is kept where the others are merged; nothing for cases without.
+    let merged: [Int]
 
     static let names = [
         "one", "two", "seventeen", "no-question", "random-64", "clustered-64", "degenerate-64",
@@ -58,7 +61,12 @@ struct PruningCase: Sendable, CustomTestStringConvertible {
             text: try rows("text"), places: Self.places(of: embeddings.rows))
         let facts = try JSONDecoder().decode(
             Facts.self, from: Data(Fixture.bytes("pruning/\(name)/case.json")))
-        (selections, alignment) = (facts.selections, facts.alignment)
+        (selections, alignment, merged) = (facts.selections, facts.alignment, facts.merged)
+    }
+
+    /// The kept tokens after the others have been merged into them, `[kept, width]`.
+    func rows(mergedBy merging: TokenMerging) throws -> [Float] {
+        try NPYArray(fixture: "pruning/\(name)/merged-\(merging).npy").floats
     }
 
     /// Two tiles, the second half as large, in lines of eight.

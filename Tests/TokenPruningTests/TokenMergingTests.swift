@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
 import TensorOps
 import TestSupport
 import Testing
@@ -7,29 +6,6 @@ import TokenPruning
 
 @Suite("Merging dropped tokens")
 struct TokenMergingTests {
-    /// The plain formula in double precision.
-    private func expected(
-        _ rows: [[Double]], kept: [Int], isWeighted: Bool
-    ) -> [[Double]] {
-        func cosine(_ left: [Double], _ right: [Double]) -> Double {
-            func product(_ a: [Double], _ b: [Double]) -> Double {
-                zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
-            }
-            let lengths = (product(left, left) * product(right, right)).squareRoot()
-            return lengths > 0 ? product(left, right) / lengths : 0
-        }
-        var (sums, weights) = (kept.map { rows[$0] }, kept.map { _ in 1.0 })
-        for token in rows.indices where !kept.contains(token) {
-            let likeness = kept.map { cosine(rows[token], rows[$0]) }
-            guard let best = likeness.max(), best >= 0.9 else { continue }
-            let nearest = likeness.firstIndex { $0 >= best - 1e-6 } ?? 0
-            let weight = isWeighted ? exp((best - 1) / 0.2) : 1
-            sums[nearest] = zip(sums[nearest], rows[token]).map { $0 + weight * $1 }
-            weights[nearest] += weight
-        }
-        return zip(sums, weights).map { sum, weight in sum.map { $0 / weight } }
-    }
-
     /// Tokens in groups of which some are close enough to be merged.
     private func tokens(_ count: Int, width: Int) -> [[Float]] {
         var random = SeededGenerator(seed: UInt64(count))
@@ -42,20 +18,80 @@ struct TokenMergingTests {
         }
     }
 
-    @Test(arguments: [TokenMerging.mean, .weighted])
-    func averagesWhatIsAlike(merging: TokenMerging) throws {
-        for (count, keep) in [(2, 1), (17, 5), (64, 31), (97, 96)] {
-            let numbers = tokens(count, width: 24)
-            let kept = Array(stride(from: 0, to: count, by: 1).prefix(keep))
-            let rows = Activations(numbers.flatMap { $0 }, width: 24)
-            let found = try merging.merged(rows, kept: kept, ops: makeOps())
-            let wanted = expected(
-                numbers.map { $0.map(Double.init) }, kept: kept, isWeighted: merging == .weighted)
-            for (row, expected) in wanted.enumerated() {
-                for (column, number) in expected.enumerated() {
-                    // A sum of up to 97 numbers of at most 2 in single precision.
-                    #expect(abs(Double(found.row(row)[column]) - number) < 97 * 2 * 1.2e-7)
-                }
+    @Test(
+        arguments: ["seventeen", "random-64", "clustered-64", "degenerate-64"],
+        TokenMerging.allCases.filter { $0 != .none })
+    func equalsThePlainFormula(name: String, merging: TokenMerging) throws {
+        let golden = try PruningCase(name)
+        #expect(!golden.merged.isEmpty)
+        let found = try merging.merged(
+            golden.input.embeddings, kept: golden.merged, attention: golden.input.attention,
+            ops: makeOps())
+        let expected = try golden.rows(mergedBy: merging)
+        #expect(found.rows * found.width == expected.count)
+        let largest = expected.map(abs).max() ?? 0
+        #expect(zip(found.array, expected).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
+    }
+
+    /// A rule without a limit changes each token that something was merged into.
+    @Test func mergesAllWithoutALimit() throws {
+        let numbers = tokens(97, width: 24)
+        let rows = Activations(numbers.flatMap { $0 }, width: 24)
+        let kept = [Int](0..<20)
+        let attention = (0..<97).map { Float($0 + 1) }
+        func changed(_ merging: TokenMerging) throws -> [Int] {
+            let merged = try merging.merged(
+                rows, kept: kept, attention: attention, ops: makeOps())
+            return kept.filter { row in
+                (0..<24).contains { merged.row(row)[$0] != rows.row(row)[$0] }
+            }
+        }
+        #expect(try changed(.mean).count < changed(.tome).count)
+        #expect(try changed(.prumerge) == kept)
+        // The 20 · 10 / 64 least attended ones.
+        #expect(Set(try changed(.visionzip)).isSubset(of: [0, 1, 2]))
+    }
+
+    @Test(arguments: TokenMerging.allCases)
+    func zerosStayZeros(merging: TokenMerging) throws {
+        let rows = Activations([Float](repeating: 0, count: 20 * 8), width: 8)
+        let found = try merging.merged(
+            rows, kept: [2, 3, 4, 5, 6, 7, 11], attention: [Float](repeating: 0, count: 20),
+            ops: makeOps())
+        #expect(found.array == [Float](repeating: 0, count: 7 * 8))
+    }
+
+    @Test(arguments: [1, 2, 3, 5])
+    func threadsChangeNothing(threads: Int) throws {
+        let golden = try PruningCase("clustered-576")
+        let kept = Array(stride(from: 0, to: 576, by: 9))
+        for merging in TokenMerging.allCases {
+            func merged(_ threads: Int) throws -> [Float] {
+                try merging.merged(
+                    golden.input.embeddings, kept: kept, attention: golden.input.attention,
+                    ops: makeOps(threads: threads)
+                ).array
+            }
+            #expect(try merged(threads) == merged(1))
+        }
+    }
+
+    @Test func refusesAttentionThatItCannotUse() throws {
+        let rows = Activations(tokens(30, width: 8).flatMap { $0 }, width: 8)
+        let kept = Array(0..<7)
+        for merging in TokenMerging.allCases where merging.needs.contains(.attention) {
+            func merge(_ attention: [Float]?) throws {
+                _ = try merging.merged(rows, kept: kept, attention: attention, ops: makeOps())
+            }
+            #expect(throws: PruningError.missingForMerging(merging, need: .attention)) {
+                try merge(nil)
+            }
+            #expect(
+                throws: PruningError.shapeMismatch(
+                    input: "number of rows of the attention", found: 3, expected: 30)
+            ) { try merge([1, 2, 3]) }
+            #expect(throws: PruningError.notFinite(input: "attention")) {
+                try merge([Float](repeating: .nan, count: 30))
             }
         }
     }
@@ -79,11 +115,13 @@ struct TokenMergingTests {
         }
     }
 
-    @Test func refusesNumbersThatAreNotFinite() throws {
+    @Test(arguments: TokenMerging.allCases.filter { $0 != .none })
+    func refusesNumbersThatAreNotFinite(merging: TokenMerging) throws {
         let rows = Activations(tokens(30, width: 8).flatMap { $0 }, width: 8)
         rows.row(7)[2] = .infinity
+        let attention = [Float](repeating: 1, count: 30)
         #expect(throws: PruningError.notFinite(input: "visual token embeddings")) {
-            try TokenMerging.mean.merged(rows, kept: [1, 4, 29], ops: makeOps())
+            try merging.merged(rows, kept: Array(0..<9), attention: attention, ops: makeOps())
         }
     }
 }

@@ -105,6 +105,19 @@ import Weights
         }
     }
 
+    @Test func mergingWithoutClassAttentionIsRefused() throws {
+        var pair = TinyPair()
+        pair.projector["clip.vision.feature_layer"] = .int32s([0])
+        try pair.withPaths { text, projector in
+            let llava = try LLaVA(text: text, projector: projector)
+            let pruning = PruningOptions(
+                budget: .count(2), selector: "uniform", merging: .prumerge)
+            #expect(
+                try libraryError { _ = try llava.selection(of: picture("small"), by: pruning) }
+                    == .generation(.pruning(.missingForMerging(.prumerge, need: .attention))))
+        }
+    }
+
     @Test func optionsOutOfRangeAreRefused() throws {
         for count in [.min, -1, 0, LoadOptions.maximumThreadCount + 1, .max] {
             #expect(

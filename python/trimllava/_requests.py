@@ -24,7 +24,7 @@ class Options:
     positions: str | None = None
     """"original" or "compact" positions of the kept tokens."""
     merge: str | None = None
-    """"mean" or "weighted" to average dropped tokens into the kept ones that they resemble."""
+    """"mean", "weighted", "tome", "visionzip" or "prumerge" to merge dropped tokens into kept ones."""
     share_budget: bool | None = None
     """Whether the pictures of one question share one budget."""
     max_tokens: int | None = None

@@ -17,6 +17,7 @@ class Case:
     budgets: list[int]
     kind: str = "random"
     left_out: str = ""  # a selector for which the draw that suits all others has too close a choice
+    merged: int = 0  # the budget at which what is dropped is merged; 0 for none
     text_tokens: int = 5
     width: int = 24
     feature_width: int = 20
@@ -46,11 +47,11 @@ class Tokens:
 CASES = [
     Case("one", 1, [1, 3]),
     Case("two", 2, [1, 2, 3]),
-    Case("seventeen", 17, [1, 5, 16, 17]),
+    Case("seventeen", 17, [1, 5, 16, 17], merged=9),
     Case("no-question", 17, [4, 9], text_tokens=0),
-    Case("random-64", 64, [1, 8, 32, 63]),
-    Case("clustered-64", 64, [1, 8, 32, 63], kind="clustered"),
-    Case("degenerate-64", 64, [1, 8, 32, 60], kind="degenerate"),
+    Case("random-64", 64, [1, 8, 32, 63], merged=16),
+    Case("clustered-64", 64, [1, 8, 32, 63], kind="clustered", merged=16),
+    Case("degenerate-64", 64, [1, 8, 32, 60], kind="degenerate", merged=16),
     Case("random-576", 576, [64, 192], width=20, feature_width=16),
     Case(
         "clustered-576",

@@ -48,14 +48,19 @@ struct RowSelection {
         self.pruning = pruning
         self.question = question
         selector = try pruning?.namedSelector()
-        if let info = selector?.info, model.seesPictures {
-            try modelled { () throws(ModelError) in try model.pictureEncoder }
-                .check(info.needs, of: info.name)
+        if let pruning, let info = selector?.info, model.seesPictures {
+            let encoder = try modelled { () throws(ModelError) in try model.pictureEncoder }
+            try encoder.check(info.needs, of: info.name)
+            for need in pruning.merging.needs where !encoder.capabilities.contains(need) {
+                throw .pruning(.missingForMerging(pruning.merging, need: need))
+            }
         }
     }
 
     /// What it looks at besides the projector's rows.
-    var needs: Set<SelectionNeed> { selector?.info.needs ?? [] }
+    var needs: Set<SelectionNeed> {
+        (selector?.info.needs ?? []).union(pruning?.merging.needs ?? [])
+    }
 
     /// Selects among the visual tokens of each picture, or of all together that came with a question.
     ///
@@ -109,9 +114,12 @@ struct RowSelection {
             return SelectedPicture(
                 plan: picture.plan, selection: selection, rows: rows, key: picture.key)
         }
-        let tokens = try gather(picture.plan.candidateCells, of: picture.embeddings)
+        let cells = picture.plan.candidateCells
+        let tokens = try gather(cells, of: picture.embeddings)
+        let attention = picture.attention.map { gather(cells, of: $0) }
         let patches = try pruned { () throws(PruningError) in
-            try merging.merged(tokens, kept: selection.keptPatches, ops: model.ops)
+            try merging.merged(
+                tokens, kept: selection.keptPatches, attention: attention, ops: model.ops)
         }
         let rowOfPatch = selection.keptPatches.map { picture.plan.candidates[$0] }
         var patch = 0

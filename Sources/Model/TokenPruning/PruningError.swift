@@ -14,6 +14,8 @@ public enum PruningError: Error, Equatable {
     case keepsNothing(keep: Int)
     /// The selector needs an input that it was not given.
     case missingInput(selector: String, need: SelectionNeed)
+    /// The merging needs an input that it was not given.
+    case missingForMerging(TokenMerging, need: SelectionNeed)
     /// Two inputs do not belong to the same tokens or to the same space.
     case shapeMismatch(input: String, found: Int, expected: Int)
     /// An input holds a non-finite number, or a row whose norm overflows.
@@ -39,6 +41,8 @@ extension PruningError: CustomStringConvertible {
             "a selection of \(keep) visual tokens was asked for; at least 1 must be kept"
         case .missingInput(let selector, let need):
             "the selector \(selector) needs \(need), which it was not given"
+        case .missingForMerging(let merging, let need):
+            "merging by \(merging) needs \(need), which it was not given"
         case .shapeMismatch(let input, let found, let expected):
             "\(input): \(found) instead of \(expected)"
         case .notFinite(let input):

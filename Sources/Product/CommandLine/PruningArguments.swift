@@ -27,7 +27,7 @@ struct PruningArguments: ParsableArguments {
 
     @Option(
         help:
-            "Average dropped tokens into the kept one that they resemble: none, mean or weighted. (default: none)"
+            "Merge dropped tokens into the kept ones that they resemble: \(TokenMerging.names). (default: none)"
     )
     var merge: TokenMerging?
 
@@ -116,4 +116,7 @@ struct PruningArguments: ParsableArguments {
 
 extension PruningOptions.Positions: ExpressibleByArgument {}
 extension AlignmentMetric: ExpressibleByArgument {}
-extension TokenMerging: ExpressibleByArgument {}
+extension TokenMerging: ExpressibleByArgument {
+    /// All of them, for help and errors.
+    static let names = allCases.map(\.rawValue).joined(separator: ", ")
+}

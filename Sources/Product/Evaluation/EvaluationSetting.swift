@@ -70,12 +70,13 @@ public struct EvaluationSetting: Sendable, Equatable {
         return PictureReduction.all(beside: budgets, for: encoder).map { EvaluationSetting($0) }
     }
 
-    /// The inputs that the settings' selectors need.
+    /// The inputs that the settings' selectors and merging need.
     static func needs(of settings: [EvaluationSetting]) throws(PruningError) -> Set<SelectionNeed> {
         var needs: Set<SelectionNeed> = []
         for case let pruning? in settings.map(\.pruning) {
             needs.formUnion(
                 try TokenSelectors.named(pruning.selector, pruning.selectorOptions).info.needs)
+            needs.formUnion(pruning.merging.needs)
         }
         return needs
     }

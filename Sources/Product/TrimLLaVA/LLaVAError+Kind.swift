@@ -110,7 +110,7 @@ extension PruningError {
     fileprivate var kind: LLaVAError.Kind {
         switch self {
         case .noMemory: .outOfMemory
-        case .missingInput: .unsupported
+        case .missingInput, .missingForMerging: .unsupported
         case .shapeMismatch: .internal
         case .unknownSelector, .invalidBudget, .invalidOption, .keepsNothing, .notFinite: .badInput
         }

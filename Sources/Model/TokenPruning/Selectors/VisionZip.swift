@@ -4,12 +4,15 @@ import TensorOps
 /// The selection of VisionZip (arXiv 2412.04467): the tokens that the class token attends to most, and
 /// some of the others.
 ///
-/// VisionZip also merges what it drops into those others, which a list of indices cannot express.
+/// VisionZip also merges what it drops into those others: `TokenMerging.visionzip`.
 public struct VisionZip: TokenSelector {
     /// Facts about it that need no run.
     public let info = SelectorInfo(
         "visionzip-select", "most attended, and some others (VisionZip)",
         needs: [.attention])
+
+    /// How many of the kept tokens are contextual, that is, not the most attended: 10 of 64, as published.
+    static func contextualCount(of keep: Int) -> Int { keep * 10 / 64 }
 
     /// A selector without options.
     public init() {}
@@ -19,7 +22,7 @@ public struct VisionZip: TokenSelector {
         from input: SelectionInput, keep: Int, ops: TensorOps
     ) throws(PruningError) -> [Int] {
         let attention = try info.require(input.attention, .attention)
-        let contextualCount = keep * 10 / 64
+        let contextualCount = Self.contextualCount(of: keep)
         let dominant = attention.indicesOfLargest(keep - contextualCount)
         let isDominant = Set(dominant)
         let others = attention.indices.filter { !isDominant.contains($0) }

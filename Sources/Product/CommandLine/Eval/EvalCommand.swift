@@ -44,7 +44,7 @@ struct EvalCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What becomes of dropped tokens, separated by commas: none, mean, weighted.",
+            "What becomes of dropped tokens, separated by commas: \(TokenMerging.names).",
             valueName: "rules"))
     var merge = TokenMerging.none.rawValue
 
@@ -278,7 +278,7 @@ struct EvalCommand: ParsableCommand {
         }
         let merging = try listed(merge) { name in
             guard let rule = TokenMerging(rawValue: name) else {
-                throw ValidationError("--merge takes none, mean and weighted")
+                throw ValidationError("--merge takes \(TokenMerging.names)")
             }
             return rule
         }
