@@ -5,8 +5,8 @@ import TensorOps
 import TokenPruning
 import WorkerPool
 
-/// Prints the time of each selector for a picture of LLaVA-1.5-7B and for one of LLaVA-NeXT, and that of the
-/// matrix of all cosines.
+/// Prints the time of each selector and of each merging for a picture of LLaVA-1.5-7B and for one of LLaVA-NeXT, and that
+/// of the matrix of all cosines.
 func printSelections(threads: Int) {
     let ops = TensorOps(
         kernels: KernelTable.available[0], pool: WorkerPool(threadCount: threads),
@@ -19,6 +19,17 @@ func printSelections(threads: Int) {
             [selector.info.name]
                 + zip(sizes, inputs).map { size, input in
                     milliseconds { _ = try? selector.select(input, keep: size.keep, ops: ops) }
+                })
+    }
+    for merging in TokenMerging.allCases {
+        rows.append(
+            ["merging \(merging)"]
+                + zip(sizes, inputs).map { size, input in
+                    let kept = (0..<size.keep).map { $0 * size.tokens / size.keep }
+                    return milliseconds {
+                        _ = try? merging.merged(
+                            input.embeddings, kept: kept, attention: input.attention, ops: ops)
+                    }
                 })
     }
     rows.append(
