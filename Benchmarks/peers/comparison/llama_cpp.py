@@ -58,6 +58,18 @@ class Setting:
 SETTINGS = [Setting(attention, repack) for attention in (True, False) for repack in (True, False)]
 
 
+@dataclass(frozen=True)
+class PictureSetting:
+    """How a picture is read: the format of the vision tower's file, and the setting of tower and decoder."""
+
+    mmproj_type: str
+    setting: Setting
+
+    @property
+    def text(self) -> str:
+        return f"{self.mmproj_type} {self.setting.text}"
+
+
 class LlamaCpp:
     name = "llama.cpp"
 
@@ -65,7 +77,7 @@ class LlamaCpp:
         self.folders, self.options = run.folders, run.options
         self.build = LlamaCppBuild(run.folders.work)
         self.fastest: dict[tuple[Workload, str], Setting] = {}  # once probed
-        self.mmproj_types: dict[str, str] = {}  # the fastest for each shape, once probed
+        self.fastest_pictures: dict[Workload, PictureSetting] = {}  # once probed
 
     def install(self) -> None:
         self.build.install(python_programs(self.folders))
@@ -76,20 +88,23 @@ class LlamaCpp:
             model_files(self.folders, workload, mmproj_type)
 
     def tune(self, workload: Workload) -> None:
-        """Finds the fastest settings for prefill, decode and, once for a shape, the vision tower."""
+        """Finds the fastest settings for prefill, decode and a picture's first token."""
         for test, arguments in (("prefill", PROBE_TEST), ("decode", DECODE_TEST)):
             rates = {}
             for setting in SETTINGS:
                 measure = partial(self.rate, workload, setting, arguments)
                 rates[setting] = undisturbed(measure, self.options)
             self.fastest[workload, test] = max(rates, key=rates.__getitem__)
-        if workload.shape not in self.mmproj_types:
-            seconds = {}
+        seconds = {}
+        repack = self.fastest[workload, "prefill"].repack
+        # The vision tower obeys the choice of attention, too, and may be faster with the other one.
+        for attention in (True, False):
             for mmproj_type in MMPROJ_TYPES:
-                self.mmproj_types[workload.shape] = mmproj_type
+                candidate = PictureSetting(mmproj_type, Setting(attention, repack))
+                self.fastest_pictures[workload] = candidate
                 figures = undisturbed(partial(self.picture, workload), self.options)
-                seconds[mmproj_type] = figures.samples[VISION]
-            self.mmproj_types[workload.shape] = min(seconds, key=seconds.__getitem__)
+                seconds[candidate] = figures.samples[FIRST_TOKEN]
+        self.fastest_pictures[workload] = min(seconds, key=seconds.__getitem__)
 
     def version(self) -> str:
         return self.build.version()
@@ -99,11 +114,13 @@ class LlamaCpp:
             f"{workload.name} {test} {setting.text}"
             for (workload, test), setting in self.fastest.items()
         )
-        towers = ", ".join(f"{shape} {kind}" for shape, kind in self.mmproj_types.items())
+        pictures = ", ".join(
+            f"{workload.name} {chosen.text}" for workload, chosen in self.fastest_pictures.items()
+        )
         return (
             "GGML_NATIVE, files mapped, the fastest of flash attention and repacking on and off "
-            f"({chosen}) and of the vision tower's files ({towers}); of LLaVA's tower it runs 22 "
-            "of the 23 blocks"
+            f"({chosen}), for a picture of attention and of the vision tower's files ({pictures}); of "
+            "LLaVA's tower it runs 22 of the 23 blocks"
         )
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:
@@ -112,9 +129,8 @@ class LlamaCpp:
         return [*prefills, *(partial(step, workload) for step in others)]
 
     def files(self, workload: Workload) -> ModelFiles:
-        return model_files(
-            self.folders, workload, self.mmproj_types.get(workload.shape, MMPROJ_TYPES[0])
-        )
+        chosen = self.fastest_pictures.get(workload)
+        return model_files(self.folders, workload, chosen.mmproj_type if chosen else MMPROJ_TYPES[0])
 
     def prefill(self, workload: Workload, tokens: int) -> Figures:
         setting = self.fastest[workload, "prefill"]
@@ -167,7 +183,7 @@ class LlamaCpp:
         self, workload: Workload, *arguments: str, stop_at: str | None = None
     ) -> processes.Finished:
         files = self.files(workload)
-        setting = self.fastest[workload, "prefill"]
+        setting = self.fastest_pictures[workload].setting
         return processes.measure(
             [
                 self.build.programs / "llama-mtmd-cli",

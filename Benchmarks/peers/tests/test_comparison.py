@@ -88,6 +88,26 @@ def test_tiles_of_llama_cpp_are_added_up(monkeypatch: pytest.MonkeyPatch) -> Non
         runtime.picture(WORKLOADS["llava-1.5-7b-Q4_0"])
 
 
+def test_llama_cpp_reads_pictures_with_the_attention_that_is_fastest_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workload = WORKLOADS["qwen2vl-2b-Q4_K_M"]
+    runtime = LlamaCpp(RUN)
+    monkeypatch.setattr("comparison.llama_cpp.undisturbed", lambda measure, _: measure())
+    monkeypatch.setattr(runtime, "rate", lambda _, tried, __: 2 - tried.flash_attention - tried.repack / 2)
+
+    def picture(_: object) -> Figures:
+        chosen = runtime.fastest_pictures[workload]
+        slow = (chosen.mmproj_type != "BF16") + 2 * (not chosen.setting.flash_attention)
+        return Figures.of({FIRST_TOKEN: 1.0 + slow})
+
+    monkeypatch.setattr(runtime, "picture", picture)
+    runtime.tune(workload)
+    assert runtime.fastest[workload, "prefill"].text == "without flash attention, not repacked"
+    assert runtime.fastest_pictures[workload].text == "BF16 with flash attention, not repacked"
+    assert "qwen2vl-2b-Q4_K_M BF16 with flash attention" in runtime.settings()
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
