@@ -51,7 +51,7 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             Context in tokens: prompts, pictures and answers together. (default: \
-            \(LLaVAModel.defaultContext), or the model's if that is less)
+            \(LLaVAModel.defaultContext), or as many as the largest picture needs; at most the model's)
             """, valueName: "tokens"))
     var context: Int?
 
