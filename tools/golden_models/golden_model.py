@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Sight:
     positions: np.ndarray | None = None  # of each row, where they are not 0, 1, 2 and so on
     facts: dict[str, Any] = field(default_factory=dict)  # about the pictures, for case.json
     visual_token: int | None = None  # which stands for a visual row, where it is not the picture token
+    gap: float = math.inf  # of the choice of patches, as in sparing.Choice
 
 
 class Family(Protocol):

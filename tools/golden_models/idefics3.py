@@ -31,6 +31,8 @@ from .golden_model import (
     with_visual_rows,
 )
 from .pictures import on_white
+from .spared_towers import spare_tiles
+from .sparing import Stages
 from .specification import SMALL_TEXT, CaseSpecification, ModelSpecification
 
 FAKE, WHOLE = "<fake_token_around_image>", "<global-img>"
@@ -81,17 +83,28 @@ class Idefics3:
         )
         tiles = batch["pixel_values"][0].float()  # [tiles, 3, side, side]
         tower, connector = golden.model.model.vision_model, golden.model.model.connector
-        with attention_weights(tower.encoder.layers[-1].self_attn) as weights:
-            hidden = tower(pixel_values=tiles).last_hidden_state
-        stages = {
-            "pixels": tiles.numpy(),
-            "features": connector.pixel_shuffle(hidden, self.scale).numpy(),
-            "projected": connector(hidden).flatten(0, 1).numpy(),
-            "received": self._of_cells(received(weights[0])).numpy(),
-        }
+
+        def compute() -> Stages:
+            with attention_weights(tower.encoder.layers[-1].self_attn) as weights:
+                hidden = tower(pixel_values=tiles).last_hidden_state
+            return {
+                "features": connector.pixel_shuffle(hidden, self.scale).numpy(),
+                "projected": connector(hidden).flatten(0, 1).numpy(),
+                "received": self._of_cells(received(weights[0])).numpy(),
+            }
+
+        stages = compute()
         cells = stages["features"].shape[1]
         prompt = expanded(case.prompt, list(zip(batch["rows"][0], batch["cols"][0], strict=True)), cells)
-        return Sight({"pixel_values": tiles[None]}, stages, with_visual_rows(golden, prompt))
+        sight = Sight(
+            {"pixel_values": tiles[None]},
+            stages | {"pixels": tiles.numpy()},
+            with_visual_rows(golden, prompt),
+        )
+        if case.name == golden.specification.spared_case:
+            spared, sight.gap = spare_tiles(tower, tiles, stages, compute)
+            sight.stages |= spared
+        return sight
 
     def _of_cells(self, patches: torch.Tensor) -> torch.Tensor:
         """The mean over the patches of each cell; [tiles, patches] to [tiles, cells]."""
@@ -155,6 +168,7 @@ SMOLVLM_MODELS = (
         special_tokens=SMOLVLM_TOKENS,
         rows=360,
         chat_template=SMOLVLM,
+        spared_case="wide",
         cases=(
             case("wide", ("wide",), QUESTION, 128),
             case("landscape", ("landscape",), QUESTION, 128),

@@ -22,6 +22,8 @@ from transformers.models.llava_next.processing_llava_next import LlavaNextProces
 
 from .golden_model import MARKER, VISUAL_ROW, GoldenModel, Sight, text_configuration
 from .pictures import pad_to_square
+from .spared_towers import spare_tiles
+from .sparing import Stages
 from .specification import SMALL_TEXT, CaseSpecification, ModelSpecification
 
 VICUNA = "USER: <image>\nWhat is in the picture? ASSISTANT:"
@@ -85,17 +87,28 @@ class Llava:
         batch = golden.pictures.preprocess(pictures, return_tensors="pt")
         inputs = {key: batch[key] for key in ("pixel_values", "image_sizes") if key in batch}
         tiles = inputs["pixel_values"].flatten(0, -4)  # [tiles, 3, side, side]
-        hidden = golden.model.model.vision_tower(tiles, output_hidden_states=True).hidden_states
-        projected = golden.model.get_image_features(**inputs)  # one [visual tokens, width] per picture
-        counts = [len(rows) for rows in projected]
+        tower = golden.model.model.vision_tower
+
+        def compute() -> Stages:
+            output = tower(tiles, output_hidden_states=True, output_attentions=True)
+            projected = golden.model.get_image_features(**inputs)  # one [visual tokens, width] per picture
+            return {
+                "features": output.hidden_states[-2][:, 1:].numpy(),
+                "projected": torch.cat(list(projected)).numpy(),
+                # From the class token, in the last block that the features have passed.
+                "received": output.attentions[-2][:, :, 0, 1:].sum(dim=1).numpy(),
+            }
+
+        whole = compute()
+        stages = {"pixels": tiles.numpy(), "features": whole["features"], "projected": whole["projected"]}
+        counts = [len(rows) for rows in golden.model.get_image_features(**inputs)]
         if counts != self._expected_counts(golden, case, inputs):
             raise AssertionError(f"{case.name}: {counts} visual tokens; the processor counts others")
-        stages = {
-            "pixels": tiles.numpy(),
-            "features": hidden[-2][:, 1:].numpy(),
-            "projected": torch.cat(list(projected)).numpy(),
-        }
-        return Sight(inputs, stages, prompt_tokens(golden, case.prompt, counts))
+        sight = Sight(inputs, stages, prompt_tokens(golden, case.prompt, counts))
+        if case.name == golden.specification.spared_case:
+            spared, sight.gap = spare_tiles(tower, tiles, whole, compute)
+            sight.stages |= spared
+        return sight
 
     def _expected_counts(
         self, golden: GoldenModel, case: CaseSpecification, inputs: dict[str, torch.Tensor]
@@ -167,6 +180,7 @@ LLAVA_MODELS = (
         vocabulary="llama-bpe",
         special_tokens=LLAMA3_TOKENS,
         rows=320,
+        spared_case="portrait-pad",
         cases=pad_cases(LLAMA3, "portrait", "wide"),
     ),
     ModelSpecification(
@@ -182,6 +196,7 @@ LLAVA_MODELS = (
         special_tokens=LLAMA_TOKENS,
         rows=344,
         shard_size="200KB",
+        spared_case="landscape-anyres",
         cases=tuple(
             CaseSpecification(f"{picture}-anyres", (picture,), "anyres", MISTRAL)
             for picture in ("landscape", "portrait", "square", "wide", "small")

@@ -33,6 +33,8 @@ from .golden_model import (
     text_configuration,
     with_visual_rows,
 )
+from .spared_towers import spare_tiles
+from .sparing import Stages
 from .specification import SMALL_TEXT, CaseSpecification, ModelSpecification
 
 HALVES = [0.5, 0.5, 0.5]
@@ -82,17 +84,25 @@ class Onevision:
         inputs["pixel_values"] = inputs["pixel_values"].float()
         tiles = inputs["pixel_values"].flatten(0, 1)  # [tiles, 3, side, side]; no picture has fewer
         tower = golden.model.model.vision_tower
-        with attention_weights(tower.vision_model.encoder.layers[-1].self_attn) as weights:
-            hidden = tower(tiles, output_hidden_states=True).hidden_states
-        projected = golden.model.model.get_image_features(**inputs)  # one [visual tokens, width] per picture
-        stages = {
-            "pixels": tiles.numpy(),
-            "features": hidden[-1].numpy(),
-            "projected": torch.cat(list(projected)).numpy(),
-            "received": received(weights[0]).numpy(),
-        }
+
+        def compute() -> Stages:
+            with attention_weights(tower.vision_model.encoder.layers[-1].self_attn) as weights:
+                hidden = tower(tiles, output_hidden_states=True).hidden_states
+            # One [visual tokens, width] per picture.
+            projected = golden.model.model.get_image_features(**inputs)
+            return {
+                "features": hidden[-1].numpy(),
+                "projected": torch.cat(list(projected)).numpy(),
+                "received": received(weights[0]).numpy(),
+            }
+
+        stages = compute()
         prompt = self._expanded(golden, case.prompt, inputs)
-        return Sight(inputs, stages, with_visual_rows(golden, prompt))
+        sight = Sight(inputs, stages | {"pixels": tiles.numpy()}, with_visual_rows(golden, prompt))
+        if case.name == golden.specification.spared_case:
+            spared, sight.gap = spare_tiles(tower, tiles, stages, compute)
+            sight.stages |= spared
+        return sight
 
     def _watch(self, golden: GoldenModel, case: CaseSpecification, frames: list[Image.Image]) -> Sight:
         """A video with frames as SigLIP's processor stretches them; transformers' own needs torchvision."""
@@ -152,6 +162,7 @@ ONEVISION_MODELS = (
         special_tokens=("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"),
         rows=320,
         chat_template=ONEVISION,
+        spared_case="small",
         cases=(
             # Two tiles, as they are; then grids that are scaled down, and one whose rows are few.
             *(

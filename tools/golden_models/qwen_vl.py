@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from transformers import (
 from published_templates import QWEN2_VL, QWEN3_VL
 
 from .golden_model import MARKER, GoldenModel, Sight, received, with_visual_rows
+from .spared_towers import spare_cells
+from .sparing import Stages
 from .specification import CaseSpecification, ModelSpecification
 
 START, PATCH, END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
@@ -84,34 +87,41 @@ class QwenVL:
         inputs = {"pixel_values": batch["pixel_values"].float(), "image_grid_thw": batch["image_grid_thw"]}
         grids = [(rows // MERGE, columns // MERGE) for _, rows, columns in batch["image_grid_thw"].tolist()]
         tower = golden.model.model.visual
-        with first_inputs(self.first_linear(tower)) as features, weights_of(tower.blocks[-1].attn) as weights:
-            output = tower(inputs["pixel_values"], grid_thw=inputs["image_grid_thw"])
-        order = self._order_of_cells(tower, inputs["image_grid_thw"])
-        stages = {
-            "features": features[0][order].numpy(),
-            "received": torch.cat([of_cells(found) for found in weights])[order].numpy(),
-        }
+        whole = self._stages(tower, inputs)
+        stages, gap = dict(whole), math.inf
         if len(grids) == 1:
             stages["pixels"] = self._pixels(golden, inputs["pixel_values"], *grids[0])
+        if case.name == golden.specification.spared_case:
+            spared, gap = spare_cells(tower, inputs, whole, lambda: self._stages(tower, inputs))
+            stages |= spared
+        tokens = with_visual_rows(golden, expanded(case.prompt, grids))
+        ids = torch.tensor([golden.encode(expanded(case.prompt, grids))])
+        positions, _ = golden.model.model.get_rope_index(ids, image_grid_thw=inputs["image_grid_thw"])
+        positions = positions[:, 0].numpy().astype(np.int32)
+        return Sight(inputs, stages, tokens, positions, {"grids": grids}, gap=gap)
+
+    def _stages(self, tower: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Stages:
+        """What the tower gives for each cell of the pictures, line by line."""
+        with first_inputs(self.first_linear(tower)) as features, weights_of(tower.blocks[-1].attn) as weights:
+            output = tower(inputs["pixel_values"], grid_thw=inputs["image_grid_thw"])
+        (merged,) = features
+        order = torch.arange(len(merged))
+        if hasattr(tower, "get_window_index"):
+            order = torch.argsort(tower.get_window_index(inputs["image_grid_thw"])[0])
+        stages = {
+            "features": merged[order].numpy(),
+            "received": torch.cat([of_cells(found) for found in weights])[order].numpy(),
+        }
         if isinstance(output, tuple):
             stages["projected"] = output[0].numpy()
             stages["deepstack"] = torch.stack(output[1]).numpy()  # [planes, cells, width]
         else:
             stages["projected"] = output.numpy()
-        tokens = with_visual_rows(golden, expanded(case.prompt, grids))
-        ids = torch.tensor([golden.encode(expanded(case.prompt, grids))])
-        positions, _ = golden.model.model.get_rope_index(ids, image_grid_thw=inputs["image_grid_thw"])
-        return Sight(inputs, stages, tokens, positions[:, 0].numpy().astype(np.int32), {"grids": grids})
+        return stages
 
     def first_linear(self, tower: torch.nn.Module) -> torch.nn.Module:
         """The first linear layer of the merger that makes the decoder's rows."""
         return tower.merger.mlp[0] if hasattr(tower.merger, "mlp") else tower.merger.linear_fc1
-
-    def _order_of_cells(self, tower: torch.nn.Module, grids: torch.Tensor) -> torch.Tensor:
-        """Where the cells of the pictures, line by line, are among those that the merger takes."""
-        if hasattr(tower, "get_window_index"):
-            return torch.argsort(tower.get_window_index(grids)[0])
-        return torch.arange(int(grids.prod(dim=1).sum()) // MERGE**2)
 
     def _pixels(
         self, golden: GoldenModel, patches: torch.Tensor, rows: int, columns: int
@@ -224,6 +234,7 @@ QWEN_VL_MODELS = (
         rows=320,
         embedding_deviation=0.4,
         chat_template=QWEN3_VL,
+        spared_case="landscape",
         cases=(
             # Within the limits, above the largest, at half a cell, below the smallest, without its alpha.
             *cases("qwen3vl", "small", "landscape", "halves", "speck", "wide", "transparent"),
@@ -260,6 +271,7 @@ QWEN_VL_MODELS = (
         picture_token=PATCH,
         rows=320,
         chat_template=QWEN2_VL,
+        spared_case="portrait",
         cases=(
             # Windows of 2 x 2 cells, which most pictures do not fill.
             *cases("qwen2.5vl", "small", "landscape", "portrait", "speck", system=SYSTEM),
@@ -280,6 +292,7 @@ QWEN_VL_MODELS = (
         rows=320,
         embedding_deviation=0.4,
         chat_template=QWEN2_VL,
+        spared_case="landscape",
         cases=(
             *cases("qwen2vl", "small", "landscape", "halves", system=SYSTEM),
             *other_cases("qwen2vl", SYSTEM),

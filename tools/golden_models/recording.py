@@ -35,6 +35,7 @@ class Recording:
     stages: dict[str, np.ndarray]
     facts: dict[str, Any]
     minimum_margin: float
+    gap: float  # of the choice of patches, as in sparing.Choice
     half_cache_agrees: bool
 
     @property
@@ -60,7 +61,8 @@ def record(golden: GoldenModel, case: CaseSpecification, pictures: Path) -> Reco
         "logits": logits,
         "generated": np.array(generated, np.int32),
     }
-    return Recording(stages, sight.facts, float((top[:, 1] - top[:, 0]).min()), generated == with_half)
+    margin = float((top[:, 1] - top[:, 0]).min())
+    return Recording(stages, sight.facts, margin, sight.gap, generated == with_half)
 
 
 @torch.no_grad()

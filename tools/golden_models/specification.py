@@ -43,3 +43,4 @@ class ModelSpecification:
     shard_size: str = "5GB"
     embedding_deviation: float = 0.7
     chat_template: str | None = None
+    spared_case: str | None = None  # recorded with a tower that sees half of its patches, too
