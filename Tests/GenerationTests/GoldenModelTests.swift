@@ -21,15 +21,17 @@ struct LoadedModel {
     let tokenizer: Tokenizer
 
     init(
-        _ golden: GoldenCase, threads: Int = 2, packing: PackingOptions = PackingOptions()
+        _ golden: GoldenCase, limits: VisionLimits = VisionLimits(), threads: Int = 2,
+        packing: PackingOptions = PackingOptions()
     ) throws {
         try self.init(
             text: golden.textPath, projector: golden.projectorPath,
-            context: try golden.facts().context, threads: threads, packing: packing)
+            context: try golden.facts().context, limits: limits, threads: threads, packing: packing)
     }
 
     init(
-        text: String, projector: String, context: Int? = nil, threads: Int = 2,
+        text: String, projector: String, context: Int? = nil,
+        limits: VisionLimits = VisionLimits(), threads: Int = 2,
         packing: PackingOptions = PackingOptions()
     ) throws {
         let file = try GGUFFile(path: text)
@@ -37,7 +39,7 @@ struct LoadedModel {
             kernels: try KernelTable.named(nil), pool: WorkerPool(threadCount: threads))
         model = try LLaVAModel(
             text: file, projector: GGUFFile(path: projector), ops: ops, context: context,
-            packing: packing)
+            limits: limits, packing: packing)
         tokenizer = try Tokenizer(metadata: file.metadata)
     }
 
@@ -182,7 +184,7 @@ struct LoadedModel {
 
 extension NPYArray {
     /// The numbers of `[planes, rows, width]` in the order `[rows, planes, width]`.
-    fileprivate var rowsFirst: [Float] {
+    var rowsFirst: [Float] {
         let (planes, rows, width) = (shape[0], shape[1], shape[2])
         var ordered: [Float] = []
         for row in 0..<rows {
