@@ -118,7 +118,9 @@ private final class TiledEncoding: PictureEncoding {
         if let begun = self.tile {
             tile = begun
         } else {
-            tile = try tower.start(tiles[tilesDone], seeing: encoder.towerShare)
+            tile = try measure(&visionSeconds) { () throws(ModelError) in
+                try tower.start(tiles[tilesDone], seeing: encoder.towerShare)
+            }
             self.tile = tile
         }
         if tile.blocksDone < tower.blockCount {
