@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Pictures
 import Synchronization
 import TestSupport
 import Testing
+import TokenPruning
 import Tokenization
 
 @testable import Generation
@@ -183,6 +185,27 @@ import Tokenization
         #expect(first.tokens == second.tokens)
         #expect(loads.withLock(\.self) == 1)
         #expect(second.statistics.visionSeconds == 0)
+    }
+
+    /// What a merging looks at is there for a picture that was encoded for another question, and on threads of its own.
+    @Test(arguments: [TokenMerging.prumerge, .visionzip], [0, 1])
+    func aMergingGetsWhatItLooksAt(merging: TokenMerging, encodingThreads: Int) async throws {
+        var options = Engine.Options(parallel: 1, cacheRows: 500)
+        options.encodingThreads = encodingThreads
+        let engine = try Engine(
+            model: loaded.model, tokenizer: loaded.tokenizer, options: options)
+        let tiles = loaded.tiles(width: 30, height: 30)
+        func answer(_ merging: TokenMerging, _ key: PictureKey?) async throws -> [TokenID] {
+            var asked = longRequest()
+            asked.pictures = [Engine.Picture(key: key) { tiles }]
+            asked.options.pruning = PruningOptions(
+                budget: .count(2), selector: "uniform", merging: merging)
+            return try await engine.submit(asked).answer().tokens
+        }
+        let alone = try await answer(merging, nil)
+        let known = RandomRequests.key(3)
+        _ = try await answer(.none, known)
+        #expect(try await answer(merging, known) == alone)
     }
 
     @Test(arguments: [true, false])

@@ -16,6 +16,7 @@ from trimllava import TrimLLaVAError
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
+from trimllava.ray.__main__ import _arguments  # noqa: E402
 from trimllava.ray._job import Job, _sample  # noqa: E402
 from trimllava.ray._reading import parts_of  # noqa: E402
 
@@ -119,6 +120,13 @@ def test_sources_that_hold_nothing_or_two_kinds(tmp_path: Path) -> None:
 
 def job(output: Path, **settings: Any) -> Job:
     return Job(str(output), None, {"format": "jsonl", "keep": None, **settings})
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("75%", "75%"), ("75.0%", "75%"), ("100%", None), ("0.5", "0.5"), ("half%", "half%")]
+)
+def test_equal_shares_are_equal_settings(text: str, share: str | None) -> None:
+    assert _arguments().parse_args(["in", "out", "--tower-keep", text]).tower_keep == share
 
 
 def test_an_output_belongs_to_one_job(tmp_path: Path) -> None:

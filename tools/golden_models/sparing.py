@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 SHARE = 0.5
-MOST_ALIKE = 6  # patches that one stands for
+LARGEST_REGION = 6  # patches
 SAME = 1e-6  # largest relative error of a tower that sees all patches chosen one by one
 NAMES = {"received": "attention"}  # of stages that are called otherwise
 
@@ -70,7 +70,7 @@ def join(pairs: list[Pair], count: int, wanted: int) -> np.ndarray:
             break
         ends = labels[first], labels[second]
         members = np.isin(labels, ends)
-        if ends[0] != ends[1] and members.sum() <= MOST_ALIKE:
+        if ends[0] != ends[1] and members.sum() <= LARGEST_REGION:
             labels[members] = min(ends)
             regions -= 1
     return labels

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from golden_models.sparing import MOST_ALIKE, choose
+from golden_models.sparing import LARGEST_REGION, choose
 
 
 def squared_distance(patches: np.ndarray, first: int, second: int) -> float:
@@ -23,7 +23,7 @@ def stand_ins(patches: np.ndarray, columns: int, share: float) -> list[int]:
         pairs = [
             (squared_distance(patches, one, other), one, other, left, right)
             for left, right in product(range(len(regions)), repeat=2)
-            if left != right and len(regions[left]) + len(regions[right]) <= MOST_ALIKE
+            if left != right and len(regions[left]) + len(regions[right]) <= LARGEST_REGION
             for one, other in product(regions[left], regions[right])
             if other == one + columns or (other == one + 1 and other % columns)
         ]

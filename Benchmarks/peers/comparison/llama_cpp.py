@@ -119,8 +119,8 @@ class LlamaCpp:
         )
         return (
             "GGML_NATIVE, files mapped, the fastest of flash attention and repacking on and off "
-            f"({chosen}), for a picture of attention and of the vision tower's files ({pictures}); of "
-            "LLaVA's tower it runs 22 of the 23 blocks"
+            f"({chosen}); for pictures, the fastest of attention on and off and of the tower's files "
+            f"({pictures}); of LLaVA's tower it runs 22 of the 23 blocks"
         )
 
     def steps(self, workload: Workload) -> list[Callable[[], Figures]]:

@@ -171,7 +171,7 @@ final class EngineLoop: @unchecked Sendable {
     private func load(_ entry: Entry) {
         let start = ContinuousClock.now
         do throws(GenerationError) {
-            let needs = (try entry.request.options.pruning?.namedSelector().info.needs ?? [])
+            let needs = (try entry.request.options.pruning?.needs() ?? [])
                 .union(entry.request.pictureNeeds)
             var inputs: [BatchGenerator.PictureInput] = []
             for picture in entry.request.pictures {

@@ -104,7 +104,7 @@ struct RowSelection {
         return selections
     }
 
-    /// The rows of a picture that were selected, with what was dropped averaged into them where that is asked for.
+    /// The rows of a picture that were selected, with what was dropped merged into them where that is asked for.
     private func rows(
         of picture: EncodedPicture, _ selection: PictureSelection
     ) throws(GenerationError) -> SelectedPicture {
@@ -214,6 +214,13 @@ extension PruningOptions {
         try pruned { () throws(PruningError) in
             try TokenSelectors.named(selector, selectorOptions)
         }
+    }
+
+    /// What selector and merging look at besides the projector's rows.
+    ///
+    /// - Throws: as `namedSelector` does.
+    func needs() throws(GenerationError) -> Set<SelectionNeed> {
+        try namedSelector().info.needs.union(merging.needs)
     }
 }
 

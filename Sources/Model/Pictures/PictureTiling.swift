@@ -116,7 +116,7 @@ public struct VisionLimits: Sendable, Equatable {
 
     /// The shares that a vision tower may see.
     ///
-    /// With fewer, answers get much worse.
+    /// What smaller ones cost has not been measured.
     public static let towerShares = 0.5...1
 
     /// The model's own limits, unless given.

@@ -12,8 +12,8 @@ struct RepresentativePatches: Sendable, Equatable {
     /// The place among `seen` of the patch that stands for each one.
     let places: [Int]  // [patches]
 
-    /// The most patches that one stands for; larger regions of a wall lose more answers than they save time.
-    private static let mostAlike = 6
+    /// The most patches of a region; smaller and larger limits gave no better answers.
+    private static let largestRegion = 6
 
     /// Chooses at least this share of the patches.
     ///
@@ -23,7 +23,7 @@ struct RepresentativePatches: Sendable, Equatable {
     ///   - share: the part that the tower shall see, above 0. It sees more where no two neighbours fit into a region.
     init(of embeddings: Activations, columns: Int, share: Double, _ ops: TensorOps) {
         let wanted = max(1, Int((share * Double(embeddings.rows)).rounded(.up)))
-        var regions = Regions(patches: embeddings.rows, most: Self.mostAlike)
+        var regions = Regions(patches: embeddings.rows, most: Self.largestRegion)
         for pair in Self.neighbours(in: embeddings, columns: columns, ops) {
             guard regions.count > wanted else { break }
             regions.join(pair.first, pair.second)

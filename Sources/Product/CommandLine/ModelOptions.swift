@@ -77,8 +77,8 @@ struct ModelOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp(
             """
-            The share of a picture's patches that the vision tower sees, from 50% on: fewer are faster. Patches that look \
-            like their neighbours are left out. (default: 100%)
+            The share of a picture's patches that the vision tower sees, at least 50%: smaller shares are faster. Patches \
+            that look like their neighbours are left out. (default: 100%)
             """, valueName: "percent"),
         transform: Self.towerShare)
     var towerKeep: Double?

@@ -21,6 +21,17 @@ _SHOWN_FAILURES = 20
 _LARGEST_BLOCK = 8 << 20  # bytes of pictures, which bounds how much of an archive is captioned again
 
 
+def _share(text: str) -> str | None:
+    """A share in one form for equal ones, None for all; the program refuses what is no share."""
+    try:
+        percent = float(text.removesuffix("%")) if text.endswith("%") else None
+    except ValueError:
+        percent = None
+    if percent is None:
+        return text
+    return None if percent == 100 else f"{percent:g}%"
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trimllava.ray",
@@ -44,7 +55,9 @@ def _arguments() -> argparse.ArgumentParser:
         "--max-pixels", type=int, help="the most pixels of a picture that is not cut into tiles"
     )
     parser.add_argument(
-        "--tower-keep", help='the share of a picture\'s patches that the vision tower sees, such as "75%%"'
+        "--tower-keep",
+        type=_share,
+        help='the share of a picture\'s patches that the vision tower sees, such as "75%%"',
     )
     parser.add_argument("--max-tokens", type=int, help="the most tokens of a caption")
     parser.add_argument("--pack-cache", metavar="FOLDER", help="folder for repacked weights, on every node")
@@ -133,9 +146,7 @@ def _run(options: argparse.Namespace, job: Job) -> None:
         max_tiles=options.max_tiles,
         max_pixels=options.max_pixels,
         tower_keep=options.tower_keep,
-        options=Options(
-            keep=_budget(options.keep), selector=options.selector, max_tokens=options.max_tokens
-        ),
+        options=Options(keep=_budget(options.keep), selector=options.selector, max_tokens=options.max_tokens),
         **given,
     )
     try:

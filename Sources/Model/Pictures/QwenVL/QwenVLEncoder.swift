@@ -162,29 +162,28 @@ private struct PatchesInTower {
     let hidden: Activations  // [patches, width]
     let patches: QwenVLPatches
     let angles: RotaryEmbedding.Angles
-    /// The seen cell that stands for each cell; nil where the tower sees all.
-    private let representatives: RepresentativePatches?
+    /// For each cell of the picture the place, in the tower's order, of the one that stands for it.
+    private let placeOfCell: [Int]
 
+    /// - Parameter representatives: nil where the tower sees all cells.
     init(
         hidden: Activations, _ patches: QwenVLPatches, _ angles: RotaryEmbedding.Angles,
         _ representatives: RepresentativePatches?
     ) {
         (self.hidden, self.patches, self.angles) = (hidden, patches, angles)
-        self.representatives = representatives
-    }
-
-    /// For each cell of the picture its place among those that the tower sees, in the tower's order.
-    private var places: [Int] {
-        var places = [Int](repeating: 0, count: patches.columns * patches.rows)
-        for (place, cell) in patches.cells.enumerated() { places[cell] = place }
-        return representatives.map { all in all.places.map { places[all.seen[$0]] } } ?? places
+        var placeOfCell = [Int](repeating: 0, count: patches.columns * patches.rows)
+        for (place, cell) in patches.cells.enumerated() { placeOfCell[cell] = place }
+        if let representatives {
+            placeOfCell = representatives.places.map { placeOfCell[representatives.seen[$0]] }
+        }
+        self.placeOfCell = placeOfCell
     }
 
     /// Puts cells, which come in the tower's order, where they are in the picture.
     ///
     /// - Parameter part: which of the parts of a row, each as wide as the cells.
     func store(_ cells: Activations, in target: Activations, part: Int) {
-        for (cell, place) in places.enumerated() {
+        for (cell, place) in placeOfCell.enumerated() {
             (target.row(cell) + part * cells.width)
                 .update(from: cells.row(place), count: cells.width)
         }
@@ -193,7 +192,7 @@ private struct PatchesInTower {
     /// The mean over the patches of each cell, in the picture's order.
     func means(_ attention: [Float]) -> [Float] {
         let count = patches.places.count / patches.cells.count
-        return places.map { place in
+        return placeOfCell.map { place in
             attention[place * count..<(place + 1) * count].reduce(0, +) / Float(count)
         }
     }

@@ -70,7 +70,7 @@ struct QwenVLPatches: Sendable {
         return (patches, indices)
     }
 
-    /// The cells that a tower sees that shall see a share of these, which are all of the picture's.
+    /// Chooses which cells the tower sees; these patches are all of the picture's.
     ///
     /// - Parameter embeddings: the patches without their positions: `[patches, width]`.
     func representatives(

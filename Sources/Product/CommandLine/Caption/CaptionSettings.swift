@@ -58,7 +58,7 @@ extension ModelOptions {
             "context \(context.map { "\($0)" } ?? "-")",
         ] + (maxTiles.map { ["tiles \($0)"] } ?? [])
             + (maxPixels.map { ["pixels \($0)"] } ?? [])
-            + (towerKeep.map { ["tower \($0)"] } ?? [])
+            + (towerKeep.flatMap { $0 < 1 ? ["tower \($0)"] : nil } ?? [])
     }
 
     /// What a budget of these follows beside its own numbers: nothing, unless the model is calibrated.
