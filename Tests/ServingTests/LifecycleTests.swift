@@ -77,7 +77,10 @@ import TrimLLaVA
 
     /// Answers on their way are finished; what comes later is refused.
     @Test func stoppingFinishesAnswers() async throws {
-        try await TestServer.run { server in
+        try await TestServer.run {
+            // Longer than an answer takes among all other tests.
+            $0.limits.graceSeconds = 600
+        } _: { server in
             let expected = try server.llava.run("Hello", [], exactly(600)).text
             let connection = try await RawConnection.open(server.port)
             let body = text(of: exactly(600, [question("Hello", [])], ["stream": true]))
