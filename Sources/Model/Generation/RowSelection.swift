@@ -24,6 +24,8 @@ public struct SelectedPicture: Sendable {
 struct RowSelection {
     let model: LLaVAModel
     let pruning: PruningOptions?
+    /// What selector and merging look at besides the projector's rows.
+    let needs: Set<SelectionNeed>
     private let selector: (any TokenSelector)?
     private let question: [TokenID]
 
@@ -48,6 +50,7 @@ struct RowSelection {
         self.pruning = pruning
         self.question = question
         selector = try pruning?.namedSelector()
+        needs = try pruning?.needs() ?? []
         if let pruning, let info = selector?.info, model.seesPictures {
             let encoder = try modelled { () throws(ModelError) in try model.pictureEncoder }
             try encoder.check(info.needs, of: info.name)
@@ -55,11 +58,6 @@ struct RowSelection {
                 throw .pruning(.missingForMerging(pruning.merging, need: need))
             }
         }
-    }
-
-    /// What it looks at besides the projector's rows.
-    var needs: Set<SelectionNeed> {
-        (selector?.info.needs ?? []).union(pruning?.merging.needs ?? [])
     }
 
     /// Selects among the visual tokens of each picture, or of all together that came with a question.

@@ -32,17 +32,29 @@ package protocol PictureTiling: Sendable {
 /// An encoder whose pictures are cut by one of its family's rules.
 package protocol TilingEncoder: PictureEncoder {
     /// How pictures become tiles.
-    var tiling: any PictureTiling { get }
+    var tiling: any PictureTiling { get set }
+    /// The part of a picture's patches that the vision tower sees, above 0 and up to 1.
+    var towerShare: Double { get set }
     /// Numbers per cell in the features.
     var featureWidth: Int { get }
     var ops: TensorOps { get }
-    /// The same encoder for pictures that are cut otherwise.
-    func cutting(_ tiling: any PictureTiling) -> Self
-    /// The same encoder with a vision tower that sees a share of each picture's patches, above 0 and up to 1.
-    func seeing(_ share: Double) -> Self
 }
 
 extension TilingEncoder {
+    /// The same encoder for pictures that are cut otherwise.
+    package func cutting(_ tiling: any PictureTiling) -> Self {
+        var encoder = self
+        encoder.tiling = tiling
+        return encoder
+    }
+
+    /// The same encoder with a vision tower that sees a share of each picture's patches.
+    package func seeing(_ share: Double) -> Self {
+        var encoder = self
+        encoder.towerShare = share
+        return encoder
+    }
+
     package var bytesPerCell: Int {
         // A number for the attention, and two for what is received in two blocks.
         (outputWidth + featureWidth + 3) * MemoryLayout<Float>.size

@@ -7,14 +7,14 @@ import Weights
 /// A vision tower that reads square tiles, one after the other, and a projector that reads its cells.
 package struct TiledEncoder: TilingEncoder {
     /// How pictures become tiles.
-    package private(set) var tiling: any PictureTiling
+    package var tiling: any PictureTiling
     package let transparency: Transparency
     private(set) var tower: VisionTower
     let merging: PatchMerging
     private(set) var projector: Projector
     package private(set) var ops: TensorOps
     /// The part of a tile's patches that the tower sees.
-    private(set) var towerShare = 1.0
+    package var towerShare = 1.0
     /// The row of newlines; nil for tiles without any.
     let newline: [Float]?  // [outputWidth]
 
@@ -31,18 +31,6 @@ package struct TiledEncoder: TilingEncoder {
             merging
             ?? PatchMerging(
                 side: 1, patchesPerSide: tower.config.tileSide / tower.config.patchSide)
-    }
-
-    package func cutting(_ tiling: any PictureTiling) -> TiledEncoder {
-        var encoder = self
-        encoder.tiling = tiling
-        return encoder
-    }
-
-    package func seeing(_ share: Double) -> TiledEncoder {
-        var encoder = self
-        encoder.towerShare = share
-        return encoder
     }
 
     package func onOtherThreads(count: Int) -> TiledEncoder {

@@ -6,11 +6,11 @@ import Weights
 
 /// The vision tower and mergers of a Qwen-VL.
 package struct QwenVLEncoder: TilingEncoder {
-    package private(set) var tiling: any PictureTiling
+    package var tiling: any PictureTiling
     private(set) var tower: QwenVLTower
     package private(set) var ops: TensorOps
     /// The part of a picture's cells that the tower sees.
-    private(set) var towerShare = 1.0
+    package var towerShare = 1.0
 
     /// Takes the tower from a file.
     ///
@@ -21,18 +21,6 @@ package struct QwenVLEncoder: TilingEncoder {
     ) throws(ModelError) {
         tower = try QwenVLTower(config, loader, precision, ops)
         (self.tiling, self.ops) = (tiling, ops)
-    }
-
-    package func cutting(_ tiling: any PictureTiling) -> QwenVLEncoder {
-        var encoder = self
-        encoder.tiling = tiling
-        return encoder
-    }
-
-    package func seeing(_ share: Double) -> QwenVLEncoder {
-        var encoder = self
-        encoder.towerShare = share
-        return encoder
     }
 
     package func onOtherThreads(count: Int) -> QwenVLEncoder {
